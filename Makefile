@@ -1,0 +1,74 @@
+# The image processor. `make help` lists what there is.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+PYTHON  ?= python3
+VENV    := .venv
+PY      := $(VENV)/bin/python
+READY   := $(VENV)/.ready
+COMPOSE := docker compose
+WORKERS ?= 1
+
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## install everything into .venv
+
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 1; }
+	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+run: setup ## run all of it in this terminal: embedded PostgreSQL, API, worker
+	@exec $(PY) -P cmd/standalone/main.py
+
+dev: setup ## the same, restarted when a file changes
+	@exec $(VENV)/bin/watchfiles --filter python --sigint-timeout 15 '$(PY) -P cmd/standalone/main.py' internal cmd config
+
+demo: setup ## upload, process, fetch and delete pictures that it makes; results in ./demo
+	@exec $(PY) -P cmd/imagectl/main.py demo
+
+up: ## the full stack with docker compose; WORKERS=n workers
+	@$(COMPOSE) up --build --detach --wait --scale worker=$(WORKERS)
+	@echo "The image processor is ready:  http://127.0.0.1:$${SERVER_PORT:-8080}"
+
+infra: ## only PostgreSQL, MinIO and Kafka, for an API and a worker run from the shell
+	@$(COMPOSE) up --detach --wait postgres minio kafka
+
+down: ## stop the full stack; its data stay in their volumes
+	@$(COMPOSE) down
+
+logs: ## follow the full stack's logs
+	@$(COMPOSE) logs --follow --tail 100
+
+ps: ## the full stack's processes and their health
+	@$(COMPOSE) ps
+
+migrate: setup ## bring database, bucket and topics up to date (settings from the environment)
+	@exec $(PY) -P cmd/migrate/main.py
+
+test: setup ## all tests; services from containers, or from wheels where there is no Docker
+	@exec $(PY) -m pytest
+
+lint: setup ## ruff, mypy, and the arrows between the folders
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-cache
+
+format: setup ## format the code
+	@$(VENV)/bin/ruff check --fix --quiet . || true
+	@$(VENV)/bin/ruff format --quiet .
+
+bench: setup ## measure against bare loops, in one run, for both deployments
+	@exec $(PY) -m bench
+
+lock: ## bring requirements.lock in step with pyproject.toml
+	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check 'pip-tools>=7.5'
+	@$(VENV)/bin/pip-compile --quiet --upgrade --extra dev --generate-hashes --strip-extras --allow-unsafe \
+	    --no-emit-index-url --no-emit-trusted-host --no-emit-options --output-file requirements.lock pyproject.toml
+
+.PHONY: help setup run dev demo up infra down logs ps migrate test lint format bench lock

@@ -1,0 +1,14 @@
+"""Everything in one terminal, with an embedded PostgreSQL: `python -P cmd/standalone/main.py`."""
+
+import os
+from functools import partial
+
+from internal.lifecycle import run_until_signalled, settings_or_exit
+from internal.logs import configure_logging
+from internal.standalone.service import run_standalone
+
+if __name__ == "__main__":
+    os.environ.setdefault("APP_PROFILE", "standalone")
+    settings = settings_or_exit()
+    configure_logging(settings.logging, "standalone")
+    run_until_signalled(partial(run_standalone, settings))

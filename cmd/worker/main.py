@@ -1,0 +1,12 @@
+"""Process images until SIGTERM: `python -P cmd/worker/main.py`."""
+
+from functools import partial
+
+from internal.lifecycle import run_until_signalled, settings_or_exit
+from internal.logs import configure_logging
+from internal.worker.service import run_worker
+
+if __name__ == "__main__":
+    settings = settings_or_exit()
+    configure_logging(settings.logging, "worker")
+    run_until_signalled(partial(run_worker, settings))

@@ -1,0 +1,100 @@
+"""Sending an object's bytes: small ones in one piece, larger ones as they come, ranges and conditions obeyed."""
+
+import asyncio
+from datetime import datetime
+from urllib.parse import quote
+
+from litestar.enums import HttpMethod
+from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Scope, Send
+from msgspec import Struct
+
+from internal.api.conditional import Representation, decide
+from internal.api.requests import ApiRequest
+from internal.objectstore.port import ObjectStore, Span
+
+ONE_PIECE_BYTES = 2**20
+
+EXTENSION = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/webp": "webp",
+    "image/gif": "gif",
+    "image/tiff": "tif",
+    "image/avif": "avif",
+}
+
+
+class Download(Struct, frozen=True):
+    """One object to be sent. `sha256` makes the strong ETag; `stem` is the file name offered, without its ending."""
+
+    key: str
+    sha256: str
+    size: int
+    content_type: str
+    modified: datetime
+    stem: str
+
+
+async def send(request: ApiRequest, store: ObjectStore, download: Download, cache_control: str) -> ASGIResponse:
+    """The response for a GET or HEAD. The store is asked only when bytes are to be sent: a 304 costs it nothing."""
+    representation = Representation(f'"{download.sha256[:32]}"', download.modified, download.size)
+    decision = decide(representation, request.headers)
+    headers = _headers(download, representation, cache_control)
+    span = decision.span or Span(0, download.size)
+    if decision.status == 416:
+        headers["content-range"] = f"bytes */{download.size}"
+    if decision.status in (304, 412, 416):
+        return ASGIResponse(status_code=decision.status, headers=headers, media_type=download.content_type)
+    if decision.status == 206:
+        headers["content-range"] = f"bytes {span.start}-{span.stop - 1}/{download.size}"
+    headers["content-length"] = str(span.stop - span.start)
+    if request.method == HttpMethod.HEAD:
+        return ASGIResponse(status_code=decision.status, headers=headers, is_head_response=True)
+    if span.stop - span.start <= ONE_PIECE_BYTES:
+        async with store.get(download.key, decision.span) as opened:
+            body = b"".join([chunk async for chunk in opened.chunks])
+        return ASGIResponse(body=body, status_code=decision.status, headers=headers)
+    return StreamedObject(store, download.key, decision.span, status_code=decision.status, headers=headers)
+
+
+class StreamedObject(ASGIResponse):
+    """An object's bytes as they come from the store, in constant memory; it ends when the client hangs up.
+
+    The object is opened before the status is sent, so that a store that is down is a 503 and not a broken 200.
+    """
+
+    def __init__(self, store: ObjectStore, key: str, span: Span | None, *, status_code: int, headers: dict[str, str]) -> None:
+        super().__init__(status_code=status_code, headers=headers)
+        self._store, self._key, self._span = store, key, span
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        async with self._store.get(self._key, self._span) as opened:
+            hung_up = asyncio.ensure_future(_hang_up(receive))
+            try:
+                await self.start_response(send)
+                async for chunk in opened.chunks:
+                    if hung_up.done():
+                        return
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            finally:
+                hung_up.cancel()
+
+
+async def _hang_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _headers(download: Download, representation: Representation, cache_control: str) -> dict[str, str]:
+    name = f"{download.stem}.{EXTENSION.get(download.content_type, 'bin')}"
+    return {
+        "content-type": download.content_type,
+        "etag": representation.etag,
+        "last-modified": representation.last_modified,
+        "cache-control": cache_control,
+        "accept-ranges": "bytes",
+        "content-security-policy": "default-src 'none'; sandbox",
+        "content-disposition": f"inline; filename*=UTF-8''{quote(name, safe='')}",
+    }

@@ -1,0 +1,6 @@
+"""Placeholder, being written."""
+from litestar.handlers import HTTPRouteHandler
+
+
+def docs_handlers() -> list[HTTPRouteHandler]:
+    return []

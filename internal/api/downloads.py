@@ -1,0 +1,50 @@
+"""Binaries: a rendition's result, and the original as it was uploaded."""
+
+from litestar import HttpMethod, route
+from litestar.response.base import ASGIResponse
+
+from internal.api.binary import Download, send
+from internal.api.requests import ApiRequest, image_id_of, owner_of, parts_of, wait_of
+from internal.errors import NotFound, NotStored
+from internal.images.fetch import choose_rendition, find_image, result_of, wait_for_rendition
+
+GET_AND_HEAD = [HttpMethod.GET, HttpMethod.HEAD]
+
+
+@route("/images/{image_id:str}", http_method=GET_AND_HEAD, status_code=200)
+async def rendition_bytes(request: ApiRequest, image_id: str, rendition: str | None = None) -> ASGIResponse:
+    """The processed picture; `Prefer: wait=N` waits for one that is still in work."""
+    parts, owner, wanted = parts_of(request), owner_of(request), image_id_of(image_id)
+    repository = parts.ports.repository
+    if seconds := wait_of(request):
+        image, chosen = await wait_for_rendition(repository, parts.signals, owner, wanted, rendition, seconds)
+    else:
+        image = await find_image(repository, owner, wanted)
+        chosen = choose_rendition(image, rendition)
+    result = result_of(chosen)
+    stem = f"{_stem(image.original.filename, image_id)}-{chosen.name}"
+    made = chosen.finished_at or image.created_at
+    download = Download(result.key, result.sha256, result.size, result.content_type, made, stem)
+    return await _sent(request, download)
+
+
+@route("/images/{image_id:str}/original", http_method=GET_AND_HEAD, status_code=200)
+async def original_bytes(request: ApiRequest, image_id: str) -> ASGIResponse:
+    """The picture exactly as it was uploaded."""
+    image = await find_image(parts_of(request).ports.repository, owner_of(request), image_id_of(image_id))
+    original = image.original
+    stem = _stem(original.filename, image_id)
+    download = Download(original.key, original.sha256, original.size, original.media_type, image.created_at, stem)
+    return await _sent(request, download)
+
+
+async def _sent(request: ApiRequest, download: Download) -> ASGIResponse:
+    parts = parts_of(request)
+    try:
+        return await send(request, parts.ports.store, download, parts.settings.server.cache_control)
+    except NotStored as error:  # deleted between the look-up and now
+        raise NotFound from error
+
+
+def _stem(filename: str | None, image_id: str) -> str:
+    return (filename or image_id).rpartition(".")[0] or filename or image_id

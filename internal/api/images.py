@@ -1,0 +1,95 @@
+"""Images that are there: list, status, further renditions, retry, deletion."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from litestar import delete, get, post
+from litestar.params import Parameter
+from litestar.response.base import ASGIResponse
+
+from internal.api.answers import answer, response
+from internal.api.cursor import cursor_after, read_cursor
+from internal.api.requests import ApiRequest, idempotency_key_of, image_id_of, owner_of, parts_of
+from internal.api.schemas import ImageBody, MessageBody, NewRendition, PageBody, image_body
+from internal.images.delete import delete_image
+from internal.images.fetch import find_image
+from internal.images.idempotency import Slip, answered_once, fingerprint
+from internal.images.model import ListFilter, Status
+from internal.images.renditions import add_rendition, retry_failed
+from internal.repository.port import Tables
+
+DEFAULT_LIMIT, MAX_LIMIT = 50, 200
+
+KEY_LEASE_SECONDS = 30.0
+"""How long a post without a file may hold its Idempotency-Key."""
+
+
+@get("/images/{image_id:str}/status")
+async def image_status(request: ApiRequest, image_id: str) -> ImageBody:
+    """The image's status and that of each of its renditions."""
+    repository = parts_of(request).ports.repository
+    return image_body(await find_image(repository, owner_of(request), image_id_of(image_id)))
+
+
+@get("/images")
+async def list_images(
+    request: ApiRequest,
+    limit: Annotated[int, Parameter(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+    cursor: str | None = None,
+    status: Status | None = None,
+    created_after: datetime | None = None,
+    created_before: datetime | None = None,
+) -> PageBody:
+    """The owner's images, newest first."""
+    wanted = ListFilter(
+        limit=limit,
+        after=read_cursor(cursor) if cursor else None,
+        status=status,
+        created_after=_in_utc(created_after),
+        created_before=_in_utc(created_before),
+    )
+    found = await parts_of(request).ports.repository.images.page(owner_of(request), wanted)
+    page = found[:limit]
+    return PageBody([image_body(image) for image in page], cursor_after(page[-1]) if len(found) > limit else None)
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    """A time without a zone is UTC."""
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+@post("/images/{image_id:str}/renditions", status_code=202)
+async def new_rendition(request: ApiRequest, image_id: str, data: NewRendition) -> ASGIResponse:
+    """Ask for a further rendition: 202; 200 when the image has it already."""
+    ports, owner, wanted = parts_of(request).ports, owner_of(request), image_id_of(image_id)
+
+    async def act(work: Tables) -> bytes:
+        asked = await add_rendition(work, ports, owner, wanted, data.name, data.processing)
+        return answer(202 if asked.new else 200, asked.image)
+
+    chain = ports.grammar.parse(data.processing).canonical
+    mark = fingerprint(wanted, data.name, chain)
+    return response(await answered_once(ports.repository, _slip(request, wanted, "renditions"), mark, act))
+
+
+@post("/images/{image_id:str}/retry", status_code=202)
+async def retry_image(request: ApiRequest, image_id: str) -> ASGIResponse:
+    """Queue the failed renditions again."""
+    ports, owner, wanted = parts_of(request).ports, owner_of(request), image_id_of(image_id)
+
+    async def act(work: Tables) -> bytes:
+        return answer(202, await retry_failed(work, owner, wanted))
+
+    return response(await answered_once(ports.repository, _slip(request, wanted, "retry"), fingerprint(wanted), act))
+
+
+def _slip(request: ApiRequest, image_id: UUID, action: str) -> Slip:
+    return Slip(owner_of(request), f"POST /images/{image_id}/{action}", idempotency_key_of(request), KEY_LEASE_SECONDS)
+
+
+@delete("/images/{image_id:str}", status_code=200)
+async def remove_image(request: ApiRequest, image_id: str) -> MessageBody:
+    """Delete the image, its original and its renditions, at once."""
+    await delete_image(parts_of(request).ports.repository, owner_of(request), image_id_of(image_id))
+    return MessageBody("Image deleted successfully")

@@ -1,0 +1,116 @@
+"""Errors as RFC 9457 `application/problem+json`. The table below is the one place where codes become HTTP.
+
+A problem never carries a stack trace, a statement or an object key: only the code, and a sentence that says what to do.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.response.base import ASGIResponse
+
+from internal import errors
+from internal.errors import InvalidProcessing, ServiceError
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 1
+
+STATUS: dict[type[ServiceError], int] = {
+    errors.InvalidRequest: 400,
+    errors.NotFound: 404,
+    errors.RequestTimeout: 408,
+    errors.NotReady: 409,
+    errors.ProcessingFailed: 409,
+    errors.RenditionExists: 409,
+    errors.NothingToRetry: 409,
+    errors.IdempotencyInProgress: 409,
+    errors.PayloadTooLarge: 413,
+    errors.UnsupportedMediaType: 415,
+    errors.InvalidImage: 422,
+    errors.ImageTooLarge: 422,
+    errors.InvalidProcessing: 422,
+    errors.IdempotencyConflict: 422,
+    errors.ClientGone: 499,  # nginx's word for it; it only reaches the log
+    errors.Unavailable: 503,
+}
+"""Errors by class; an error that is not here takes its nearest ancestor's row, and 500 when there is none."""
+
+RETRY_LATER = (errors.NotReady, errors.IdempotencyInProgress, errors.Unavailable)
+"""These answers carry Retry-After, in seconds."""
+
+CODE_OF_STATUS = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
+"""Codes of what the framework itself refuses."""
+
+
+def status_of(error: type[ServiceError]) -> int:
+    return next((STATUS[ancestor] for ancestor in error.__mro__ if ancestor in STATUS), 500)
+
+
+class Problem(msgspec.Struct, omit_defaults=True):
+    """RFC 9457. `code` is stable; `detail` is for people; `position` counts characters of `processing`, from 0."""
+
+    title: str
+    status: int
+    code: str
+    detail: str
+    type: str = "about:blank"
+    position: int | None = None
+    request_id: str | None = None
+
+
+def problem_response(status: int, code: str, detail: str, *, position: int | None = None, retry: bool = False) -> ASGIResponse:
+    title = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Client Closed Request"
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    problem = Problem(title, status, code, detail, position=position, request_id=request_id)
+    headers = {"Retry-After": str(RETRY_SECONDS)} if retry else {}
+    return ASGIResponse(body=msgspec.json.encode(problem), status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def service_problem(request: Request[Any, Any, Any], error: ServiceError) -> ASGIResponse:
+    status = status_of(type(error))
+    request.scope["state"]["problem"] = error.code
+    if status >= 500:
+        log.warning("request.failed", code=error.code, detail=error.detail, cause=repr(error.__cause__))
+    position = error.position if isinstance(error, InvalidProcessing) else None
+    response = problem_response(status, error.code, error.detail, position=position, retry=isinstance(error, RETRY_LATER))
+    if request.scope["state"].get("unread_body"):
+        response.headers["Connection"] = "close"  # the rest of the body is not read: no further request fits on this connection
+    return response
+
+
+def framework_problem(request: Request[Any, Any, Any], error: HTTPException) -> ASGIResponse:
+    status = error.status_code
+    code = CODE_OF_STATUS.get(status, "internal_error" if status >= 500 else "invalid_request")
+    request.scope["state"]["problem"] = code
+    if status >= 500:
+        return unexpected_problem(request, error)
+    detail = _validation_detail(error) if isinstance(error, ValidationException) else HTTPStatus(status).description
+    response = problem_response(status, code, detail or HTTPStatus(status).phrase)
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+def _validation_detail(error: ValidationException) -> str:
+    """Which parameter is wrong and how, in the framework's words but without its inner names."""
+    faults = error.extra if isinstance(error.extra, list) else []
+    told = [f"{fault.get('key', 'body')}: {fault.get('message', 'not valid')}" for fault in faults if isinstance(fault, dict)]
+    return "; ".join(told) or "The request is not valid."
+
+
+def unexpected_problem(request: Request[Any, Any, Any], error: Exception) -> ASGIResponse:
+    request.scope["state"]["problem"] = ServiceError.code
+    log.error("request.crashed", exc_info=error)
+    return problem_response(500, ServiceError.code, ServiceError().detail)
+
+
+HANDLERS: dict[Any, Any] = {
+    ServiceError: service_problem,
+    HTTPException: framework_problem,
+    Exception: unexpected_problem,
+}

@@ -1,0 +1,53 @@
+"""What every handler reads off a request: who asks, for which image, and the service's parts."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Request
+
+from internal.errors import InvalidRequest, NotFound
+from internal.images.model import ANONYMOUS
+from internal.wiring import ApiParts
+
+ApiRequest = Request[Any, Any, Any]
+
+MAX_KEY = 255
+MAX_WAIT_SECONDS = 30.0
+
+
+def parts_of(request: ApiRequest) -> ApiParts:
+    parts: ApiParts = request.app.state.parts
+    return parts
+
+
+def owner_of(_: ApiRequest) -> str:
+    """Whose images the request is about: everybody is `anonymous` until there are identities."""
+    return ANONYMOUS
+
+
+def image_id_of(text: str) -> UUID:
+    """The id in a path. Raises NotFound for what is no id, the same as for an id that nobody has."""
+    try:
+        image_id = UUID(text)
+    except ValueError as error:
+        raise NotFound from error
+    if str(image_id) != text.lower():
+        raise NotFound
+    return image_id
+
+
+def idempotency_key_of(request: ApiRequest) -> str | None:
+    """The Idempotency-Key header. Raises InvalidRequest when it is not 1 to 255 printable ASCII characters."""
+    key: str | None = request.headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+        raise InvalidRequest(f"An Idempotency-Key has 1 to {MAX_KEY} printable ASCII characters.")
+    return key
+
+
+def wait_of(request: ApiRequest) -> float:
+    """How long the client wants to wait, in seconds: `Prefer: wait=N` (RFC 7240), at most 30; 0 without it."""
+    for preference in str(request.headers.get("prefer", "")).split(","):
+        name, _, value = preference.split(";")[0].partition("=")
+        if name.strip().lower() == "wait" and value.strip().strip('"').isdecimal():
+            return min(float(value.strip().strip('"')), MAX_WAIT_SECONDS)
+    return 0.0

@@ -1,0 +1,74 @@
+"""`POST /images`: the form is read as a stream, and its picture goes straight into the store."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from functools import partial
+
+from litestar import post
+from litestar.exceptions import InternalServerException
+from litestar.response.base import ASGIResponse
+
+from internal.api.answers import answer, response
+from internal.api.multipart import Form
+from internal.api.requests import ApiRequest, idempotency_key_of, owner_of, parts_of
+from internal.errors import ClientGone, PayloadTooLarge
+from internal.images.upload import Context, accept_upload
+
+FORM_BYTES = 2**18
+"""What a form may have beside its picture: the other parts, headers and boundaries."""
+
+LINGER_BYTES = 2**20
+"""How much of a refused body is still read, so that a client which reads only after sending sees why it was refused."""
+
+LINGER_SECONDS = 2.0
+
+
+class Body:
+    """A request's body as it comes, and whether all of it has come."""
+
+    def __init__(self, request: ApiRequest) -> None:
+        self._chunks = request.stream()
+        self.complete = False
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        async for chunk in self._chunks:
+            yield chunk
+        self.complete = True
+
+    async def linger(self) -> None:
+        """Read a little more of a body that nobody wants, and drop it."""
+        left = LINGER_BYTES
+        with contextlib.suppress(TimeoutError, InternalServerException):
+            async with asyncio.timeout(LINGER_SECONDS):
+                async for chunk in self.chunks():
+                    left -= len(chunk)
+                    if left < 0:
+                        return
+
+
+@post("/images", status_code=201)
+async def upload_image(request: ApiRequest) -> ASGIResponse:
+    """Take a picture and ask for its renditions."""
+    parts, body = parts_of(request), Body(request)
+    try:
+        rules = parts.ports.rules
+        announced = request.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > rules.max_upload_bytes + FORM_BYTES:
+            raise PayloadTooLarge(f"The body has {announced} bytes; a picture may have {rules.max_upload_bytes}.")
+        form = Form(body.chunks(), request.headers.get("content-type", ""), max_metadata_bytes=rules.max_metadata_bytes)
+        context = Context(
+            owner=owner_of(request),
+            idempotency_key=idempotency_key_of(request),
+            timeout_seconds=parts.settings.server.upload_seconds,
+            answer=partial(answer, 201),
+        )
+        async with parts.uploads:
+            return response(await accept_upload(form, parts.ports, context))
+    except ClientGone:
+        raise
+    except Exception:
+        if not body.complete:
+            await body.linger()
+            request.scope["state"]["unread_body"] = not body.complete
+        raise

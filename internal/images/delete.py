@@ -1,0 +1,21 @@
+"""Deleting an image: gone at once, its objects a little later (G5)."""
+
+from uuid import UUID
+
+from internal.errors import NotFound
+from internal.images.events import EventType, happened
+from internal.repository.port import Repository
+
+
+async def delete_image(repository: Repository, owner: str, image_id: UUID) -> None:
+    """Remove the image and list every object of it for the sweep, in one transaction. Raises NotFound, also the second time.
+
+    INVARIANT: delete wins: a result that comes later finds no row, and its key is still listed from before it was written
+    (tests/integration/test_process.py::test_a_result_that_comes_after_the_delete_is_dropped).
+    """
+    async with repository.transaction() as work:
+        image = await work.images.lock(image_id)
+        if image is None or image.owner != owner:
+            raise NotFound
+        await work.unreferenced.abandon(await work.images.remove(image_id))
+        await work.events.add(happened(EventType.IMAGE_DELETED, image_id, owner))

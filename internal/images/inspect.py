@@ -1,0 +1,86 @@
+"""What a file says of itself: its kind and size from the first bytes, its length and checksum as it passes.
+
+Pure Python, no decoder (G7).
+"""
+
+import hashlib
+from collections.abc import AsyncIterator
+from io import BytesIO
+
+import filetype
+import imagesize
+
+from internal.errors import ImageTooLarge, InvalidImage, PayloadTooLarge, UnsupportedMediaType
+from internal.images.model import Original
+from internal.images.ports import Rules
+
+MEDIA_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff"})
+
+HEAD_BYTES = 64 * 1024
+"""How much of a file is looked at: enough for the size of nearly every picture; a rare one is learned by the worker."""
+
+
+def sniff_media_type(head: bytes) -> str:
+    """The media type by magic bytes, never by name or by the client's word. Raises InvalidImage (empty), UnsupportedMediaType."""
+    if not head:
+        raise InvalidImage("The file is empty.")
+    kind = filetype.guess_mime(head)
+    if kind not in MEDIA_TYPES:
+        raise UnsupportedMediaType
+    return str(kind)
+
+
+def read_size(head: bytes, rules: Rules) -> tuple[int | None, int | None]:
+    """Width and height in pixels as stored, None where the header lies beyond `head` or is broken. Raises ImageTooLarge."""
+    try:
+        width, height = imagesize.get(BytesIO(head))
+    except Exception:  # a parser of strangers' bytes raises whatever it stumbles over; the decoder has the last word
+        return None, None
+    if width <= 0 or height <= 0:
+        return None, None
+    if width > rules.max_width or height > rules.max_height or width * height > rules.max_pixels:
+        raise ImageTooLarge(f"The picture has {width} x {height} pixels. See GET /api/v1/limits.")
+    return int(width), int(height)
+
+
+class Inspection:
+    """The picture's bytes on their way into the store: sniffed, measured, counted and hashed as they pass."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], rules: Rules) -> None:
+        self._chunks = chunks
+        self._rules = rules
+        self._head: list[bytes] = []
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self.media_type = ""
+        self._pixels: tuple[int | None, int | None] = (None, None)
+
+    async def read_head(self) -> None:
+        """Read as much as tells the file's kind. Raises InvalidImage, UnsupportedMediaType, ImageTooLarge."""
+        held = 0
+        while held < HEAD_BYTES and (chunk := await anext(self._chunks, None)) is not None:
+            self._count(chunk)
+            self._head.append(chunk)
+            held += len(chunk)
+        head = b"".join(self._head)
+        self.media_type = sniff_media_type(head)
+        self._pixels = read_size(head, self._rules)
+
+    def _count(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._size > self._rules.max_upload_bytes:
+            raise PayloadTooLarge(f"The picture has more than {self._rules.max_upload_bytes} bytes. See GET /api/v1/limits.")
+        self._hash.update(chunk)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The head again, then the rest."""
+        while self._head:
+            yield self._head.pop(0)
+        async for chunk in self._chunks:
+            self._count(chunk)
+            yield chunk
+
+    def original(self, key: str, filename: str | None) -> Original:
+        """What is known of the file when all of it has passed."""
+        width, height = self._pixels
+        return Original(key, self.media_type, self._size, self._hash.hexdigest(), width, height, filename)

@@ -1,0 +1,162 @@
+"""The nouns of the service: frozen, free of I/O, and the same in code, API, logs and docs."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import uuid_utils.compat
+from msgspec import Struct, field
+
+ANONYMOUS = "anonymous"
+"""The owner of every image until there are identities."""
+
+
+class Status(StrEnum):
+    """Of an image and of a rendition: `uploaded → processing → processed | failed`."""
+
+    UPLOADED = "uploaded"
+    PROCESSING = "processing"
+    PROCESSED = "processed"
+    FAILED = "failed"
+
+
+class Lane(StrEnum):
+    """Which queue a task takes. Slow work has slots of its own, so that it never stands before fast work."""
+
+    FAST = "fast"
+    SLOW = "slow"
+
+
+def new_id() -> UUID:
+    """A UUIDv7 (RFC 9562): unique without asking anybody, and close in time means close in every index."""
+    return uuid_utils.compat.uuid7()
+
+
+class Failure(Struct, frozen=True):
+    """Why a rendition failed: a stable `code` of internal/errors.py and a sentence for people."""
+
+    code: str
+    detail: str
+
+
+class Original(Struct, frozen=True):
+    """What the upload knew about its own bytes, taken from the bytes and never from the client's word.
+
+    `size` in bytes; `sha256` in hexadecimal; `width` and `height` in pixels as stored (before orientation), None where the
+    header lies beyond the first bytes; `filename` is the client's, cleaned, and used for downloads only.
+    """
+
+    key: str
+    media_type: str
+    size: int
+    sha256: str
+    width: int | None
+    height: int | None
+    filename: str | None
+
+
+class Result(Struct, frozen=True):
+    """A rendition's bytes: `key` in the object store, `size` in bytes, `width` and `height` of one frame in pixels."""
+
+    key: str
+    sha256: str
+    size: int
+    width: int
+    height: int
+    frames: int
+    content_type: str
+
+
+class Rendition(Struct, frozen=True):
+    """One named result of a pipeline. `processing` is what was asked for, `pipeline` its canonical form with presets spelled out.
+
+    `attempt` only ever rises and is the fence of every write; `tries` is the counter that `max_attempts` bounds.
+    """
+
+    id: UUID
+    image_id: UUID
+    name: str
+    processing: str
+    pipeline: str
+    lane: Lane
+    status: Status = Status.UPLOADED
+    attempt: int = 0
+    tries: int = 0
+    failure: Failure | None = None
+    result: Result | None = None
+    finished_at: datetime | None = None
+
+
+class Image(Struct, frozen=True):
+    """One uploaded original, its metadata and its renditions in the order in which they were asked for."""
+
+    id: UUID
+    owner: str
+    status: Status
+    original: Original
+    metadata: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    renditions: tuple[Rendition, ...] = ()
+
+    def rendition(self, name: str) -> Rendition | None:
+        return next((rendition for rendition in self.renditions if rendition.name == name), None)
+
+
+class Claim(Struct, frozen=True):
+    """One attempt of one rendition, held under a lease by one worker.
+
+    `started` is true for the attempt that took the image out of `uploaded`; `more` says that the task has further renditions.
+    """
+
+    rendition_id: UUID
+    image_id: UUID
+    owner: str
+    name: str
+    pipeline: str
+    lane: Lane
+    attempt: int
+    tries: int
+    original_key: str
+    original_sha256: str
+    media_type: str
+    started: bool
+    more: bool
+
+
+class Task(Struct, frozen=True):
+    """The queue message that asks for an image's renditions of one lane."""
+
+    image_id: UUID
+    lane: Lane
+
+
+class Page(Struct, frozen=True):
+    """One page of a list, newest first; `next_cursor` is None on the last one."""
+
+    items: tuple[Image, ...]
+    next_cursor: str | None = None
+
+
+class ListFilter(Struct, frozen=True):
+    """What a list is narrowed to. `limit` in images; `after` is the place of the last image of the page before."""
+
+    limit: int = 50
+    after: tuple[datetime, UUID] | None = None
+    status: Status | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+class DeadLetter(Struct, frozen=True):
+    """A task that stopped for good, with where it came from and why. `headers` and `body` as they came from the queue."""
+
+    code: str
+    detail: str
+    source: str
+    attempts: int
+    image_id: UUID | None = None
+    rendition: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""

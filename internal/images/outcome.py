@@ -1,0 +1,134 @@
+"""How attempts begin and end: every transaction that moves a rendition, behind its attempt's fence and under its image's lock.
+
+INVARIANT: a stale worker changes nothing, because each write names the attempt it belongs to and matches no row when a later one
+has begun (tests/integration/test_process.py::test_a_stale_worker_changes_nothing).
+"""
+
+import random
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from internal.errors import PERMANENT, DeadlinePassed, LeaseLost, ServiceError
+from internal.images.attempt import AttemptLost, Made
+from internal.images.events import EventType, happened
+from internal.images.model import Claim, DeadLetter, Failure, Status, Task
+from internal.images.ports import Workshop
+from internal.images.tasks import CHANNEL, task_message
+from internal.repository.port import Requeue, Tables
+
+MAX_BACKOFF_SECONDS = 300.0
+
+
+class Origin(Struct, frozen=True):
+    """The message that an attempt comes from, for its dead letter."""
+
+    source: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+HOUSEKEEPING = Origin("housekeeping", {}, b"")
+
+
+async def take_claim(task: Task, workshop: Workshop) -> Claim | None:
+    """Claim the task's next rendition; None when nothing is left of it."""
+    schedule = workshop.schedule
+    async with workshop.repository.transaction() as work:
+        claim = await work.renditions.claim(
+            task.image_id, task.lane, lease_seconds=schedule.lease_seconds, max_attempts=schedule.max_attempts
+        )
+        if claim is not None and claim.started:
+            await work.events.add(happened(EventType.IMAGE_PROCESSING_STARTED, claim.image_id, claim.owner))
+    return claim
+
+
+async def publish_result(claim: Claim, made: Made, workshop: Workshop) -> None:
+    """The rendition is `processed` and its result readable, or nothing. Raises AttemptLost when it is no longer ours (G2, G5)."""
+    try:
+        await _publish(claim, made, workshop)
+    except DeadlinePassed:
+        await workshop.repository.unreferenced.abandon([made.result.key])  # the sweep may have been there before us
+        raise
+
+
+async def _publish(claim: Claim, made: Made, workshop: Workshop) -> None:
+    result = made.result
+    async with workshop.repository.transaction() as work:
+        if await work.images.lock(claim.image_id) is None or not await work.renditions.finish(claim, result):
+            raise AttemptLost
+        await work.unreferenced.settle(result.key)
+        await work.images.learn_size(claim.image_id, made.rendered.source_width, made.rendered.source_height)
+        facts = {"width": result.width, "height": result.height, "size": result.size, "content_type": result.content_type}
+        await _conclude(work, claim, EventType.RENDITION_COMPLETED, facts)
+
+
+async def fail_or_postpone(claim: Claim, error: ServiceError, workshop: Workshop, origin: Origin) -> bool:
+    """End a failed attempt: for good when nothing can mend it or its tries are used up, else due again after a backoff (G3).
+
+    Returns whether it was for good. Writes nothing when the attempt is no longer ours.
+    """
+    final = isinstance(error, PERMANENT) or claim.tries >= workshop.schedule.max_attempts
+    async with workshop.repository.transaction() as work:
+        if await work.images.lock(claim.image_id) is None:
+            return final
+        if final:
+            await _fail(work, claim, Failure(error.code, error.detail), origin)
+        else:
+            await _postpone(work, claim, seconds=_backoff(claim.tries, workshop.schedule.backoff_seconds))
+    return final
+
+
+async def end_abandoned(work: Tables, found: Requeue, workshop: Workshop) -> None:
+    """A worker died with this attempt in its hands. `work` holds the image's row."""
+    if found.tries >= workshop.schedule.max_attempts:
+        await _fail(work, found, Failure(LeaseLost.code, LeaseLost().detail), HOUSEKEEPING)
+    else:
+        await _postpone(work, found, seconds=0)
+
+
+async def give_back(claim: Claim, workshop: Workshop) -> None:
+    """Set the rendition back as if this attempt had not been, but for its number: no try is burnt (G3)."""
+    await workshop.repository.renditions.postpone(claim.rendition_id, claim.attempt, seconds=0, give_back=True)
+
+
+async def _fail(work: Tables, attempt: Claim | Requeue, failure: Failure, origin: Origin) -> None:
+    if not await work.renditions.fail(attempt.rendition_id, attempt.attempt, failure):
+        return
+    letter = DeadLetter(
+        code=failure.code,
+        detail=failure.detail,
+        source=origin.source,
+        attempts=attempt.tries,
+        image_id=attempt.image_id,
+        rendition=attempt.name,
+        headers=dict(origin.headers),
+        body=origin.body,
+    )
+    await work.dead_letters.add(letter)
+    await _conclude(work, attempt, EventType.RENDITION_FAILED, {"code": failure.code, "detail": failure.detail})
+
+
+async def _postpone(work: Tables, attempt: Claim | Requeue, *, seconds: float) -> None:
+    if await work.renditions.postpone(attempt.rendition_id, attempt.attempt, seconds=seconds, give_back=False):
+        message = task_message(attempt.image_id, attempt.lane)
+        await work.outbox.add(CHANNEL[attempt.lane], message, delay_seconds=seconds)
+
+
+async def _conclude(work: Tables, attempt: Claim | Requeue, kind: EventType, facts: dict[str, Any]) -> None:
+    """Tell what happened to the rendition, and to the image when that was its last one."""
+    image_id: UUID = attempt.image_id
+    await work.events.add(happened(kind, image_id, attempt.owner, rendition=attempt.name, attempt=attempt.attempt, **facts))
+    before, after = await work.images.refresh_status(image_id)
+    if after != before and after == Status.PROCESSED:
+        await work.events.add(happened(EventType.IMAGE_PROCESSING_COMPLETED, image_id, attempt.owner))
+    elif after != before and after == Status.FAILED:
+        await work.events.add(happened(EventType.IMAGE_PROCESSING_FAILED, image_id, attempt.owner))
+
+
+def _backoff(tries: int, first: float) -> float:
+    """Exponential, with jitter over its upper half, so that it still backs off. Seconds."""
+    longest = min(MAX_BACKOFF_SECONDS, first * 2.0 ** (tries - 1))
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - it spreads load and guards nothing

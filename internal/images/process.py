@@ -1,0 +1,102 @@
+"""Processing a task: each of its renditions is claimed, rendered and finished, one after the other.
+
+Whatever goes wrong ends in exactly one of: failed for good, queued again after a backoff, given back untouched, or dropped
+because the attempt is no longer ours.
+"""
+
+import asyncio
+import contextlib
+import time
+
+import structlog
+
+from internal.errors import ServiceError, Unavailable
+from internal.images.attempt import AttemptLost, Scratch, holding, make_result
+from internal.images.model import Claim, Result, Task
+from internal.images.outcome import Origin, fail_or_postpone, give_back, publish_result, take_claim
+from internal.images.ports import Workshop
+
+log = structlog.get_logger(__name__)
+
+RELEASE_SECONDS = 3.0
+"""How long a cancelled attempt may take to give its claim back."""
+
+
+async def process_task(task: Task, workshop: Workshop, origin: Origin) -> None:
+    """Do all that is left of a task; returns when its message can be acknowledged.
+
+    Waits through outages of database and store, and burns no try meanwhile (G3). Cancelled, it gives its claim back at once.
+    """
+    with Scratch(workshop.scratch) as scratch:
+        more = True
+        while more:
+            claim: Claim | None = None
+            try:
+                claim = await take_claim(task, workshop)
+                if claim is None:
+                    return
+                more = claim.more
+                await _attempt(claim, workshop, scratch, origin)
+            except Unavailable as outage:
+                log.warning("processing.paused", image_id=str(task.image_id), code=outage.code, detail=outage.detail)
+                await _resume(claim, workshop)
+                more = True
+            except asyncio.CancelledError:
+                await _release(claim, workshop)
+                raise
+
+
+async def _attempt(claim: Claim, workshop: Workshop, scratch: Scratch, origin: Origin) -> None:
+    """One attempt, ended by its outcome. Only an outage goes on to the caller."""
+    began = time.perf_counter()
+    lines = log.bind(image_id=str(claim.image_id), rendition=claim.name, attempt=claim.attempt, lane=claim.lane)
+    try:
+        made = await holding(claim, workshop, make_result(claim, workshop, scratch))
+        await publish_result(claim, made, workshop)
+    except AttemptLost:
+        lines.warning("rendition.lost")
+    except Unavailable:
+        raise
+    except Exception as error:
+        failure = error if isinstance(error, ServiceError) else ServiceError()
+        if failure is not error:
+            lines.exception("rendition.crashed")
+        final = await fail_or_postpone(claim, failure, workshop, origin)
+        lines.warning("rendition.failed", code=failure.code, detail=failure.detail, final=final, seconds=_since(began))
+    else:
+        result: Result = made.result
+        lines.info(
+            "rendition.processed",
+            seconds=_since(began),
+            **made.durations,
+            width=result.width,
+            height=result.height,
+            size=result.size,
+            content_type=result.content_type,
+        )
+
+
+def _since(began: float) -> float:
+    return round(time.perf_counter() - began, 4)
+
+
+async def _resume(claim: Claim | None, workshop: Workshop) -> None:
+    """Wait until database and store answer, then give the interrupted claim back."""
+    while True:
+        await asyncio.sleep(workshop.schedule.pause_seconds)
+        with contextlib.suppress(Unavailable):
+            await workshop.repository.check()
+            await workshop.store.check()
+            if claim is not None:
+                await give_back(claim, workshop)
+            return
+
+
+async def _release(claim: Claim | None, workshop: Workshop) -> None:
+    """Give a cancelled attempt's claim back; best effort, for its lease runs out anyway."""
+    if claim is None:
+        return
+    with contextlib.suppress(ServiceError, TimeoutError):
+        async with asyncio.timeout(RELEASE_SECONDS):
+            await give_back(claim, workshop)
+    log.info("rendition.released", image_id=str(claim.image_id), rendition=claim.name, attempt=claim.attempt)

@@ -1,0 +1,58 @@
+"""Asking for more of an image that is there: another rendition, or another try. Both inside a transaction of the caller's."""
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from internal.errors import InvalidRequest, NotFound, NothingToRetry, RenditionExists
+from internal.images.model import Image
+from internal.images.ports import Ports
+from internal.images.requested import check_name, parse_chain, rendition_of
+from internal.images.tasks import CHANNEL, task_message
+from internal.repository.port import Tables
+
+
+class Asked(Struct, frozen=True):
+    """The image as it is now; `new` is false when it had the rendition already."""
+
+    image: Image
+    new: bool
+
+
+async def add_rendition(work: Tables, ports: Ports, owner: str, image_id: UUID, name: str, processing: str) -> Asked:
+    """Ask for one more rendition. The same name and chain again changes nothing; another chain raises RenditionExists."""
+    chain = parse_chain(check_name(name), processing, ports)
+    image = await _locked(work, owner, image_id)
+    known = image.rendition(name)
+    if known is not None:
+        if known.pipeline != chain.canonical:
+            raise RenditionExists
+        return Asked(image, new=False)
+    if len(image.renditions) >= ports.rules.max_renditions:
+        raise InvalidRequest(f"An image may have at most {ports.rules.max_renditions} renditions.")
+    rendition = rendition_of(image_id, name, processing, chain, image.original, ports.rules)
+    await work.renditions.add(rendition)
+    await work.outbox.add(CHANNEL[rendition.lane], task_message(image_id, rendition.lane))
+    await work.images.refresh_status(image_id)
+    return Asked(await _locked(work, owner, image_id), new=True)
+
+
+async def retry_failed(work: Tables, owner: str, image_id: UUID) -> Image:
+    """Queue the failed renditions again, with all their tries. Raises NothingToRetry."""
+    await _locked(work, owner, image_id)
+    again = await work.renditions.retry(image_id)
+    if not again:
+        raise NothingToRetry
+    for lane in sorted({rendition.lane for rendition in again}):
+        await work.outbox.add(CHANNEL[lane], task_message(image_id, lane))
+    await work.images.refresh_status(image_id)
+    return await _locked(work, owner, image_id)
+
+
+async def _locked(work: Tables, owner: str, image_id: UUID) -> Image:
+    """The image under its lock: nobody else adds, retries, finishes or deletes until the transaction ends."""
+    await work.images.lock(image_id)
+    image = await work.images.find(owner, image_id)
+    if image is None:
+        raise NotFound
+    return image

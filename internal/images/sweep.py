@@ -1,0 +1,61 @@
+"""Housekeeping: what dies is found again. Any number of workers may run it at once: rows are claimed, or it is safe twice."""
+
+import structlog
+
+from internal.images.idempotency import KEPT_SECONDS
+from internal.images.outcome import end_abandoned
+from internal.images.ports import Workshop
+from internal.images.tasks import CHANNEL, task_message
+
+log = structlog.get_logger(__name__)
+
+BATCH = 100
+
+
+async def keep_house(workshop: Workshop) -> None:
+    """One round, in this order: leases that ran out, overdue renditions, unreferenced objects, old idempotency keys."""
+    await requeue_abandoned(workshop)
+    await requeue_overdue(workshop)
+    await sweep_unreferenced(workshop)
+    await workshop.repository.idempotency.purge(older_seconds=KEPT_SECONDS)
+
+
+async def requeue_abandoned(workshop: Workshop) -> int:
+    """Queue again, or fail at the maximum, what a dead worker held (G1, G3)."""
+    async with workshop.repository.transaction() as work:
+        found = await work.renditions.abandoned(limit=BATCH)
+        for rendition in found:
+            await end_abandoned(work, rendition, workshop)
+    for rendition in found:
+        log.warning("lease.ran_out", image_id=str(rendition.image_id), rendition=rendition.name, attempt=rendition.attempt)
+    return len(found)
+
+
+async def requeue_overdue(workshop: Workshop) -> int:
+    """Queue again what has been waiting so long that its message must be lost (G1). Twice is harmless."""
+    async with workshop.repository.transaction() as work:
+        found = await work.renditions.overdue(seconds=workshop.schedule.overdue_seconds, limit=BATCH)
+        for image_id, lane in {(rendition.image_id, rendition.lane) for rendition in found}:
+            await work.outbox.add(CHANNEL[lane], task_message(image_id, lane))
+    if found:
+        log.warning("renditions.overdue", count=len(found))
+    return len(found)
+
+
+async def sweep_unreferenced(workshop: Workshop) -> int:
+    """Delete objects that nothing refers to, one at a time, each under its row's lock (G4).
+
+    INVARIANT: an object that a transaction refers to is never deleted: its row is off the list, or the sweep holds the row's lock
+    and the transaction finds its deadline passed (tests/integration/test_sweep.py).
+    """
+    swept = 0
+    while swept < BATCH:
+        async with workshop.repository.transaction() as work:
+            key = await work.unreferenced.next_overdue(seconds=workshop.schedule.sweep_seconds)
+            if key is None:
+                break
+            await workshop.store.delete(key)
+            await work.unreferenced.forget(key)
+        swept += 1
+        log.info("object.swept", key=key)
+    return swept

@@ -1,0 +1,154 @@
+"""Accepting an upload: the picture's bytes go into the store while they are read, and all of it counts only in one commit."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from internal.errors import DeadlinePassed, RequestTimeout, ServiceError, StoreUnavailable
+from internal.images.events import Event, EventType, happened
+from internal.images.idempotency import Reservation, Slip, fingerprint, reserved
+from internal.images.inspect import Inspection
+from internal.images.keys import original_key
+from internal.images.model import Image, Original, Status, new_id
+from internal.images.ports import Ports
+from internal.images.requested import Chains, Incoming, chains_of, rendition_of
+from internal.images.tasks import CHANNEL, task_message
+
+ROUTE = "POST /images"
+
+
+class Context(Struct, frozen=True):
+    """Whose upload it is and how it is answered: `answer` makes the response's bytes from the image."""
+
+    owner: str
+    idempotency_key: str | None
+    timeout_seconds: float
+    answer: Callable[[Image], bytes]
+
+
+async def accept_upload(incoming: Incoming, ports: Ports, context: Context) -> bytes:
+    """Keep an upload and ask for its renditions; returns the answer, or the stored answer of the same request.
+
+    Raises the errors of the picture and of the request, RequestTimeout after `context.timeout_seconds`, StoreUnavailable and
+    DatabaseUnavailable; then nothing is kept: no row, no object.
+    """
+    slip = Slip(context.owner, ROUTE, context.idempotency_key, ports.rules.intent_seconds)
+    async with reserved(ports.repository, slip) as reservation:
+        try:
+            async with asyncio.timeout(context.timeout_seconds):
+                inspection = Inspection(incoming.content(), ports.rules)
+                await inspection.read_head()
+                if reservation and reservation.stored:
+                    return await _replay(incoming, inspection, ports, reservation)
+                return await _keep(incoming, inspection, ports, context, reservation)
+        except TimeoutError as error:
+            raise RequestTimeout from error
+
+
+async def _replay(incoming: Incoming, inspection: Inspection, ports: Ports, reservation: Reservation) -> bytes:
+    """Read the request without keeping it, to tell whether it is the one that was answered."""
+    async for _ in inspection.chunks():
+        pass
+    return reservation.replay(_fingerprint(inspection.original("", None), chains_of(incoming.requested(), ports), incoming))
+
+
+def _fingerprint(original: Original, chains: Chains, incoming: Incoming) -> str:
+    canonical = {name: chain.canonical for name, (_, chain) in chains.items()}
+    return fingerprint(original.sha256, canonical, incoming.requested().metadata)
+
+
+async def _keep(
+    incoming: Incoming, inspection: Inspection, ports: Ports, context: Context, reservation: Reservation | None
+) -> bytes:
+    """The write order of G4.
+
+    INVARIANT: at no moment is an object neither referred to nor listed for removal
+    (tests/integration/test_upload.py::test_a_failed_commit_leaves_the_object_listed).
+    """
+    image_id = new_id()
+    key = original_key(image_id)
+    await ports.repository.unreferenced.intend(key, seconds=ports.rules.intent_seconds)  # 1 listed for removal
+    chains = await _store(key, incoming, inspection, ports, reservation)  # 2 stored
+    original = inspection.original(key, incoming.requested().filename)
+    image = _image(image_id, context.owner, original, chains, incoming, ports)
+    try:
+        return await _commit(image, ports, context, reservation, _fingerprint(original, chains, incoming))  # 3 referred to
+    except DeadlinePassed:
+        await ports.repository.unreferenced.abandon([key])  # 4 or listed again: the sweep may have been there before us
+        raise
+
+
+async def _store(key: str, incoming: Incoming, inspection: Inspection, ports: Ports, reservation: Reservation | None) -> Chains:
+    """Put the bytes as they come. The request's other parts are checked before the store counts the object as complete."""
+    chains: Chains = {}
+
+    async def content() -> AsyncIterator[bytes]:
+        async for chunk in _extending(inspection.chunks(), key, ports, reservation):
+            yield chunk
+        chains.update(chains_of(incoming.requested(), ports))
+
+    try:
+        await ports.store.put(key, content(), content_type=inspection.media_type)
+    except StoreUnavailable:
+        raise  # who knows what it has: the key stays listed
+    except BaseException:
+        with contextlib.suppress(ServiceError):  # the put left nothing, says its contract; should this fail, the sweep looks
+            await asyncio.shield(ports.repository.unreferenced.forget(key))
+        raise
+    return chains
+
+
+async def _extending(
+    chunks: AsyncIterator[bytes], key: str, ports: Ports, reservation: Reservation | None
+) -> AsyncIterator[bytes]:
+    """Pass the bytes on; as long as they come, the key's deadline and the reservation's lease move with them."""
+    extended = time.monotonic()
+    async for chunk in chunks:
+        if time.monotonic() - extended > ports.rules.intent_seconds / 4:
+            await ports.repository.unreferenced.intend(key, seconds=ports.rules.intent_seconds)
+            if reservation:
+                await reservation.extend(ports.repository)
+            extended = time.monotonic()
+        yield chunk
+
+
+def _image(image_id: UUID, owner: str, original: Original, chains: Chains, incoming: Incoming, ports: Ports) -> Image:
+    now = datetime.now(UTC)  # until the row is written: then it is the database's
+    return Image(
+        id=image_id,
+        owner=owner,
+        status=Status.UPLOADED,
+        original=original,
+        metadata=incoming.requested().metadata,
+        created_at=now,
+        updated_at=now,
+        renditions=tuple(
+            rendition_of(image_id, name, asked, chain, original, ports.rules) for name, (asked, chain) in chains.items()
+        ),
+    )
+
+
+async def _commit(image: Image, ports: Ports, context: Context, reservation: Reservation | None, mark: str) -> bytes:
+    """One transaction: the image, its renditions, its tasks, the event and the answer (G1); the key is off the list with it."""
+    async with ports.repository.transaction() as work:
+        created_at = await work.images.add(image)
+        await work.unreferenced.settle(image.original.key)
+        for lane in sorted({rendition.lane for rendition in image.renditions}):
+            await work.outbox.add(CHANNEL[lane], task_message(image.id, lane))
+        await work.events.add(_uploaded(image))
+        answer = context.answer(msgspec.structs.replace(image, created_at=created_at, updated_at=created_at))
+        if reservation:
+            await reservation.complete(work, mark, answer)
+    return answer
+
+
+def _uploaded(image: Image) -> Event:
+    names = [rendition.name for rendition in image.renditions]
+    facts = {"size": image.original.size, "content_type": image.original.media_type, "renditions": names}
+    return happened(EventType.IMAGE_UPLOADED, image.id, image.owner, **facts)

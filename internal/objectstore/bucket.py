@@ -1,0 +1,236 @@
+"""Blocking calls on one S3 bucket; the one file that knows minio-py, and the place where its errors become ours.
+
+minio-py's multipart calls are private, and its `put_object` would hold a thread for a slow client's whole upload; so they are
+used here, in this file only, and pyproject.toml pins the version.
+"""
+
+import os
+import re
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
+from typing import Any, Self, cast
+from xml.etree.ElementTree import ParseError
+
+import certifi
+import urllib3
+from minio import Minio
+from minio.datatypes import Part
+from minio.error import InvalidResponseError, MinioException, S3Error
+
+from internal.errors import NotStored, StoreUnavailable
+from internal.images.keys import check_key
+from internal.objectstore.port import Span, Stored
+
+BLOCK = 2**20  # bytes that one thread hop reads
+PAGE = 1000  # objects that one listing request answers
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (MinioException, urllib3.exceptions.HTTPError, OSError, ParseError, ValueError) as error:
+        raise (NotStored if _code(error) == "NoSuchKey" else StoreUnavailable) from error
+
+
+def _code(error: Exception) -> str:
+    """S3's name of an error; empty when it is none of S3's."""
+    if isinstance(error, S3Error):
+        return error.code or ""
+    if isinstance(
+        error, InvalidResponseError
+    ):  # minio-py reads answers of the type application/xml only, not all servers give it
+        found = re.search("<Code>(.*?)</Code>", str(error))
+        return found[1] if found else ""
+    return ""
+
+
+class _OneFreshConnection(urllib3.Retry):
+    """One more try for a kept connection that the server has closed meanwhile; none after a timeout, which would double it."""
+
+    def increment(self, *args: Any, **named: Any) -> Self:
+        if isinstance(named.get("error"), urllib3.exceptions.TimeoutError):
+            raise named["error"]
+        return super().increment(*args, **named)
+
+
+class Bucket:
+    """A bucket. Methods raise NotStored and StoreUnavailable and nothing else; all may be called from several threads."""
+
+    def __init__(self, client: Minio, http: urllib3.PoolManager, name: str) -> None:
+        self._client = client
+        self._http = http
+        self._name = name
+
+    @classmethod
+    def at(
+        cls,
+        host: str,
+        port: int,
+        *,
+        name: str,
+        access_key: str,
+        secret_key: str,
+        region: str,
+        secure: bool,
+        connections: int,
+        connect_timeout: float,
+        read_timeout: float,
+    ) -> Self:
+        http = urllib3.PoolManager(
+            maxsize=connections,
+            timeout=urllib3.Timeout(connect=connect_timeout, read=read_timeout),
+            retries=_OneFreshConnection(total=1, connect=0, redirect=0, status=0),
+            cert_reqs=ssl.CERT_REQUIRED,
+            ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
+        )
+        # The region is given, or minio-py asks the server for it.
+        client = Minio(f"{host}:{port}", access_key, secret_key, secure=secure, region=region, http_client=http)
+        return cls(client, http, name)
+
+    def close(self) -> None:
+        """Close every idle connection now; `clear` alone leaves them open as long as anybody holds an error that came by them."""
+        for key in self._http.pools.keys():  # noqa: SIM118  # iterating over it is what urllib3 forbids
+            self._http.pools[key].close()
+        self._http.clear()
+
+    @_translated()
+    def create(self, region: str) -> None:
+        try:
+            if not self._client.bucket_exists(self._name):
+                self._client.make_bucket(self._name, region)
+        except MinioException as error:
+            if _code(error) not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+                raise
+            self.check()  # somebody was faster: another of us, or a stranger whose bucket we can't use
+
+    @_translated()
+    def check(self) -> None:
+        if not self._client.bucket_exists(self._name):
+            raise StoreUnavailable
+
+    @_translated()
+    def put(self, key: str, content: bytearray, content_type: str) -> None:
+        # The bytearray goes out as it is: bytes would be a second copy of up to a part.
+        self._client._put_object(self._name, key, cast("bytes", content), {"Content-Type": content_type})
+
+    @_translated()
+    def begin_upload(self, key: str, content_type: str) -> str:
+        return self._client._create_multipart_upload(self._name, key, {"Content-Type": content_type})
+
+    @_translated()
+    def put_part(self, key: str, upload: str, number: int, part: bytearray) -> str:
+        return self._client._upload_part(self._name, key, cast("bytes", part), None, upload, number)
+
+    @_translated()
+    def complete_upload(self, key: str, upload: str, etags: list[str]) -> None:
+        parts = [Part(number, etag) for number, etag in enumerate(etags, start=1)]
+        if not self._client._complete_multipart_upload(self._name, key, upload, parts).etag:
+            raise StoreUnavailable  # S3 may answer 200 and an error in the body
+
+    @_translated()
+    def abort_upload(self, key: str, upload: str) -> None:
+        try:
+            self._client._abort_multipart_upload(self._name, key, upload)
+        except MinioException as error:
+            if _code(error) != "NoSuchUpload":
+                raise
+
+    @_translated()
+    def remove(self, key: str) -> None:
+        """Unfinished uploads first: one of them that completes meanwhile is removed with the object."""
+        for upload in self._unfinished(key):
+            self.abort_upload(key, upload)
+        try:
+            self._client.remove_object(self._name, key)
+        except MinioException as error:
+            if _code(error) != "NoSuchKey":
+                raise
+
+    def _unfinished(self, key: str) -> list[str]:
+        try:
+            listed = self._client._list_multipart_uploads(self._name, prefix=key)
+        except MinioException as error:
+            if _code(error) != "NoSuchUpload":  # rclone's way to say that there is none
+                raise
+            return []
+        return [upload.upload_id for upload in listed.uploads if upload.object_name == key and upload.upload_id]
+
+    @_translated()
+    def stat(self, key: str) -> Stored:
+        try:
+            found = self._client.stat_object(self._name, key)
+        except MinioException as error:
+            if _code(error) == "NoSuchKey":
+                self.check()  # the answer has no body: a bucket that is gone looks the same, and is an outage
+            raise
+        return Stored(key, found.size or 0, found.last_modified)
+
+    def pages(self) -> Iterator[list[Stored]]:
+        """The objects, a request's worth at a time; no page is empty."""
+        listing = self._client.list_objects(self._name, recursive=True)
+        while True:
+            with _translated():
+                objects = list(islice(listing, PAGE))
+            if not objects:
+                return
+            page = []
+            for found in objects:
+                with suppress(ValueError):  # not one of ours
+                    page.append(Stored(check_key(found.object_name or ""), found.size or 0, found.last_modified))
+            if page:
+                yield page
+
+    @_translated()
+    def open(self, key: str, span: Span | None) -> "Reading":
+        """Ask for the object and read its first block, in one go: a small picture costs one thread hop."""
+        if span is not None and span.start == span.stop:
+            return Reading(None, self.stat(key).size, 0)  # HTTP has no empty range
+        offset, length = (span.start, span.stop - span.start) if span else (0, 0)
+        try:
+            response = self._client.get_object(self._name, key, offset, length)
+        except MinioException as error:
+            if _code(error) != "InvalidRange":
+                raise
+            return Reading(None, self.stat(key).size, 0)  # it begins past the object's end
+        try:
+            return Reading.of(response, span)
+        except BaseException:
+            response.close()
+            raise
+
+
+class Reading:
+    """One GET: its body is counted, so that a connection that breaks off never passes for the end. `left` is in bytes."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse | None, size: int, left: int) -> None:
+        self._response = response
+        self.size = size
+        self.left = left
+        self.first = self.read() if left else b""
+
+    @classmethod
+    def of(cls, response: urllib3.BaseHTTPResponse, span: Span | None) -> Self:
+        left = int(response.headers.get("Content-Length", ""))
+        if span is None:
+            return cls(response, left, left)
+        size = int(response.headers.get("Content-Range", "").rpartition("/")[2])
+        if left != min(span.stop, size) - span.start:
+            raise StoreUnavailable  # other bytes than those asked for
+        return cls(response, size, left)
+
+    @_translated()
+    def read(self) -> bytes:
+        block = self._response.read(min(self.left, BLOCK), decode_content=False) if self._response else b""
+        if not block:
+            raise StoreUnavailable
+        self.left -= len(block)
+        return block
+
+    def close(self) -> None:
+        """Give the connection back to the pool when the body was read to its end, else close it."""
+        if self._response is not None:
+            self._response.close()
+            self._response.release_conn()

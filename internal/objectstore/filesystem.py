@@ -1,0 +1,76 @@
+"""The object store in a folder of the local file system, for `make run` and single machines: `folder.py` draws its layout."""
+
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+from internal.errors import StoreUnavailable
+from internal.images.keys import check_key
+from internal.objectstore.folder import BLOCK, Folder, Reading, Writing
+from internal.objectstore.port import ObjectStore, Opened, Span, Stored
+from internal.objectstore.threads import Threads, open_threads, surely
+
+
+@asynccontextmanager
+async def open_filesystem_store(root: Path, *, threads: int = 8) -> AsyncIterator[ObjectStore]:
+    """The store in `root`, which is made if need be; `threads` bounds the calls at once. Raises StoreUnavailable."""
+    async with open_threads(threads, "filesystem-store") as pool:
+        folder = Folder(root)
+        await pool.run(folder.prepare)
+        yield FilesystemStore(folder, pool)
+
+
+class FilesystemStore:
+    """ObjectStore in a folder. Content types are not kept: the database knows them."""
+
+    def __init__(self, folder: Folder, threads: Threads) -> None:
+        self._folder = folder
+        self._threads = threads
+
+    async def put(self, key: str, content: AsyncIterable[bytes], *, content_type: str) -> Stored:  # noqa: ARG002
+        writing = Writing(self._folder, check_key(key))
+        block = bytearray()
+        try:
+            async for chunk in content:
+                block += chunk
+                if len(block) >= BLOCK:
+                    await self._threads.run(partial(writing.write, block))
+                    block = bytearray()
+            return await self._threads.run(partial(writing.finish, block), undo=lambda _: self._folder.remove(key))
+        except BaseException:
+            with suppress(StoreUnavailable):
+                await surely(self._threads.run(writing.discard))
+            raise
+
+    @asynccontextmanager
+    async def get(self, key: str, span: Span | None = None) -> AsyncIterator[Opened]:
+        check_key(key)
+        reading = await self._threads.run(lambda: Reading(self._folder, key, span), undo=Reading.close)
+        try:
+            async with aclosing(self._chunks(reading)) as chunks:
+                yield Opened(size=reading.size, chunks=chunks)
+        finally:
+            reading.close()
+
+    async def _chunks(self, reading: Reading) -> AsyncGenerator[bytes, None]:
+        chunk = reading.first
+        while chunk:
+            yield chunk
+            chunk = await self._threads.run(reading.read) if reading.left else b""
+
+    async def delete(self, key: str) -> None:
+        check_key(key)
+        await self._threads.run(partial(self._folder.remove, key))
+
+    async def stat(self, key: str) -> Stored:
+        check_key(key)
+        return await self._threads.run(partial(self._folder.stat, key))
+
+    async def keys(self) -> AsyncIterator[Stored]:
+        for shard in await self._threads.run(self._folder.shards):
+            for stored in await self._threads.run(partial(self._folder.objects, shard)):
+                yield stored
+
+    async def check(self) -> None:
+        await self._threads.run(self._folder.probe)

@@ -1,0 +1,212 @@
+"""How objects lie in a folder, and the blocking calls that put them there, read them and take them away.
+
+    <root>/originals/<shard>/<image id>
+    <root>/renditions/<shard>/<image id>.<rendition id>.<attempt>
+    <root>/tmp/<the object's name>~<random>                          what is still being written
+
+A shard is the end of the image's id, which is random where its beginning is the time: 4,096 of them, so that no folder grows
+huge. An object is one file right in its shard, so that a put syncs one folder and a delete leaves no empty one behind.
+`tmp` also shows that the store is there: without it (a volume that is not mounted) nothing is "not stored", but unavailable.
+Several processes may share the folder.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+from internal.errors import NotStored, StoreUnavailable
+from internal.images.keys import check_key
+from internal.objectstore.port import Span, Stored
+
+BLOCK = 2**20  # bytes that one thread hop writes or reads
+KINDS = ("originals", "renditions")
+STALE = 24 * 3600  # seconds after which what lies in tmp is nobody's any more: an upload is limited to minutes
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable from error
+
+
+class Folder:
+    """Blocking calls on the store's folder. They raise nothing but NotStored and StoreUnavailable."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._temporary = root / "tmp"
+        self._lasting: set[Path] = set()  # shards whose own entry this process has synced; shards are never removed
+
+    def path(self, key: str) -> Path:
+        kind, *ids = key.split("/")
+        return self._root / kind / ids[0][-3:] / ".".join(ids)
+
+    def temporary(self, key: str, random: str) -> Path:
+        """Carries the object's name, so that `remove` finds what a killed process left of it."""
+        return self._temporary / f"{self.path(key).name}~{random}"
+
+    @_translated()
+    def prepare(self) -> None:
+        """Make what is missing, and remove what processes that died long ago left in tmp."""
+        for folder in (self._temporary, *(self._root / kind for kind in KINDS)):
+            _make_lasting(folder)
+        with os.scandir(self._temporary) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # another process cleans too
+                    if entry.stat().st_mtime < time.time() - STALE:
+                        Path(entry.path).unlink()
+
+    def make_shard(self, shard: Path) -> None:
+        """Make a shard's folder so that it survives a power cut, also when another process has only just made it."""
+        try:
+            shard.mkdir()
+        except FileExistsError:
+            if shard in self._lasting:
+                return
+        _sync_folder(shard.parent)
+        self._lasting.add(shard)
+
+    @_translated()
+    def remove(self, key: str) -> None:
+        with os.scandir(self._temporary) as entries:  # raises when the store is not there at all
+            for entry in entries:
+                if entry.name.startswith(f"{self.path(key).name}~"):
+                    Path(entry.path).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            self.path(key).unlink()
+            _sync_folder(self.path(key).parent)
+
+    @_translated()
+    def stat(self, key: str) -> Stored:
+        with self.not_stored():
+            return _stored(key, self.path(key).stat())
+
+    @_translated()
+    def shards(self) -> list[Path]:
+        self._temporary.stat()  # an unmounted store must not look like an empty one
+        return [shard for kind in KINDS for shard in (self._root / kind).iterdir() if shard.is_dir()]
+
+    @_translated()
+    def objects(self, shard: Path) -> list[Stored]:
+        found = []
+        for path in shard.iterdir():
+            with suppress(ValueError, FileNotFoundError):  # not one of ours; deleted since
+                key = check_key("/".join([shard.parent.name, *path.name.split(".")]))
+                found.append(_stored(key, path.stat()))
+        return found
+
+    @_translated()
+    def probe(self) -> None:
+        probe = self._temporary / f"probe~{uuid4().hex}"
+        try:
+            probe.write_bytes(b"1")  # a byte, since a full disk still makes empty files
+        finally:
+            probe.unlink(missing_ok=True)
+
+    @contextmanager
+    def not_stored(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            self._temporary.stat()  # raises when it is the whole store that is missing
+            raise NotStored from error
+
+
+class Writing:
+    """One put: a temporary file that becomes the object by its rename."""
+
+    def __init__(self, folder: Folder, key: str) -> None:
+        self._folder = folder
+        self._key = key
+        self._path = folder.temporary(key, uuid4().hex)
+        self._file: BinaryIO | None = None
+
+    @_translated()
+    def write(self, block: bytearray) -> None:
+        self._open().write(block)
+
+    def _open(self) -> BinaryIO:
+        if self._file is None:
+            self._file = self._path.open("xb")
+        return self._file
+
+    @_translated()
+    def finish(self, block: bytearray) -> Stored:
+        """Write the last block and make it the object: synced before its rename, and the rename synced before this returns."""
+        self.write(block)
+        with self._open() as file:
+            file.flush()
+            os.fsync(file.fileno())
+            stored = _stored(self._key, os.fstat(file.fileno()))
+        target = self._folder.path(self._key)
+        self._folder.make_shard(target.parent)
+        self._path.rename(target)
+        try:
+            _sync_folder(target.parent)
+        except OSError:
+            target.unlink(missing_ok=True)
+            raise
+        return stored
+
+    @_translated()
+    def discard(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # a full disk: closing flushes
+                self._file.close()
+            self._path.unlink(missing_ok=True)
+
+
+class Reading:
+    """One get: the open file, its first block already read. `left` is in bytes."""
+
+    @_translated()
+    def __init__(self, folder: Folder, key: str, span: Span | None) -> None:
+        with folder.not_stored():
+            self._file = folder.path(key).open("rb", buffering=0)
+        try:
+            self.size = os.fstat(self._file.fileno()).st_size
+            start, stop = (span.start, min(span.stop, self.size)) if span else (0, self.size)
+            self.left = max(stop - start, 0)
+            self._file.seek(start)
+            self.first = self.read() if self.left else b""
+        except BaseException:
+            self._file.close()
+            raise
+
+    @_translated()
+    def read(self) -> bytes:
+        block = self._file.read(min(self.left, BLOCK))
+        if not block:
+            raise StoreUnavailable  # cut short under our hands
+        self.left -= len(block)
+        return block
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _stored(key: str, status: os.stat_result) -> Stored:
+    return Stored(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+
+def _make_lasting(folder: Path) -> None:
+    """Make a folder, for our eyes only, and those above it that are missing, so that they survive a power cut."""
+    if not folder.is_dir():
+        _make_lasting(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

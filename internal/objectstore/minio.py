@@ -1,0 +1,211 @@
+"""The object store on MinIO or any other S3-compatible server, through minio-py.
+
+minio-py is synchronous, so its calls run in a pool of threads, and only calls that carry bytes already here: a slow client holds
+no thread. `put` gathers up to one part (8 MiB) in memory and sends it in one request; what is longer becomes a multipart upload,
+one part on its way while the next is gathered, so a put takes two parts of memory at any size.
+
+The key needs these permissions on the bucket: GetObject, PutObject, DeleteObject, AbortMultipartUpload, ListBucket,
+ListBucketMultipartUploads; `create_bucket` also CreateBucket.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from functools import partial
+
+from internal.errors import StoreUnavailable
+from internal.images.keys import check_key
+from internal.objectstore.bucket import Bucket, Reading
+from internal.objectstore.port import ObjectStore, Opened, Span, Stored
+from internal.objectstore.threads import Threads, open_threads, surely
+
+PART = 8 * 2**20
+
+
+@asynccontextmanager
+async def open_minio_store(
+    host: str,
+    port: int,
+    *,
+    access_key: str,
+    secret_key: str,
+    bucket: str,
+    region: str = "us-east-1",
+    secure: bool = False,
+    threads: int = 16,
+    connect_timeout: float = 2,
+    read_timeout: float = 10,
+    part_size: int = PART,
+) -> AsyncIterator[ObjectStore]:
+    """The store in one bucket; nothing is asked of the server yet.
+
+    `threads` bounds the calls at once; `connect_timeout` and `read_timeout`, in seconds, a wait for the server and for its next
+    bytes; `part_size`, in bytes and at least S3's 5 MiB, is the longest content that goes in one request.
+    """
+    held = Bucket.at(
+        host,
+        port,
+        name=bucket,
+        access_key=access_key,
+        secret_key=secret_key,
+        region=region,
+        secure=secure,
+        connections=threads,
+        connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
+    )
+    try:
+        async with open_threads(threads, "minio-store") as pool:
+            yield MinioStore(held, pool, part_size)
+    finally:
+        held.close()
+
+
+async def create_bucket(
+    host: str,
+    port: int,
+    *,
+    access_key: str,
+    secret_key: str,
+    bucket: str,
+    region: str = "us-east-1",
+    secure: bool = False,
+    connect_timeout: float = 2,
+    read_timeout: float = 10,
+) -> None:
+    """Make the bucket unless it is there; safe to call again and by several at once. Raises StoreUnavailable."""
+    held = Bucket.at(
+        host,
+        port,
+        name=bucket,
+        access_key=access_key,
+        secret_key=secret_key,
+        region=region,
+        secure=secure,
+        connections=1,
+        connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
+    )
+    try:
+        async with open_threads(1, "minio-bucket") as pool:
+            await pool.run(partial(held.create, region))
+    finally:
+        held.close()
+
+
+class MinioStore:
+    """ObjectStore in a bucket."""
+
+    def __init__(self, bucket: Bucket, threads: Threads, part_size: int) -> None:
+        self._bucket = bucket
+        self._threads = threads
+        self._part_size = part_size
+
+    async def put(self, key: str, content: AsyncIterable[bytes], *, content_type: str) -> Stored:
+        upload = _Upload(self._bucket, self._threads, check_key(key), content_type)
+        gathered = bytearray()
+        try:
+            async for chunk in content:
+                upload.raise_if_failed()
+                rest = memoryview(chunk)
+                while (room := self._part_size - len(gathered)) < len(rest):
+                    gathered += rest[:room]
+                    rest = rest[room:]
+                    await upload.send(gathered)
+                    gathered = bytearray()
+                gathered += rest
+            return await upload.finish(gathered)
+        except BaseException:
+            await surely(upload.abandon())
+            raise
+
+    @asynccontextmanager
+    async def get(self, key: str, span: Span | None = None) -> AsyncIterator[Opened]:
+        check_key(key)
+        reading = await self._threads.run(partial(self._bucket.open, key, span), undo=Reading.close)
+        try:
+            async with aclosing(self._chunks(reading)) as chunks:
+                yield Opened(size=reading.size, chunks=chunks)
+        finally:
+            pass
+
+    async def _chunks(self, reading: Reading) -> AsyncGenerator[bytes, None]:
+        chunk = reading.first
+        while chunk:
+            yield chunk
+            chunk = await self._threads.run(reading.read) if reading.left else b""
+
+    async def delete(self, key: str) -> None:
+        check_key(key)
+        await self._threads.run(partial(self._bucket.remove, key))
+
+    async def stat(self, key: str) -> Stored:
+        check_key(key)
+        return await self._threads.run(partial(self._bucket.stat, key))
+
+    async def keys(self) -> AsyncIterator[Stored]:
+        pages = self._bucket.pages()
+        while page := await self._threads.run(partial(next, pages, None)):
+            for stored in page:
+                yield stored
+
+    async def check(self) -> None:
+        await self._threads.run(self._bucket.check)
+
+
+class _Upload:
+    """One put. Parts go one at a time; the first that is sent makes it a multipart upload."""
+
+    def __init__(self, bucket: Bucket, threads: Threads, key: str, content_type: str) -> None:
+        self._bucket = bucket
+        self._threads = threads
+        self._key = key
+        self._content_type = content_type
+        self._id = ""
+        self._etags: list[str] = []
+        self._sending: asyncio.Task[str] | None = None
+        self._size = 0
+
+    async def send(self, part: bytearray) -> None:
+        """Start to send a part, once the one before has arrived."""
+        if not self._id:
+            self._id = await self._threads.run(
+                partial(self._bucket.begin_upload, self._key, self._content_type),
+                undo=partial(self._bucket.abort_upload, self._key),
+            )
+        await self._arrived()
+        self._size += len(part)
+        call = partial(self._bucket.put_part, self._key, self._id, len(self._etags) + 1, part)
+        self._sending = asyncio.create_task(self._threads.run(call))
+
+    def raise_if_failed(self) -> None:
+        """Raise what became of the part on its way, so that a slow client hears of it with its next bytes."""
+        if self._sending is not None and self._sending.done():
+            self._sending.result()
+
+    async def finish(self, rest: bytearray) -> Stored:
+        if not self._id:
+            self._size = len(rest)
+            call = partial(self._bucket.put, self._key, rest, self._content_type)
+        else:
+            await self.send(rest)
+            await self._arrived()
+            call = partial(self._bucket.complete_upload, self._key, self._id, self._etags)
+        await self._threads.run(call, undo=lambda _: self._bucket.remove(self._key))
+        return Stored(self._key, self._size)
+
+    async def abandon(self) -> None:
+        """Leave nothing behind. A server that is gone keeps the parts until `delete`: nothing is raised for that."""
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.wait({self._sending})
+            if not self._sending.cancelled():
+                self._sending.exception()  # else asyncio logs that nobody looked at it
+        if self._id:
+            with suppress(StoreUnavailable):
+                await self._threads.run(partial(self._bucket.abort_upload, self._key, self._id))
+
+    async def _arrived(self) -> None:
+        if self._sending is not None:
+            self._etags.append(await self._sending)
+            self._sending = None

@@ -1,0 +1,74 @@
+"""The object store's contract."""
+
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Span(Struct, frozen=True):
+    """A half-open range of bytes: `start` is the first that is wanted, `stop` the first that is not.
+
+    Like a slice: what lies past the object's end is not there and is no error. Raises ValueError unless 0 <= start <= stop.
+    """
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.stop:
+            raise ValueError(f"not a span of bytes: {self.start} to {self.stop}")
+
+
+class Stored(Struct, frozen=True):
+    """An object that is there: its key, its size in bytes and when it was written."""
+
+    key: str
+    size: int
+    modified: datetime | None = None
+
+
+class Opened(Struct, frozen=True):
+    """An object that is being read. `size` is the whole object's, in bytes, also for a span."""
+
+    size: int
+    chunks: AsyncIterator[bytes]
+
+
+class ObjectStore(Protocol):
+    """Where bytes live. Adapters: minio, filesystem. Contract: tests/contract/test_objectstore.py.
+
+    Keys come from `internal.images.keys` and nowhere else; a key that does not match its shape raises ValueError before any I/O.
+    Every method raises StoreUnavailable when the store can't be reached in time, and leaves nothing half done.
+    """
+
+    async def put(self, key: str, content: AsyncIterable[bytes], *, content_type: str) -> Stored:
+        """Store all of `content` under `key`: all or nothing, readable only when this returns, durable when it returns.
+
+        Again with the same key: replaces it. An error raised by `content`, or a cancellation, ends the put, leaves no object and
+        no part of one behind, and goes on to the caller as it is. Memory is bounded at any size of content.
+        """
+
+    def get(self, key: str, span: Span | None = None) -> AbstractAsyncContextManager[Opened]:
+        """Stream the bytes of an object, or of one span of it. Raises NotStored, on entering.
+
+        Memory is bounded at any size. A store that breaks off in the middle raises StoreUnavailable from `chunks`: the bytes
+        given out never pass for the whole. Leaving the context early gives every connection and file back.
+        """
+
+    async def delete(self, key: str) -> None:
+        """Delete an object and whatever an unfinished put of this key left. One that is not there is no error."""
+
+    async def stat(self, key: str) -> Stored:
+        """Size and time of an object. Raises NotStored."""
+
+    def keys(self) -> AsyncIterator[Stored]:
+        """Every object of the store, in no promised order; one that comes or goes meanwhile may be in it or not.
+
+        What somebody else put there under a key that is not of our shape is left out.
+        """
+
+    async def check(self) -> None:
+        """Raise StoreUnavailable unless the store answers and objects can be put into it."""

@@ -1,0 +1,91 @@
+"""A chain: operations in order and the options of the whole, with one canonical text."""
+
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from internal.errors import InvalidProcessing
+from internal.pipeline.formats import output_format
+from internal.pipeline.notation import Notation
+from internal.pipeline.operation import Operation, Option, name_of, parameters_of
+from internal.pipeline.operations.output import Autorotate, Format, Quality, Strip
+
+_Option = TypeVar("_Option", bound=Option)
+
+RESERVED = frozenset("|,=[]")
+"""Characters that no value may hold: they belong to the grammar."""
+
+
+class Chain(Struct, frozen=True):
+    """What is done to a picture: `operations` in order, framed by `options`, which hold for all of it. Made by Grammar.parse."""
+
+    operations: tuple[Operation, ...] = ()
+    options: tuple[Option, ...] = ()
+
+    @property
+    def format(self) -> str | None:
+        """The name of the format that was asked for."""
+        option = self._option(Format)
+        return option.name if option else None
+
+    @property
+    def quality(self) -> int | None:
+        option = self._option(Quality)
+        return option.percent if option else None
+
+    @property
+    def autorotate(self) -> bool:
+        option = self._option(Autorotate)
+        return option.enabled if option else True
+
+    @property
+    def canonical(self) -> str:
+        """The one text of all that mean this: presets spelled out, defaults left out, options in a fixed place.
+
+        `parse(chain.canonical) == chain`. A chain that changes nothing is `strip`, which is what happens to it.
+        """
+        first = [option for option in self.options if isinstance(option, Autorotate)]
+        last = [option for option in self.options if not isinstance(option, Autorotate)]
+        return "|".join(written(step) for step in (*first, *self.operations, *last)) or name_of(Strip)
+
+    def output_media_type(self, input_media_type: str, *, has_alpha: bool = False) -> str:
+        """The media type of the result. `has_alpha` matters for what we only read: see formats.output_format."""
+        return output_format(self.format, input_media_type, has_alpha=has_alpha).media_type
+
+    def _option(self, kind: type[_Option]) -> _Option | None:
+        return next((option for option in self.options if isinstance(option, kind)), None)
+
+
+def framed(steps: list[Operation]) -> Chain:
+    """A chain of `steps`: operations keep their order, options get theirs, and those that say the default are left out."""
+    options = [step for step in steps if isinstance(step, Option)]
+    meaningful = [option for option in options if option not in (Strip(), Autorotate())]
+    return Chain(
+        tuple(step for step in steps if not isinstance(step, Option)),
+        tuple(sorted(meaningful, key=lambda option: name_of(type(option)))),
+    )
+
+
+def written(step: Operation) -> str:
+    """One step in the grammar's text: `name[:arg[,key=value…]]`, defaults left out, keys in the order of the fields."""
+    arguments = []
+    for number, field in enumerate(parameters_of(type(step)).values()):
+        value = getattr(step, field.encode_name)
+        if field.default is not msgspec.NODEFAULT and value == field.default:
+            continue
+        text = value_text(value)
+        arguments.append(text if number == 0 else f"{field.name}={text}")
+    return ":".join([name_of(type(step)), *([",".join(arguments)] if arguments else [])])
+
+
+def value_text(value: Any) -> str:
+    """A parameter's value as the grammar reads it; raises InvalidProcessing for a text that the grammar can't carry."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(int(value)) if value.is_integer() else repr(value)
+    text = str(value)
+    if not isinstance(value, int | Notation) and (not text.isprintable() or text != text.strip() or RESERVED & set(text)):
+        raise InvalidProcessing("A value can't hold any of | , = [ ], begin or end with a space, or hold control characters.")
+    return text

@@ -1,0 +1,154 @@
+"""Parameters with a notation of their own: `100x100`, `10x10+5+5`, `0.5;0.3`, `ff8800`.
+
+A notation is parsed from its text and written back as one canonical text; msgspec and the JSON Schema learn it through the three
+hooks at the end. No notation holds `|`, `,` or `=`: those belong to the grammar.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+MAX_SIDE = 65535
+"""Pixels: the longest side that any of our formats can hold."""
+
+
+class Notation(ABC):
+    """A value that is written as a text. Equal when their texts are; immutable by agreement."""
+
+    __slots__ = ()
+    schema: ClassVar[dict[str, Any]]
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, text: str) -> Self:
+        """Read `text`; raises ValueError with a sentence that shows the notation."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """The one canonical text: `parse(str(value)) == value`."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and str(other) == str(self)
+
+    def __hash__(self) -> int:
+        return hash((type(self), str(self)))
+
+
+class Size(Notation):
+    """`WxH`, `Wx` or `xH` in pixels. A side that is None follows from the picture's ratio."""
+
+    __slots__ = ("height", "width")
+    schema: ClassVar[dict[str, Any]] = {
+        "type": "string",
+        "pattern": r"^([1-9]\d*x([1-9]\d*)?|x[1-9]\d*)$",
+        "examples": ["300x200", "300x", "x200"],
+    }
+
+    def __init__(self, width: int | None, height: int | None) -> None:
+        if (width is None and height is None) or not all(side is None or 1 <= side <= MAX_SIDE for side in (width, height)):
+            raise ValueError(f"a size is WxH, Wx or xH in pixels, each side from 1 to {MAX_SIDE}")
+        self.width, self.height = width, height
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        match = re.fullmatch(r"([0-9]{0,9})x([0-9]{0,9})", text)
+        width, height = match.groups() if match else ("", "")
+        return cls(int(width) if width else None, int(height) if height else None)
+
+    def __str__(self) -> str:
+        return f"{self.width or ''}x{self.height or ''}"
+
+
+class Region(Notation):
+    """`WxH+X+Y` in pixels: a rectangle whose top left corner lies X to the right of and Y below the picture's."""
+
+    __slots__ = ("height", "left", "top", "width")
+    schema: ClassVar[dict[str, Any]] = {
+        "type": "string",
+        "pattern": r"^[1-9]\d*x[1-9]\d*\+\d+\+\d+$",
+        "examples": ["300x200+10+20"],
+    }
+
+    def __init__(self, width: int, height: int, left: int, top: int) -> None:
+        if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE and 0 <= left <= MAX_SIDE and 0 <= top <= MAX_SIDE):
+            raise ValueError(f"a region is WxH+X+Y in pixels, each side from 1 and none of the numbers above {MAX_SIDE}")
+        self.width, self.height, self.left, self.top = width, height, left, top
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        match = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})\+([0-9]{1,9})\+([0-9]{1,9})", text)
+        return cls(*map(int, match.groups())) if match else cls(0, 0, 0, 0)
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}+{self.left}+{self.top}"
+
+
+class Point(Notation):
+    """`X;Y` as fractions of the picture's sides: `0;0` is its top left corner, `1;1` its bottom right one."""
+
+    __slots__ = ("x", "y")
+    schema: ClassVar[dict[str, Any]] = {"type": "string", "pattern": r"^[0-9.]+;[0-9.]+$", "examples": ["0.5;0.3"]}
+
+    def __init__(self, x: float, y: float) -> None:
+        if not (0 <= x <= 1 and 0 <= y <= 1):
+            raise ValueError("a point is X;Y, each a fraction from 0 to 1, for instance 0.5;0.3")
+        self.x, self.y = x, y
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?);([0-9]{1,3}(?:\.[0-9]{1,6})?)", text)
+        return cls(*map(float, match.groups())) if match else cls(-1, -1)
+
+    def __str__(self) -> str:
+        return ";".join(f"{side:.6f}".rstrip("0").rstrip(".") for side in (self.x, self.y))
+
+
+class Colour(Notation):
+    """`rgb`, `rrggbb` or `rrggbbaa` in hexadecimal; `aa` is the opacity, `ff` when it is left out."""
+
+    __slots__ = ("alpha", "rgb")
+    schema: ClassVar[dict[str, Any]] = {
+        "type": "string",
+        "pattern": "^([0-9a-fA-F]{3}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})$",
+        "examples": ["fff", "ff8800"],
+    }
+
+    def __init__(self, red: int, green: int, blue: int, alpha: int = 255) -> None:
+        self.rgb, self.alpha = (red, green, blue), alpha
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        digits = "".join(digit * 2 for digit in text) if len(text) == 3 else text
+        if not re.fullmatch("[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?", digits):
+            raise ValueError("a colour is rgb, rrggbb or rrggbbaa in hexadecimal, for instance ff8800")
+        return cls(*bytes.fromhex(digits))
+
+    def __str__(self) -> str:
+        return bytes([*self.rgb, *([] if self.alpha == 255 else [self.alpha])]).hex()
+
+
+WHITE = Colour(255, 255, 255)
+
+
+def decode(kind: type, value: Any) -> Any:
+    """msgspec's dec_hook: a text becomes its notation. Raises ValueError, which msgspec turns into its ValidationError."""
+    if not issubclass(kind, Notation):
+        raise NotImplementedError(f"{kind.__name__} is not a Notation")
+    return kind.parse(value if isinstance(value, str) else "")
+
+
+def encode(value: Any) -> str:
+    """msgspec's enc_hook: a notation becomes its text."""
+    if not isinstance(value, Notation):
+        raise NotImplementedError(f"{type(value).__name__} is not a Notation")
+    return str(value)
+
+
+def schema(kind: type) -> dict[str, Any]:
+    """msgspec's schema_hook: a notation is a string with a pattern."""
+    if not issubclass(kind, Notation):
+        raise NotImplementedError(f"{kind.__name__} is not a Notation")
+    return dict(kind.schema)

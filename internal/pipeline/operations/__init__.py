@@ -1,0 +1,57 @@
+"""Every operation there is: ours, in this list, and those of installed packages.
+
+A package adds operations through entry points of the group `image_processor.operations`, each naming a subclass of Operation:
+
+    [project.entry-points."image_processor.operations"]
+    vignette = "my_package:Vignette"
+
+It needs no fork, must not import pyvips while it is imported, and is found by the API and by the decoder processes alike.
+"""
+
+from functools import cache
+from importlib.metadata import entry_points
+
+from internal.pipeline.operation import Operation, name_of
+from internal.pipeline.operations.blur import Blur
+from internal.pipeline.operations.crop import Crop
+from internal.pipeline.operations.flip import Flip
+from internal.pipeline.operations.flop import Flop
+from internal.pipeline.operations.grayscale import Grayscale
+from internal.pipeline.operations.output import Autorotate, Format, Quality, Strip
+from internal.pipeline.operations.preset import Preset
+from internal.pipeline.operations.resize import Resize
+from internal.pipeline.operations.rotate import Rotate
+from internal.pipeline.operations.sharpen import Sharpen
+from internal.pipeline.operations.thumbnail import Thumbnail
+
+BUILT_IN: tuple[type[Operation], ...] = (
+    Resize,
+    Thumbnail,
+    Crop,
+    Rotate,
+    Flip,
+    Flop,
+    Grayscale,
+    Blur,
+    Sharpen,
+    Format,
+    Quality,
+    Strip,
+    Autorotate,
+    Preset,
+)
+GROUP = "image_processor.operations"
+
+
+@cache
+def known_operations() -> tuple[type[Operation], ...]:
+    """Ours and those of plug-ins, looked for once a process. Raises ValueError for a plug-in that can't be used, naming it."""
+    found = {name_of(operation): operation for operation in BUILT_IN}
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        operation = entry.load()
+        if not (isinstance(operation, type) and issubclass(operation, Operation) and name_of(operation)):
+            raise ValueError(f"the entry point {entry.value!r} of {GROUP} is not an Operation with a tag")
+        if name_of(operation) in found:
+            raise ValueError(f"the entry point {entry.value!r} of {GROUP} takes the name {name_of(operation)!r}, which is taken")
+        found[name_of(operation)] = operation
+    return tuple(found.values())

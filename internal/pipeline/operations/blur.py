@@ -1,0 +1,21 @@
+"""`blur`: Gaussian blur."""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from msgspec import Meta
+
+from internal.pipeline.operation import Operation
+
+if TYPE_CHECKING:
+    from internal.pipeline.picture import Picture
+
+
+class Blur(Operation, frozen=True, tag="blur"):
+    """Gaussian blur. `sigma` in pixels of the picture at this point of the chain."""
+
+    example: ClassVar[str] = "blur:3"
+
+    sigma: Annotated[float, Meta(ge=0.3, le=100, description="Standard deviation, in pixels; 3 is clearly soft.")]
+
+    def apply(self, picture: "Picture") -> "Picture":
+        return picture.each_frame(lambda pixels: pixels.gaussblur(self.sigma), premultiplied=True)

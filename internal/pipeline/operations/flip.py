@@ -1,0 +1,17 @@
+"""`flip`: upside down."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from internal.pipeline.operation import Operation
+
+if TYPE_CHECKING:
+    from internal.pipeline.picture import Picture
+
+
+class Flip(Operation, frozen=True, tag="flip"):
+    """Mirror the picture from top to bottom."""
+
+    example: ClassVar[str] = "flip"
+
+    def apply(self, picture: "Picture") -> "Picture":
+        return picture.each_frame(lambda pixels: pixels.flipver())

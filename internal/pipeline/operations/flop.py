@@ -1,0 +1,17 @@
+"""`flop`: left and right exchanged."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from internal.pipeline.operation import Operation
+
+if TYPE_CHECKING:
+    from internal.pipeline.picture import Picture
+
+
+class Flop(Operation, frozen=True, tag="flop"):
+    """Mirror the picture from left to right."""
+
+    example: ClassVar[str] = "flop"
+
+    def apply(self, picture: "Picture") -> "Picture":
+        return picture.with_pixels(lambda pixels: pixels.fliphor())

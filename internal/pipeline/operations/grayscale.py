@@ -1,0 +1,17 @@
+"""`grayscale`: no colours."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from internal.pipeline.operation import Operation
+
+if TYPE_CHECKING:
+    from internal.pipeline.picture import Picture
+
+
+class Grayscale(Operation, frozen=True, tag="grayscale"):
+    """Take the colours out; brightness and transparency stay."""
+
+    example: ClassVar[str] = "grayscale"
+
+    def apply(self, picture: "Picture") -> "Picture":
+        return picture.with_pixels(lambda pixels: pixels.colourspace("b-w"))

@@ -1,0 +1,15 @@
+"""`preset`: a chain with a name."""
+
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from internal.pipeline.operation import Option
+
+
+class Preset(Option, frozen=True, tag="preset"):
+    """Stands for a chain that the configuration names; the grammar puts that chain in its place."""
+
+    example: ClassVar[str] = "preset:thumb"
+
+    name: Annotated[str, Meta(min_length=1, max_length=64, description="A name from the configuration.")]

@@ -1,0 +1,97 @@
+"""`resize`: fit a picture to a box."""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from msgspec import Meta
+
+from internal.pipeline.notation import Colour, Point, Size
+from internal.pipeline.operation import Operation
+
+if TYPE_CHECKING:
+    from internal.pipeline.picture import Picture
+
+Fit = Literal["contain", "cover", "fill", "inside", "outside"]
+Gravity = Literal[
+    "centre", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest", "attention", "entropy"
+]
+
+
+class Resize(Operation, frozen=True, tag="resize"):
+    """Fit the picture to a box, in pixels. It is never made larger than it is, unless `enlarge` is true."""
+
+    example: ClassVar[str] = "resize:300x200,fit=cover,gravity=attention"
+
+    size: Annotated[Size, Meta(description="The box: WxH, or one side (Wx, xH) and the other follows from the ratio.")]
+    fit: Annotated[
+        Fit,
+        Meta(
+            description="inside: within the box. outside: around the box. cover: fills the box, the rest is cropped. "
+            "contain: within the box, which is filled up with the background. fill: the box exactly, ratio ignored."
+        ),
+    ] = "inside"
+    gravity: Annotated[
+        Gravity,
+        Meta(
+            description="What cover keeps and where contain puts the picture: a side, a corner, "
+            "or (cover) the part that draws attention or has the most entropy."
+        ),
+    ] = "centre"
+    focal: Annotated[
+        Point | None, Meta(description="The point that cover keeps as near the middle as it can, instead of gravity.")
+    ] = None
+    enlarge: Annotated[bool, Meta(description="Also make pictures larger than they are.")] = False
+    background: Annotated[
+        Colour | None, Meta(description="What contain fills up with; default: transparent where the picture is, else white.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.focal is not None and self.gravity != "centre":
+            raise ValueError("give either gravity or focal")
+
+    def box(self, width: int, height: int) -> tuple[int, int]:
+        """The box for a picture of this size: a side that is left open follows from its ratio."""
+        wide, high = self.size.width, self.size.height
+        return wide or max(1, round(width * (high or 0) / height)), high or max(1, round(height * (wide or 0) / width))
+
+    def scaled(self, width: int, height: int) -> tuple[int, int]:
+        wide, high = self.box(width, height)
+        across, down = wide / width, high / height
+        if self.fit in ("contain", "inside"):
+            across = down = min(across, down)
+        elif self.fit in ("cover", "outside"):
+            across = down = max(across, down)
+        if not self.enlarge:
+            across, down = min(across, 1.0), min(down, 1.0)
+        return max(1, round(width * across)), max(1, round(height * down))
+
+    def apply(self, picture: "Picture") -> "Picture":
+        wide, high = self.box(picture.width, picture.height)
+        if self.background is not None:
+            picture = picture.over(self.background)
+        picture = picture.scaled(*self.scaled(picture.width, picture.height))
+        if self.fit == "cover":
+            return self._crop(picture, min(wide, picture.width), min(high, picture.height))
+        if self.fit == "contain":
+            across, down = compass(self.gravity)
+            left, top = round((wide - picture.width) * across), round((high - picture.height) * down)
+            return picture.on_canvas(wide, high, left, top, self.background)
+        return picture
+
+    def _crop(self, picture: "Picture", wide: int, high: int) -> "Picture":
+        spare_x, spare_y = picture.width - wide, picture.height - high
+        if self.focal is not None:
+            left = min(max(round(self.focal.x * picture.width - wide / 2), 0), spare_x)
+            top = min(max(round(self.focal.y * picture.height - high / 2), 0), spare_y)
+        elif self.gravity in ("attention", "entropy"):
+            left, top = picture.liveliest(wide, high, self.gravity)
+        else:
+            across, down = compass(self.gravity)
+            left, top = round(spare_x * across), round(spare_y * down)
+        return picture.cropped(left, top, wide, high)
+
+
+def compass(gravity: Gravity) -> tuple[float, float]:
+    """A side or corner as the shares of spare room to the left and above; what is neither is the centre."""
+    across = 0.0 if gravity.endswith("west") else 1.0 if gravity.endswith("east") else 0.5
+    down = 0.0 if gravity.startswith("north") else 1.0 if gravity.startswith("south") else 0.5
+    return across, down

@@ -1,0 +1,29 @@
+"""`thumbnail`: fit a picture to a square."""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from msgspec import Meta
+
+from internal.pipeline.notation import MAX_SIDE, Size
+from internal.pipeline.operation import Operation
+from internal.pipeline.operations.resize import Resize
+
+if TYPE_CHECKING:
+    from internal.pipeline.picture import Picture
+
+
+class Thumbnail(Operation, frozen=True, tag="thumbnail"):
+    """Fit the picture inside a square, in pixels: short for `resize:SIZExSIZE`."""
+
+    example: ClassVar[str] = "thumbnail:200"
+
+    size: Annotated[int, Meta(ge=1, le=MAX_SIDE, description="Side of the square, in pixels.")]
+
+    def _resize(self) -> Resize:
+        return Resize(Size(self.size, self.size))
+
+    def scaled(self, width: int, height: int) -> tuple[int, int]:
+        return self._resize().scaled(width, height)
+
+    def apply(self, picture: "Picture") -> "Picture":
+        return self._resize().apply(picture)

@@ -1,0 +1,128 @@
+"""One process's hold on a topic. A task polls and keeps up to `slots` messages ahead; another commits what is done.
+
+When aiokafka's consumer can't go on it is closed and replaced: what is in hand is then no longer ours, and delivered again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from internal.queue.ahead import Ahead
+from internal.queue.background import running
+from internal.queue.kafka_connection import connection
+from internal.queue.kafka_offsets import GroupOffsets, Ticket
+from internal.queue.kafka_records import message_of
+from internal.queue.port import Channel, Delivery
+from internal.settings import Kafka
+
+log = structlog.get_logger(__name__)
+
+REQUEST_SECONDS = 10.0  # above the time that a rebalance may take, which is the session's
+SESSION_SECONDS = 6.0
+HEARTBEAT_SECONDS = 2.0
+RECONNECT_SECONDS = 1.0
+FETCH_BYTES = 65_536
+"""Of one partition at once: some hundred tasks, so that a long one does not stand before the others. Larger messages come too."""
+
+_NOTHING = TopicPartition("", -1)
+
+
+class KafkaConsumer:
+    """The port's Consumer of one topic; receives while `run` runs."""
+
+    def __init__(self, settings: Kafka, channel: Channel, topic: str, *, slots: int, poll_interval_seconds: float) -> None:
+        self._settings = settings
+        self._channel = channel
+        self._topic = topic
+        self._ahead = Ahead(slots)
+        self._poll_interval = poll_interval_seconds
+
+    async def receive(self) -> Delivery:
+        return await self._ahead.take()
+
+    async def acknowledge(self, delivery: Delivery) -> None:
+        ticket = cast("Ticket", delivery.ticket)
+        ticket.group.finish(ticket)
+
+    async def release(self, delivery: Delivery) -> None:
+        """Next in line here; and not committed, so that a successor gets it when this consumer closes first."""
+        ticket = cast("Ticket", delivery.ticket)
+        if ticket.group.is_undone(ticket):
+            self._ahead.put_back(delivery)
+
+    async def run(self) -> None:
+        """Consume until cancelled, through every outage."""
+        while True:
+            try:
+                await self._consume()
+            except Exception as error:  # whatever aiokafka raises: a worker that waits is better than one that does nothing
+                log.warning("queue.consumer_restarts", topic=self._topic, error=repr(error))
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _consume(self) -> None:
+        """The life of one aiokafka consumer. It leaves its group at the end, so that its partitions go to others at once."""
+        consumer = self._new_consumer()
+        group = GroupOffsets(consumer, on_lost=lambda: self._ahead.keep(_is_undone))
+        try:
+            consumer.subscribe([self._topic], listener=group)
+            await consumer.start()
+            async with running(kafka_commits=group.run()):
+                await self._poll(consumer, group)
+        finally:
+            self._ahead.keep(lambda _: False)
+            await group.commit()
+            await consumer.stop()
+
+    def _new_consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            group_id=f"{self._settings.group_id}-{self._channel}",
+            enable_auto_commit=False,
+            auto_offset_reset=self._settings.auto_offset_reset,
+            session_timeout_ms=int(SESSION_SECONDS * 1000),
+            heartbeat_interval_ms=int(HEARTBEAT_SECONDS * 1000),
+            max_poll_interval_ms=int(self._poll_interval * 1000),
+            max_partition_fetch_bytes=FETCH_BYTES,
+            **connection(self._settings, request_seconds=REQUEST_SECONDS),
+        )
+
+    async def _poll(self, consumer: AIOKafkaConsumer, group: GroupOffsets) -> None:
+        """Fetch what there is room for.
+
+        INVARIANT: it polls several times in each poll interval, however long nothing is received, so that a long decode evicts
+        nobody (tests/contract/test_queue.py::test_what_is_held_for_long_is_given_to_nobody_else). With no room it polls for a
+        partition that does not exist: `pause()` would throw away what aiokafka has fetched already, and fetch it again.
+        """
+        often = self._poll_interval / 4
+        while True:
+            if room := self._ahead.room:
+                fetched = await consumer.getmany(timeout_ms=int(often * 1000), max_records=room)
+                for partition, records in fetched.items():
+                    for record in records:
+                        self._line_up(partition, record, group)
+            else:
+                await consumer.getmany(_NOTHING)
+            await self._ahead.wait_for_room(often)
+
+    def _line_up(self, partition: TopicPartition, record: ConsumerRecord, group: GroupOffsets) -> None:
+        if (ticket := group.hand_out(partition, record.offset)) is not None:
+            source = f"{record.topic}/{record.partition}/{record.offset}"
+            self._ahead.put(Delivery(message_of(record), self._channel, source, ticket))
+
+
+def _is_undone(delivery: Delivery) -> bool:
+    ticket = cast("Ticket", delivery.ticket)
+    return ticket.group.is_undone(ticket)
+
+
+@asynccontextmanager
+async def open_kafka_consumer(
+    settings: Kafka, channel: Channel, topic: str, *, slots: int, poll_interval_seconds: float
+) -> AsyncIterator[KafkaConsumer]:
+    """Consume in the background while the block runs; at its end commit what is done and leave the group."""
+    consumer = KafkaConsumer(settings, channel, topic, slots=slots, poll_interval_seconds=poll_interval_seconds)
+    async with running(kafka_consumer=consumer.run()):
+        yield consumer

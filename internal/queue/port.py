@@ -1,0 +1,82 @@
+"""The queue's contract: messages, channels, and one delivery at a time."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Channel(StrEnum):
+    """Where a message goes. What an adapter makes of it (a topic, a column) is its own affair."""
+
+    FAST = "fast"
+    SLOW = "slow"
+    EVENTS = "events"
+    DEAD_LETTERS = "dead_letters"
+
+
+class Message(Struct, frozen=True):
+    """What travels: `type` names its handler, `key` keeps a partition, `headers` carry the request id; `body` is opaque here."""
+
+    type: str
+    key: str
+    body: bytes
+    headers: Mapping[str, str] = {}
+
+
+class Delivery(Struct, frozen=True):
+    """A message in this process's hands until it is acknowledged or released.
+
+    `source` says where it came from, for people and dead letters (`topic/partition/offset`, `queue_messages/id`); `ticket` is
+    the adapter's own.
+    """
+
+    message: Message
+    channel: Channel
+    source: str
+    ticket: object
+
+
+class Consumer(Protocol):
+    """One process's hold on a channel. Several of its deliveries may be in hand at once, and finish in any order."""
+
+    async def receive(self) -> Delivery:
+        """Wait for the next message. Waits through an outage of the queue; raises nothing but cancellation.
+
+        While deliveries are in hand, however long, nobody else is given them and nobody evicts this consumer.
+        """
+
+    async def acknowledge(self, delivery: Delivery) -> None:
+        """Say that the message is done. Never raises: what can't be told now is delivered again, here or elsewhere.
+
+        A crash after this may deliver the message again (at least once); a crash before it always does. Twice is harmless.
+        """
+
+    async def release(self, delivery: Delivery) -> None:
+        """Give the message back undone, for anybody to receive: at the latest when this consumer closes. Never raises."""
+
+
+class Queue(Protocol):
+    """At-least-once messages. Adapters: kafka, postgres. Contract: tests/contract/test_queue.py."""
+
+    @property
+    def exports(self) -> frozenset[Channel]:
+        """The channels that lead somewhere: always both lanes. Publishing to or consuming another one raises ValueError."""
+
+    async def publish(self, channel: Channel, message: Message) -> None:
+        """Return when the queue has the message durably; raise QueueUnavailable within the configured time otherwise.
+
+        After QueueUnavailable the message may or may not be there: publish it again, a duplicate is harmless. A message that the
+        queue will never take (too large) raises ValueError.
+        """
+
+    def consume(self, channel: Channel, *, slots: int) -> AbstractAsyncContextManager[Consumer]:
+        """Open a consumer that holds at most about `slots` undone messages ahead of the one that is received.
+
+        Messages that were published before anybody consumed are delivered too. Leaving the context releases what is in hand.
+        """
+
+    async def check(self) -> None:
+        """Raise QueueUnavailable unless the queue answers."""

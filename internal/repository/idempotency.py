@@ -1,0 +1,76 @@
+"""Idempotency keys: taken before the body is read, completed in the image's transaction, kept for a day."""
+
+from uuid import UUID
+
+from internal.repository.pool import Session
+from internal.repository.port import StoredAnswer
+
+TAKE_KEY = """
+    -- A lease that ran out belongs to a request that died; a complete key is never taken over.
+    INSERT INTO idempotency_keys (owner, route, key, holder, lease_until)
+    VALUES (%(owner)s, %(route)s, %(key)s, %(holder)s, now() + %(lease)s * interval '1 s')
+    ON CONFLICT (owner, route, key) DO UPDATE SET holder = EXCLUDED.holder, lease_until = EXCLUDED.lease_until
+     WHERE idempotency_keys.answer IS NULL AND idempotency_keys.lease_until < now()
+    RETURNING holder
+"""
+
+READ_KEY = """
+    SELECT fingerprint, answer FROM idempotency_keys WHERE owner = %(owner)s AND route = %(route)s AND key = %(key)s
+"""
+
+EXTEND_KEY = """
+    UPDATE idempotency_keys SET lease_until = now() + %(lease)s * interval '1 s'
+     WHERE owner = %(owner)s AND route = %(route)s AND key = %(key)s AND holder = %(holder)s
+"""
+
+COMPLETE_KEY = """
+    UPDATE idempotency_keys SET fingerprint = %(fingerprint)s, answer = %(answer)s
+     WHERE owner = %(owner)s AND route = %(route)s AND key = %(key)s AND holder = %(holder)s AND answer IS NULL
+    RETURNING key
+"""
+
+RELEASE_KEY = """
+    DELETE FROM idempotency_keys
+     WHERE owner = %(owner)s AND route = %(route)s AND key = %(key)s AND holder = %(holder)s AND answer IS NULL
+"""
+
+PURGE_KEYS = """
+    DELETE FROM idempotency_keys WHERE created_at < now() - %(seconds)s * interval '1 s' AND lease_until < now() RETURNING key
+"""
+
+
+class PostgresIdempotencyKeys:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def begin(self, owner: str, route: str, key: str, *, holder: UUID, lease_seconds: float) -> StoredAnswer | None:
+        known = {"owner": owner, "route": route, "key": key}
+        if await self._session.rows(TAKE_KEY, {**known, "holder": holder, "lease": lease_seconds}):
+            return None
+        rows = await self._session.rows(READ_KEY, known)
+        if not rows:  # released between the two statements: whoever asks again gets it
+            return StoredAnswer(None, None)
+        answer = rows[0]["answer"]
+        return StoredAnswer(rows[0]["fingerprint"], bytes(answer) if answer is not None else None)
+
+    async def extend(self, owner: str, route: str, key: str, *, holder: UUID, lease_seconds: float) -> None:
+        await self._session.rows(
+            EXTEND_KEY, {"owner": owner, "route": route, "key": key, "holder": holder, "lease": lease_seconds}
+        )
+
+    async def complete(self, owner: str, route: str, key: str, *, holder: UUID, fingerprint: str, answer: bytes) -> bool:
+        parameters = {
+            "owner": owner,
+            "route": route,
+            "key": key,
+            "holder": holder,
+            "fingerprint": fingerprint,
+            "answer": answer,
+        }
+        return bool(await self._session.rows(COMPLETE_KEY, parameters))
+
+    async def release(self, owner: str, route: str, key: str, *, holder: UUID) -> None:
+        await self._session.rows(RELEASE_KEY, {"owner": owner, "route": route, "key": key, "holder": holder})
+
+    async def purge(self, *, older_seconds: float) -> int:
+        return len(await self._session.rows(PURGE_KEYS, {"seconds": older_seconds}))

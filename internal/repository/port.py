@@ -1,0 +1,222 @@
+"""The repository's contract: one small protocol a table, and a transaction that holds them together.
+
+Outside a transaction each call is committed when it returns. Inside `transaction()` all calls are one: all or nothing. Every
+method raises DatabaseUnavailable when the database can't be reached in time. Time is the database's clock.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from msgspec import Struct
+
+from internal.images.events import Event
+from internal.images.model import Claim, DeadLetter, Failure, Image, Lane, ListFilter, Rendition, Result, Status
+from internal.queue.port import Channel, Message
+
+
+class Locked(Struct, frozen=True):
+    """An image whose row this transaction holds: nobody else finishes, adds, retries or deletes until it ends."""
+
+    id: UUID
+    owner: str
+    status: Status
+
+
+class Outgoing(Struct, frozen=True):
+    """A claimed outbox row."""
+
+    id: int
+    channel: Channel
+    message: Message
+
+
+class Requeue(Struct, frozen=True):
+    """A rendition that housekeeping found waiting or abandoned."""
+
+    image_id: UUID
+    rendition_id: UUID
+    owner: str
+    name: str
+    lane: Lane
+    attempt: int
+    tries: int
+
+
+class StoredAnswer(Struct, frozen=True):
+    """What an Idempotency-Key is known by. `fingerprint` and `image` are None while its request is under way."""
+
+    fingerprint: str | None
+    answer: bytes | None
+
+
+class Signals(Protocol):
+    """What other processes' commits tell this one. A call only says: look again."""
+
+    def subscribed(
+        self, channel: str, subscriber: Callable[[str], None], *, payload: str | None = None
+    ) -> AbstractContextManager[None]:
+        """Call `subscriber` for every signal on `channel` while the block runs; with `payload`, only for equal ones.
+
+        It is also called after signals may have been missed. It must return at once.
+        """
+
+
+class Images(Protocol):
+    async def add(self, image: Image) -> datetime:
+        """Insert the image and its renditions; returns `created_at`."""
+
+    async def find(self, owner: str, image_id: UUID) -> Image | None:
+        """The image with its renditions; None also when it is another owner's (G8)."""
+
+    async def page(self, owner: str, wanted: ListFilter) -> tuple[Image, ...]:
+        """At most `wanted.limit + 1` images, newest first, with their renditions: one more than asked says that there is more."""
+
+    async def lock(self, image_id: UUID) -> Locked | None:
+        """Take the image's row until the transaction ends; None when there is no such image. Only inside a transaction."""
+
+    async def refresh_status(self, image_id: UUID) -> tuple[Status, Status]:
+        """Derive the image's status from its renditions; returns (before, after). Only under `lock`.
+
+        INVARIANT: two last renditions that finish at once see each other, because each derives under the image's lock
+        (tests/integration/test_process.py::test_two_last_renditions_see_each_other).
+        """
+
+    async def learn_size(self, image_id: UUID, width: int, height: int) -> None:
+        """Note the original's pixels where the upload could not read them from the header."""
+
+    async def remove(self, image_id: UUID) -> list[str]:
+        """Remove the image and its renditions; returns every object key that they referred to. Only under `lock`."""
+
+
+class Renditions(Protocol):
+    async def add(self, rendition: Rendition) -> None:
+        """Insert one more rendition of an image, after its others."""
+
+    async def claim(self, image_id: UUID, lane: Lane, *, lease_seconds: float, max_attempts: int) -> Claim | None:
+        """Take the next rendition of the task for one attempt (G2, G3); None when there is nothing left to take.
+
+        Raises `attempt` and `tries`, sets `processing` under a lease, and takes the image out of `uploaded`. A rendition whose
+        lease ran out can be claimed too. Only inside a transaction; holds the image's row until it ends.
+        """
+
+    async def renew(self, claim: Claim, *, lease_seconds: float) -> bool:
+        """Hold the claim for longer; False when the attempt is no longer ours, and then its work must stop."""
+
+    async def finish(self, claim: Claim, result: Result) -> bool:
+        """Set `processed`; False, and nothing is written, when the attempt is no longer ours. Only under `Images.lock`."""
+
+    async def fail(self, rendition_id: UUID, attempt: int, failure: Failure) -> bool:
+        """Set `failed` for good; False when the attempt is no longer current. Only under `Images.lock`."""
+
+    async def postpone(self, rendition_id: UUID, attempt: int, *, seconds: float, give_back: bool) -> bool:
+        """Set `uploaded` again, due in `seconds`; `give_back` takes the try back. False when the attempt is no longer current."""
+
+    async def retry(self, image_id: UUID) -> list[Rendition]:
+        """Set every failed rendition of the image to `uploaded` with no tries; returns them. Only under `Images.lock`."""
+
+    async def abandoned(self, *, limit: int) -> list[Requeue]:
+        """Renditions whose lease ran out, locked and skipped by others until the transaction ends."""
+
+    async def overdue(self, *, seconds: float, limit: int) -> list[Requeue]:
+        """Renditions `uploaded` for longer than `seconds` past their due time; makes them due now, so that each is found once."""
+
+
+class Outbox(Protocol):
+    async def add(self, channel: Channel, message: Message, *, delay_seconds: float = 0) -> None:
+        """Ask the relay to publish; a commit wakes it. Does nothing for a channel that goes nowhere in this deployment."""
+
+    async def claim(self, *, limit: int, lease_seconds: float) -> list[Outgoing]:
+        """Take due rows for `lease_seconds`; another relay takes what is not `published` by then. Holds no lock afterwards."""
+
+    async def published(self, ids: Sequence[int]) -> None:
+        """Drop rows that the queue has."""
+
+    async def postpone(self, ids: Sequence[int], *, seconds: float) -> None:
+        """Let rows that the queue did not take wait."""
+
+    async def depth(self) -> int:
+        """How many rows wait."""
+
+
+class Events(Protocol):
+    async def add(self, event: Event) -> None:
+        """Write the event into the image's history, and into the outbox where events are published."""
+
+    async def of(self, image_id: UUID) -> list[Event]:
+        """The image's history, oldest first; it outlives the image."""
+
+
+class UnreferencedObjects(Protocol):
+    """Keys that nothing refers to (yet, or any more): G4."""
+
+    async def intend(self, key: str, *, seconds: float) -> None:
+        """List a key before its object is written, to be left alone for `seconds`; again: extends. Returns when it is durable."""
+
+    async def settle(self, key: str) -> None:
+        """Take the key off the list because this transaction refers to it. Raises DeadlinePassed when it is too late."""
+
+    async def abandon(self, keys: Sequence[str], *, seconds: float = 0) -> None:
+        """List keys whose objects nothing refers to any more; `seconds` of grace for those who still read them."""
+
+    async def forget(self, key: str) -> None:
+        """Take a key off the list because no object was written under it."""
+
+    async def next_overdue(self, *, seconds: float) -> str | None:
+        """A key `seconds` past its deadline, locked until the transaction ends and skipped by others; None when there is none."""
+
+
+class IdempotencyKeys(Protocol):
+    async def begin(self, owner: str, route: str, key: str, *, holder: UUID, lease_seconds: float) -> StoredAnswer | None:
+        """Take the key for `holder`: None. Known already: what is known of it. A lease that ran out is taken over."""
+
+    async def extend(self, owner: str, route: str, key: str, *, holder: UUID, lease_seconds: float) -> None:
+        """Hold the key for longer."""
+
+    async def complete(self, owner: str, route: str, key: str, *, holder: UUID, fingerprint: str, answer: bytes) -> bool:
+        """Store the answer; False when the lease ran out and another request has the key."""
+
+    async def release(self, owner: str, route: str, key: str, *, holder: UUID) -> None:
+        """Give the key up after an error, unless it is complete."""
+
+    async def purge(self, *, older_seconds: float) -> int:
+        """Drop keys of that age; returns how many."""
+
+
+class DeadLetters(Protocol):
+    async def add(self, letter: DeadLetter) -> None:
+        """Keep what stopped for good, and export it where dead letters are published."""
+
+    async def of(self, image_id: UUID) -> list[DeadLetter]:
+        """The image's dead letters, oldest first."""
+
+
+class Tables(Protocol):
+    """Everything that is kept, by name."""
+
+    @property
+    def images(self) -> Images: ...
+    @property
+    def renditions(self) -> Renditions: ...
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def events(self) -> Events: ...
+    @property
+    def unreferenced(self) -> UnreferencedObjects: ...
+    @property
+    def idempotency(self) -> IdempotencyKeys: ...
+    @property
+    def dead_letters(self) -> DeadLetters: ...
+
+
+class Repository(Tables, Protocol):
+    """Metadata. Adapter: postgres. Tests: tests/integration/."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Tables]:
+        """All calls on the tables it gives are one transaction: committed at the end of the block, rolled back by an error."""
+
+    async def check(self) -> None:
+        """Raise DatabaseUnavailable unless the database answers and has the schema."""

@@ -1,0 +1,49 @@
+"""The repository on PostgreSQL: the tables, on pooled connections or inside one transaction."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from internal.errors import DatabaseUnavailable
+from internal.queue.port import Channel
+from internal.repository.idempotency import PostgresIdempotencyKeys
+from internal.repository.images import PostgresImages
+from internal.repository.outbox import PostgresDeadLetters, PostgresEvents, PostgresOutbox
+from internal.repository.pool import Pool, PooledSession, Session, transaction
+from internal.repository.renditions import PostgresRenditions
+from internal.repository.unreferenced import PostgresUnreferencedObjects
+
+CHECK_SCHEMA = """
+    SELECT to_regclass('images') IS NOT NULL AS migrated
+"""
+
+
+class PostgresTables:
+    """All tables over one session."""
+
+    def __init__(self, session: Session, exports: frozenset[Channel]) -> None:
+        self.images = PostgresImages(session)
+        self.renditions = PostgresRenditions(session)
+        self.outbox = PostgresOutbox(session, exports)
+        self.events = PostgresEvents(session, self.outbox)
+        self.unreferenced = PostgresUnreferencedObjects(session)
+        self.idempotency = PostgresIdempotencyKeys(session)
+        self.dead_letters = PostgresDeadLetters(session, self.outbox)
+
+
+class PostgresRepository(PostgresTables):
+    """The pooled tables, and transactions over them. `exports`: the channels for which the outbox keeps rows."""
+
+    def __init__(self, pool: Pool, exports: frozenset[Channel]) -> None:
+        self._pool = pool
+        self._exports = exports
+        self._session = PooledSession(pool)
+        super().__init__(self._session, exports)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[PostgresTables]:
+        async with transaction(self._pool) as session:
+            yield PostgresTables(session, self._exports)
+
+    async def check(self) -> None:
+        if not (await self._session.rows(CHECK_SCHEMA))[0]["migrated"]:
+            raise DatabaseUnavailable("The database has no tables yet. Run `make migrate`.")

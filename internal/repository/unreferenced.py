@@ -1,0 +1,54 @@
+"""Objects that nothing refers to, yet or any more: the list that makes every object either referred to or listed (G4)."""
+
+from collections.abc import Sequence
+
+from internal.errors import DeadlinePassed
+from internal.repository.pool import Session
+
+INTEND_OBJECT = """
+    INSERT INTO unreferenced_objects (key, deadline) VALUES (%(key)s, now() + %(seconds)s * interval '1 s')
+    ON CONFLICT (key) DO UPDATE SET deadline = EXCLUDED.deadline
+"""
+
+SETTLE_OBJECT = """
+    -- The sweep may be deleting an object that is past its deadline: who comes later than that must not refer to it.
+    DELETE FROM unreferenced_objects WHERE key = %(key)s AND deadline > now() RETURNING key
+"""
+
+ABANDON_OBJECTS = """
+    INSERT INTO unreferenced_objects (key, deadline)
+    SELECT key, now() + %(seconds)s * interval '1 s' FROM unnest(%(keys)s::text[]) AS key
+    ON CONFLICT (key) DO UPDATE SET deadline = EXCLUDED.deadline
+"""
+
+FORGET_OBJECT = """
+    DELETE FROM unreferenced_objects WHERE key = %(key)s
+"""
+
+NEXT_OVERDUE_OBJECT = """
+    SELECT key FROM unreferenced_objects
+     WHERE deadline < now() - %(seconds)s * interval '1 s'
+     ORDER BY deadline LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+
+
+class PostgresUnreferencedObjects:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def intend(self, key: str, *, seconds: float) -> None:
+        await self._session.rows(INTEND_OBJECT, {"key": key, "seconds": seconds})
+
+    async def settle(self, key: str) -> None:
+        if not await self._session.rows(SETTLE_OBJECT, {"key": key}):
+            raise DeadlinePassed
+
+    async def abandon(self, keys: Sequence[str], *, seconds: float = 0) -> None:
+        await self._session.rows(ABANDON_OBJECTS, {"keys": list(keys), "seconds": seconds})
+
+    async def forget(self, key: str) -> None:
+        await self._session.rows(FORGET_OBJECT, {"key": key})
+
+    async def next_overdue(self, *, seconds: float) -> str | None:
+        rows = await self._session.rows(NEXT_OVERDUE_OBJECT, {"seconds": seconds})
+        return rows[0]["key"] if rows else None

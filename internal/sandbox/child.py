@@ -1,0 +1,88 @@
+"""A decoder process: `python -m internal.sandbox.child MEMORY_BYTES CPU_SECONDS`, started by the pool in a folder of its own.
+
+It speaks the protocol on stdin and stdout, renders one picture at a time, and has no secrets and nothing to lose. It ends when
+stdin does.
+"""
+
+import os
+import select
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from internal.errors import DecoderOutOfMemory, InvalidProcessing, ServiceError
+from internal.pipeline.grammar import Grammar
+from internal.pipeline.render import render, restrict_libvips
+from internal.sandbox import limits
+from internal.sandbox.port import RenderJob
+from internal.sandbox.protocol import PREFIX, Accepted, Done, Ready, Refused, Reply, job_from, packed
+
+IDLE_SECONDS = 1.0
+"""Without work this long, memory is given back."""
+_MAX_CANONICAL = 2**20
+
+
+def main() -> None:
+    memory_bytes, cpu_seconds = int(sys.argv[1]), float(sys.argv[2])
+    reader, writer = _private_streams()
+    limits.confine(memory_bytes)
+    restrict_libvips()
+    grammar = Grammar(presets={}, max_operations=_MAX_CANONICAL, max_text=_MAX_CANONICAL)
+    _send(writer, Ready())
+    while job := _next_job(reader):
+        os.ftruncate(sys.stderr.fileno(), 0)  # what a library has to say about one picture is kept until the next one only
+        limits.allow_one_picture(cpu_seconds, max(job.limits.max_output_bytes, job.source.stat().st_size))
+        _send(writer, Accepted())
+        reply = _render(grammar, job)
+        _send(writer, reply)
+        if isinstance(reply, Refused) and reply.fatal:
+            return
+
+
+def _private_streams() -> tuple[BinaryIO, BinaryIO]:
+    """The protocol's two ends. Descriptor 1 becomes stderr, so that a library that prints can't garble what we say."""
+    reader, writer = os.fdopen(os.dup(0), "rb", buffering=0), os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    return reader, writer
+
+
+def _render(grammar: Grammar, job: RenderJob) -> Reply:
+    try:
+        return Done(render(job.source, job.target, grammar.parse(job.pipeline), job.media_type, job.limits, Path.cwd()))
+    except MemoryError:
+        return Refused(DecoderOutOfMemory.code, DecoderOutOfMemory().detail, fatal=True)
+    except ServiceError as error:
+        position = error.position if isinstance(error, InvalidProcessing) else None
+        return Refused(error.code, error.detail, position, fatal=isinstance(error, DecoderOutOfMemory))
+
+
+def _next_job(reader: BinaryIO) -> RenderJob | None:
+    """The next job, or None when the parent has closed its end."""
+    if not select.select([reader], [], [], IDLE_SECONDS)[0]:
+        limits.give_memory_back()
+    prefix = _exactly(reader, PREFIX)
+    return job_from(_exactly(reader, int.from_bytes(prefix, "big"))) if prefix else None
+
+
+def _exactly(reader: BinaryIO, length: int) -> bytes:
+    """So many bytes, or none at the end of the stream."""
+    read = b""
+    while len(read) < length:
+        more = reader.read(length - len(read))
+        if not more:
+            return b""
+        read += more
+    return read
+
+
+def _send(writer: BinaryIO, message: Reply) -> None:
+    data = memoryview(packed(message))
+    while data:
+        data = data[writer.write(data) :]
+
+
+if __name__ == "__main__":
+    main()

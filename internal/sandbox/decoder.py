@@ -1,0 +1,179 @@
+"""One decoder process as its parent sees it: start it, give it one picture at a time, tell from its death what it died of."""
+
+import asyncio
+import shutil
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+import internal
+from internal.errors import PERMANENT, DecoderFailed, DecoderOutOfMemory, DecoderTimeout, InvalidProcessing, ServiceError
+from internal.sandbox.port import Rendered, RenderJob
+from internal.sandbox.protocol import PREFIX, Accepted, Done, Ready, Refused, Reply, packed, reply_from
+
+_START_SECONDS = 30.0
+_DYING_SECONDS = 5.0
+_MAX_REPLY = 2**16  # bytes
+_OUT_OF_MEMORY = (
+    b"MemoryError",
+    b"failed to allocate",
+    b"out of memory",
+    b"unable to allocate",
+    b"Cannot allocate",
+    b"bad_alloc",
+)
+_ERRORS: tuple[type[ServiceError], ...] = (*PERMANENT, DecoderFailed, DecoderOutOfMemory, DecoderTimeout)
+_REFUSALS = {error.code: error for error in _ERRORS}
+
+
+class Confines(Struct, frozen=True):
+    """What a child may use: address space in bytes, seconds of CPU and on the clock for one picture, pictures in its life."""
+
+    memory_bytes: int
+    cpu_seconds: float
+    wall_seconds: float
+    max_pictures: int
+
+
+class DiedIdle(Exception):
+    """The child was dead before it accepted the picture: another one may have it, and nobody needs to know."""
+
+
+class Decoder:
+    """A live child and its folder. `close` must be awaited, whatever happens; after it, neither is left."""
+
+    def __init__(self, process: asyncio.subprocess.Process, folder: Path, confines: Confines) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise ValueError("the child's stdin and stdout must be pipes")
+        self._process, self._folder, self._confines = process, folder, confines
+        self._to, self._from = process.stdin, process.stdout
+        self.pictures = 0
+        self._fit = True
+
+    @classmethod
+    async def start(cls, folder: Path, confines: Confines) -> "Decoder":
+        """A child that is ready for work. Raises DecoderFailed when it can't be started."""
+        await asyncio.to_thread(folder.mkdir, parents=True)
+        decoder: Decoder | None = None
+        try:
+            with (folder / "stderr").open("ab") as stderr:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-P", "-m", "internal.sandbox.child", str(confines.memory_bytes), str(confines.cpu_seconds),
+                    stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=stderr,
+                    cwd=folder, env=_environment(folder), close_fds=True, start_new_session=True,
+                )  # fmt: skip
+            decoder = cls(process, folder, confines)
+            async with asyncio.timeout(_START_SECONDS):
+                if not isinstance(await decoder._reply(), Ready):
+                    raise DecoderFailed("A decoder could not be started.")
+        except BaseException as error:
+            await asyncio.shield(decoder.close()) if decoder else shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, OSError | EOFError | TimeoutError):
+                raise DecoderFailed("A decoder could not be started.") from error
+            raise
+        return decoder
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def fit(self) -> bool:
+        """Whether it can take another picture."""
+        return self._fit and self._process.returncode is None and self.pictures < self._confines.max_pictures
+
+    async def render(self, job: RenderJob) -> Rendered:
+        """As the port says, but for DiedIdle. After an exception that is not the picture's fault the child is no longer fit."""
+        self._fit = False
+        self.pictures += 1
+        try:
+            async with asyncio.timeout(self._confines.wall_seconds):
+                reply = await self._exchange(job)
+        except TimeoutError as error:
+            raise DecoderTimeout(f"The picture took more than {self._confines.wall_seconds:g} seconds.") from error
+        except (EOFError, OSError, msgspec.MsgspecError) as error:
+            raise await self._cause_of_death() from error
+        if isinstance(reply, Done):
+            self._fit = True
+            return reply.rendered
+        if isinstance(reply, Refused):
+            self._fit = not reply.fatal
+            raise _refusal(reply)
+        raise DecoderFailed
+
+    async def close(self) -> None:
+        """Kill it, wait until it is gone, and remove its folder. May be called again."""
+        self._fit = False
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        self._to.close()
+        await self._process.wait()
+        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+
+    async def _exchange(self, job: RenderJob) -> Reply:
+        try:
+            self._to.write(packed(job))
+            await self._to.drain()
+            accepted = await self._reply()
+        except (EOFError, OSError) as error:
+            raise DiedIdle from error
+        return await self._reply() if isinstance(accepted, Accepted) else accepted
+
+    async def _reply(self) -> Reply:
+        """Raises asyncio.IncompleteReadError, which is an EOFError, when the child is gone."""
+        length = int.from_bytes(await self._from.readexactly(PREFIX), "big")
+        if length > _MAX_REPLY:
+            raise EOFError("the child does not speak the protocol")
+        return reply_from(await self._from.readexactly(length))
+
+    async def _cause_of_death(self) -> ServiceError:
+        """Called when the child has closed its end, or talks nonsense: then it is killed, but not before it had time to die by itself.
+
+        Killing at once would lose the cause: Popen.kill polls, and so takes the exit code from asyncio's watcher.
+        """
+        try:
+            async with asyncio.timeout(_DYING_SECONDS):
+                code = await self._process.wait()
+        except TimeoutError:
+            return DecoderFailed()
+        if code == -signal.SIGXCPU:
+            return DecoderTimeout(f"The picture took more than {self._confines.cpu_seconds:g} seconds of CPU time.")
+        if any(sign in _tail(self._folder / "stderr") for sign in _OUT_OF_MEMORY):
+            return DecoderOutOfMemory()
+        return DecoderFailed(f"The decoder died on this picture ({_ending(code)}).")
+
+
+def _refusal(reply: Refused) -> ServiceError:
+    error = _REFUSALS.get(reply.code, DecoderFailed)
+    return InvalidProcessing(reply.detail, reply.position) if error is InvalidProcessing else error(reply.detail)
+
+
+def _ending(code: int) -> str:
+    with suppress(ValueError):
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return f"signal {-code}"
+
+
+def _tail(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """All that a child gets to see, and no secret in it. One thread and one arena are what DESIGN §10 measured."""
+    return {
+        "PYTHONPATH": str(Path(internal.__path__[0]).parent),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "LANG": "C.UTF-8",
+        "TMPDIR": str(folder),
+        "VIPS_CONCURRENCY": "1",
+        "MALLOC_ARENA_MAX": "1",
+    }

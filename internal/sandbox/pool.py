@@ -1,0 +1,122 @@
+"""The sandbox's adapter: a warm pool of decoder processes.
+
+One that dies, is killed, or has done its share is buried, and the next picture that finds no idle one starts another: there are
+never more than `size`. A burial runs to its end also when whoever asked for the picture has gone: no process, no file stays behind.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from itertools import count
+from pathlib import Path
+from uuid import uuid4
+
+from internal.errors import DecoderFailed
+from internal.sandbox.decoder import Confines, Decoder, DiedIdle
+from internal.sandbox.port import Rendered, RenderJob, Sandbox
+
+
+class DecoderPool(Sandbox):
+    """`size` children, each with a folder of its own under `scratch`. Made by open_pool."""
+
+    def __init__(self, size: int, confines: Confines, scratch: Path) -> None:
+        self._size, self._confines = size, confines
+        self._scratch = scratch / f"decoders-{uuid4().hex}"
+        self._slots = asyncio.Semaphore(size)
+        self._idle: list[Decoder] = []
+        self._busy: set[Decoder] = set()
+        self._burials: set[asyncio.Task[None]] = set()
+        self._numbers = count(1)
+        self._closed = False
+
+    @property
+    def pids(self) -> list[int]:
+        """The children's process ids, idle ones first."""
+        return [decoder.pid for decoder in (*self._idle, *self._busy)]
+
+    async def warm_up(self) -> None:
+        """Start all children at once. Raises DecoderFailed when one can't be started."""
+        outcomes = await asyncio.gather(*(self._start() for _ in range(self._size)), return_exceptions=True)
+        self._idle += [outcome for outcome in outcomes if isinstance(outcome, Decoder)]
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def render(self, job: RenderJob) -> Rendered:
+        async with self._slots:
+            while True:
+                decoder = await self._borrow()
+                rendered: Rendered | None = None
+                try:
+                    rendered = await decoder.render(job)
+                    return rendered
+                except DiedIdle:
+                    continue
+                finally:
+                    await self._give_back(decoder, failed=None if rendered else job.target)
+
+    async def check(self) -> None:
+        if self._busy or any(decoder.fit for decoder in self._idle):
+            return
+        async with self._slots:
+            await self._give_back(await self._borrow())
+
+    async def aclose(self) -> None:
+        """End all children, those at work too: their pictures raise DecoderFailed. May be called again."""
+        self._closed = True
+        await asyncio.gather(*(decoder.close() for decoder in (*self._idle, *self._busy)))
+        self._idle.clear()
+        while self._burials:
+            await asyncio.wait(self._burials)
+        with suppress(FileNotFoundError):
+            self._scratch.rmdir()
+
+    async def _start(self) -> Decoder:
+        return await Decoder.start(self._scratch / str(next(self._numbers)), self._confines)
+
+    async def _borrow(self) -> Decoder:
+        """An idle child, the one used last: its memory is warm, and the others have given theirs back. Else a new one."""
+        if self._closed:
+            raise DecoderFailed("The sandbox is closed.")
+        decoder = self._idle.pop() if self._idle else await self._start()
+        self._busy.add(decoder)
+        return decoder
+
+    async def _give_back(self, decoder: Decoder, failed: Path | None = None) -> None:
+        """`failed`: the target of a picture that came to nothing. It is removed once the child can't write it any more."""
+        if decoder.fit and not self._closed:
+            _remove(failed)
+            self._busy.discard(decoder)
+            self._idle.append(decoder)
+            return
+        burial = asyncio.create_task(self._bury(decoder, failed))
+        self._burials.add(burial)
+        burial.add_done_callback(self._burials.discard)
+        await asyncio.shield(burial)
+
+    async def _bury(self, decoder: Decoder, failed: Path | None) -> None:
+        await decoder.close()
+        self._busy.discard(decoder)
+        _remove(failed)
+
+
+def _remove(path: Path | None) -> None:
+    if path is not None:
+        path.unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def open_pool(
+    *, size: int, memory_bytes: int, cpu_seconds: float, wall_seconds: float, max_pictures: int, scratch: Path
+) -> AsyncIterator[DecoderPool]:
+    """A warm sandbox of `size` children, until the context ends. Raises DecoderFailed when they can't be started.
+
+    For one picture: `cpu_seconds` of CPU time, `wall_seconds` on the clock, `memory_bytes` of address space. A child is replaced
+    after `max_pictures`. `scratch` is a folder of ours, in memory if possible; it is made when it is not there.
+    """
+    pool = DecoderPool(size, Confines(memory_bytes, cpu_seconds, wall_seconds, max_pictures), scratch)
+    try:
+        await pool.warm_up()
+        yield pool
+    finally:
+        await pool.aclose()

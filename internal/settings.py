@@ -1,0 +1,265 @@
+"""Every setting: its name, its default's place, its limits and its environment variable, read once and frozen.
+
+Order, later wins: `config/default.yaml`, the profile's file (`APP_PROFILE=standalone` reads `config/standalone.yaml`),
+`config/local.yaml` when it is there, then the environment. A value that does not fit stops the start with a sentence that names
+the variable. A field's `env` is its variable; the YAML path is section and field. The README's table and .env.example are held to
+these structs by tests/unit/test_settings.py.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+import msgspec
+import yaml
+from msgspec import Meta, Struct
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(Exception):
+    """The configuration can't be used; the message names the variable or the file."""
+
+
+def env(name: str, description: str, **limits: Any) -> Meta:
+    """A setting's environment variable, the sentence that documents it, and its limits (`ge`, `le`, `min_length`, …)."""
+    return Meta(description=description, extra={"env": name}, **limits)
+
+
+class Server(Struct, frozen=True, forbid_unknown_fields=True):
+    host: Annotated[str, env("SERVER_HOST", "Address on which the API listens.")]
+    port: Annotated[int, env("SERVER_PORT", "Port on which the API listens.", ge=1, le=65535)]
+    workers: Annotated[int, env("SERVER_WORKERS", "API processes that share the port.", ge=1, le=256)]
+    max_uploads: Annotated[int, env("SERVER_MAX_UPLOADS", "Uploads in flight in one API process; further ones wait.", ge=1)]
+    upload_seconds: Annotated[float, env("SERVER_UPLOAD_SECONDS", "Longest time that one upload may take, in seconds.", gt=0)]
+    shutdown_seconds: Annotated[
+        float, env("SERVER_SHUTDOWN_SECONDS", "Time that requests get to end on SIGTERM, in seconds.", gt=0)
+    ]
+    cache_control: Annotated[str, env("SERVER_CACHE_CONTROL", "Cache-Control of binaries.", min_length=1)]
+
+
+class Worker(Struct, frozen=True, forbid_unknown_fields=True):
+    host: Annotated[str, env("WORKER_HOST", "Address of the worker's health endpoints.")]
+    port: Annotated[int, env("WORKER_PORT", "Port of the worker's health endpoints; 0 takes any free one.", ge=0, le=65535)]
+    fast_slots: Annotated[int, env("WORKER_FAST_SLOTS", "Tasks of the fast lane at once; 0: two a core.", ge=0, le=256)]
+    slow_slots: Annotated[int, env("WORKER_SLOW_SLOTS", "Tasks of the slow lane at once; 0: one for two cores.", ge=0, le=256)]
+    max_attempts: Annotated[int, env("WORKER_MAX_ATTEMPTS", "Tries of a rendition before it is failed.", ge=1, le=100)]
+    lease_seconds: Annotated[
+        float, env("WORKER_LEASE_SECONDS", "How long a claim holds without being renewed, in seconds.", gt=0)
+    ]
+    renew_seconds: Annotated[float, env("WORKER_RENEW_SECONDS", "How often a claim is renewed, in seconds.", gt=0)]
+    backoff_seconds: Annotated[
+        float, env("WORKER_BACKOFF_SECONDS", "Wait before the second try, in seconds; it doubles, with jitter.", ge=0)
+    ]
+    grace_seconds: Annotated[
+        float, env("WORKER_GRACE_SECONDS", "Time to finish on SIGTERM before work is released, in seconds.", ge=0)
+    ]
+    housekeeping_seconds: Annotated[float, env("WORKER_HOUSEKEEPING_SECONDS", "How often housekeeping runs, in seconds.", gt=0)]
+    overdue_seconds: Annotated[
+        float, env("WORKER_OVERDUE_SECONDS", "A rendition this long past its due time is queued again.", gt=0)
+    ]
+    pause_seconds: Annotated[
+        float, env("WORKER_PAUSE_SECONDS", "Wait between looks at a dependency that is down, in seconds.", gt=0)
+    ]
+
+
+class Database(Struct, frozen=True, forbid_unknown_fields=True):
+    host: Annotated[str, env("DB_HOST", "PostgreSQL's host, or the folder of its Unix socket.")]
+    port: Annotated[int, env("DB_PORT", "PostgreSQL's port.", ge=1, le=65535)]
+    user: Annotated[str, env("DB_USER", "PostgreSQL's user.")]
+    password: Annotated[str, env("DB_PASSWORD", "PostgreSQL's password.")]
+    name: Annotated[str, env("DB_NAME", "PostgreSQL's database.")]
+    ssl_mode: Annotated[str, env("DB_SSL_MODE", "libpq's sslmode: disable, prefer, require, verify-full, …")]
+    pool_size: Annotated[int, env("DB_POOL_SIZE", "Connections of one process.", ge=2, le=200)]
+    timeout_seconds: Annotated[
+        float, env("DB_TIMEOUT_SECONDS", "Longest wait for a connection or a statement, in seconds.", gt=0)
+    ]
+
+
+class Kafka(Struct, frozen=True, forbid_unknown_fields=True):
+    brokers: Annotated[str, env("KAFKA_BROKERS", "Kafka's bootstrap servers: host:port, separated by commas.")]
+    topic: Annotated[str, env("KAFKA_TOPIC", "Topic of the fast lane.", min_length=1)]
+    slow_topic: Annotated[str, env("KAFKA_SLOW_TOPIC", "Topic of the slow lane.", min_length=1)]
+    events_topic: Annotated[str, env("KAFKA_EVENTS_TOPIC", "Topic of the events; empty: kept in the table only.")]
+    dlq_topic: Annotated[str, env("KAFKA_DLQ_TOPIC", "Topic of the dead letters; empty: kept in the table only.")]
+    group_id: Annotated[str, env("KAFKA_GROUP_ID", "Consumer group of the workers.", min_length=1)]
+    auto_offset_reset: Annotated[
+        Literal["earliest", "latest"], env("KAFKA_AUTO_OFFSET_RESET", "Where a new group begins; latest may lose messages.")
+    ]
+    partitions: Annotated[int, env("KAFKA_PARTITIONS", "Partitions of a topic that migrate creates.", ge=1, le=1000)]
+    replication: Annotated[
+        int, env("KAFKA_REPLICATION_FACTOR", "Copies of a topic that migrate creates; -1: the broker's default.", ge=-1)
+    ]
+    publish_seconds: Annotated[float, env("KAFKA_PUBLISH_SECONDS", "Longest time of one publish, in seconds.", gt=0)]
+    security_protocol: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], env("KAFKA_SECURITY_PROTOCOL", "How to speak to the brokers.")
+    ]
+    sasl_mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], env("KAFKA_SASL_MECHANISM", "SASL mechanism, with SASL_*.")
+    ]
+    sasl_username: Annotated[str, env("KAFKA_SASL_USERNAME", "SASL user.")]
+    sasl_password: Annotated[str, env("KAFKA_SASL_PASSWORD", "SASL password.")]
+    ssl_cafile: Annotated[str, env("KAFKA_SSL_CAFILE", "CA certificates (PEM) for TLS; empty: the system's.")]
+
+
+class Minio(Struct, frozen=True, forbid_unknown_fields=True):
+    host: Annotated[str, env("MINIO_HOST", "Host of MinIO or another S3-compatible store.")]
+    port: Annotated[int, env("MINIO_PORT", "Its port.", ge=1, le=65535)]
+    access_key: Annotated[str, env("MINIO_ROOT_USER", "Its access key.")]
+    secret_key: Annotated[str, env("MINIO_ROOT_PASSWORD", "Its secret key.")]
+    secure: Annotated[bool, env("MINIO_SSL", "Speak TLS to it.")]
+    bucket: Annotated[str, env("S3_BUCKET_NAME", "The bucket; migrate creates it.", min_length=3)]
+    region: Annotated[str, env("S3_LOCATION", "The bucket's region.", min_length=1)]
+    threads: Annotated[int, env("MINIO_THREADS", "Calls to the store at once in one process.", ge=1, le=256)]
+    timeout_seconds: Annotated[float, env("MINIO_TIMEOUT_SECONDS", "Longest wait for the store's next bytes, in seconds.", gt=0)]
+
+
+class Storage(Struct, frozen=True, forbid_unknown_fields=True):
+    backend: Annotated[Literal["minio", "filesystem"], env("STORAGE_BACKEND", "Where originals and results are kept.")]
+    path: Annotated[str, env("STORAGE_PATH", "Folder of the filesystem backend.", min_length=1)]
+    intent_seconds: Annotated[
+        float,
+        env("STORAGE_INTENT_SECONDS", "How long an object that is being written may go without progress, in seconds.", gt=0),
+    ]
+    sweep_seconds: Annotated[
+        float, env("STORAGE_SWEEP_SECONDS", "An unreferenced object is deleted this long after its deadline, in seconds.", ge=0)
+    ]
+
+
+class QueueSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    backend: Annotated[Literal["kafka", "postgres"], env("QUEUE_BACKEND", "What carries tasks from the API to the worker.")]
+    visibility_seconds: Annotated[
+        float, env("QUEUE_VISIBILITY_SECONDS", "postgres: a message that nobody holds this long is given out again.", gt=0)
+    ]
+
+
+class Sandbox(Struct, frozen=True, forbid_unknown_fields=True):
+    children: Annotated[int, env("SANDBOX_CHILDREN", "Decoder processes; 0: as many as there are slots.", ge=0, le=256)]
+    memory_bytes: Annotated[int, env("SANDBOX_MEMORY_BYTES", "Address space of one decoder, in bytes.", ge=256 * 2**20)]
+    cpu_seconds: Annotated[float, env("SANDBOX_CPU_SECONDS", "CPU time of one picture, in seconds.", gt=0)]
+    wall_seconds: Annotated[float, env("SANDBOX_WALL_SECONDS", "Time of one picture on the clock, in seconds.", gt=0)]
+    max_pictures: Annotated[int, env("SANDBOX_MAX_PICTURES", "A decoder is replaced after so many pictures.", ge=1)]
+    scratch: Annotated[str, env("SANDBOX_SCRATCH", "Folder for pictures in work; empty: memory (/dev/shm) or the system's.")]
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    max_upload_bytes: Annotated[int, env("MAX_UPLOAD_BYTES", "Largest picture, in bytes.", ge=1)]
+    max_width: Annotated[int, env("MAX_WIDTH", "Widest picture, in pixels.", ge=1)]
+    max_height: Annotated[int, env("MAX_HEIGHT", "Highest picture, in pixels.", ge=1)]
+    max_pixels: Annotated[int, env("MAX_PIXELS", "Most pixels of a picture, all frames together.", ge=1)]
+    max_frames: Annotated[int, env("MAX_FRAMES", "Most frames of an animation.", ge=1)]
+    max_output_pixels: Annotated[int, env("MAX_OUTPUT_PIXELS", "Most pixels of a result, all frames together.", ge=1)]
+    max_output_bytes: Annotated[int, env("MAX_OUTPUT_BYTES", "Largest result, in bytes.", ge=1)]
+    max_operations: Annotated[int, env("MAX_OPERATIONS", "Longest pipeline, in operations.", ge=1)]
+    max_renditions: Annotated[int, env("MAX_RENDITIONS", "Most renditions of one image.", ge=1)]
+    max_metadata_bytes: Annotated[int, env("MAX_METADATA_BYTES", "Largest metadata, in bytes of JSON.", ge=2)]
+    slow_pixels: Annotated[int, env("SLOW_PIXELS", "Pictures with more pixels go to the slow lane.", ge=1)]
+    slow_animation_bytes: Annotated[int, env("SLOW_ANIMATION_BYTES", "GIF files with more bytes go to the slow lane.", ge=1)]
+
+
+class Processing(Struct, frozen=True, forbid_unknown_fields=True):
+    default: Annotated[str, env("DEFAULT_PROCESSING", "Processing of an upload that names none.", min_length=1)]
+    presets: Annotated[dict[str, str], env("PRESETS", "Named pipelines, for `preset:NAME`; in the environment a JSON object.")]
+
+
+class Logging(Struct, frozen=True, forbid_unknown_fields=True):
+    level: Annotated[Literal["debug", "info", "warning", "error"], env("LOG_LEVEL", "Least level that is logged.")]
+    format: Annotated[Literal["json", "console"], env("LOG_FORMAT", "json for machines, console for people.")]
+
+
+class Standalone(Struct, frozen=True, forbid_unknown_fields=True):
+    data: Annotated[str, env("DATA_PATH", "Folder of the standalone deployment's database and objects.", min_length=1)]
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """All of it. Sections are YAML's top-level keys."""
+
+    server: Server
+    worker: Worker
+    database: Database
+    storage: Storage
+    minio: Minio
+    queue: QueueSettings
+    kafka: Kafka
+    sandbox: Sandbox
+    limits: Limits
+    processing: Processing
+    logging: Logging
+    standalone: Standalone
+
+
+class Setting(Struct, frozen=True):
+    """One setting, for documents and error messages: where it stands in YAML and which variable overrides it."""
+
+    section: str
+    name: str
+    variable: str
+    description: str
+    type: Any
+
+    @property
+    def path(self) -> str:
+        return f"{self.section}.{self.name}"
+
+
+def every_setting() -> Iterator[Setting]:
+    """All settings in the order in which they are written above."""
+    for section, struct in get_type_hints(Settings).items():
+        for name, hint in get_type_hints(struct, include_extras=True).items():
+            plain, meta = get_args(hint)[0], next(extra for extra in get_args(hint)[1:] if isinstance(extra, Meta))
+            yield Setting(section, name, (meta.extra or {})["env"], meta.description or "", plain)
+
+
+def load_settings(environment: Mapping[str, str] = os.environ, folder: Path = PROJECT / "config") -> Settings:
+    """Read files and environment; raise SettingsError, which names the file or the variable, when they can't be used."""
+    profile = environment.get("APP_PROFILE", "")
+    files = ["default.yaml", *([f"{profile}.yaml"] if profile else [])]
+    merged: dict[str, dict[str, Any]] = {}
+    for file in [*files, "local.yaml"]:
+        _merge(merged, _read(folder / file, required=file in files))
+    for setting in every_setting():
+        if (text := environment.get(setting.variable)) is not None:
+            merged.setdefault(setting.section, {})[setting.name] = _from_text(text, setting)
+    return _convert(merged)
+
+
+def _read(path: Path, *, required: bool) -> dict[str, Any]:
+    if not required and not path.exists():
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path.name} can't be read: {error}") from error
+    if not isinstance(content, dict) or not all(isinstance(section, dict) for section in content.values()):
+        raise SettingsError(f"{path.name}: expected sections of settings")
+    return content
+
+
+def _merge(into: dict[str, dict[str, Any]], more: dict[str, Any]) -> None:
+    for section, values in more.items():
+        into.setdefault(section, {}).update(values)
+
+
+def _from_text(text: str, setting: Setting) -> Any:
+    if setting.type in (int, float, str):
+        return text
+    if setting.type is bool and text.lower() in ("yes", "on", "no", "off"):
+        return text.lower() in ("yes", "on")
+    if setting.type == dict[str, str]:
+        try:
+            return msgspec.json.decode(text, type=dict[str, str])
+        except msgspec.MsgspecError as error:
+            raise SettingsError(f"{setting.variable} ({setting.path}): expected a JSON object of texts") from error
+    return text
+
+
+def _convert(values: dict[str, dict[str, Any]]) -> Settings:
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        path = path.strip("`.")
+        setting = next((known for known in every_setting() if path.split("[")[0] == known.path), None)
+        where = f"{setting.variable} ({setting.path})" if setting else f"configuration {path or 'files'}"
+        raise SettingsError(f"{where}: {message}") from error

@@ -1,0 +1,128 @@
+"""The whole service in one terminal: PostgreSQL, then migrations, then API and worker, watched until Ctrl-C ends all of it."""
+
+import asyncio
+import contextlib
+import ctypes
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import httpx
+import structlog
+
+from internal.api.server import refuse_taken_port
+from internal.repository.migrations import migrate
+from internal.settings import PROJECT, Database, Settings
+from internal.standalone.postgres import embedded_postgres
+
+log = structlog.get_logger(__name__)
+
+PROCESSES = {"api": "cmd/api/main.py", "worker": "cmd/worker/main.py"}
+RESTART_SECONDS = 1.0
+READY_SECONDS = 60.0
+PR_SET_PDEATHSIG = 1
+
+
+async def run_standalone(settings: Settings, stopping: asyncio.Event) -> None:
+    """Run everything until `stopping` is set. Raises SystemExit with one line when another one runs or the port is taken."""
+    data = (PROJECT / settings.standalone.data).resolve()
+    data.mkdir(parents=True, exist_ok=True)
+    with _only_one(data):
+        refuse_taken_port(settings.server)
+        with embedded_postgres(data / "postgres", settings.database) as database:
+            migrate(database)
+            async with contextlib.AsyncExitStack() as stack:
+                for name, script in PROCESSES.items():
+                    await stack.enter_async_context(_kept_running(name, script, _environment(settings, data, database)))
+                await _announce(settings, stopping)
+                await stopping.wait()
+                log.info("standalone.stopping")
+
+
+@contextmanager
+def _only_one(data: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the kernel drops with the process however it ends."""
+    with (data / "standalone.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            sys.exit(
+                f"The service runs already on {data} (process {lock.read().strip() or 'unknown'}). Stop it with Ctrl-C there."
+            )
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _environment(settings: Settings, data: Path, database: Database) -> dict[str, str]:
+    """What the processes are told beside their files: where the embedded database and the objects are."""
+    return {
+        **os.environ,
+        "APP_PROFILE": "standalone",
+        "DB_HOST": database.host,
+        "DB_PORT": str(database.port),
+        "DB_USER": database.user,
+        "DB_PASSWORD": database.password,
+        "DB_NAME": settings.database.name,
+        "STORAGE_PATH": os.environ.get("STORAGE_PATH", str(data / "objects")),
+    }
+
+
+@asynccontextmanager
+async def _kept_running(name: str, script: str, environment: dict[str, str]) -> AsyncIterator[None]:
+    """Run a process while the block runs; start it again when it dies; SIGTERM, and wait for it, at the end."""
+    keeper = asyncio.create_task(_keep_running(name, script, environment), name=name)
+    try:
+        yield
+    finally:
+        keeper.cancel()
+        await asyncio.gather(keeper, return_exceptions=True)
+
+
+async def _keep_running(name: str, script: str, environment: dict[str, str]) -> None:
+    while True:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",
+            str(PROJECT / script),
+            env=environment,
+            cwd=PROJECT,
+            start_new_session=True,  # Ctrl-C reaches us alone, and we end the others in order
+            preexec_fn=_die_with_parent,
+        )
+        try:
+            code = await process.wait()
+        except asyncio.CancelledError:
+            process.send_signal(signal.SIGTERM)
+            await asyncio.shield(process.wait())
+            raise
+        log.error("process.died", name=name, code=code)
+        await asyncio.sleep(RESTART_SECONDS)
+
+
+def _die_with_parent() -> None:
+    """Even when we are killed, no process of ours goes on alone (Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+async def _announce(settings: Settings, stopping: asyncio.Event) -> None:
+    """Say where the service is, as soon as it answers."""
+    host = "127.0.0.1" if settings.server.host in ("0.0.0.0", "::") else settings.server.host  # noqa: S104 - compared, not bound
+    address = f"http://{host}:{settings.server.port}"
+    async with httpx.AsyncClient() as client, asyncio.timeout(READY_SECONDS):
+        while not stopping.is_set():
+            with contextlib.suppress(httpx.TransportError):
+                if (await client.get(f"{address}/health/ready")).status_code == 200:
+                    print(
+                        f"\n  The image processor is ready:  {address}\n  Documentation:                 {address}/docs\n",
+                        flush=True,
+                    )
+                    return
+            await asyncio.sleep(0.05)

@@ -1,0 +1,214 @@
+"""Wiring: which adapter stands behind which port. Nothing else in the project names one.
+
+Two functions, read from top to bottom: all that a process runs, in the order in which it starts; the stack closes it in reverse.
+"""
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from internal.health import Dependency
+from internal.images.ports import Ports, Rules, Schedule, Workshop
+from internal.objectstore.filesystem import open_filesystem_store
+from internal.objectstore.minio import create_bucket, open_minio_store
+from internal.objectstore.port import ObjectStore
+from internal.outbox.relay import Relay
+from internal.pipeline.grammar import Grammar
+from internal.queue.kafka import open_kafka_queue
+from internal.queue.kafka_topics import create_topics
+from internal.queue.port import Queue
+from internal.queue.postgres import open_postgres_queue
+from internal.repository.listener import Listener, open_listener
+from internal.repository.pool import Pool, connection_string, open_pool
+from internal.repository.port import Repository, Signals
+from internal.repository.postgres import PostgresRepository
+from internal.sandbox.pool import open_pool as open_sandbox
+from internal.sandbox.port import RenderLimits
+from internal.settings import PROJECT, Settings
+
+SIGNALS = ("outbox", "image", "queue")
+
+
+class ApiParts(Struct, frozen=True):
+    """What the API works with."""
+
+    settings: Settings
+    ports: Ports
+    signals: Signals
+    uploads: asyncio.Semaphore
+    dependencies: dict[str, Dependency]
+
+
+class WorkerParts(Struct, frozen=True):
+    """What the worker works with."""
+
+    workshop: Workshop
+    queue: Queue
+    dependencies: dict[str, Dependency]
+
+
+@asynccontextmanager
+async def open_api(settings: Settings) -> AsyncIterator[ApiParts]:
+    """The API's parts, and the relay that runs beside it."""
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(open_pool(settings.database))
+        listener = await stack.enter_async_context(open_listener(connection_string(settings.database), SIGNALS))
+        store = await stack.enter_async_context(_open_store(settings))
+        queue = await stack.enter_async_context(_open_queue(settings, pool, listener))
+        repository = PostgresRepository(pool, queue.exports)
+        await stack.enter_async_context(_running(Relay(repository, queue, listener).run()))
+        yield ApiParts(
+            settings=settings,
+            ports=Ports(repository, store, make_grammar(settings), _rules(settings)),
+            signals=listener,
+            uploads=asyncio.Semaphore(settings.server.max_uploads),
+            dependencies=_dependencies(repository, store, queue),
+        )
+
+
+@asynccontextmanager
+async def open_worker(settings: Settings, children: int) -> AsyncIterator[WorkerParts]:
+    """The worker's parts. `children`: decoder processes."""
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(open_pool(settings.database))
+        listener = await stack.enter_async_context(open_listener(connection_string(settings.database), SIGNALS))
+        store = await stack.enter_async_context(_open_store(settings))
+        queue = await stack.enter_async_context(_open_queue(settings, pool, listener))
+        repository = PostgresRepository(pool, queue.exports)
+        scratch = stack.enter_context(_scratch(settings.sandbox.scratch))
+        sandbox = await stack.enter_async_context(
+            open_sandbox(
+                size=children,
+                memory_bytes=settings.sandbox.memory_bytes,
+                cpu_seconds=settings.sandbox.cpu_seconds,
+                wall_seconds=settings.sandbox.wall_seconds,
+                max_pictures=settings.sandbox.max_pictures,
+                scratch=scratch,
+            )
+        )
+        workshop = Workshop(repository, store, sandbox, _render_limits(settings), _schedule(settings), scratch)
+        dependencies = {**_dependencies(repository, store, queue), "sandbox": Dependency(sandbox.check)}
+        yield WorkerParts(workshop, queue, dependencies)
+
+
+async def prepare(settings: Settings) -> None:
+    """Create the bucket and the topics that the configured adapters need; they may be there already."""
+    minio = settings.minio
+    if settings.storage.backend == "minio":
+        await create_bucket(
+            minio.host,
+            minio.port,
+            access_key=minio.access_key,
+            secret_key=minio.secret_key,
+            bucket=minio.bucket,
+            region=minio.region,
+            secure=minio.secure,
+        )
+    if settings.queue.backend == "kafka":
+        await create_topics(settings.kafka)
+
+
+def make_grammar(settings: Settings) -> Grammar:
+    """The grammar with the configured presets, which it checks."""
+    return Grammar(presets=settings.processing.presets, max_operations=settings.limits.max_operations)
+
+
+def _open_store(settings: Settings) -> AbstractAsyncContextManager[ObjectStore]:
+    if settings.storage.backend == "filesystem":
+        return open_filesystem_store(PROJECT / settings.storage.path)
+    minio = settings.minio
+    return open_minio_store(
+        minio.host,
+        minio.port,
+        access_key=minio.access_key,
+        secret_key=minio.secret_key,
+        bucket=minio.bucket,
+        region=minio.region,
+        secure=minio.secure,
+        threads=minio.threads,
+        read_timeout=minio.timeout_seconds,
+    )
+
+
+def _open_queue(settings: Settings, pool: Pool, listener: Listener) -> AbstractAsyncContextManager[Queue]:
+    if settings.queue.backend == "postgres":
+        return open_postgres_queue(pool, listener, settings.queue)
+    return open_kafka_queue(settings.kafka)
+
+
+def _dependencies(repository: Repository, store: ObjectStore, queue: Queue) -> dict[str, Dependency]:
+    """A queue that is down is no reason to refuse uploads: G6."""
+    return {
+        "database": Dependency(repository.check),
+        "object_store": Dependency(store.check),
+        "queue": Dependency(queue.check, essential=False),
+    }
+
+
+def _rules(settings: Settings) -> Rules:
+    limits = settings.limits
+    return Rules(
+        max_upload_bytes=limits.max_upload_bytes,
+        max_width=limits.max_width,
+        max_height=limits.max_height,
+        max_pixels=limits.max_pixels,
+        max_renditions=limits.max_renditions,
+        max_metadata_bytes=limits.max_metadata_bytes,
+        slow_pixels=limits.slow_pixels,
+        slow_animation_bytes=limits.slow_animation_bytes,
+        default_processing=settings.processing.default,
+        intent_seconds=settings.storage.intent_seconds,
+    )
+
+
+def _render_limits(settings: Settings) -> RenderLimits:
+    limits = settings.limits
+    return RenderLimits(
+        max_width=limits.max_width,
+        max_height=limits.max_height,
+        max_pixels=limits.max_pixels,
+        max_frames=limits.max_frames,
+        max_output_pixels=limits.max_output_pixels,
+        max_output_bytes=limits.max_output_bytes,
+    )
+
+
+def _schedule(settings: Settings) -> Schedule:
+    worker = settings.worker
+    return Schedule(
+        intent_seconds=settings.storage.intent_seconds,
+        lease_seconds=worker.lease_seconds,
+        renew_seconds=worker.renew_seconds,
+        backoff_seconds=worker.backoff_seconds,
+        overdue_seconds=worker.overdue_seconds,
+        sweep_seconds=settings.storage.sweep_seconds,
+        pause_seconds=worker.pause_seconds,
+        max_attempts=worker.max_attempts,
+    )
+
+
+@contextlib.contextmanager
+def _scratch(configured: str) -> Iterator[Path]:
+    """A folder of this process's own for pictures in work: in memory where there is a place for it."""
+    memory = Path("/dev/shm")  # noqa: S108 - the folder made in it is ours alone
+    parent = configured or (str(memory) if os.access(memory, os.W_OK) else None)
+    with tempfile.TemporaryDirectory(prefix="image-worker-", dir=parent) as folder:
+        yield Path(folder)
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `work` in the background while the block runs."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

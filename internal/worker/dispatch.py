@@ -1,0 +1,70 @@
+"""Which handler a message goes to: the module in `internal/worker/handlers` whose TYPE is the message's type.
+
+To handle a new type, add a file there: a `TYPE` and an `async def handle(delivery, workshop)`. Nothing else needs to know.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from internal.errors import ServiceError, Unavailable
+from internal.images.model import DeadLetter
+from internal.images.ports import Workshop
+from internal.images.tasks import REQUEST_ID_HEADER
+from internal.queue.port import Delivery
+from internal.worker import handlers
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[Delivery, Workshop], Awaitable[None]]
+
+
+class Unprocessable(Exception):
+    """No attempt can ever do anything with this message; the text says why."""
+
+
+def find_handlers() -> dict[str, Handler]:
+    """Every handler by the type that it takes. Raises ValueError when two take the same."""
+    found: dict[str, Handler] = {}
+    for module_info in pkgutil.iter_modules(handlers.__path__):
+        module = importlib.import_module(f"{handlers.__name__}.{module_info.name}")
+        if module.TYPE in found:
+            raise ValueError(f"two handlers for {module.TYPE!r}")
+        found[module.TYPE] = module.handle
+    return found
+
+
+async def dispatch(delivery: Delivery, workshop: Workshop, known: Mapping[str, Handler]) -> None:
+    """Handle one message; returns when it can be acknowledged. Raises Unavailable only.
+
+    What can't be understood, or makes a handler crash, becomes a dead letter (G3): it must not come back for ever.
+    """
+    message = delivery.message
+    with structlog.contextvars.bound_contextvars(request_id=message.headers.get(REQUEST_ID_HEADER)):
+        try:
+            handler = known.get(message.type)
+            if handler is None:
+                raise Unprocessable(f"no handler for messages of type {message.type[:64]!r}")
+            await handler(delivery, workshop)
+        except Unprocessable as error:
+            log.warning("message.dead", source=delivery.source, detail=str(error))
+            await workshop.repository.dead_letters.add(_dead_letter(delivery, "unprocessable_message", str(error)))
+        except Unavailable:
+            raise
+        except Exception as error:
+            log.exception("message.crashed", source=delivery.source)
+            await workshop.repository.dead_letters.add(_dead_letter(delivery, ServiceError.code, type(error).__name__))
+
+
+def _dead_letter(delivery: Delivery, code: str, detail: str) -> DeadLetter:
+    message = delivery.message
+    return DeadLetter(
+        code=code,
+        detail=detail,
+        source=delivery.source,
+        attempts=1,
+        headers=dict(message.headers),
+        body=message.body,
+    )

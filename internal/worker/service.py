@@ -1,0 +1,75 @@
+"""The worker process: lanes, housekeeping and health, started together and ended in order."""
+
+import asyncio
+import os
+
+import structlog
+
+from internal.errors import ServiceError
+from internal.images.ports import Workshop
+from internal.images.sweep import keep_house
+from internal.queue.port import Channel
+from internal.settings import Settings
+from internal.wiring import open_worker
+from internal.worker.consume import Lanes
+from internal.worker.dispatch import find_handlers
+from internal.worker.health import serve_health
+
+log = structlog.get_logger(__name__)
+
+
+def slots_of(settings: Settings) -> dict[Channel, int]:
+    """Tasks at once in each lane: about two a core for fast ones, since one alone leaves cores idle, and few for slow ones."""
+    cores = len(os.sched_getaffinity(0))
+    return {
+        Channel.FAST: settings.worker.fast_slots or 2 * cores,
+        Channel.SLOW: settings.worker.slow_slots or max(1, cores // 2),
+    }
+
+
+async def run_worker(settings: Settings, stopping: asyncio.Event) -> None:
+    """Work until `stopping` is set, then finish what is in hand within the grace time, or give it back."""
+    slots = slots_of(settings)
+    async with open_worker(settings, children=settings.sandbox.children or sum(slots.values())) as parts:
+        lanes = Lanes(parts.queue, parts.workshop, find_handlers(), stopping)
+        background = [
+            asyncio.create_task(_housekeeping(parts.workshop, settings.worker.housekeeping_seconds), name="housekeeping"),
+            asyncio.create_task(serve_health(settings.worker, parts), name="health"),
+        ]
+        consuming = [asyncio.create_task(lanes.consume(channel, count), name=channel) for channel, count in slots.items()]
+        log.info("worker.started", slots={channel.value: count for channel, count in slots.items()})
+        try:
+            await _until_stopped(stopping, [*consuming, *background])
+            log.info("worker.stopping", in_hand=lanes.in_hand)
+            await asyncio.wait(consuming, timeout=settings.worker.grace_seconds)
+        finally:
+            await _end([*consuming, *background])
+            log.info("worker.stopped")
+
+
+async def _until_stopped(stopping: asyncio.Event, parts: list[asyncio.Task[None]]) -> None:
+    """Wait for the signal; a part that ends by itself ends the process with its error."""
+    waiting = asyncio.create_task(stopping.wait())
+    try:
+        done, _ = await asyncio.wait({waiting, *parts}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {waiting}:
+            task.result()
+    finally:
+        waiting.cancel()
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _housekeeping(workshop: Workshop, every_seconds: float) -> None:
+    while True:
+        try:
+            await keep_house(workshop)
+        except ServiceError as error:
+            log.warning("housekeeping.paused", code=error.code, detail=error.detail)
+        except Exception:
+            log.exception("housekeeping.failed")
+        await asyncio.sleep(every_seconds)
