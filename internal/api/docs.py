@@ -1,6 +1,137 @@
-"""Placeholder, being written."""
+"""The API's description and the pages that show it: Swagger UI and Redoc.
+
+Everything is served from here, the scripts out of the package `drf-spectacular-sidecar`, of which only the files are used.
+The pages' Content-Security-Policy allows nothing from elsewhere and no inline script.
+"""
+
+import hashlib
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+from litestar import get
+from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
+from litestar.response import Redirect
+from litestar.response.base import ASGIResponse
+from msgspec import Struct
+
+from internal import web
+from internal.api.conditional import Representation, decide
+from internal.api.openapi.document import openapi_document
+from internal.api.requests import ApiRequest
+
+JAVASCRIPT, CSS, SVG, HTML = (
+    "text/javascript; charset=utf-8",
+    "text/css; charset=utf-8",
+    "image/svg+xml",
+    "text/html; charset=utf-8",
+)
+
+OURS = {"docs.js": JAVASCRIPT, "redoc.js": JAVASCRIPT, "pages.css": CSS, "favicon.svg": SVG}
+"""Our own assets by name, in internal/web."""
+
+SIDECAR = {
+    "swagger-ui-dist/swagger-ui-bundle.js": JAVASCRIPT,
+    "swagger-ui-dist/swagger-ui.css": CSS,
+    "redoc/bundles/redoc.standalone.js": JAVASCRIPT,
+}
+"""The only files of the package that are served, each under its last name."""
+
+REDOC_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
+"""Redoc has no option to leave its logo away; where it fails to load, there is none."""
+
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self' 'unsafe-inline'",  # both pages make their styles while they run
+        "img-src 'self' data: blob:",  # icons in the style sheets; pictures that were tried out
+        "font-src 'self'",
+        "connect-src 'self'",
+        "worker-src blob:",  # Redoc's search
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+
+_STARTED = datetime.now(UTC)
+
+
+class Page(Struct, frozen=True):
+    """Something that is the same for everybody until the next release."""
+
+    body: bytes
+    media_type: str
+    etag: str
+    policy: str | None = None
 
 
 def docs_handlers() -> list[HTTPRouteHandler]:
-    return []
+    """Everything is read here, once. Raises FileNotFoundError when the package lacks a file: better at the start than later."""
+    description = _page(msgspec.json.encode(openapi_document()), "application/json")
+    swagger = _page(_own("docs.html"), HTML, POLICY)
+    redoc = _page(_own("redoc.html"), HTML, POLICY)
+    assets = _assets()
+
+    @get("/", status_code=307)
+    async def front() -> Redirect:
+        return Redirect("/docs", status_code=307)
+
+    @get("/openapi.json")
+    async def openapi_json(request: ApiRequest) -> ASGIResponse:
+        return _answer(request, description)
+
+    @get("/docs")
+    async def swagger_page(request: ApiRequest) -> ASGIResponse:
+        return _answer(request, swagger)
+
+    @get("/redoc")
+    async def redoc_page(request: ApiRequest) -> ASGIResponse:
+        return _answer(request, redoc)
+
+    @get("/docs/assets/{name:str}")
+    async def asset(request: ApiRequest, name: str) -> ASGIResponse:
+        if name not in assets:
+            raise NotFoundException
+        return _answer(request, assets[name])
+
+    @get("/favicon.ico")
+    async def favicon(request: ApiRequest) -> ASGIResponse:
+        return _answer(request, assets["favicon.svg"])
+
+    return [front, openapi_json, swagger_page, redoc_page, asset, favicon]
+
+
+def _assets() -> dict[str, Page]:
+    package = find_spec("drf_spectacular_sidecar")  # finds it without running it: it would want Django
+    if package is None or package.origin is None:
+        raise FileNotFoundError("the package drf-spectacular-sidecar is not installed")
+    folder = Path(package.origin).parent / "static" / "drf_spectacular_sidecar"
+    ours = {name: _page(_own(name), media_type) for name, media_type in OURS.items()}
+    theirs = {
+        Path(name).name: _page((folder / name).read_bytes().replace(REDOC_LOGO, b"data:,"), media_type)
+        for name, media_type in SIDECAR.items()
+    }
+    return {**ours, **theirs}
+
+
+def _own(name: str) -> bytes:
+    return (Path(web.__path__[0]) / name).read_bytes()
+
+
+def _page(body: bytes, media_type: str, policy: str | None = None) -> Page:
+    return Page(body, media_type, f'"{hashlib.sha256(body).hexdigest()[:32]}"', policy)
+
+
+def _answer(request: ApiRequest, page: Page) -> ASGIResponse:
+    """The page, or a 304 for a browser that has it."""
+    headers = {"etag": page.etag, "cache-control": "no-cache", "content-type": page.media_type}
+    if page.policy:
+        headers["content-security-policy"] = page.policy
+    known = {name: value for name, value in request.headers.items() if name == "if-none-match"}
+    if decide(Representation(page.etag, _STARTED, len(page.body)), known).status == 304:
+        return ASGIResponse(status_code=304, headers=headers)
+    return ASGIResponse(body=page.body, headers=headers)

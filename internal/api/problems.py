@@ -63,12 +63,19 @@ class Problem(msgspec.Struct, omit_defaults=True):
     request_id: str | None = None
 
 
+class ProblemResponse(ASGIResponse):
+    """What an exception handler returns: Litestar asks it for its ASGI form, which it is already."""
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> ASGIResponse:
+        return self
+
+
 def problem_response(status: int, code: str, detail: str, *, position: int | None = None, retry: bool = False) -> ASGIResponse:
     title = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Client Closed Request"
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     problem = Problem(title, status, code, detail, position=position, request_id=request_id)
     headers = {"Retry-After": str(RETRY_SECONDS)} if retry else {}
-    return ASGIResponse(body=msgspec.json.encode(problem), status_code=status, media_type=MEDIA_TYPE, headers=headers)
+    return ProblemResponse(body=msgspec.json.encode(problem), status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def service_problem(request: Request[Any, Any, Any], error: ServiceError) -> ASGIResponse:

@@ -16,6 +16,9 @@ from internal.images.ports import Rules
 
 MEDIA_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff"})
 
+SIZE_COMES_FIRST = frozenset({"image/png", "image/webp", "image/gif"})
+"""These have their size in the first bytes. A JPEG may have it later; a TIFF has it anywhere, and a truncated one nowhere."""
+
 HEAD_BYTES = 64 * 1024
 """How much of a file is looked at: enough for the size of nearly every picture; a rare one is learned by the worker."""
 
@@ -30,13 +33,18 @@ def sniff_media_type(head: bytes) -> str:
     return str(kind)
 
 
-def read_size(head: bytes, rules: Rules) -> tuple[int | None, int | None]:
-    """Width and height in pixels as stored, None where the header lies beyond `head` or is broken. Raises ImageTooLarge."""
+def read_size(head: bytes, media_type: str, rules: Rules, *, whole: bool) -> tuple[int | None, int | None]:
+    """Width and height in pixels as stored, None where they lie beyond `head`; `whole`: there is nothing beyond it.
+
+    Raises InvalidImage for a header that is broken, ImageTooLarge for one that promises too much.
+    """
     try:
         width, height = imagesize.get(BytesIO(head))
-    except Exception:  # a parser of strangers' bytes raises whatever it stumbles over; the decoder has the last word
-        return None, None
+    except Exception:  # a parser of strangers' bytes raises whatever it stumbles over
+        width = height = -1
     if width <= 0 or height <= 0:
+        if media_type in SIZE_COMES_FIRST or (whole and media_type == "image/jpeg"):
+            raise InvalidImage("The picture's header is broken.")
         return None, None
     if width > rules.max_width or height > rules.max_height or width * height > rules.max_pixels:
         raise ImageTooLarge(f"The picture has {width} x {height} pixels. See GET /api/v1/limits.")
@@ -64,7 +72,7 @@ class Inspection:
             held += len(chunk)
         head = b"".join(self._head)
         self.media_type = sniff_media_type(head)
-        self._pixels = read_size(head, self._rules)
+        self._pixels = read_size(head, self.media_type, self._rules, whole=held < HEAD_BYTES)
 
     def _count(self, chunk: bytes) -> None:
         self._size += len(chunk)

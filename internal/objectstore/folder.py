@@ -90,7 +90,7 @@ class Folder:
 
     @_translated()
     def shards(self) -> list[Path]:
-        self._temporary.stat()  # an unmounted store must not look like an empty one
+        """Raises when the store is not there at all: unmounted must not look like empty."""
         return [shard for kind in KINDS for shard in (self._root / kind).iterdir() if shard.is_dir()]
 
     @_translated()

@@ -127,7 +127,7 @@ class MinioStore:
             async with aclosing(self._chunks(reading)) as chunks:
                 yield Opened(size=reading.size, chunks=chunks)
         finally:
-            pass
+            reading.close()
 
     async def _chunks(self, reading: Reading) -> AsyncGenerator[bytes, None]:
         chunk = reading.first

@@ -16,8 +16,8 @@ class Threads:
     """The threads of one store. At most `count` calls run at once; further ones queue.
 
     INVARIANT: a call that has begun is waited for, also when its caller is cancelled. A thread can't be stopped, so a put that
-    returned earlier could still make its object afterwards (tests/contract/test_objectstore.py,
-    test_a_cancelled_put_leaves_nothing). Every call must therefore end by itself: it carries a timeout.
+    returned earlier could still make its object afterwards. Every call must therefore end by itself: it carries a timeout.
+    (tests/contract/test_objectstore_interrupted.py, test_a_cancelled_put_leaves_nothing)
     """
 
     def __init__(self, executor: ThreadPoolExecutor) -> None:

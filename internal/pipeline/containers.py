@@ -107,7 +107,7 @@ _MAX_PLACES = 2**20  # strips or tiles: more than the largest picture needs
 
 
 def require_whole_tiff(source: Path) -> None:
-    """Raise InvalidImage unless all pixels that the first directory names lie within the file. The rest libvips notices itself."""
+    """Raise InvalidImage unless all pixels that the first directory names lie within the file; the rest libvips notices."""
     size = source.stat().st_size
     with source.open("rb") as file:
         try:

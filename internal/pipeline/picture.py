@@ -104,7 +104,10 @@ class Picture:
         return ready.with_pixels(lambda pixels: pixels.flatten(background=ink_for(pixels, opaque)[:-1]))
 
     def in_memory(self) -> Picture:
-        """Computed now and held in memory. Raises pyvips.Error for whatever is wrong with the file behind it."""
+        """Computed now and held in memory; costs nothing when it is already. Raises pyvips.Error for what is wrong with its file.
+
+        For what looks at many neighbours of a pixel: libvips keeps no result, and would compute what lies before once for each look.
+        """
         return self.with_pixels(lambda pixels: pixels.copy_memory())
 
     def with_animation_notes(self) -> Pixels:

@@ -57,10 +57,12 @@ def render(source: Path, target: Path, chain: Chain, media_type: str, limits: Re
         raise UnsupportedMediaType
     wall, cpu = time.perf_counter(), time.process_time()
     with _errors_translated(), _readable(source, media_type, scratch) as path:
-        header = _header(path, media_type)
+        opened = _load(path, media_type)
+        header = _header(opened, media_type)
         _require_within(header, limits)
         result = output_format(chain.format, media_type, has_alpha=header.has_alpha)
-        picture = _decoded(path, media_type, header, chain, result)
+        options = _load_options(media_type, header, chain, result)
+        picture = _decoded(_load(path, media_type, **options) if options else opened, header, chain, result)
         for operation in chain.operations:
             picture = operation.apply(picture)
             _require_small(picture, limits)
@@ -106,8 +108,7 @@ def _load(path: Path, media_type: str, **options: Any) -> Pixels:
     return getattr(pyvips.Image, LOADERS[media_type])(str(path), **READING, **options)
 
 
-def _header(path: Path, media_type: str) -> Header:
-    pixels = _load(path, media_type)
+def _header(pixels: Pixels, media_type: str) -> Header:
     frames = int(pixels.get("n-pages")) if media_type in ("image/gif", "image/webp") and pixels.get_typeof("n-pages") else 1
     orientation = int(pixels.get("orientation")) if pixels.get_typeof("orientation") else 1
     return Header(pixels.width, pixels.height, frames, orientation, bool(pixels.hasalpha()))
@@ -132,16 +133,13 @@ def _require_small(picture: Picture, limits: RenderLimits) -> None:
         )
 
 
-def _decoded(path: Path, media_type: str, header: Header, chain: Chain, result: OutputFormat) -> Picture:
+def _decoded(pixels: Pixels, header: Header, chain: Chain, result: OutputFormat) -> Picture:
     """The picture upright, in 8 bit sRGB or grey, in memory; already scaled when the chain begins by making it smaller."""
     animated = header.frames > 1 and result.animation
-    smaller = _first_size(header, chain)
-    options: dict[str, Any] = {"n": -1} if animated else _shrink_on_load(media_type, header, smaller)
-    pixels = _load(path, media_type, **options)
     frames = header.frames if animated else 1
     notes = {"delays": pixels.get("delay"), "loop": pixels.get("loop")} if animated and pixels.get_typeof("delay") else {}
     picture = Picture(pixels if _is_plain(pixels) else _to_srgb(pixels), frames, **notes)
-    if smaller is not None:
+    if (smaller := _first_size(header, chain)) is not None:
         picture = picture.scaled(*smaller)
     picture = picture.with_pixels(_to_srgb).in_memory()
     upright = chain.autorotate and header.orientation > 1
@@ -158,8 +156,11 @@ def _first_size(header: Header, chain: Chain) -> tuple[int, int] | None:
     return (wanted[1], wanted[0]) if lying else wanted
 
 
-def _shrink_on_load(media_type: str, header: Header, wanted: tuple[int, int] | None) -> dict[str, Any]:
-    """What the loader can leave out. JPEG: the largest shrink that stays above the target, from a ratio of 4 on (DESIGN §10)."""
+def _load_options(media_type: str, header: Header, chain: Chain, result: OutputFormat) -> dict[str, Any]:
+    """All frames, or what can be left out. JPEG: from a ratio of 4 on the largest shrink above the target (DESIGN §10)."""
+    if header.frames > 1 and result.animation:
+        return {"n": -1}
+    wanted = _first_size(header, chain)
     ratio = min(header.width / wanted[0], header.height / wanted[1]) if wanted else 1.0
     if media_type == "image/jpeg" and ratio >= 4:
         return {"shrink": 8 if ratio >= 8 else 4}
@@ -177,7 +178,11 @@ def _is_plain(pixels: Pixels) -> bool:
 def _to_srgb(pixels: Pixels) -> Pixels:
     """8 bit sRGB, or grey for what is grey, by the picture's own profile; a profile that can't be used is left out of account."""
     grey = pixels.interpretation in ("b-w", "grey16")
-    if pixels.get_typeof("icc-profile-data"):
+    bands = (1 if grey else 3) + int(pixels.hasalpha())
+    profiled = bool(pixels.get_typeof("icc-profile-data"))
+    if pixels.interpretation in ("srgb", "b-w") and pixels.format == "uchar" and pixels.bands == bands and not profiled:
+        return pixels
+    if profiled:
         try:
             pixels = pixels.icc_transform("srgb", embedded=True, depth=8)
         except pyvips.Error:

@@ -131,7 +131,7 @@ class Decoder:
         return reply_from(await self._from.readexactly(length))
 
     async def _cause_of_death(self) -> ServiceError:
-        """Called when the child has closed its end, or talks nonsense: then it is killed, but not before it had time to die by itself.
+        """Called when the child has closed its end or talks nonsense. One that won't die by itself is killed by `close`.
 
         Killing at once would lose the cause: Popen.kill polls, and so takes the exit code from asyncio's watcher.
         """

@@ -1,27 +1,26 @@
 """The sandbox's adapter: a warm pool of decoder processes.
 
 One that dies, is killed, or has done its share is buried, and the next picture that finds no idle one starts another: there are
-never more than `size`. A burial runs to its end also when whoever asked for the picture has gone: no process, no file stays behind.
+never more than `size`. A burial runs to its end also when whoever asked for the picture has gone: nothing stays behind.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
-from uuid import uuid4
 
 from internal.errors import DecoderFailed
 from internal.sandbox.decoder import Confines, Decoder, DiedIdle
 from internal.sandbox.port import Rendered, RenderJob, Sandbox
+from internal.sandbox.scratch import held_folder
 
 
 class DecoderPool(Sandbox):
-    """`size` children, each with a folder of its own under `scratch`. Made by open_pool."""
+    """`size` children, each with a folder of its own in `scratch`. Made by open_pool."""
 
     def __init__(self, size: int, confines: Confines, scratch: Path) -> None:
-        self._size, self._confines = size, confines
-        self._scratch = scratch / f"decoders-{uuid4().hex}"
+        self._size, self._confines, self._scratch = size, confines, scratch
         self._slots = asyncio.Semaphore(size)
         self._idle: list[Decoder] = []
         self._busy: set[Decoder] = set()
@@ -68,8 +67,6 @@ class DecoderPool(Sandbox):
         self._idle.clear()
         while self._burials:
             await asyncio.wait(self._burials)
-        with suppress(FileNotFoundError):
-            self._scratch.rmdir()
 
     async def _start(self) -> Decoder:
         return await Decoder.start(self._scratch / str(next(self._numbers)), self._confines)
@@ -78,7 +75,13 @@ class DecoderPool(Sandbox):
         """An idle child, the one used last: its memory is warm, and the others have given theirs back. Else a new one."""
         if self._closed:
             raise DecoderFailed("The sandbox is closed.")
-        decoder = self._idle.pop() if self._idle else await self._start()
+        while self._idle:
+            decoder = self._idle.pop()
+            self._busy.add(decoder)
+            if decoder.fit:
+                return decoder
+            await self._give_back(decoder)
+        decoder = await self._start()
         self._busy.add(decoder)
         return decoder
 
@@ -114,9 +117,10 @@ async def open_pool(
     For one picture: `cpu_seconds` of CPU time, `wall_seconds` on the clock, `memory_bytes` of address space. A child is replaced
     after `max_pictures`. `scratch` is a folder of ours, in memory if possible; it is made when it is not there.
     """
-    pool = DecoderPool(size, Confines(memory_bytes, cpu_seconds, wall_seconds, max_pictures), scratch)
-    try:
-        await pool.warm_up()
-        yield pool
-    finally:
-        await pool.aclose()
+    with held_folder(scratch) as folder:
+        pool = DecoderPool(size, Confines(memory_bytes, cpu_seconds, wall_seconds, max_pictures), folder)
+        try:
+            await pool.warm_up()
+            yield pool
+        finally:
+            await pool.aclose()

@@ -54,8 +54,8 @@ class Sandbox(Protocol):
     async def render(self, job: RenderJob) -> Rendered:
         """Render one picture; waits for a free child. Leaves no file but `target`, and that only on success.
 
-        Raises what no later attempt can mend: InvalidImage, ImageTooLarge, UnsupportedMediaType, InvalidProcessing, OutputTooLarge;
-        or, when the child died and is replaced: DecoderFailed, DecoderOutOfMemory, DecoderTimeout. Cancelling kills it at once.
+        Raises one of errors.PERMANENT, which no later attempt can mend; or, when the child died and is replaced: DecoderFailed,
+        DecoderOutOfMemory or DecoderTimeout. Cancelling kills the child at once.
         """
 
     async def check(self) -> None:

@@ -18,4 +18,4 @@ class Blur(Operation, frozen=True, tag="blur"):
     sigma: Annotated[float, Meta(ge=0.3, le=100, description="Standard deviation, in pixels; 3 is clearly soft.")]
 
     def apply(self, picture: "Picture") -> "Picture":
-        return picture.each_frame(lambda pixels: pixels.gaussblur(self.sigma), premultiplied=True)
+        return picture.in_memory().each_frame(lambda pixels: pixels.gaussblur(self.sigma), premultiplied=True)

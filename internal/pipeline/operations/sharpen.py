@@ -7,7 +7,7 @@ from msgspec import Meta
 from internal.pipeline.operation import Operation
 
 if TYPE_CHECKING:
-    from internal.pipeline.picture import Picture
+    from internal.pipeline.picture import Picture, Pixels
 
 
 class Sharpen(Operation, frozen=True, tag="sharpen"):
@@ -18,4 +18,7 @@ class Sharpen(Operation, frozen=True, tag="sharpen"):
     sigma: Annotated[float, Meta(ge=0.3, le=10, description="Standard deviation of the mask, in pixels.")] = 0.5
 
     def apply(self, picture: "Picture") -> "Picture":
-        return picture.each_frame(lambda pixels: pixels.sharpen(sigma=self.sigma).colourspace(pixels.interpretation))
+        def sharpened(pixels: "Pixels") -> "Pixels":
+            return pixels.sharpen(sigma=self.sigma).colourspace(pixels.interpretation)
+
+        return picture.in_memory().each_frame(sharpened)

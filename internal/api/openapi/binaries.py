@@ -1,0 +1,79 @@
+"""The binaries: a rendition's result and the original, whole, in ranges, on conditions, and their headers alone."""
+
+from internal.api.openapi.components import CONDITIONS, Json
+from internal.api.openapi.operation import bytes_answer, operation
+from internal.api.openapi.problems import problems
+from internal.api.schemas import PREFIX
+from internal.errors import (
+    DatabaseUnavailable,
+    InvalidRequest,
+    NotFound,
+    NotReady,
+    ProcessingFailed,
+    ServiceError,
+    StoreUnavailable,
+)
+from internal.images.inspect import MEDIA_TYPES
+from internal.pipeline.formats import FORMATS
+
+TAG = "Pictures"
+RESULT_TYPES = tuple(known.media_type for known in FORMATS.values())
+ORIGINAL_TYPES = tuple(sorted(MEDIA_TYPES))
+
+KNOWN = ("ETag", "Last-Modified", "Cache-Control", "Accept-Ranges", "Content-Disposition", "Content-Security-Policy")
+
+RESULT_FAILURES = (InvalidRequest, NotFound, NotReady, ProcessingFailed, DatabaseUnavailable, StoreUnavailable, ServiceError)
+ORIGINAL_FAILURES = (NotFound, DatabaseUnavailable, StoreUnavailable, ServiceError)
+
+RESULT = (
+    "The bytes of a rendition. While it is in work this is a 409 `not_ready` with `Retry-After`; with `Prefer: wait=N` the call "
+    "waits first. The content type is that of the result, and nothing of the upload's metadata is in it."
+)
+ORIGINAL = "The upload, byte for byte, with all that its file holds. Its content type is the one found in its bytes."
+ALONE = "What GET would answer, without the body."
+
+
+def paths() -> Json:
+    image = f"{PREFIX}/images/{{image_id}}"
+    named = ("ImageId", "Rendition", "Prefer", *CONDITIONS)
+    unnamed = ("ImageId", *CONDITIONS)
+    return {
+        image: {
+            "get": operation(
+                "rendition_bytes", TAG, "Get a result", RESULT, takes=named, answers=_answers(RESULT_TYPES, RESULT_FAILURES)
+            ),
+            "head": operation(
+                "rendition_headers", TAG, "Get a result's headers", ALONE, takes=named, answers=_answers((), RESULT_FAILURES)
+            ),
+        },
+        f"{image}/original": {
+            "get": operation(
+                "original_bytes",
+                TAG,
+                "Get the original",
+                ORIGINAL,
+                takes=unnamed,
+                answers=_answers(ORIGINAL_TYPES, ORIGINAL_FAILURES),
+            ),
+            "head": operation(
+                "original_headers",
+                TAG,
+                "Get the original's headers",
+                ALONE,
+                takes=unnamed,
+                answers=_answers((), ORIGINAL_FAILURES),
+            ),
+        },
+    }
+
+
+def _answers(media_types: tuple[str, ...], failures: tuple[type[ServiceError], ...]) -> Json:
+    """Without media types: those of HEAD."""
+    return {
+        "200": bytes_answer("The whole picture.", media_types, "Content-Length", *KNOWN),
+        "206": bytes_answer("The range that was asked for.", media_types, "Content-Length", "Content-Range", *KNOWN),
+        "304": bytes_answer("You have it already: nothing has changed.", (), *KNOWN),
+        "412": bytes_answer("The picture is none of those in If-Match.", (), *KNOWN),
+        "416": bytes_answer("The range lies outside the picture.", (), "Content-Range", *KNOWN),
+        **problems(*failures, body=bool(media_types)),
+    }

@@ -1,0 +1,83 @@
+"""Answers as examples, made by the functions that make the answers."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from internal.api.catalogue import CatalogueBody
+from internal.api.cursor import cursor_after
+from internal.api.openapi.components import IMAGE_ID, Json
+from internal.api.schemas import MessageBody, NewRendition, PageBody, image_body
+from internal.errors import InvalidImage, QueueUnavailable, StoreUnavailable
+from internal.health import Condition, Report
+from internal.images.model import ANONYMOUS, Failure, Image, Lane, Original, Rendition, Result, Status
+from internal.pipeline.grammar import Grammar
+
+UPLOADED_AT = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
+SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+METADATA = {"album": "summer", "tags": ["beach", "evening"]}
+THUMBNAIL = NewRendition("thumb", "thumbnail:200|format:webp")
+
+_GRAMMAR = Grammar()
+
+
+def image(status: Status) -> Any:
+    """An image's body as it reads while it is in this status."""
+    return msgspec.to_builtins(image_body(_image(status)))
+
+
+def with_thumbnail() -> Any:
+    """A processed image that has just been asked for one rendition more."""
+    there = _image(Status.PROCESSED)
+    more = _rendition(Status.UPLOADED, THUMBNAIL.name, THUMBNAIL.processing)
+    asked = msgspec.structs.replace(there, status=Status.PROCESSING, renditions=(*there.renditions, more))
+    return msgspec.to_builtins(image_body(asked))
+
+
+def page() -> Any:
+    there = _image(Status.PROCESSED)
+    return msgspec.to_builtins(PageBody([image_body(there)], cursor_after(there)))
+
+
+def deleted() -> Any:
+    return msgspec.to_builtins(MessageBody("Image deleted successfully"))
+
+
+def operations() -> Any:
+    """The first operation only; the call itself lists all."""
+    return msgspec.to_builtins(CatalogueBody(_GRAMMAR.describe()[:1], {"thumb": "resize:200x200,fit=cover"}, "resize:2048x2048"))
+
+
+def report(condition: Condition) -> Any:
+    store = StoreUnavailable().detail if condition == Condition.UNAVAILABLE else Condition.OK
+    queue = QueueUnavailable().detail if condition == Condition.DEGRADED else Condition.OK
+    return msgspec.to_builtins(Report(condition, {"database": Condition.OK, "object_store": store, "queue": queue}))
+
+
+def upload() -> Json:
+    """The parts of an upload beside the picture."""
+    return {"processing": "resize:800x600|format:webp", "renditions": {"thumb": "thumbnail:200"}, "metadata": METADATA}
+
+
+def _image(status: Status) -> Image:
+    sent = Original("", "image/jpeg", 2481733, SHA256, 4000, 3000, "holiday.jpg")
+    updated_at = UPLOADED_AT if status == Status.UPLOADED else UPLOADED_AT + timedelta(seconds=1)
+    renditions = (_rendition(status, "default", "resize:800x600|format:webp"),)
+    return Image(UUID(IMAGE_ID), ANONYMOUS, status, sent, METADATA, UPLOADED_AT, updated_at, renditions)
+
+
+def _rendition(status: Status, name: str, processing: str) -> Rendition:
+    return Rendition(
+        id=UUID(IMAGE_ID),
+        image_id=UUID(IMAGE_ID),
+        name=name,
+        processing=processing,
+        pipeline=_GRAMMAR.parse(processing).canonical,
+        lane=Lane.FAST,
+        status=status,
+        attempt=0 if status == Status.UPLOADED else 1,
+        failure=Failure(InvalidImage.code, InvalidImage().detail) if status == Status.FAILED else None,
+        result=Result("", SHA256, 48213, 800, 600, 1, "image/webp") if status == Status.PROCESSED else None,
+    )

@@ -1,0 +1,95 @@
+"""The text around the document: what no single operation says. Markdown, its tables read off the code."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+
+from internal.api.problems import CODE_OF_STATUS, STATUS
+from internal.api.schemas import PREFIX
+from internal.errors import (
+    PERMANENT,
+    ClientGone,
+    DecoderFailed,
+    DecoderOutOfMemory,
+    DecoderTimeout,
+    LeaseLost,
+    NotStored,
+    OriginalDamaged,
+    ServiceError,
+)
+from internal.pipeline.operation import name_of
+from internal.pipeline.operations import known_operations
+
+RENDITION_FAILURES: tuple[type[ServiceError], ...] = (
+    *PERMANENT,
+    DecoderFailed,
+    DecoderOutOfMemory,
+    DecoderTimeout,
+    LeaseLost,
+    OriginalDamaged,
+    NotStored,
+    ServiceError,
+)
+"""Why a rendition can have failed."""
+
+OVERVIEW = f"""
+Post a picture: the service keeps the original, makes the renditions that were asked for in the background, and serves the bytes.
+
+```sh
+curl -F image=@holiday.jpg -F 'processing=resize:800x600|format:webp' HOST{PREFIX}/images
+curl -H 'Prefer: wait=30' -o holiday.webp HOST{PREFIX}/images/ID
+```
+
+An image and each of its renditions go `uploaded → processing → processed | failed`.
+""".strip()
+
+CHAINS = """
+## Processing
+
+A chain is a list of operations that are carried out in order: `name:argument,key=value`, with `|` between two of them. Sizes are
+`WxH`, `Wx` or `xH`. The same as JSON: `[{"op": "resize", "size": "300x200"}]`.
+""".strip()
+
+REPEATING = """
+## Sending again
+
+An `Idempotency-Key` makes every POST safe to repeat for 24 hours. Answers with `Retry-After` are worth asking again after that
+many seconds. Binaries carry a strong `ETag`: send it as `If-None-Match` and get a 304 for what you have.
+""".strip()
+
+PROBLEMS = """
+## Problems
+
+Errors are `application/problem+json` (RFC 9457) with a `code` that stays as it is, and a `detail` for people. `request_id` finds
+the request in the log. An image that belongs to somebody else is a 404, the same as one that was never there.
+""".strip()
+
+
+def guide() -> str:
+    """The description that the document begins with."""
+    return "\n\n".join([OVERVIEW, CHAINS, operation_table(), REPEATING, PROBLEMS, problem_table(), *_failures()])
+
+
+def operation_table() -> str:
+    rows = (
+        (f"`{name_of(known)}`", " ".join((known.__doc__ or "").split("\n\n")[0].split()), f"`{known.example}`")
+        for known in known_operations()
+    )
+    return _table(("Operation", "What it does", "Example"), rows)
+
+
+def problem_table() -> str:
+    told = [(status, kind.code, kind().detail) for kind, status in STATUS.items() if kind is not ClientGone]
+    codes = {code for _, code, _ in told}
+    told += [(status, code, f"{HTTPStatus(status).description}.") for status, code in CODE_OF_STATUS.items() if code not in codes]
+    told.append((500, ServiceError.code, ServiceError().detail))
+    return _table(("Status", "Code", "Meaning"), ((str(status), f"`{code}`", detail) for status, code, detail in sorted(told)))
+
+
+def _failures() -> tuple[str, str]:
+    rows = ((f"`{kind.code}`", kind().detail) for kind in RENDITION_FAILURES)
+    return "A rendition that has failed says why in its `error`:", _table(("Code", "Meaning"), rows)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

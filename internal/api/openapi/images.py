@@ -1,0 +1,199 @@
+"""Images: upload, list, status, further renditions, retry, deletion."""
+
+from internal.api.openapi import examples
+from internal.api.openapi.components import Json
+from internal.api.openapi.operation import json_answer, json_content, operation
+from internal.api.openapi.problems import problems
+from internal.api.schemas import PREFIX
+from internal.errors import (
+    DatabaseUnavailable,
+    DeadlinePassed,
+    IdempotencyConflict,
+    IdempotencyInProgress,
+    ImageTooLarge,
+    InvalidImage,
+    InvalidProcessing,
+    InvalidRequest,
+    NotFound,
+    NothingToRetry,
+    PayloadTooLarge,
+    RenditionExists,
+    RequestTimeout,
+    ServiceError,
+    StoreUnavailable,
+    UnsupportedMediaType,
+)
+from internal.images.inspect import MEDIA_TYPES
+from internal.images.model import Status
+
+TAG = "Images"
+IMAGES, IMAGE = f"{PREFIX}/images", f"{PREFIX}/images/{{image_id}}"
+
+UPLOAD_FAILURES = (
+    InvalidRequest,
+    RequestTimeout,
+    IdempotencyInProgress,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    InvalidImage,
+    ImageTooLarge,
+    InvalidProcessing,
+    IdempotencyConflict,
+    StoreUnavailable,
+    DatabaseUnavailable,
+    DeadlinePassed,
+    ServiceError,
+)
+
+
+def paths() -> Json:
+    return {
+        IMAGES: {"post": _upload(), "get": _list()},
+        IMAGE: {"delete": _delete()},
+        f"{IMAGE}/status": {"get": _status()},
+        f"{IMAGE}/renditions": {"post": _new_rendition()},
+        f"{IMAGE}/retry": {"post": _retry()},
+    }
+
+
+def _upload() -> Json:
+    return operation(
+        "upload_image",
+        TAG,
+        "Upload a picture",
+        "Keeps the picture and asks for its renditions, which are made in the background. A 201 means: it is safe, and it will "
+        "come to an end, `processed` or `failed`. What only decoding can find, like a file cut short, ends as `failed` with "
+        "`invalid_image`. The parts of the form may come in any order; the picture is read as a stream.",
+        takes=("Idempotency-Key",),
+        body={"required": True, "content": {"multipart/form-data": _form()}},
+        answers={
+            "201": json_answer(
+                "The picture is kept. A repeated Idempotency-Key gets this same answer again.",
+                "ImageBody",
+                {"uploaded": examples.image(Status.UPLOADED)},
+                "Location",
+            ),
+            **problems(*UPLOAD_FAILURES),
+        },
+    )
+
+
+def _form() -> Json:
+    return {
+        "schema": {
+            "type": "object",
+            "required": ["image"],
+            "additionalProperties": False,
+            "properties": {
+                "image": {"type": "string", "format": "binary", "description": "The file, once. Its kind is read off its bytes."},
+                "processing": {
+                    "type": "string",
+                    "description": "The chain of the rendition `default`: operations in order, between `|`; sent several times, "
+                    "the parts are one chain. A text that begins with `[` is a JSON list of operations.",
+                },
+                "renditions": {
+                    "type": "object",
+                    "additionalProperties": {"type": "string"},
+                    "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"},
+                    "description": "Further renditions: names and their chains. With these and no `processing` there is no "
+                    "`default`; with neither, the configured default chain is made.",
+                },
+                "metadata": {"type": "object", "description": "Yours, given back as it is."},
+            },
+        },
+        "encoding": {
+            "image": {"contentType": ", ".join(sorted(MEDIA_TYPES))},
+            "renditions": {"contentType": "application/json"},
+            "metadata": {"contentType": "application/json"},
+        },
+        "examples": {
+            "everything": {"summary": "A result, a thumbnail and metadata", "value": examples.upload()},
+            "json": {"summary": "The chain as JSON", "value": {"processing": '[{"op": "resize", "size": "800x600"}]'}},
+            "nothing": {"summary": "The configured default", "value": {}},
+        },
+    }
+
+
+def _list() -> Json:
+    return operation(
+        "list_images",
+        TAG,
+        "List images",
+        "Newest first. Follow `next_cursor` until it is null.",
+        takes=("Limit", "Cursor", "Status", "CreatedAfter", "CreatedBefore"),
+        answers={
+            "200": json_answer("One page.", "PageBody", {"page": examples.page()}),
+            **problems(InvalidRequest, DatabaseUnavailable, ServiceError),
+        },
+    )
+
+
+def _status() -> Json:
+    return operation(
+        "image_status",
+        TAG,
+        "Get an image's status",
+        "The image and each of its renditions, with where to get them and, where one has failed, why.",
+        takes=("ImageId",),
+        answers={
+            "200": json_answer(
+                "The image as it is now.", "ImageBody", {status.value: examples.image(status) for status in reversed(Status)}
+            ),
+            **problems(NotFound, DatabaseUnavailable, ServiceError),
+        },
+    )
+
+
+def _new_rendition() -> Json:
+    asked = {"thumbnail": {"name": examples.THUMBNAIL.name, "processing": examples.THUMBNAIL.processing}}
+    there = {"asked": examples.with_thumbnail()}
+    return operation(
+        "new_rendition",
+        TAG,
+        "Ask for one more rendition",
+        "The image reads `processing` until the new rendition is made. Asking again for the same name and chain changes nothing.",
+        takes=("ImageId", "Idempotency-Key"),
+        body={"required": True, "content": json_content("NewRendition", asked)},
+        answers={
+            "200": json_answer("The image has this rendition already.", "ImageBody", there, "Location"),
+            "202": json_answer("It will be made.", "ImageBody", there, "Location"),
+            **problems(
+                InvalidRequest,
+                NotFound,
+                RenditionExists,
+                IdempotencyInProgress,
+                InvalidProcessing,
+                IdempotencyConflict,
+                DatabaseUnavailable,
+                ServiceError,
+            ),
+        },
+    )
+
+
+def _retry() -> Json:
+    return operation(
+        "retry_image",
+        TAG,
+        "Try failed renditions again",
+        "Queues each failed rendition again, with all its tries.",
+        takes=("ImageId", "Idempotency-Key"),
+        answers={
+            "202": json_answer("They will be tried.", "ImageBody", {"queued": examples.image(Status.UPLOADED)}, "Location"),
+            **problems(InvalidRequest, NotFound, NothingToRetry, IdempotencyInProgress, DatabaseUnavailable, ServiceError),
+        },
+    )
+
+
+def _delete() -> Json:
+    return operation(
+        "remove_image",
+        TAG,
+        "Delete an image",
+        "The original and every rendition are gone at once, also one that is being made. A second call is a 404.",
+        takes=("ImageId",),
+        answers={
+            "200": json_answer("Gone.", "MessageBody", {"deleted": examples.deleted()}),
+            **problems(NotFound, DatabaseUnavailable, ServiceError),
+        },
+    )

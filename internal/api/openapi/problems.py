@@ -1,0 +1,62 @@
+"""Problems in the document: status, code and sentence come from the errors and from `internal/api/problems.py`."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from internal.api.openapi.components import Json, headers, schema
+from internal.api.problems import MEDIA_TYPE, RETRY_LATER, problem_response, status_of
+from internal.errors import InvalidProcessing, ServiceError
+from internal.pipeline.grammar import Grammar
+
+REQUEST_ID = "0192f0c1-7c1e-7b7e-9d57-0e1f4a3c2b1a"
+
+
+def problems(*kinds: type[ServiceError], body: bool = True) -> dict[str, Json]:
+    """The answers of an operation that can fail in these ways, grouped by status. HEAD has the same ones without a `body`."""
+    grouped: dict[int, list[type[ServiceError]]] = {}
+    for kind in sorted(kinds, key=status_of):
+        grouped.setdefault(status_of(kind), []).append(kind)
+    return {str(status): _answer(status, group, body) for status, group in grouped.items()}
+
+
+def _answer(status: int, kinds: list[type[ServiceError]], body: bool) -> Json:
+    answer: Json = {
+        "description": "\n\n".join(f"`{kind.code}`: {kind().detail}" for kind in kinds),
+        "headers": headers("X-Request-ID", *(["Retry-After"] if any(issubclass(kind, RETRY_LATER) for kind in kinds) else [])),
+    }
+    if body:
+        codes = list(dict.fromkeys(kind.code for kind in kinds))
+        narrowed = {"type": "object", "properties": {"code": {"enum": codes}, "status": {"const": status}}}
+        content = {"schema": {"allOf": [schema("Problem"), narrowed]}, "examples": _examples(kinds)}
+        answer["content"] = {MEDIA_TYPE: content}
+    return answer
+
+
+def _examples(kinds: Iterable[type[ServiceError]]) -> Json:
+    return {_words(kind): {"summary": kind.code, "value": example_body(kind)} for kind in kinds}
+
+
+def _words(kind: type[ServiceError]) -> str:
+    """Errors that share a code still need names of their own: DatabaseUnavailable is `database_unavailable`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+
+
+def example_body(kind: type[ServiceError]) -> Any:
+    """What the API would answer, made by the function that answers."""
+    error = _instance(kind)
+    position = error.position if isinstance(error, InvalidProcessing) else None
+    answer = problem_response(status_of(kind), error.code, error.detail, position=position)
+    return {**msgspec.json.decode(answer.body), "request_id": REQUEST_ID}
+
+
+def _instance(kind: type[ServiceError]) -> ServiceError:
+    """The error as it is raised; for InvalidProcessing a real one, because its sentence is the grammar's."""
+    if kind is InvalidProcessing:
+        try:
+            Grammar().parse("resize:300x200|blurr:3")
+        except InvalidProcessing as error:
+            return error
+    return kind()

@@ -1,0 +1,160 @@
+"""The object stores under test, each with an inspector that looks behind the port, at the bare folder or bucket."""
+
+import shutil
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+from minio.error import InvalidResponseError
+
+from internal.objectstore.filesystem import open_filesystem_store
+from internal.objectstore.minio import create_bucket, open_minio_store
+from internal.objectstore.port import ObjectStore
+from tests.services.kinds import S3Service
+from tests.services.reachable import free_port
+from tests.services.waiting import eventually
+
+
+class Place(ABC):
+    """Where a store keeps its objects. `keys` are those that a test used: unfinished uploads can be listed by key only."""
+
+    threads: str
+    store: ObjectStore
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+
+    def new_key(self) -> str:
+        self.keys.append(f"originals/{uuid4()}")
+        return self.keys[-1]
+
+    @abstractmethod
+    def open(self) -> AbstractAsyncContextManager[ObjectStore]: ...
+
+    @abstractmethod
+    def open_unreachable(self) -> AbstractAsyncContextManager[ObjectStore]:
+        """A store whose place is not there, or no longer."""
+
+    @abstractmethod
+    def objects(self) -> list[str]: ...
+
+    @abstractmethod
+    def unfinished(self) -> list[str]: ...
+
+    @abstractmethod
+    def held(self) -> list[object]:
+        """Files or connections that this process has open there."""
+
+
+class FolderPlace(Place):
+    threads = "filesystem-store"
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self.root = root
+
+    def open(self) -> AbstractAsyncContextManager[ObjectStore]:
+        return open_filesystem_store(self.root)
+
+    @asynccontextmanager
+    async def open_unreachable(self) -> AsyncIterator[ObjectStore]:
+        async with open_filesystem_store(self.root.with_name("unmounted")) as store:
+            shutil.rmtree(self.root.with_name("unmounted"))
+            yield store
+
+    def objects(self) -> list[str]:
+        return [path.name for path in self.root.rglob("*") if path.is_file() and path.parent.name != "tmp"]
+
+    def unfinished(self) -> list[str]:
+        return [path.name for path in (self.root / "tmp").iterdir()]
+
+    def held(self) -> list[object]:
+        return [file for file in psutil.Process().open_files() if Path(file.path).is_relative_to(self.root)]
+
+
+class BucketPlace(Place):
+    threads = "minio-store"
+
+    def __init__(self, s3: S3Service, bucket: str) -> None:
+        super().__init__()
+        self._s3 = s3
+        self._bucket = bucket
+        self._client = s3.client()
+
+    def open(self) -> AbstractAsyncContextManager[ObjectStore]:
+        return self._open_at(self._s3.port)
+
+    def open_unreachable(self) -> AbstractAsyncContextManager[ObjectStore]:
+        return self._open_at(free_port())
+
+    def _open_at(self, port: int) -> AbstractAsyncContextManager[ObjectStore]:
+        s3 = self._s3
+        return open_minio_store(
+            s3.host, port, access_key=s3.access_key, secret_key=s3.secret_key, bucket=self._bucket, secure=s3.secure
+        )
+
+    def objects(self) -> list[str]:
+        return [found.object_name or "" for found in self._client.list_objects(self._bucket, recursive=True)]
+
+    def unfinished(self) -> list[str]:
+        return [upload for key in self.keys for upload in self._uploads(key)]
+
+    def _uploads(self, key: str) -> list[str]:
+        try:
+            return [upload.upload_id or "" for upload in self._client._list_multipart_uploads(self._bucket, prefix=key).uploads]
+        except InvalidResponseError as error:
+            if "NoSuchUpload" not in str(error):  # rclone's way to say that there is none
+                raise
+            return []
+
+    def held(self) -> list[object]:
+        self._client._http.clear()
+        connections = psutil.Process().net_connections("tcp")
+        return [
+            found for found in connections if found.raddr and found.raddr.port == self._s3.port and found.status == "ESTABLISHED"
+        ]
+
+
+@pytest.fixture(scope="session")
+async def own_bucket(s3: S3Service) -> str:
+    """A bucket for this suite, made twice over: creating it is idempotent."""
+    name = f"contract-{uuid4().hex[:12]}"
+    for _ in range(2):
+        await create_bucket(s3.host, s3.port, access_key=s3.access_key, secret_key=s3.secret_key, bucket=name, secure=s3.secure)
+    return name
+
+
+@pytest.fixture(params=["filesystem", "minio"])
+def bare_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    if request.param == "filesystem":
+        return FolderPlace(tmp_path / "store")
+    return BucketPlace(request.getfixturevalue("s3"), request.getfixturevalue("own_bucket"))
+
+
+@pytest.fixture
+async def place(bare_place: Place) -> AsyncIterator[Place]:
+    """A place with its store open. Afterwards: nothing unfinished, and nothing at all once the test's objects are deleted."""
+    async with _opened(bare_place) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def _opened(place: Place) -> AsyncIterator[Place]:
+    async with place.open() as place.store:
+        yield place
+        assert place.unfinished() == []
+        async for stored in place.store.keys():
+            await place.store.delete(stored.key)
+        assert place.objects() == []
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith(place.threads)] == []
+    await eventually(lambda: place.held() == [])
+
+
+@pytest.fixture
+def store(place: Place) -> ObjectStore:
+    return place.store

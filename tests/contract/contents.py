@@ -1,0 +1,28 @@
+"""What the object stores' suites put and read."""
+
+from collections.abc import AsyncIterator
+
+from internal.objectstore.port import ObjectStore, Span
+
+MIB = 2**20
+JPEG = "image/jpeg"
+
+
+async def chunks(*content: bytes) -> AsyncIterator[bytes]:
+    for chunk in content:
+        yield chunk
+
+
+async def long(mebibytes: int) -> AsyncIterator[bytes]:
+    """So many MiB in chunks of 64 KiB, each made when it is asked for; no two MiB are alike."""
+    for number in range(mebibytes * 16):
+        yield number.to_bytes(4, "big") * (MIB // 64)
+
+
+async def read(store: ObjectStore, key: str, span: Span | None = None) -> bytes:
+    async with store.get(key, span) as opened:
+        return b"".join([chunk async for chunk in opened.chunks])
+
+
+async def stored_keys(store: ObjectStore) -> set[str]:
+    return {stored.key async for stored in store.keys()}  # noqa: SIM118

@@ -1,0 +1,139 @@
+"""The servers behind the two queues, each with a place of its own for one test, and a gate that stands before them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
+from uuid import uuid4
+
+import psycopg
+from aiokafka.admin import AIOKafkaAdminClient
+from msgspec.structs import replace
+
+from internal.queue.kafka import create_topics, open_kafka_queue
+from internal.queue.kafka_consumer import HEARTBEAT_SECONDS
+from internal.queue.kafka_topics import has_controller
+from internal.queue.port import Queue
+from internal.queue.postgres import open_postgres_queue
+from internal.repository.listener import open_listener
+from internal.repository.pool import connection_string, open_pool
+from internal.repository.queue_messages import NOTIFICATIONS
+from internal.settings import PROJECT, Kafka, load_settings
+
+SETTINGS = load_settings({})
+ANSWER_SECONDS = 1.0
+"""How long a publish may take."""
+
+Address = tuple[str, int]
+
+
+class Broker(Protocol):
+    """A server that can carry a queue."""
+
+    address: Address
+    shares: bool  # whether two consumers can be in one group: known inside `empty`
+    notices_seconds: float  # how long it takes at most, after `hold_seconds`, until what was given up is given to another
+
+    def empty(self) -> AbstractAsyncContextManager[None]:
+        """An empty place in it while the block runs."""
+
+    def open(self, address: Address | None = None, *, hold_seconds: float = 60.0) -> AbstractAsyncContextManager[Queue]:
+        """The queue in that place; reached at `address`, when it is given. After `hold_seconds` without a sign of life, a message
+        or a consumer is given up: the lease's time, or the poll interval.
+        """
+
+
+class KafkaBroker:
+    def __init__(self, brokers: str) -> None:
+        host, _, port = brokers.partition(",")[0].rpartition(":")
+        self.address = host, int(port)
+        self.shares = False
+        self.notices_seconds = 2 * HEARTBEAT_SECONDS + 1  # the consumer's own heartbeat looks, then the other's learns of it
+        name = f"test-{uuid4().hex}"
+        self.settings: Kafka = replace(
+            SETTINGS.kafka, brokers=brokers, topic=name, slow_topic=f"{name}-slow", events_topic="", dlq_topic="", group_id=name,
+            partitions=4, replication=1, publish_seconds=ANSWER_SECONDS,
+        )  # fmt: skip
+
+    @asynccontextmanager
+    async def empty(self) -> AsyncIterator[None]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.brokers)
+        await admin.start()
+        self.shares = real = await has_controller(admin)
+        if real:
+            await create_topics(self.settings)
+        yield
+        if real:
+            await admin.delete_topics([self.settings.topic, self.settings.slow_topic])
+        await admin.close()
+
+    def open(self, address: Address | None = None, *, hold_seconds: float = 60.0) -> AbstractAsyncContextManager[Queue]:
+        host, port = address or self.address
+        return open_kafka_queue(replace(self.settings, brokers=f"{host}:{port}"), poll_interval_seconds=hold_seconds)
+
+
+class PostgresBroker:
+    def __init__(self, database: Any) -> None:
+        self.address = database.host, database.port
+        self.shares = True
+        self.notices_seconds = 2.0
+        self.settings = replace(
+            SETTINGS.database, user=database.user, password=database.password, name=database.database,
+            pool_size=4, timeout_seconds=ANSWER_SECONDS,
+        )  # fmt: skip
+
+    @asynccontextmanager
+    async def empty(self) -> AsyncIterator[None]:
+        host, port = self.address
+        conninfo = connection_string(replace(self.settings, host=host, port=port))
+        async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
+            found = await (await connection.execute("SELECT to_regclass('queue_messages')")).fetchone()
+            if found == (None,):
+                await connection.execute((PROJECT / "migrations" / "0002_queue_messages.sql").read_bytes())
+            await connection.execute("TRUNCATE queue_messages")
+            yield
+
+    @asynccontextmanager
+    async def open(self, address: Address | None = None, *, hold_seconds: float = 60.0) -> AsyncIterator[Queue]:
+        host, port = address or self.address
+        database = replace(self.settings, host=host, port=port)
+        settings = replace(SETTINGS.queue, visibility_seconds=hold_seconds)
+        async with (
+            open_pool(database) as pool,
+            open_listener(connection_string(database), (NOTIFICATIONS,)) as listener,
+            open_postgres_queue(pool, listener, settings) as queue,
+        ):
+            yield queue
+
+
+@asynccontextmanager
+async def gate(address: Address) -> AsyncIterator[tuple[Address, Callable[[], Awaitable[None]]]]:
+    """A port at which nobody answers, until it is opened: then it leads to `address`."""
+    flows: set[asyncio.Task[None]] = set()
+
+    async def flow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError), contextlib.closing(writer):
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection(*address)
+        flows.update(asyncio.ensure_future(flow(*pair)) for pair in ((reader, there[1]), (there[0], writer)))
+
+    closed = await asyncio.start_server(lead, "127.0.0.1", 0)
+    port: int = closed.sockets[0].getsockname()[1]
+    closed.close()
+    await closed.wait_closed()
+    opened: list[asyncio.Server] = []
+
+    async def open_gate() -> None:
+        opened.append(await asyncio.start_server(lead, "127.0.0.1", port))
+
+    try:
+        yield ("127.0.0.1", port), open_gate
+    finally:
+        for server in opened:
+            server.close()
+        await asyncio.gather(*flows)

@@ -1,0 +1,94 @@
+"""One migrated database, one sandbox and one folder for all tests of the core; every test leaves them empty."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from internal.images.ports import Ports, Rules, Schedule, Workshop
+from internal.objectstore.filesystem import open_filesystem_store
+from internal.pipeline.grammar import Grammar
+from internal.queue.port import Channel
+from internal.repository.listener import Listener, open_listener
+from internal.repository.migrations import migrate
+from internal.repository.pool import Pool, PooledSession, connection_string, open_pool
+from internal.repository.postgres import PostgresRepository
+from internal.sandbox.pool import open_pool as open_sandbox
+from internal.sandbox.port import RenderLimits
+from internal.settings import Database
+from tests.integration.service import Service
+from tests.services.kinds import PostgresService
+
+RULES = Rules(
+    max_upload_bytes=8 * 2**20,
+    max_width=20_000,
+    max_height=20_000,
+    max_pixels=100_000_000,
+    max_renditions=8,
+    max_metadata_bytes=8192,
+    slow_pixels=50_000_000,
+    slow_animation_bytes=2**20,
+    default_processing="resize:2048x2048",
+    intent_seconds=60,
+)
+SCHEDULE = Schedule(
+    intent_seconds=60,
+    lease_seconds=6,
+    renew_seconds=0.05,
+    backoff_seconds=1,
+    overdue_seconds=60,
+    sweep_seconds=60,
+    pause_seconds=0.05,
+    max_attempts=3,
+)
+LIMITS = RenderLimits(20_000, 20_000, 100_000_000, 1000, 50_000_000, 50_000_000)
+
+
+@pytest.fixture(scope="session")
+def database_settings(database: PostgresService) -> Database:
+    """A migrated database of this session's own."""
+    settings = Database(
+        host=database.host,
+        port=database.port,
+        user=database.user,
+        password=database.password,
+        name=database.database,
+        ssl_mode="prefer",
+        pool_size=8,
+        timeout_seconds=5,
+    )
+    migrate(settings)
+    return settings
+
+
+@pytest.fixture(scope="session")
+async def pool(database_settings: Database) -> AsyncIterator[Pool]:
+    async with open_pool(database_settings) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+async def listener(database_settings: Database) -> AsyncIterator[Listener]:
+    async with open_listener(connection_string(database_settings), ("outbox", "image")) as listener:
+        yield listener
+
+
+@pytest.fixture(scope="session")
+async def workshop(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Workshop]:
+    scratch = tmp_path_factory.mktemp("scratch")
+    repository = PostgresRepository(pool, frozenset(Channel))
+    async with (
+        open_filesystem_store(tmp_path_factory.mktemp("objects")) as store,
+        open_sandbox(
+            size=2, memory_bytes=2**31, cpu_seconds=10, wall_seconds=20, max_pictures=1000, scratch=scratch / "children"
+        ) as sandbox,
+    ):
+        yield Workshop(repository, store, sandbox, LIMITS, SCHEDULE, scratch)
+
+
+@pytest.fixture
+async def service(workshop: Workshop, pool: Pool) -> AsyncIterator[Service]:
+    ports = Ports(workshop.repository, workshop.store, Grammar(presets={"small": "resize:16x16"}), RULES)
+    service = Service(ports, workshop, PooledSession(pool))
+    yield service
+    await service.tidy()
+    assert list(workshop.scratch.glob("task-*")) == []

@@ -1,0 +1,130 @@
+"""The core on a real PostgreSQL, a folder as its store and real decoders, driven step by step: a test decides who is late."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import msgspec
+
+from internal.images.attempt import Made, Scratch, make_result
+from internal.images.delete import delete_image
+from internal.images.fetch import find_image
+from internal.images.model import ANONYMOUS, Claim, Image, Lane, Rendition, Task
+from internal.images.outcome import Origin, publish_result, take_claim
+from internal.images.ports import Ports, Workshop
+from internal.images.process import process_task
+from internal.images.requested import Requested
+from internal.images.upload import Context, accept_upload
+from internal.repository.pool import PooledSession
+
+ORIGIN = Origin("test/0/1", {"x-request-id": "test"}, b"{}")
+
+
+class Arriving:
+    """An upload whose bytes and wishes are at hand. `broken` is raised when its bytes have all come."""
+
+    def __init__(self, data: bytes, requested: Requested, *, chunk: int = 65536, broken: Exception | None = None) -> None:
+        self._data, self._requested, self._chunk, self._broken = data, requested, chunk, broken
+
+    async def content(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._data), self._chunk):
+            yield self._data[start : start + self._chunk]
+        if self._broken:
+            raise self._broken
+
+    def requested(self) -> Requested:
+        return self._requested
+
+
+class Service:
+    """What tests do with the core. `session` reads and bends the tables behind its back."""
+
+    def __init__(self, ports: Ports, workshop: Workshop, session: PooledSession) -> None:
+        self.ports, self.workshop, self.session = ports, workshop, session
+        self.repository, self.store = ports.repository, ports.store
+
+    async def upload(
+        self,
+        data: bytes,
+        processing: str | None = "resize:32x32",
+        *,
+        key: str | None = None,
+        broken: Exception | None = None,
+        **wishes: dict[str, str],
+    ) -> UUID:
+        """Accept an upload and return the image's id."""
+        requested = Requested(filename="picture.jpg", processing=processing, **wishes)  # type: ignore[arg-type]
+        context = Context(ANONYMOUS, key, 10, lambda image: msgspec.json.encode({"id": image.id}))
+        answer = await accept_upload(Arriving(data, requested, broken=broken), self.ports, context)
+        return UUID(msgspec.json.decode(answer)["id"])
+
+    async def image(self, image_id: UUID) -> Image:
+        return await find_image(self.repository, ANONYMOUS, image_id)
+
+    async def rendition(self, image_id: UUID, name: str = "default") -> Rendition:
+        rendition = (await self.image(image_id)).rendition(name)
+        assert rendition is not None
+        return rendition
+
+    async def claim(self, image_id: UUID, lane: Lane = Lane.FAST) -> Claim:
+        claim = await take_claim(Task(image_id, lane), self.workshop)
+        assert claim is not None
+        return claim
+
+    async def make(self, claim: Claim) -> Made:
+        """Render and store an attempt's result, but publish nothing."""
+        with Scratch(self.workshop.scratch) as scratch:
+            return await make_result(claim, self.workshop, scratch)
+
+    async def publish(self, claim: Claim, made: Made) -> None:
+        await publish_result(claim, made, self.workshop)
+
+    async def process(self, image_id: UUID, lane: Lane = Lane.FAST) -> Image:
+        """Do the image's task to its end, as a worker would."""
+        await process_task(Task(image_id, lane), self.workshop, ORIGIN)
+        return await self.image(image_id)
+
+    async def delete(self, image_id: UUID) -> None:
+        await delete_image(self.repository, ANONYMOUS, image_id)
+
+    async def let_lease_run_out(self, claim: Claim) -> None:
+        await self.session.rows(
+            "UPDATE renditions SET lease_until = now() - interval '1 s' WHERE id = %(id)s", {"id": claim.rendition_id}
+        )
+
+    async def make_due(self, image_id: UUID) -> None:
+        await self.session.rows("UPDATE renditions SET due_at = now() WHERE image_id = %(id)s", {"id": image_id})
+
+    async def keys(self) -> set[str]:
+        objects = self.store.keys()
+        return {stored.key async for stored in objects}
+
+    async def listed(self) -> set[str]:
+        """Keys that are listed for removal."""
+        return {row["key"] for row in await self.session.rows("SELECT key FROM unreferenced_objects")}
+
+    async def count(self, table: str) -> int:
+        rows = await self.session.rows(f"SELECT count(*) AS n FROM {table}")  # type: ignore[arg-type]  # noqa: S608
+        return int(rows[0]["n"])
+
+    async def event_types(self, image_id: UUID) -> list[str]:
+        return [event.type.value for event in await self.repository.events.of(image_id)]
+
+    async def tidy(self) -> None:
+        """Leave nothing behind."""
+        await self.session.rows(
+            "TRUNCATE images, renditions, outbox, unreferenced_objects, events, idempotency_keys, dead_letters, queue_messages"
+        )
+        for left in await self.keys():
+            await self.store.delete(left)
+
+
+@contextlib.asynccontextmanager
+async def cancelled_at_end(task: asyncio.Task[object]) -> AsyncIterator[None]:
+    """Cancel `task`, and wait for its end, when the block ends."""
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

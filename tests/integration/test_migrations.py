@@ -1,0 +1,46 @@
+"""Migrations: repeatable, undoable, and not stopped by one that was killed."""
+
+import psycopg
+
+from internal.repository.migrations import migrate, roll_back
+from internal.settings import Database
+from tests.services.kinds import PostgresService
+
+
+def test_migrating_again_and_back_and_again(database: PostgresService, database_settings: Database) -> None:
+    name = f"{database.database}_m"
+    settings = Database(**{**_fields(database_settings), "name": name})
+    with psycopg.connect(database.conninfo, autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"'.encode())
+        try:
+            migrate(settings)
+            migrate(settings)
+            assert "renditions" in _tables(settings)
+            roll_back(settings)
+            assert "renditions" not in _tables(settings)
+            _leave_a_lock_behind(settings)
+            migrate(settings)
+            assert "renditions" in _tables(settings)
+        finally:
+            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+def _leave_a_lock_behind(settings: Database) -> None:
+    """What a `kill -9` in the middle of a migration leaves in yoyo's table."""
+    with _connected(settings) as connection:
+        connection.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 99999)")
+
+
+def _tables(settings: Database) -> set[str]:
+    with _connected(settings) as connection:
+        return {row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+
+
+def _connected(settings: Database) -> psycopg.Connection:
+    return psycopg.connect(
+        host=settings.host, port=settings.port, user=settings.user, password=settings.password, dbname=settings.name
+    )
+
+
+def _fields(settings: Database) -> dict[str, object]:
+    return {name: getattr(settings, name) for name in settings.__struct_fields__}

@@ -1,0 +1,314 @@
+"""Processing: one attempt wins, poison stops, delete wins (G1, G2, G3, G5)."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from internal.errors import DecoderFailed, NotFound, NothingToRetry, RenditionExists, StoreUnavailable
+from internal.images.attempt import AttemptLost, holding
+from internal.images.model import ANONYMOUS, Lane, Status, Task
+from internal.images.outcome import take_claim
+from internal.images.process import process_task
+from internal.images.renditions import add_rendition, retry_failed
+from internal.sandbox.port import Rendered, RenderJob, Sandbox
+from tests import pictures
+from tests.integration.service import ORIGIN, Service, cancelled_at_end
+from tests.services.waiting import eventually
+
+
+class Faulty:
+    """A sandbox that fails so many times, and then works."""
+
+    def __init__(self, real: Sandbox, failures: int, error: Exception) -> None:
+        self._real, self.failures, self._error = real, failures, error
+
+    async def render(self, job: RenderJob) -> Rendered:
+        if self.failures:
+            self.failures -= 1
+            raise self._error
+        return await self._real.render(job)
+
+    async def check(self) -> None: ...
+
+
+def with_sandbox(service: Service, sandbox: Sandbox) -> Service:
+    return Service(service.ports, msgspec.structs.replace(service.workshop, sandbox=sandbox), service.session)
+
+
+async def test_a_task_makes_every_rendition_of_its_lane(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg(640, 480), "resize:64x64", renditions={"grey": "resize:32x32|grayscale"})
+
+    image = await service.process(image_id)
+
+    assert image.status == Status.PROCESSED
+    sizes = {r.name: (r.result.width, r.result.height) for r in image.renditions if r.result}
+    assert sizes == {"default": (64, 48), "grey": (32, 24)}
+    assert await service.keys() == {image.original.key, *(r.result.key for r in image.renditions if r.result)}
+    assert await service.listed() == set()
+    assert sorted(await service.event_types(image_id)) == [
+        "image.processing.completed",
+        "image.processing.started",
+        "image.uploaded",
+        "rendition.completed",
+        "rendition.completed",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "gif", "tiff"])
+async def test_a_truncated_picture_fails_at_once(service: Service, kind: str) -> None:
+    data = pictures.cut(getattr(pictures, kind)(200, 150))
+    image_id = await service.upload(data)
+
+    image = await service.process(image_id)
+
+    assert image.status == Status.FAILED
+    rendition = image.renditions[0]
+    assert rendition.failure is not None
+    assert (rendition.failure.code, rendition.tries) == ("invalid_image", 1)
+    assert [letter.code for letter in await service.repository.dead_letters.of(image_id)] == ["invalid_image"]
+    assert "image.processing.failed" in await service.event_types(image_id)
+    assert await service.keys() == {image.original.key}
+
+
+async def test_a_stale_worker_changes_nothing(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    first = await service.claim(image_id)
+    made_first = await service.make(first)
+    await service.let_lease_run_out(first)
+    second = await service.claim(image_id)
+    await service.publish(second, await service.make(second))
+
+    with pytest.raises(AttemptLost):
+        await service.publish(first, made_first)
+
+    rendition = await service.rendition(image_id)
+    assert rendition.attempt == second.attempt == 2
+    assert rendition.result is not None
+    assert rendition.result.key.endswith("/2")
+    assert await service.listed() == {made_first.result.key}
+
+
+async def test_two_workers_never_hold_one_rendition(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+
+    claims = await asyncio.gather(*(take_claim(Task(image_id, Lane.FAST), service.workshop) for _ in range(6)))
+
+    assert len([claim for claim in claims if claim]) == 1
+
+
+async def test_two_last_renditions_see_each_other(service: Service) -> None:
+    """Both finish at the same moment: one of them must see that it was the last. Without the image's lock neither does."""
+    for _ in range(5):
+        image_id = await service.upload(pictures.jpeg(), "resize:9x9", renditions={"other": "resize:8x8"})
+        claims = [await service.claim(image_id), await service.claim(image_id)]
+        made = [await service.make(claim) for claim in claims]
+
+        await asyncio.gather(*(service.publish(claim, result) for claim, result in zip(claims, made, strict=True)))
+
+        assert (await service.image(image_id)).status == Status.PROCESSED
+        assert (await service.event_types(image_id)).count("image.processing.completed") == 1
+
+
+async def test_one_failed_rendition_fails_the_image_when_all_are_final(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg(), "resize:9x9", renditions={"other": "resize:8x8"})
+    faulty = with_sandbox(service, Faulty(service.workshop.sandbox, 99, DecoderFailed()))
+    first, second = await service.claim(image_id), await service.claim(image_id)
+    await service.publish(second, await service.make(second))
+    assert (await service.image(image_id)).status == Status.PROCESSING
+
+    await service.let_lease_run_out(first)
+    for _ in range(service.workshop.schedule.max_attempts):
+        await service.make_due(image_id)
+        await faulty.process(image_id)
+
+    image = await service.image(image_id)
+    assert image.status == Status.FAILED
+    assert [r.status for r in image.renditions] == [Status.FAILED, Status.PROCESSED]
+
+
+async def test_poison_stops_after_its_tries_with_backoff_between(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    faulty = with_sandbox(service, Faulty(service.workshop.sandbox, 99, DecoderFailed("it died by signal 11")))
+    await service.session.rows("DELETE FROM outbox")
+
+    assert (await faulty.process(image_id)).status == Status.PROCESSING
+    waits = await service.session.rows(
+        "SELECT due_at > now() AS later FROM renditions UNION ALL SELECT due_at > now() FROM outbox WHERE channel = 'fast'"
+    )
+    assert [row["later"] for row in waits] == [True, True]
+    assert await take_claim(Task(image_id, Lane.FAST), service.workshop) is None  # not before it is due
+    for _ in range(5):
+        await service.make_due(image_id)
+        await faulty.process(image_id)
+
+    rendition = await service.rendition(image_id)
+    assert (rendition.status, rendition.tries) == (Status.FAILED, service.workshop.schedule.max_attempts)
+    letters = await service.repository.dead_letters.of(image_id)
+    assert [(letter.code, letter.attempts, letter.source) for letter in letters] == [("decoder_died", 3, ORIGIN.source)]
+    exported = await service.session.rows("SELECT headers FROM outbox WHERE channel = 'dead_letters'")
+    assert exported[0]["headers"]["dead-letter-code"] == "decoder_died"
+
+
+async def test_a_retry_begins_anew_but_the_fence_rises(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    await with_sandbox(service, Faulty(service.workshop.sandbox, 1, DecoderFailed())).process(image_id)
+    await service.make_due(image_id)
+    await service.process(image_id)
+    async with service.repository.transaction() as work:
+        with pytest.raises(NothingToRetry):
+            await retry_failed(work, ANONYMOUS, image_id)
+
+    broken = await service.upload(pictures.cut(pictures.jpeg(200, 200)))
+    await service.process(broken)
+    async with service.repository.transaction() as work:
+        image = await retry_failed(work, ANONYMOUS, broken)
+    assert image.status == Status.PROCESSING
+    assert (await service.rendition(broken)).tries == 0
+
+    await service.process(broken)
+    assert (await service.rendition(broken)).attempt == 2
+    assert (await service.rendition(image_id)).attempt == 2
+
+
+async def test_a_crash_of_our_own_is_retried_and_never_shown(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+
+    await with_sandbox(service, Faulty(service.workshop.sandbox, 1, RuntimeError("secret path /srv/x"))).process(image_id)
+    assert (await service.rendition(image_id)).status == Status.UPLOADED
+    await service.make_due(image_id)
+
+    assert (await service.process(image_id)).status == Status.PROCESSED
+
+
+async def test_an_outage_burns_no_try(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    sandbox = Faulty(service.workshop.sandbox, 3, StoreUnavailable())
+
+    image = await with_sandbox(service, sandbox).process(image_id)
+
+    assert image.status == Status.PROCESSED
+    assert (image.renditions[0].attempt, image.renditions[0].tries) == (4, 1)
+
+
+async def test_a_cancelled_attempt_is_given_back(service: Service) -> None:
+    started = asyncio.Event()
+
+    class Stuck:
+        async def render(self, job: RenderJob) -> Rendered:
+            started.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def check(self) -> None: ...
+
+    image_id = await service.upload(pictures.jpeg())
+    stuck = with_sandbox(service, Stuck())
+    task = asyncio.create_task(process_task(Task(image_id, Lane.FAST), stuck.workshop, ORIGIN))
+    async with cancelled_at_end(task):
+        await started.wait()
+
+    rendition = await service.rendition(image_id)
+    assert (rendition.status, rendition.tries) == (Status.UPLOADED, 0)
+    assert (await service.process(image_id)).status == Status.PROCESSED
+
+
+async def test_a_damaged_original_is_not_decoded(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    await service.session.rows("UPDATE images SET sha256 = 'other'")
+
+    for _ in range(3):
+        await service.make_due(image_id)
+        await service.process(image_id)
+
+    failure = (await service.rendition(image_id)).failure
+    assert failure is not None
+    assert failure.code == "original_damaged"
+
+
+async def test_a_lost_lease_stops_the_work_at_once(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    claim = await service.claim(image_id)
+    stopped = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    await service.delete(image_id)
+    with pytest.raises(AttemptLost):
+        await holding(claim, service.workshop, work())
+    assert stopped.is_set()
+
+
+async def test_a_lease_that_is_renewed_holds(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    claim = await service.claim(image_id)
+    done = asyncio.Event()
+
+    async def work() -> str:
+        await done.wait()
+        return "done"
+
+    await service.let_lease_run_out(claim)
+    holder = asyncio.create_task(holding(claim, service.workshop, work()))
+
+    async def renewed() -> bool:
+        return bool((await service.session.rows("SELECT lease_until > now() AS held FROM renditions"))[0]["held"])
+
+    await eventually(renewed)
+    done.set()
+    assert await holder == "done"
+
+
+async def test_a_result_that_comes_after_the_delete_is_dropped(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    claim = await service.claim(image_id)
+    made = await service.make(claim)
+
+    await service.delete(image_id)
+    with pytest.raises(AttemptLost):
+        await service.publish(claim, made)
+
+    with pytest.raises(NotFound):
+        await service.image(image_id)
+    assert await service.keys() == await service.listed()
+    assert (await service.event_types(image_id))[-1] == "image.deleted"
+
+
+async def test_another_owner_sees_and_deletes_nothing(service: Service) -> None:
+    from internal.images.delete import delete_image
+
+    image_id = await service.upload(pictures.jpeg())
+
+    assert await service.repository.images.find("somebody else", image_id) is None
+    with pytest.raises(NotFound):
+        await delete_image(service.repository, "somebody else", image_id)
+    assert (await service.image(image_id)).id == image_id
+
+
+async def test_a_further_rendition_makes_a_final_image_go_on(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    await service.process(image_id)
+
+    async with service.repository.transaction() as work:
+        asked = await add_rendition(work, service.ports, ANONYMOUS, image_id, "small", "preset:small")
+    assert asked.new
+    assert asked.image.status == Status.PROCESSING
+
+    async with service.repository.transaction() as work:
+        assert not (await add_rendition(work, service.ports, ANONYMOUS, image_id, "small", "resize:16x16")).new
+        with pytest.raises(RenditionExists):
+            await add_rendition(work, service.ports, ANONYMOUS, image_id, "small", "resize:17x17")
+    assert (await service.process(image_id)).status == Status.PROCESSED
+
+
+async def test_the_worker_learns_a_size_that_the_header_hid(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg(50, 30))
+    await service.session.rows("UPDATE images SET width = NULL, height = NULL")
+
+    image = await service.process(image_id)
+
+    assert (image.original.width, image.original.height) == (50, 30)

@@ -1,0 +1,100 @@
+"""The relay: nothing is dropped before the queue has it, and nothing holds up the rest (G1, G6)."""
+
+import asyncio
+
+from internal.errors import QueueUnavailable
+from internal.outbox.relay import Relay
+from internal.queue.port import Channel, Message
+from internal.repository.listener import Listener
+from tests import pictures
+from tests.integration.service import Service, cancelled_at_end
+from tests.services.waiting import eventually
+
+
+class Collecting:
+    """A queue that keeps what it is given, and refuses some."""
+
+    exports = frozenset(Channel)
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[Channel, Message]] = []
+        self.refused: set[str] = set()
+        self.down = False
+
+    async def publish(self, channel: Channel, message: Message) -> None:
+        if self.down or message.key in self.refused:
+            raise QueueUnavailable
+        self.taken.append((channel, message))
+
+
+def relay_of(service: Service, queue: Collecting, listener: Listener) -> Relay:
+    return Relay(service.repository, queue, listener)  # type: ignore[arg-type]
+
+
+async def test_a_commit_wakes_the_relay(service: Service, listener: Listener) -> None:
+    queue = Collecting()
+    async with cancelled_at_end(asyncio.create_task(relay_of(service, queue, listener).run())):
+        image_id = await service.upload(pictures.jpeg())
+        await eventually(lambda: any(channel == Channel.FAST for channel, _ in queue.taken), within=0.9)  # before its poll
+        await eventually(lambda: _empty(service))
+
+    message = next(message for channel, message in queue.taken if channel == Channel.FAST)
+    assert (message.type, message.key) == ("image.process", str(image_id))
+
+
+async def _empty(service: Service) -> bool:
+    return await service.count("outbox") == 0
+
+
+async def test_a_queue_that_is_down_loses_nothing(service: Service, listener: Listener) -> None:
+    queue = Collecting()
+    queue.down = True
+    await service.upload(pictures.jpeg())
+    relay = relay_of(service, queue, listener)
+
+    await relay.drain()
+    assert await service.count("outbox") == 2
+    queue.down = False
+    await service.session.rows("UPDATE outbox SET due_at = now()")
+    await relay.drain()
+
+    assert len(queue.taken) == 2
+    assert await service.count("outbox") == 0
+
+
+async def test_one_message_that_can_not_be_published_holds_up_nobody(service: Service, listener: Listener) -> None:
+    queue = Collecting()
+    stuck = await service.upload(pictures.jpeg())
+    queue.refused = {str(stuck)}
+    for _ in range(3):
+        await service.upload(pictures.jpeg())
+
+    await relay_of(service, queue, listener).drain()
+
+    assert len(queue.taken) == 6
+    assert await service.count("outbox") == 2
+
+
+async def test_a_relay_that_died_gives_its_rows_back(service: Service, listener: Listener) -> None:
+    queue = Collecting()
+    await service.upload(pictures.jpeg())
+    assert len(await service.repository.outbox.claim(limit=10, lease_seconds=0.2)) == 2
+    relay = relay_of(service, queue, listener)
+    await relay.drain()
+    assert queue.taken == []  # somebody else holds them
+
+    async def published() -> bool:
+        await relay.drain()
+        return len(queue.taken) == 2
+
+    await eventually(published)
+
+
+async def test_two_relays_publish_each_row_once(service: Service, listener: Listener) -> None:
+    queue = Collecting()
+    for _ in range(10):
+        await service.upload(pictures.jpeg())
+
+    await asyncio.gather(*(relay_of(service, queue, listener).drain() for _ in range(3)))
+
+    assert len(queue.taken) == 20

@@ -1,0 +1,197 @@
+"""Accepting uploads: what is kept, and that nothing is when something is wrong (G1, G4)."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from internal.errors import (
+    DatabaseUnavailable,
+    ImageTooLarge,
+    InvalidImage,
+    InvalidProcessing,
+    InvalidRequest,
+    PayloadTooLarge,
+    RequestTimeout,
+    ServiceError,
+    StoreUnavailable,
+    UnsupportedMediaType,
+)
+from internal.images.model import ANONYMOUS, Status
+from internal.images.requested import Requested
+from internal.images.upload import Context, accept_upload
+from internal.objectstore.port import ObjectStore, Stored
+from tests import pictures
+from tests.integration.service import Service
+
+
+async def test_an_upload_is_an_image_with_its_task_event_and_object(service: Service) -> None:
+    data = pictures.jpeg(60, 40)
+
+    image_id = await service.upload(data, "resize:20x20", metadata={"album": "summer"}, renditions={"tiny": "preset:small"})
+
+    image = await service.image(image_id)
+    assert image.status == Status.UPLOADED
+    assert (image.original.width, image.original.height, image.original.size) == (60, 40, len(data))
+    assert image.original.sha256 == hashlib.sha256(data).hexdigest()
+    assert (image.original.media_type, image.original.filename) == ("image/jpeg", "picture.jpg")
+    assert image.metadata == {"album": "summer"}
+    assert [(r.name, r.processing, r.pipeline) for r in image.renditions] == [
+        ("default", "resize:20x20", "resize:20x20"),
+        ("tiny", "preset:small", "resize:16x16"),
+    ]
+    assert await service.keys() == {image.original.key}
+    assert await service.listed() == set()
+    assert await service.event_types(image_id) == ["image.uploaded"]
+    channels = await service.session.rows("SELECT channel FROM outbox ORDER BY channel")
+    assert [row["channel"] for row in channels] == ["events", "fast"]
+
+
+@pytest.mark.parametrize(
+    ("data", "processing", "error"),
+    [
+        (b"", "resize:20x20", InvalidImage),
+        (b"just a text that is called photo.jpg", "resize:20x20", UnsupportedMediaType),
+        (b"%PDF-1.7 not a picture", None, UnsupportedMediaType),
+        (pictures.huge_header_png(19_999, 19_999), None, ImageTooLarge),
+        (pictures.jpeg() + bytes(9 * 2**20), None, PayloadTooLarge),
+        (pictures.jpeg(), "resize:0x0", InvalidProcessing),
+        (pictures.jpeg(), "resize:99999999x1", InvalidProcessing),
+        (pictures.jpeg(), "resise:20x20", InvalidProcessing),
+    ],
+)
+async def test_a_refused_upload_leaves_nothing(
+    service: Service, data: bytes, processing: str | None, error: type[ServiceError]
+) -> None:
+    with pytest.raises(error):
+        await service.upload(data, processing)
+
+    await _assert_nothing_left(service)
+
+
+async def test_a_fault_behind_the_picture_leaves_nothing(service: Service) -> None:
+    with pytest.raises(InvalidRequest):
+        await service.upload(pictures.jpeg(), broken=InvalidRequest("a doubled part"))
+
+    await _assert_nothing_left(service)
+
+
+@pytest.mark.parametrize("wishes", [{f"r{n}": "resize:9x9" for n in range(9)}, {"../x": "resize:9x9"}, {"default": "blur:2"}])
+async def test_renditions_that_can_not_be_are_refused(service: Service, wishes: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequest):
+        await service.upload(pictures.jpeg(), renditions=wishes)
+
+    await _assert_nothing_left(service)
+
+
+async def test_a_slow_upload_ends(service: Service) -> None:
+    class Endless:
+        async def content(self) -> AsyncIterator[bytes]:
+            yield pictures.jpeg() + bytes(70_000)
+            await asyncio.Event().wait()
+
+        def requested(self) -> Requested:
+            return Requested()
+
+    with pytest.raises(RequestTimeout):
+        await accept_upload(Endless(), service.ports, Context(ANONYMOUS, None, 0.2, lambda _: b"{}"))
+
+    await _assert_nothing_left(service)
+
+
+async def test_a_failed_commit_leaves_the_object_listed(service: Service) -> None:
+    """INVARIANT of internal/images/upload.py: what is stored and not referred to is listed."""
+    await service.session.rows("ALTER TABLE events RENAME TO events_away")
+    try:
+        with pytest.raises(Exception, match="events"):
+            await service.upload(pictures.jpeg())
+    finally:
+        await service.session.rows("ALTER TABLE events_away RENAME TO events")
+
+    assert await service.count("images") == 0
+    assert await service.keys() == await service.listed() != set()
+
+
+async def test_a_store_that_is_down_leaves_the_key_listed(service: Service) -> None:
+    class Down:
+        async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> Stored:
+            raise StoreUnavailable
+
+    ports = msgspec.structs.replace(service.ports, store=_as_store(Down()))
+    with pytest.raises(StoreUnavailable):
+        await Service(ports, service.workshop, service.session).upload(pictures.jpeg())
+
+    assert await service.count("images") == 0
+    assert len(await service.listed()) == 1
+
+
+async def test_a_deadline_that_passed_rolls_back_and_lists_again(service: Service) -> None:
+    """The sweep had its turn while the upload slept: it must not refer to an object that may be gone."""
+
+    class Overtaken:
+        async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> Stored:
+            stored = await service.store.put(key, content, content_type=content_type)
+            await service.session.rows("DELETE FROM unreferenced_objects")
+            return stored
+
+    ports = msgspec.structs.replace(service.ports, store=_as_store(Overtaken()))
+    with pytest.raises(ServiceError) as raised:
+        await Service(ports, service.workshop, service.session).upload(pictures.jpeg())
+
+    assert raised.value.code == "unavailable"
+    assert await service.count("images") == 0
+    assert await service.keys() == await service.listed()
+
+
+async def test_a_long_upload_moves_its_deadline(service: Service) -> None:
+    deadlines: list[object] = []
+
+    class Slow:
+        async def content(self) -> AsyncIterator[bytes]:
+            yield pictures.jpeg() + bytes(70_000)
+            deadlines.append((await service.session.rows("SELECT deadline FROM unreferenced_objects"))[0]["deadline"])
+            await asyncio.sleep(0.06)
+            yield b"x"
+            deadlines.append((await service.session.rows("SELECT deadline FROM unreferenced_objects"))[0]["deadline"])
+
+        def requested(self) -> Requested:
+            return Requested()
+
+    rules = msgspec.structs.replace(service.ports.rules, intent_seconds=0.2)
+    ports = msgspec.structs.replace(service.ports, rules=rules)
+    await accept_upload(Slow(), ports, Context(ANONYMOUS, None, 10, lambda _: b"{}"))
+
+    assert deadlines[1] > deadlines[0]  # type: ignore[operator]
+
+
+async def test_no_database_is_unavailable_at_once(service: Service) -> None:
+    class Away:
+        def __getattr__(self, _: str) -> object:
+            raise DatabaseUnavailable
+
+    ports = msgspec.structs.replace(service.ports, repository=Away())  # type: ignore[arg-type]
+    with pytest.raises(DatabaseUnavailable):
+        await Service(ports, service.workshop, service.session).upload(pictures.jpeg())
+
+    assert await service.keys() == set()
+
+
+async def test_huge_pictures_and_long_animations_take_the_slow_lane(service: Service) -> None:
+    animation = pictures.animated_gif() + bytes(2**20)
+    slow = await service.upload(animation)
+    fast = await service.upload(pictures.jpeg())
+
+    assert (await service.rendition(slow)).lane == "slow"
+    assert (await service.rendition(fast)).lane == "fast"
+
+
+async def _assert_nothing_left(service: Service) -> None:
+    assert await service.keys() == set()
+    for table in ("images", "renditions", "outbox", "events", "unreferenced_objects"):
+        assert await service.count(table) == 0, table
+
+
+def _as_store(double: object) -> ObjectStore:
+    return double  # type: ignore[return-value]

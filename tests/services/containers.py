@@ -1,0 +1,90 @@
+"""Services in containers of the real images, published on 127.0.0.1 only and removed with their volumes on leaving."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.docker_client import DockerClient
+from testcontainers.core.waiting_utils import wait_for_logs
+
+from tests.services.kinds import KafkaService, PostgresService, S3Service, Service
+from tests.services.reachable import free_port, http_answers, postgres_answers
+from tests.services.waiting import wait_until
+
+POSTGRES = "postgres:18"
+MINIO = "quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z"
+KAFKA = "apache/kafka:4.3.1"
+LOCAL = "127.0.0.1"
+READY_SECONDS = 90
+
+
+def docker_answers() -> bool:
+    """Whether a Docker engine is there, known in less than a second: a client without an engine is none."""
+    try:
+        client = DockerClient(timeout=0.8).client
+        try:
+            return bool(client.ping())
+        finally:
+            client.close()
+    except Exception:
+        return False
+
+
+@contextmanager
+def run(name: str) -> Iterator[Service]:
+    services: dict[str, Callable[[], AbstractContextManager[Service]]] = {"postgres": _postgres, "s3": _s3, "kafka": _kafka}
+    with services[name]() as service:
+        yield service
+
+
+def _publish(container: DockerContainer, port: int, host_port: int | None = None) -> DockerContainer:
+    address: Any = (LOCAL,) if host_port is None else (LOCAL, host_port)  # docker's form; testcontainers types ports only
+    container.ports[f"{port}/tcp"] = address
+    return container
+
+
+@contextmanager
+def _postgres() -> Iterator[PostgresService]:
+    container = _publish(DockerContainer(POSTGRES), 5432).with_env("POSTGRES_PASSWORD", "postgres")
+    container = container.with_command("postgres -c fsync=off -c max_connections=300")
+    with container:
+        port = container.get_exposed_port(5432)
+        service = PostgresService("testcontainers", LOCAL, port, "postgres", "postgres", "postgres")
+        wait_until(lambda: postgres_answers(service), READY_SECONDS)
+        yield service
+
+
+@contextmanager
+def _s3() -> Iterator[S3Service]:
+    user, password = "test-access", "test-secret"
+    container = _publish(DockerContainer(MINIO), 9000).with_command("server /data")
+    with container.with_envs(MINIO_ROOT_USER=user, MINIO_ROOT_PASSWORD=password):
+        port = container.get_exposed_port(9000)
+        wait_until(lambda: http_answers(port, "/minio/health/live"), READY_SECONDS)
+        yield S3Service("testcontainers", LOCAL, port, user, password)
+
+
+@contextmanager
+def _kafka() -> Iterator[KafkaService]:
+    """One broker in KRaft mode. Clients are sent to the advertised address, so the host's port is chosen before the start."""
+    port = free_port()
+    container = _publish(DockerContainer(KAFKA), 19092, port).with_envs(
+        KAFKA_NODE_ID="1",
+        KAFKA_PROCESS_ROLES="broker,controller",
+        KAFKA_CONTROLLER_QUORUM_VOTERS="1@localhost:9093",
+        KAFKA_CONTROLLER_LISTENER_NAMES="CONTROLLER",
+        KAFKA_LISTENERS="INTERNAL://:9092,HOST://:19092,CONTROLLER://:9093",
+        KAFKA_ADVERTISED_LISTENERS=f"INTERNAL://localhost:9092,HOST://{LOCAL}:{port}",
+        KAFKA_LISTENER_SECURITY_PROTOCOL_MAP="INTERNAL:PLAINTEXT,HOST:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        KAFKA_INTER_BROKER_LISTENER_NAME="INTERNAL",
+        KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR="1",
+        KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR="1",
+        KAFKA_TRANSACTION_STATE_LOG_MIN_ISR="1",
+        KAFKA_SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR="1",
+        KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR="1",
+        KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS="0",
+    )
+    with container:
+        wait_for_logs(container, "Kafka Server started", timeout=READY_SECONDS)
+        yield KafkaService("testcontainers", f"{LOCAL}:{port}")

@@ -1,0 +1,61 @@
+"""The services that tests need: how to reach one, and where it came from."""
+
+from typing import Literal, TypeAlias, TypeVar
+
+from minio import Minio
+from msgspec import Raw, Struct
+
+Source: TypeAlias = Literal["environment", "testcontainers", "wheels"]
+
+
+class PostgresService(Struct, frozen=True):
+    """A PostgreSQL server. `host` may be the folder of its Unix socket."""
+
+    source: Source
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+
+    @property
+    def conninfo(self) -> str:
+        """For libpq and psycopg."""
+        return f"host={self.host} port={self.port} user={self.user} password='{self.password}' dbname={self.database}"
+
+
+class S3Service(Struct, frozen=True):
+    """An S3 server."""
+
+    source: Source
+    host: str
+    port: int
+    access_key: str
+    secret_key: str
+    secure: bool = False
+
+    def client(self) -> Minio:
+        """To look at the server behind the back of what is tested."""
+        return Minio(f"{self.host}:{self.port}", self.access_key, self.secret_key, secure=self.secure, region="us-east-1")
+
+
+class KafkaService(Struct, frozen=True):
+    """A Kafka cluster; `brokers` as host:port, separated by commas."""
+
+    source: Source
+    brokers: str
+
+
+Service: TypeAlias = PostgresService | S3Service | KafkaService
+S = TypeVar("S", PostgresService, S3Service, KafkaService)
+
+NAMES: dict[type[Service], str] = {PostgresService: "postgres", S3Service: "s3", KafkaService: "kafka"}
+KINDS: dict[str, type[Service]] = {name: kind for kind, name in NAMES.items()}
+
+
+class Report(Struct):
+    """What a keeper started; `note` says why it is not in a container, when Docker is there."""
+
+    service: Raw
+    source: str
+    note: str = ""

