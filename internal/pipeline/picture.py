@@ -106,7 +106,7 @@ class Picture:
     def in_memory(self) -> Picture:
         """Computed now and held in memory; costs nothing when it is already. Raises pyvips.Error for what is wrong with its file.
 
-        For what looks at many neighbours of a pixel: libvips keeps no result, and would compute what lies before once for each look.
+        For what looks at many neighbours of a pixel: libvips keeps no result, and would compute what lies before once a look.
         """
         return self.with_pixels(lambda pixels: pixels.copy_memory())
 

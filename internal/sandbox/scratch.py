@@ -1,7 +1,7 @@
 """A folder for work in progress that never outlives its process by long.
 
-Whoever holds a folder holds a lock on a file in it; the system lets go of the lock however the process ends. The next one that asks
-for a folder in the same place clears away those that nobody holds: that is how files come to an end whose owner was killed.
+Whoever holds a folder holds a lock on a file in it; the system lets go of the lock however the process ends. The next one that
+asks for a folder in the same place clears away those that nobody holds: so end the files of an owner that was killed.
 """
 
 import fcntl

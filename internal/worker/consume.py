@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import cast
 
 import structlog
 
@@ -21,37 +22,30 @@ class Lanes:
         self._workshop = workshop
         self._known = known
         self._stopping = stopping
+        self._idle: set[asyncio.Task[None]] = set()
         self.in_hand = 0
 
     async def consume(self, channel: Channel, slots: int) -> None:
         """Run `slots` slots until stopped, or cancelled: then what is in hand is given back (G3)."""
         async with self._queue.consume(channel, slots=slots) as consumer, asyncio.TaskGroup() as group:
-            for number in range(slots):
-                group.create_task(self._slot(consumer), name=f"{channel}-{number}")
+            running = [group.create_task(self._slot(consumer), name=f"{channel}-{number}") for number in range(slots)]
+            await self._stopping.wait()
+            for slot in self._idle.intersection(running):
+                slot.cancel()  # it waits for a message; should one be on its way to it, the consumer gives that back
 
     async def _slot(self, consumer: Consumer) -> None:
-        while (delivery := await self._next(consumer)) is not None:
+        slot = cast("asyncio.Task[None]", asyncio.current_task())
+        while not self._stopping.is_set():
+            self._idle.add(slot)
+            try:
+                delivery = await consumer.receive()
+            finally:
+                self._idle.discard(slot)
             self.in_hand += 1
             try:
                 await self._handle(consumer, delivery)
             finally:
                 self.in_hand -= 1
-
-    async def _next(self, consumer: Consumer) -> Delivery | None:
-        """The next message, or None when it is time to stop."""
-        receiving = asyncio.ensure_future(consumer.receive())
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        try:
-            await asyncio.wait({receiving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if self._stopping.is_set():
-                if receiving.done():
-                    await consumer.release(receiving.result())
-                return None
-            return receiving.result()
-        finally:
-            receiving.cancel()
-            stopping.cancel()
-            await asyncio.gather(receiving, stopping, return_exceptions=True)
 
     async def _handle(self, consumer: Consumer, delivery: Delivery) -> None:
         """INVARIANT: acknowledged only when its outcome is committed (tests/faults/test_worker_killed.py)."""

@@ -54,7 +54,7 @@ class Service:
         **wishes: dict[str, str],
     ) -> UUID:
         """Accept an upload and return the image's id."""
-        requested = Requested(filename="picture.jpg", processing=processing, **wishes)  # type: ignore[arg-type]
+        requested = Requested(filename="picture.jpg", processing=processing, **wishes)
         context = Context(ANONYMOUS, key, 10, lambda image: msgspec.json.encode({"id": image.id}))
         answer = await accept_upload(Arriving(data, requested, broken=broken), self.ports, context)
         return UUID(msgspec.json.decode(answer)["id"])
@@ -105,7 +105,7 @@ class Service:
         return {row["key"] for row in await self.session.rows("SELECT key FROM unreferenced_objects")}
 
     async def count(self, table: str) -> int:
-        rows = await self.session.rows(f"SELECT count(*) AS n FROM {table}")  # type: ignore[arg-type]  # noqa: S608
+        rows = await self.session.rows(f"SELECT count(*) AS n FROM {table}")  # noqa: S608
         return int(rows[0]["n"])
 
     async def event_types(self, image_id: UUID) -> list[str]:

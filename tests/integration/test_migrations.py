@@ -1,5 +1,6 @@
 """Migrations: repeatable, undoable, and not stopped by one that was killed."""
 
+import msgspec
 import psycopg
 
 from internal.repository.migrations import migrate, roll_back
@@ -9,7 +10,7 @@ from tests.services.kinds import PostgresService
 
 def test_migrating_again_and_back_and_again(database: PostgresService, database_settings: Database) -> None:
     name = f"{database.database}_m"
-    settings = Database(**{**_fields(database_settings), "name": name})
+    settings = msgspec.structs.replace(database_settings, name=name)
     with psycopg.connect(database.conninfo, autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{name}"'.encode())
         try:
@@ -40,7 +41,3 @@ def _connected(settings: Database) -> psycopg.Connection:
     return psycopg.connect(
         host=settings.host, port=settings.port, user=settings.user, password=settings.password, dbname=settings.name
     )
-
-
-def _fields(settings: Database) -> dict[str, object]:
-    return {name: getattr(settings, name) for name in settings.__struct_fields__}

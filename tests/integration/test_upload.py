@@ -171,7 +171,7 @@ async def test_no_database_is_unavailable_at_once(service: Service) -> None:
         def __getattr__(self, _: str) -> object:
             raise DatabaseUnavailable
 
-    ports = msgspec.structs.replace(service.ports, repository=Away())  # type: ignore[arg-type]
+    ports = msgspec.structs.replace(service.ports, repository=Away())
     with pytest.raises(DatabaseUnavailable):
         await Service(ports, service.workshop, service.session).upload(pictures.jpeg())
 

@@ -2,6 +2,7 @@
 
 from internal.api.openapi import examples
 from internal.api.openapi.components import Json
+from internal.api.openapi.guide import operation_table
 from internal.api.openapi.operation import json_answer, operation
 from internal.api.openapi.problems import problems
 from internal.api.schemas import PREFIX
@@ -27,7 +28,7 @@ def _operations() -> Json:
         TAG,
         "List operations",
         "Every operation of this deployment, plug-ins included, with the JSON Schema of its parameters; the presets; and the "
-        "chain of an upload that asks for nothing.",
+        "chain of an upload that asks for nothing.\n\n" + operation_table(),
         takes=(),
         answers={
             "200": json_answer("The catalogue.", "CatalogueBody", {"first": examples.operations()}),

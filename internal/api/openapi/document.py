@@ -2,7 +2,7 @@
 
 from internal.api.openapi import binaries, catalogue, images
 from internal.api.openapi.components import HEADERS, PARAMETERS, Json, schemas
-from internal.api.openapi.guide import guide
+from internal.api.openapi.guide import guide, problem_guide
 from internal.health import Condition
 
 VERSION = "1.0.0"
@@ -13,6 +13,7 @@ TAGS = [
     {"name": binaries.TAG, "description": "The bytes: results and originals."},
     {"name": catalogue.TAG, "description": "What this deployment can do, and how much of it."},
     {"name": catalogue.HEALTH_TAG, "description": "For load balancers and operators."},
+    {"name": "Problems", "x-traitTag": True, "description": problem_guide()},  # Redoc's word for a chapter without operations
 ]
 
 LIVE: Json = {"type": "object", "required": ["status"], "properties": {"status": {"const": Condition.OK.value}}}

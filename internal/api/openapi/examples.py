@@ -57,8 +57,13 @@ def report(condition: Condition) -> Any:
 
 
 def upload() -> Json:
-    """The parts of an upload beside the picture."""
-    return {"processing": "resize:800x600|format:webp", "renditions": {"thumb": "thumbnail:200"}, "metadata": METADATA}
+    """The parts of a form."""
+    return {
+        "image": "(the bytes of holiday.jpg)",
+        "processing": "resize:800x600|format:webp",
+        "renditions": {"thumb": "thumbnail:200"},
+        "metadata": METADATA,
+    }
 
 
 def _image(status: Status) -> Image:

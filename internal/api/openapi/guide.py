@@ -46,7 +46,7 @@ CHAINS = """
 ## Processing
 
 A chain is a list of operations that are carried out in order: `name:argument,key=value`, with `|` between two of them. Sizes are
-`WxH`, `Wx` or `xH`. The same as JSON: `[{"op": "resize", "size": "300x200"}]`.
+`WxH`, `Wx` or `xH`. The same as JSON: `[{"op": "resize", "size": "300x200"}]`. `GET /api/v1/operations` has all of them.
 """.strip()
 
 REPEATING = """
@@ -57,8 +57,6 @@ many seconds. Binaries carry a strong `ETag`: send it as `If-None-Match` and get
 """.strip()
 
 PROBLEMS = """
-## Problems
-
 Errors are `application/problem+json` (RFC 9457) with a `code` that stays as it is, and a `detail` for people. `request_id` finds
 the request in the log. An image that belongs to somebody else is a 404, the same as one that was never there.
 """.strip()
@@ -66,10 +64,11 @@ the request in the log. An image that belongs to somebody else is a 404, the sam
 
 def guide() -> str:
     """The description that the document begins with."""
-    return "\n\n".join([OVERVIEW, CHAINS, operation_table(), REPEATING, PROBLEMS, problem_table(), *_failures()])
+    return "\n\n".join([OVERVIEW, CHAINS, REPEATING])
 
 
 def operation_table() -> str:
+    """What chains are made of."""
     rows = (
         (f"`{name_of(known)}`", " ".join((known.__doc__ or "").split("\n\n")[0].split()), f"`{known.example}`")
         for known in known_operations()
@@ -77,17 +76,19 @@ def operation_table() -> str:
     return _table(("Operation", "What it does", "Example"), rows)
 
 
-def problem_table() -> str:
+def problem_guide() -> str:
+    """Every code, also of what fits no single operation."""
     told = [(status, kind.code, kind().detail) for kind, status in STATUS.items() if kind is not ClientGone]
     codes = {code for _, code, _ in told}
     told += [(status, code, f"{HTTPStatus(status).description}.") for status, code in CODE_OF_STATUS.items() if code not in codes]
     told.append((500, ServiceError.code, ServiceError().detail))
-    return _table(("Status", "Code", "Meaning"), ((str(status), f"`{code}`", detail) for status, code, detail in sorted(told)))
+    rows = ((str(status), f"`{code}`", detail) for status, code, detail in sorted(told))
+    return f"{PROBLEMS}\n\n{_table(('Status', 'Code', 'Meaning'), rows)}"
 
 
-def _failures() -> tuple[str, str]:
-    rows = ((f"`{kind.code}`", kind().detail) for kind in RENDITION_FAILURES)
-    return "A rendition that has failed says why in its `error`:", _table(("Code", "Meaning"), rows)
+def failure_table() -> str:
+    """What the `error` of a rendition can be."""
+    return _table(("Code", "Meaning"), ((f"`{kind.code}`", kind().detail) for kind in RENDITION_FAILURES))
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -2,6 +2,7 @@
 
 from internal.api.openapi import examples
 from internal.api.openapi.components import Json
+from internal.api.openapi.guide import failure_table
 from internal.api.openapi.operation import json_answer, json_content, operation
 from internal.api.openapi.problems import problems
 from internal.api.schemas import PREFIX
@@ -79,6 +80,7 @@ def _upload() -> Json:
 
 
 def _form() -> Json:
+    shown = examples.upload()
     return {
         "schema": {
             "type": "object",
@@ -90,6 +92,7 @@ def _form() -> Json:
                     "type": "string",
                     "description": "The chain of the rendition `default`: operations in order, between `|`; sent several times, "
                     "the parts are one chain. A text that begins with `[` is a JSON list of operations.",
+                    "examples": [shown["processing"]],
                 },
                 "renditions": {
                     "type": "object",
@@ -97,8 +100,9 @@ def _form() -> Json:
                     "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"},
                     "description": "Further renditions: names and their chains. With these and no `processing` there is no "
                     "`default`; with neither, the configured default chain is made.",
+                    "examples": [shown["renditions"]],
                 },
-                "metadata": {"type": "object", "description": "Yours, given back as it is."},
+                "metadata": {"type": "object", "description": "Yours, given back as it is.", "examples": [shown["metadata"]]},
             },
         },
         "encoding": {
@@ -107,9 +111,12 @@ def _form() -> Json:
             "metadata": {"contentType": "application/json"},
         },
         "examples": {
-            "everything": {"summary": "A result, a thumbnail and metadata", "value": examples.upload()},
-            "json": {"summary": "The chain as JSON", "value": {"processing": '[{"op": "resize", "size": "800x600"}]'}},
-            "nothing": {"summary": "The configured default", "value": {}},
+            "everything": {"summary": "A result, a thumbnail and metadata", "value": shown},
+            "json": {
+                "summary": "The chain as JSON",
+                "value": {"image": shown["image"], "processing": '[{"op": "resize", "size": "800x600"}]'},
+            },
+            "nothing": {"summary": "The configured default", "value": {"image": shown["image"]}},
         },
     }
 
@@ -133,7 +140,7 @@ def _status() -> Json:
         "image_status",
         TAG,
         "Get an image's status",
-        "The image and each of its renditions, with where to get them and, where one has failed, why.",
+        "The image and each of its renditions, with where to get them and, where one has failed, why:\n\n" + failure_table(),
         takes=("ImageId",),
         answers={
             "200": json_answer(

@@ -1,0 +1,187 @@
+"""The document against the code: routes, problems, bodies and examples can't drift."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from litestar.handlers import HTTPRouteHandler
+
+from internal import errors
+from internal.api.app import ROUTES
+from internal.api.health import health_handlers
+from internal.api.openapi import components
+from internal.api.openapi.document import openapi_document
+from internal.api.openapi.problems import problems
+from internal.api.problems import CODE_OF_STATUS, RETRY_LATER, STATUS
+from internal.api.schemas import PREFIX
+
+DOCUMENT = msgspec.json.decode(msgspec.json.encode(openapi_document()))
+CALLS = Path(__file__).parents[3] / "docs" / "api.http"
+
+Call = tuple[str, str]
+
+
+def _operations() -> Iterator[tuple[Call, Any]]:
+    for path, operations in DOCUMENT["paths"].items():
+        for method, operation in operations.items():
+            yield (method.upper(), path), operation
+
+
+def _served(prefix: str, handlers: list[HTTPRouteHandler]) -> set[Call]:
+    return {
+        (str(method.value), prefix + re.sub(r":\w+}", "}", path))
+        for handler in handlers
+        for path in handler.paths
+        for method in handler.http_methods
+    }
+
+
+def _every(node: Any, key: str) -> Iterator[Any]:
+    """The values of `key` anywhere in the document."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name == key:
+                yield value
+            yield from _every(value, key)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _every(value, key)
+
+
+def _resolved(node: Any) -> Any:
+    while isinstance(node, dict) and "$ref" in node:
+        node = _at(node["$ref"])
+    return node
+
+
+def _at(reference: str) -> Any:
+    found = DOCUMENT
+    for step in reference.removeprefix("#/").split("/"):
+        found = found[step]
+    return found
+
+
+def _problem_answers() -> Iterator[tuple[Call, int, Any]]:
+    for call, operation in _operations():
+        for status, answer in operation["responses"].items():
+            if "application/problem+json" in answer.get("content", {}):
+                yield call, int(status), answer
+
+
+def _codes() -> set[str]:
+    """Each code that the document promises for some operation."""
+    return {
+        code
+        for _, _, answer in _problem_answers()
+        for part in answer["content"]["application/problem+json"]["schema"]["allOf"]
+        for code in part.get("properties", {}).get("code", {}).get("enum", [])
+    }
+
+
+def test_it_is_openapi() -> None:
+    validator = pytest.importorskip("openapi_spec_validator")
+    validator.validate(DOCUMENT)
+
+
+def test_it_has_every_route_and_no_other() -> None:
+    served = _served(PREFIX, ROUTES) | _served("", health_handlers({}))
+    assert {call for call, _ in _operations()} == served
+
+
+def test_operations_are_named_once_and_filed_under_a_tag() -> None:
+    names = [operation["operationId"] for _, operation in _operations()]
+    assert len(names) == len(set(names))
+    tags = {tag["name"] for tag in DOCUMENT["tags"]}
+    assert {tag for _, operation in _operations() for tag in operation["tags"]} <= tags
+
+
+def test_every_reference_leads_somewhere() -> None:
+    references = set(_every(DOCUMENT, "$ref"))
+    assert references
+    for reference in references:
+        assert isinstance(_at(reference), dict), reference
+
+
+def test_no_shared_part_is_idle() -> None:
+    shared = {f"#/components/{kind}/{name}" for kind, parts in DOCUMENT["components"].items() for name in parts}
+    assert shared == set(_every(DOCUMENT, "$ref"))
+
+
+def test_the_parameters_in_a_path_are_declared() -> None:
+    for (method, path), operation in _operations():
+        declared = [_resolved(parameter) for parameter in operation["parameters"]]
+        in_path = {parameter["name"] for parameter in declared if parameter["in"] == "path"}
+        assert in_path == set(re.findall(r"{(\w+)}", path)), (method, path)
+
+
+def test_the_lists_parameters_are_the_handlers() -> None:
+    listing = next(operation for call, operation in _operations() if call == ("GET", f"{PREFIX}/images"))
+    handler = next(route for route in ROUTES if route.handler_name == "list_images")
+    in_query = {_resolved(parameter)["name"] for parameter in listing["parameters"] if _resolved(parameter)["in"] == "query"}
+    assert in_query == set(handler.fn.__annotations__) - {"request", "return"}
+
+
+def test_every_error_that_has_a_status_is_told_of() -> None:
+    assert {kind.code for kind in STATUS if kind is not errors.ClientGone} <= _codes()
+
+
+def test_every_code_that_is_told_of_exists() -> None:
+    ours = {kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ServiceError)}
+    assert _codes() <= ours
+    told = set(re.findall(r"^\| \d+ \| `(\w+)`", DOCUMENT["tags"][-1]["description"], re.MULTILINE))
+    assert _codes() <= told <= ours | set(CODE_OF_STATUS.values())
+
+
+def test_problems_are_grouped_by_the_status_of_the_table() -> None:
+    answers = problems(errors.StoreUnavailable, errors.NotFound, errors.DatabaseUnavailable)
+    assert list(answers) == ["404", "503"]
+    examples = answers["503"]["content"]["application/problem+json"]["examples"]
+    assert [example["value"]["detail"] for example in examples.values()] == [
+        errors.StoreUnavailable().detail,
+        errors.DatabaseUnavailable().detail,
+    ]
+    assert "Retry-After" in answers["503"]["headers"]
+    assert "Retry-After" not in answers["404"]["headers"]
+
+
+def test_problems_come_with_examples_that_fit() -> None:
+    later = {kind.code for kind in RETRY_LATER}
+    for call, status, answer in _problem_answers():
+        examples = [example["value"] for example in answer["content"]["application/problem+json"]["examples"].values()]
+        assert examples, call
+        for example in examples:
+            assert example["status"] == status, call
+            assert f"`{example['code']}`" in answer["description"], call
+        assert ("Retry-After" in answer["headers"]) == bool(later & {example["code"] for example in examples}), call
+
+
+def test_examples_fit_the_structs_that_their_schemas_come_from() -> None:
+    structs = {f"#/components/schemas/{struct.__name__}": struct for struct in components.BODIES}
+    seen = set()
+    for content in (body for bodies in _every(DOCUMENT, "content") for body in bodies.values()):
+        references = {content["schema"].get("$ref"), *(part.get("$ref") for part in content["schema"].get("allOf", []))}
+        for struct in (structs[reference] for reference in references & set(structs)):
+            for example in content.get("examples", {}).values():
+                msgspec.convert(example["value"], struct)
+                seen.add(struct.__name__)
+    assert seen == {struct.__name__ for struct in components.BODIES} - {"LimitsBody"}
+
+
+def test_every_answer_carries_the_requests_id() -> None:
+    for call, operation in _operations():
+        for status, answer in operation["responses"].items():
+            assert "X-Request-ID" in answer["headers"], (call, status)
+
+
+def test_the_calls_in_api_http_are_the_apis() -> None:
+    called = re.findall(r"^([A-Z]+) \{\{host}}([^?\s]*)", CALLS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {(method, path.replace("{{id}}", "{image_id}")) for method, path in called} == {call for call, _ in _operations()}
+
+
+def test_the_queries_in_api_http_are_known() -> None:
+    known = {parameter["name"] for parameter in DOCUMENT["components"]["parameters"].values() if parameter["in"] == "query"}
+    asked = re.findall(r"[?&](\w+)=", CALLS.read_text(encoding="utf-8"))
+    assert set(asked) == known
