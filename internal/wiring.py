@@ -4,10 +4,9 @@ Two functions, read from top to bottom: all that a process runs, in the order in
 """
 
 import asyncio
-import contextlib
 import os
 import tempfile
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from internal.repository.port import Repository, Signals
 from internal.repository.postgres import PostgresRepository
 from internal.sandbox.pool import open_pool as open_sandbox
 from internal.sandbox.port import RenderLimits
+from internal.sandbox.scratch import held_folder
 from internal.settings import PROJECT, Settings
 
 SIGNALS = ("outbox", "image", "queue")
@@ -82,7 +82,7 @@ async def open_worker(settings: Settings, children: int) -> AsyncIterator[Worker
         store = await stack.enter_async_context(_open_store(settings))
         queue = await stack.enter_async_context(_open_queue(settings, pool, listener))
         repository = PostgresRepository(pool, queue.exports)
-        scratch = stack.enter_context(_scratch(settings.sandbox.scratch))
+        scratch = stack.enter_context(held_folder(_scratch_place(settings.sandbox.scratch)))
         sandbox = await stack.enter_async_context(
             open_sandbox(
                 size=children,
@@ -194,13 +194,11 @@ def _schedule(settings: Settings) -> Schedule:
     )
 
 
-@contextlib.contextmanager
-def _scratch(configured: str) -> Iterator[Path]:
-    """A folder of this process's own for pictures in work: in memory where there is a place for it."""
-    memory = Path("/dev/shm")  # noqa: S108 - the folder made in it is ours alone
-    parent = configured or (str(memory) if os.access(memory, os.W_OK) else None)
-    with tempfile.TemporaryDirectory(prefix="image-worker-", dir=parent) as folder:
-        yield Path(folder)
+def _scratch_place(configured: str) -> Path:
+    """Where pictures in work lie: in memory where there is a place for it. The folder is this user's alone."""
+    memory = Path("/dev/shm")  # noqa: S108 - what is made there is private and cleared away
+    parent = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    return Path(configured) if configured else parent / f"image-processor-{os.getuid()}"
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ import msgspec
 from litestar import get
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from litestar.response import Redirect
 from litestar.response.base import ASGIResponse
 from msgspec import Struct
@@ -93,7 +94,7 @@ def docs_handlers() -> list[HTTPRouteHandler]:
         return _answer(request, redoc)
 
     @get("/docs/assets/{name:str}")
-    async def asset(request: ApiRequest, name: str) -> ASGIResponse:
+    async def asset(request: ApiRequest, name: FromPath[str]) -> ASGIResponse:
         if name not in assets:
             raise NotFoundException
         return _answer(request, assets[name])

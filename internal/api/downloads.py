@@ -1,6 +1,7 @@
 """Binaries: a rendition's result, and the original as it was uploaded."""
 
 from litestar import HttpMethod, route
+from litestar.params import FromPath, FromQuery
 from litestar.response.base import ASGIResponse
 
 from internal.api.binary import Download, send
@@ -12,7 +13,7 @@ GET_AND_HEAD = [HttpMethod.GET, HttpMethod.HEAD]
 
 
 @route("/images/{image_id:str}", http_method=GET_AND_HEAD, status_code=200)
-async def rendition_bytes(request: ApiRequest, image_id: str, rendition: str | None = None) -> ASGIResponse:
+async def rendition_bytes(request: ApiRequest, image_id: FromPath[str], rendition: FromQuery[str | None] = None) -> ASGIResponse:
     """The processed picture; `Prefer: wait=N` waits for one that is still in work."""
     parts, owner, wanted = parts_of(request), owner_of(request), image_id_of(image_id)
     repository = parts.ports.repository
@@ -29,7 +30,7 @@ async def rendition_bytes(request: ApiRequest, image_id: str, rendition: str | N
 
 
 @route("/images/{image_id:str}/original", http_method=GET_AND_HEAD, status_code=200)
-async def original_bytes(request: ApiRequest, image_id: str) -> ASGIResponse:
+async def original_bytes(request: ApiRequest, image_id: FromPath[str]) -> ASGIResponse:
     """The picture exactly as it was uploaded."""
     image = await find_image(parts_of(request).ports.repository, owner_of(request), image_id_of(image_id))
     original = image.original

@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import delete, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response.base import ASGIResponse
 
 from internal.api.answers import answer, response
@@ -21,12 +21,15 @@ from internal.repository.port import Tables
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 
+MAX_JSON_BYTES = 2**16
+"""Of a body that is read whole."""
+
 KEY_LEASE_SECONDS = 30.0
 """How long a post without a file may hold its Idempotency-Key."""
 
 
 @get("/images/{image_id:str}/status")
-async def image_status(request: ApiRequest, image_id: str) -> ImageBody:
+async def image_status(request: ApiRequest, image_id: FromPath[str]) -> ImageBody:
     """The image's status and that of each of its renditions."""
     repository = parts_of(request).ports.repository
     return image_body(await find_image(repository, owner_of(request), image_id_of(image_id)))
@@ -35,11 +38,11 @@ async def image_status(request: ApiRequest, image_id: str) -> ImageBody:
 @get("/images")
 async def list_images(
     request: ApiRequest,
-    limit: Annotated[int, Parameter(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
-    cursor: str | None = None,
-    status: Status | None = None,
-    created_after: datetime | None = None,
-    created_before: datetime | None = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+    cursor: FromQuery[str | None] = None,
+    status: FromQuery[Status | None] = None,
+    created_after: FromQuery[datetime | None] = None,
+    created_before: FromQuery[datetime | None] = None,
 ) -> PageBody:
     """The owner's images, newest first."""
     wanted = ListFilter(
@@ -59,8 +62,8 @@ def _in_utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
-@post("/images/{image_id:str}/renditions", status_code=202)
-async def new_rendition(request: ApiRequest, image_id: str, data: NewRendition) -> ASGIResponse:
+@post("/images/{image_id:str}/renditions", status_code=202, request_max_body_size=MAX_JSON_BYTES)
+async def new_rendition(request: ApiRequest, image_id: FromPath[str], data: JSONBody[NewRendition]) -> ASGIResponse:
     """Ask for a further rendition: 202; 200 when the image has it already."""
     ports, owner, wanted = parts_of(request).ports, owner_of(request), image_id_of(image_id)
 
@@ -74,7 +77,7 @@ async def new_rendition(request: ApiRequest, image_id: str, data: NewRendition) 
 
 
 @post("/images/{image_id:str}/retry", status_code=202)
-async def retry_image(request: ApiRequest, image_id: str) -> ASGIResponse:
+async def retry_image(request: ApiRequest, image_id: FromPath[str]) -> ASGIResponse:
     """Queue the failed renditions again."""
     ports, owner, wanted = parts_of(request).ports, owner_of(request), image_id_of(image_id)
 
@@ -89,7 +92,7 @@ def _slip(request: ApiRequest, image_id: UUID, action: str) -> Slip:
 
 
 @delete("/images/{image_id:str}", status_code=200)
-async def remove_image(request: ApiRequest, image_id: str) -> MessageBody:
+async def remove_image(request: ApiRequest, image_id: FromPath[str]) -> MessageBody:
     """Delete the image, its original and its renditions, at once."""
     await delete_image(parts_of(request).ports.repository, owner_of(request), image_id_of(image_id))
     return MessageBody("Image deleted successfully")

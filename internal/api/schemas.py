@@ -11,6 +11,8 @@ from internal.images.model import Failure, Image, Rendition, Status
 
 PREFIX = "/api/v1"
 
+Moment = Annotated[datetime, Meta(tz=True)]
+
 
 class ErrorBody(Struct):
     """Why something failed: a stable `code` and a sentence."""
@@ -55,8 +57,8 @@ class ImageBody(Struct):
     error: ErrorBody | None
     original: OriginalBody
     metadata: dict[str, Any]
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
     renditions: list[RenditionBody]
 
 

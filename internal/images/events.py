@@ -9,13 +9,9 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 
 from internal.images.model import new_id
-
-SOURCE = "/api/v1/images"
-CONTENT_TYPE = "application/cloudevents+json"
 
 
 class EventType(StrEnum):
@@ -41,19 +37,3 @@ class Event(Struct, frozen=True):
 
 def happened(kind: EventType, image_id: UUID, owner: str, **data: Any) -> Event:
     return Event(id=new_id(), type=kind, image_id=image_id, owner=owner, data=data)
-
-
-def cloud_event(event: Event, time: datetime) -> bytes:
-    """The event as a CloudEvents 1.0 JSON document."""
-    return msgspec.json.encode(
-        {
-            "specversion": "1.0",
-            "id": event.id,
-            "source": SOURCE,
-            "type": event.type,
-            "subject": str(event.image_id),
-            "time": time,
-            "datacontenttype": "application/json",
-            "data": event.data,
-        }
-    )

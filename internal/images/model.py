@@ -107,7 +107,7 @@ class Image(Struct, frozen=True):
 class Claim(Struct, frozen=True):
     """One attempt of one rendition, held under a lease by one worker.
 
-    `started` is true for the attempt that took the image out of `uploaded`; `more` says that the task has further renditions.
+    `size_known`: the upload could read the original's size in pixels; `more`: the task has further renditions.
     """
 
     rendition_id: UUID
@@ -121,7 +121,7 @@ class Claim(Struct, frozen=True):
     original_key: str
     original_sha256: str
     media_type: str
-    started: bool
+    size_known: bool
     more: bool
 
 

@@ -7,19 +7,23 @@ has begun (tests/integration/test_process.py::test_a_stale_worker_changes_nothin
 import random
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from msgspec import Struct
 
 from internal.errors import PERMANENT, DeadlinePassed, LeaseLost, ServiceError
 from internal.images.attempt import AttemptLost, Made
-from internal.images.events import EventType, happened
+from internal.images.events import Event, EventType, happened
 from internal.images.model import Claim, DeadLetter, Failure, Status, Task
 from internal.images.ports import Workshop
 from internal.images.tasks import CHANNEL, task_message
-from internal.repository.port import Requeue, Tables
+from internal.repository.port import Concluded, Requeue, Tables
 
 MAX_BACKOFF_SECONDS = 300.0
+
+FINAL_EVENT = {
+    Status.PROCESSED: EventType.IMAGE_PROCESSING_COMPLETED,
+    Status.FAILED: EventType.IMAGE_PROCESSING_FAILED,
+}
 
 
 class Origin(Struct, frozen=True):
@@ -36,13 +40,13 @@ HOUSEKEEPING = Origin("housekeeping", {}, b"")
 async def take_claim(task: Task, workshop: Workshop) -> Claim | None:
     """Claim the task's next rendition; None when nothing is left of it."""
     schedule = workshop.schedule
-    async with workshop.repository.transaction() as work:
-        claim = await work.renditions.claim(
-            task.image_id, task.lane, lease_seconds=schedule.lease_seconds, max_attempts=schedule.max_attempts
-        )
-        if claim is not None and claim.started:
-            await work.events.add(happened(EventType.IMAGE_PROCESSING_STARTED, claim.image_id, claim.owner))
-    return claim
+    return await workshop.repository.renditions.claim(
+        task.image_id,
+        task.lane,
+        happened(EventType.IMAGE_PROCESSING_STARTED, task.image_id, ""),
+        lease_seconds=schedule.lease_seconds,
+        max_attempts=schedule.max_attempts,
+    )
 
 
 async def publish_result(claim: Claim, made: Made, workshop: Workshop) -> None:
@@ -57,12 +61,13 @@ async def publish_result(claim: Claim, made: Made, workshop: Workshop) -> None:
 async def _publish(claim: Claim, made: Made, workshop: Workshop) -> None:
     result = made.result
     async with workshop.repository.transaction() as work:
-        if await work.images.lock(claim.image_id) is None or not await work.renditions.finish(claim, result):
+        concluded = await work.renditions.finish(claim, result) if await work.images.lock(claim.image_id) else None
+        if concluded is None:
             raise AttemptLost
-        await work.unreferenced.settle(result.key)
-        await work.images.learn_size(claim.image_id, made.rendered.source_width, made.rendered.source_height)
+        if not claim.size_known:
+            await work.images.learn_size(claim.image_id, made.rendered.source_width, made.rendered.source_height)
         facts = {"width": result.width, "height": result.height, "size": result.size, "content_type": result.content_type}
-        await _conclude(work, claim, EventType.RENDITION_COMPLETED, facts)
+        await work.events.add(*_happened(claim, EventType.RENDITION_COMPLETED, facts, concluded))
 
 
 async def fail_or_postpone(claim: Claim, error: ServiceError, workshop: Workshop, origin: Origin) -> bool:
@@ -95,7 +100,8 @@ async def give_back(claim: Claim, workshop: Workshop) -> None:
 
 
 async def _fail(work: Tables, attempt: Claim | Requeue, failure: Failure, origin: Origin) -> None:
-    if not await work.renditions.fail(attempt.rendition_id, attempt.attempt, failure):
+    concluded = await work.renditions.fail(attempt.image_id, attempt.rendition_id, attempt.attempt, failure)
+    if concluded is None:
         return
     letter = DeadLetter(
         code=failure.code,
@@ -108,7 +114,8 @@ async def _fail(work: Tables, attempt: Claim | Requeue, failure: Failure, origin
         body=origin.body,
     )
     await work.dead_letters.add(letter)
-    await _conclude(work, attempt, EventType.RENDITION_FAILED, {"code": failure.code, "detail": failure.detail})
+    facts = {"code": failure.code, "detail": failure.detail}
+    await work.events.add(*_happened(attempt, EventType.RENDITION_FAILED, facts, concluded))
 
 
 async def _postpone(work: Tables, attempt: Claim | Requeue, *, seconds: float) -> None:
@@ -117,15 +124,13 @@ async def _postpone(work: Tables, attempt: Claim | Requeue, *, seconds: float) -
         await work.outbox.add(CHANNEL[attempt.lane], message, delay_seconds=seconds)
 
 
-async def _conclude(work: Tables, attempt: Claim | Requeue, kind: EventType, facts: dict[str, Any]) -> None:
-    """Tell what happened to the rendition, and to the image when that was its last one."""
-    image_id: UUID = attempt.image_id
-    await work.events.add(happened(kind, image_id, attempt.owner, rendition=attempt.name, attempt=attempt.attempt, **facts))
-    before, after = await work.images.refresh_status(image_id)
-    if after != before and after == Status.PROCESSED:
-        await work.events.add(happened(EventType.IMAGE_PROCESSING_COMPLETED, image_id, attempt.owner))
-    elif after != before and after == Status.FAILED:
-        await work.events.add(happened(EventType.IMAGE_PROCESSING_FAILED, image_id, attempt.owner))
+def _happened(attempt: Claim | Requeue, kind: EventType, facts: dict[str, Any], concluded: Concluded) -> list[Event]:
+    """What happened to the rendition, and to the image when that was its last one."""
+    image_id, owner = attempt.image_id, attempt.owner
+    events = [happened(kind, image_id, owner, rendition=attempt.name, attempt=attempt.attempt, **facts)]
+    if concluded.after != concluded.before and concluded.after in FINAL_EVENT:
+        events.append(happened(FINAL_EVENT[concluded.after], image_id, owner))
+    return events
 
 
 def _backoff(tries: int, first: float) -> float:

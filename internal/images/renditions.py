@@ -40,10 +40,10 @@ async def add_rendition(work: Tables, ports: Ports, owner: str, image_id: UUID, 
 async def retry_failed(work: Tables, owner: str, image_id: UUID) -> Image:
     """Queue the failed renditions again, with all their tries. Raises NothingToRetry."""
     await _locked(work, owner, image_id)
-    again = await work.renditions.retry(image_id)
-    if not again:
+    lanes = await work.renditions.retry(image_id)
+    if not lanes:
         raise NothingToRetry
-    for lane in sorted({rendition.lane for rendition in again}):
+    for lane in sorted(lanes):
         await work.outbox.add(CHANNEL[lane], task_message(image_id, lane))
     await work.images.refresh_status(image_id)
     return await _locked(work, owner, image_id)

@@ -54,7 +54,7 @@ class PostgresIdempotencyKeys:
         return StoredAnswer(rows[0]["fingerprint"], bytes(answer) if answer is not None else None)
 
     async def extend(self, owner: str, route: str, key: str, *, holder: UUID, lease_seconds: float) -> None:
-        await self._session.rows(
+        await self._session.run(
             EXTEND_KEY, {"owner": owner, "route": route, "key": key, "holder": holder, "lease": lease_seconds}
         )
 
@@ -70,7 +70,7 @@ class PostgresIdempotencyKeys:
         return bool(await self._session.rows(COMPLETE_KEY, parameters))
 
     async def release(self, owner: str, route: str, key: str, *, holder: UUID) -> None:
-        await self._session.rows(RELEASE_KEY, {"owner": owner, "route": route, "key": key, "holder": holder})
+        await self._session.run(RELEASE_KEY, {"owner": owner, "route": route, "key": key, "holder": holder})
 
     async def purge(self, *, older_seconds: float) -> int:
         return len(await self._session.rows(PURGE_KEYS, {"seconds": older_seconds}))

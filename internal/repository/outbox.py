@@ -1,11 +1,12 @@
 """The outbox, and what is written together with it: events and dead letters."""
 
 from collections.abc import Sequence
+from typing import LiteralString
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from internal.images.events import CONTENT_TYPE, Event, EventType, cloud_event
+from internal.images.events import Event, EventType
 from internal.images.model import DeadLetter
 from internal.queue.port import Channel, Message
 from internal.repository.pool import Session
@@ -40,10 +41,35 @@ COUNT_OUTGOING = """
     SELECT count(*) AS depth FROM outbox
 """
 
-ADD_EVENT = """
-    INSERT INTO events (id, type, image_id, owner, data) VALUES (%(id)s, %(type)s, %(image_id)s, %(owner)s, %(data)s)
-    RETURNING time
+RECORD_HAPPENED: LiteralString = """
+    -- Continues a WITH that has `happened (id, type, image_id, owner, data)`: the history, and a CloudEvent for who listens.
+    recorded AS (
+        INSERT INTO events (id, type, image_id, owner, data) SELECT id, type, image_id, owner, data FROM happened
+        RETURNING id, type, image_id, data, time
+    ), announced AS (
+        INSERT INTO outbox (channel, type, key, body, headers)
+        SELECT 'events', type, image_id::text, convert_to(jsonb_build_object(
+                   'specversion', '1.0', 'id', id, 'source', '/api/v1/images', 'type', type, 'subject', image_id,
+                   'time', to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                   'datacontenttype', 'application/json', 'data', data)::text, 'UTF8'),
+               '{"content-type": "application/cloudevents+json"}'
+          FROM recorded WHERE %(announce)s
+        RETURNING id
+    )
 """
+
+ADD_EVENTS: LiteralString = (
+    """
+    WITH happened AS (
+        SELECT * FROM unnest(%(ids)s::uuid[], %(types)s::text[], %(images)s::uuid[], %(owners)s::text[], %(data)s::jsonb[])
+                   AS given (id, type, image_id, owner, data)
+    ),
+"""
+    + RECORD_HAPPENED
+    + """
+    SELECT pg_notify('outbox', '') FROM announced LIMIT 1
+"""
+)
 
 EVENTS_OF_IMAGE = """
     SELECT id, type, image_id, owner, data, time FROM events WHERE image_id = %(image_id)s ORDER BY time, id
@@ -78,7 +104,7 @@ class PostgresOutbox:
             "headers": Jsonb(dict(message.headers)),
             "delay": delay_seconds,
         }
-        await self._session.rows(ADD_OUTGOING, parameters)
+        await self._session.run(ADD_OUTGOING, parameters)
 
     async def claim(self, *, limit: int, lease_seconds: float) -> list[Outgoing]:
         rows = await self._session.rows(CLAIM_OUTGOING, {"limit": limit, "lease": lease_seconds})
@@ -88,10 +114,10 @@ class PostgresOutbox:
         ]
 
     async def published(self, ids: Sequence[int]) -> None:
-        await self._session.rows(DROP_PUBLISHED, {"ids": list(ids)})
+        await self._session.run(DROP_PUBLISHED, {"ids": list(ids)})
 
     async def postpone(self, ids: Sequence[int], *, seconds: float) -> None:
-        await self._session.rows(POSTPONE_OUTGOING, {"ids": list(ids), "seconds": seconds})
+        await self._session.run(POSTPONE_OUTGOING, {"ids": list(ids), "seconds": seconds})
 
     async def depth(self) -> int:
         depth: int = (await self._session.rows(COUNT_OUTGOING))[0]["depth"]
@@ -99,22 +125,20 @@ class PostgresOutbox:
 
 
 class PostgresEvents:
-    def __init__(self, session: Session, outbox: PostgresOutbox) -> None:
+    def __init__(self, session: Session, exports: frozenset[Channel]) -> None:
         self._session = session
-        self._outbox = outbox
+        self._announce = Channel.EVENTS in exports
 
-    async def add(self, event: Event) -> None:
+    async def add(self, *events: Event) -> None:
         parameters = {
-            "id": event.id,
-            "type": event.type,
-            "image_id": event.image_id,
-            "owner": event.owner,
-            "data": Jsonb(event.data),
+            "ids": [event.id for event in events],
+            "types": [event.type.value for event in events],
+            "images": [event.image_id for event in events],
+            "owners": [event.owner for event in events],
+            "data": [Jsonb(event.data) for event in events],
+            "announce": self._announce,
         }
-        rows = await self._session.rows(ADD_EVENT, parameters)
-        document = cloud_event(event, rows[0]["time"])
-        message = Message(event.type, str(event.image_id), document, {"content-type": CONTENT_TYPE})
-        await self._outbox.add(Channel.EVENTS, message)
+        await self._session.run(ADD_EVENTS, parameters)
 
     async def of(self, image_id: UUID) -> list[Event]:
         rows = await self._session.rows(EVENTS_OF_IMAGE, {"image_id": image_id})
@@ -137,7 +161,7 @@ class PostgresDeadLetters:
             "headers": Jsonb(letter.headers),
             "body": letter.body,
         }
-        await self._session.rows(ADD_DEAD_LETTER, parameters)
+        await self._session.run(ADD_DEAD_LETTER, parameters)
         headers = {
             **letter.headers,
             "dead-letter-source": letter.source,

@@ -23,10 +23,17 @@ Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 _OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed)
 
 
-class Session(Protocol):
-    """Runs one statement and returns its rows. Raises DatabaseUnavailable when the database can't be reached in time."""
+Parameters = Mapping[str, Any]
 
-    async def rows(self, statement: LiteralString, parameters: Mapping[str, Any] | None = None) -> list[DictRow]: ...
+
+class Session(Protocol):
+    """Runs statements. Raises DatabaseUnavailable when the database can't be reached in time."""
+
+    async def rows(self, statement: LiteralString, parameters: Parameters | None = None) -> list[DictRow]:
+        """Run a statement that gives rows (it has a SELECT or a RETURNING), and return them."""
+
+    async def run(self, statement: LiteralString, parameters: Parameters | None = None) -> None:
+        """Run a statement whose rows nobody wants. Inside a transaction an error may come at a later statement, or its end."""
 
 
 class PooledSession:
@@ -35,10 +42,15 @@ class PooledSession:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def rows(self, statement: LiteralString, parameters: Mapping[str, Any] | None = None) -> list[DictRow]:
+    async def rows(self, statement: LiteralString, parameters: Parameters | None = None) -> list[DictRow]:
         with translated():
             async with self._pool.connection() as connection:
-                return await _rows(connection, statement, parameters)
+                return await (await connection.execute(statement, parameters)).fetchall()
+
+    async def run(self, statement: LiteralString, parameters: Parameters | None = None) -> None:
+        with translated():
+            async with self._pool.connection() as connection:
+                await connection.execute(statement, parameters)
 
 
 class TransactionSession:
@@ -47,23 +59,23 @@ class TransactionSession:
     def __init__(self, connection: AsyncConnection[DictRow]) -> None:
         self._connection = connection
 
-    async def rows(self, statement: LiteralString, parameters: Mapping[str, Any] | None = None) -> list[DictRow]:
+    async def rows(self, statement: LiteralString, parameters: Parameters | None = None) -> list[DictRow]:
         with translated():
-            return await _rows(self._connection, statement, parameters)
+            return await (await self._connection.execute(statement, parameters)).fetchall()
 
-
-async def _rows(
-    connection: AsyncConnection[DictRow], statement: LiteralString, parameters: Mapping[str, Any] | None
-) -> list[DictRow]:
-    cursor = await connection.execute(statement, parameters)
-    return await cursor.fetchall() if cursor.description else []
+    async def run(self, statement: LiteralString, parameters: Parameters | None = None) -> None:
+        with translated():
+            await self._connection.execute(statement, parameters)
 
 
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[TransactionSession]:
-    """One transaction: committed when the block ends, rolled back when it raises."""
+    """One transaction: committed when the block ends, rolled back when it raises.
+
+    In libpq's pipeline mode: only a statement whose rows are wanted waits for the server; BEGIN and the others travel with it.
+    """
     with translated():
-        async with pool.connection() as connection, connection.transaction():
+        async with pool.connection() as connection, connection.pipeline(), connection.transaction():
             yield TransactionSession(connection)
 
 

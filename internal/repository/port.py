@@ -25,6 +25,13 @@ class Locked(Struct, frozen=True):
     status: Status
 
 
+class Concluded(Struct, frozen=True):
+    """A rendition became final: what its image's status was, and is now, derived from all its renditions."""
+
+    before: Status
+    after: Status
+
+
 class Outgoing(Struct, frozen=True):
     """A claimed outbox row."""
 
@@ -77,8 +84,8 @@ class Images(Protocol):
     async def lock(self, image_id: UUID) -> Locked | None:
         """Take the image's row until the transaction ends; None when there is no such image. Only inside a transaction."""
 
-    async def refresh_status(self, image_id: UUID) -> tuple[Status, Status]:
-        """Derive the image's status from its renditions; returns (before, after). Only under `lock`.
+    async def refresh_status(self, image_id: UUID) -> None:
+        """Derive the image's status from its renditions, and wake those who wait for it. Only under `lock`.
 
         INVARIANT: two last renditions that finish at once see each other, because each derives under the image's lock
         (tests/integration/test_process.py::test_two_last_renditions_see_each_other).
@@ -95,27 +102,29 @@ class Renditions(Protocol):
     async def add(self, rendition: Rendition) -> None:
         """Insert one more rendition of an image, after its others."""
 
-    async def claim(self, image_id: UUID, lane: Lane, *, lease_seconds: float, max_attempts: int) -> Claim | None:
+    async def claim(self, image_id: UUID, lane: Lane, started: Event, *, lease_seconds: float, max_attempts: int) -> Claim | None:
         """Take the next rendition of the task for one attempt (G2, G3); None when there is nothing left to take.
 
-        Raises `attempt` and `tries`, sets `processing` under a lease, and takes the image out of `uploaded`. A rendition whose
-        lease ran out can be claimed too. Only inside a transaction; holds the image's row until it ends.
+        Raises `attempt` and `tries`, sets `processing` under a lease, and takes the image out of its status with the event
+        `started`: all or nothing. A rendition whose lease ran out can be claimed too.
         """
 
     async def renew(self, claim: Claim, *, lease_seconds: float) -> bool:
         """Hold the claim for longer; False when the attempt is no longer ours, and then its work must stop."""
 
-    async def finish(self, claim: Claim, result: Result) -> bool:
-        """Set `processed`; False, and nothing is written, when the attempt is no longer ours. Only under `Images.lock`."""
+    async def finish(self, claim: Claim, result: Result) -> Concluded | None:
+        """Set `processed`, and take the result's key off the list of unreferenced objects; None, and nothing is written, when the
+        attempt is no longer ours. Raises DeadlinePassed when the key is no longer there to be taken. Only under `Images.lock`.
+        """
 
-    async def fail(self, rendition_id: UUID, attempt: int, failure: Failure) -> bool:
-        """Set `failed` for good; False when the attempt is no longer current. Only under `Images.lock`."""
+    async def fail(self, image_id: UUID, rendition_id: UUID, attempt: int, failure: Failure) -> Concluded | None:
+        """Set `failed` for good; None when the attempt is no longer current. Only under `Images.lock`."""
 
     async def postpone(self, rendition_id: UUID, attempt: int, *, seconds: float, give_back: bool) -> bool:
         """Set `uploaded` again, due in `seconds`; `give_back` takes the try back. False when the attempt is no longer current."""
 
-    async def retry(self, image_id: UUID) -> list[Rendition]:
-        """Set every failed rendition of the image to `uploaded` with no tries; returns them. Only under `Images.lock`."""
+    async def retry(self, image_id: UUID) -> frozenset[Lane]:
+        """Set every failed rendition of the image to `uploaded` with no tries; returns their lanes. Only under `Images.lock`."""
 
     async def abandoned(self, *, limit: int) -> list[Requeue]:
         """Renditions whose lease ran out, locked and skipped by others until the transaction ends."""
@@ -142,8 +151,8 @@ class Outbox(Protocol):
 
 
 class Events(Protocol):
-    async def add(self, event: Event) -> None:
-        """Write the event into the image's history, and into the outbox where events are published."""
+    async def add(self, *events: Event) -> None:
+        """Write the events into their images' history, and into the outbox where events are published."""
 
     async def of(self, image_id: UUID) -> list[Event]:
         """The image's history, oldest first; it outlives the image."""

@@ -22,9 +22,9 @@ class PostgresTables:
 
     def __init__(self, session: Session, exports: frozenset[Channel]) -> None:
         self.images = PostgresImages(session)
-        self.renditions = PostgresRenditions(session)
+        self.renditions = PostgresRenditions(session, exports)
         self.outbox = PostgresOutbox(session, exports)
-        self.events = PostgresEvents(session, self.outbox)
+        self.events = PostgresEvents(session, exports)
         self.unreferenced = PostgresUnreferencedObjects(session)
         self.idempotency = PostgresIdempotencyKeys(session)
         self.dead_letters = PostgresDeadLetters(session, self.outbox)

@@ -81,7 +81,7 @@ class QueueMessages:
         self._session = session
 
     async def publish(self, channel: Channel, message: Message) -> None:
-        await self._session.rows(
+        await self._session.run(
             PUBLISH,
             {
                 "channel": str(channel),
@@ -106,13 +106,13 @@ class QueueMessages:
         return {row["id"] for row in rows}
 
     async def finish(self, id_: int, *, holder: UUID) -> None:
-        await self._session.rows(FINISH, {"id": id_, "holder": holder})
+        await self._session.run(FINISH, {"id": id_, "holder": holder})
 
     async def free(self, id_: int, *, holder: UUID) -> None:
-        await self._session.rows(FREE, {"id": id_, "holder": holder, "notifications": NOTIFICATIONS})
+        await self._session.run(FREE, {"id": id_, "holder": holder, "notifications": NOTIFICATIONS})
 
     async def free_all(self, channel: Channel, *, holder: UUID) -> None:
-        await self._session.rows(FREE_ALL, {"channel": str(channel), "holder": holder, "notifications": NOTIFICATIONS})
+        await self._session.run(FREE_ALL, {"channel": str(channel), "holder": holder, "notifications": NOTIFICATIONS})
 
     async def check(self) -> None:
-        await self._session.rows(ANSWER)
+        await self._session.run(ANSWER)

@@ -1,16 +1,20 @@
 """Rows into the core's nouns, for every table that reads them."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from psycopg.rows import DictRow
 
 from internal.images.model import Failure, Image, Lane, Original, Rendition, Result, Status
 
 
-def rendition_from(row: DictRow) -> Rendition:
+def rendition_from(row: Mapping[str, Any]) -> Rendition:
+    """From a row as JSON: ids and times are text in it."""
     return Rendition(
-        id=row["id"],
-        image_id=row["image_id"],
+        id=UUID(row["id"]),
+        image_id=UUID(row["image_id"]),
         name=row["name"],
         processing=row["processing"],
         pipeline=row["pipeline"],
@@ -20,11 +24,11 @@ def rendition_from(row: DictRow) -> Rendition:
         tries=row["tries"],
         failure=Failure(row["error_code"], row["error_detail"]) if row["error_code"] else None,
         result=_result_from(row) if row["result_key"] else None,
-        finished_at=row["finished_at"],
+        finished_at=datetime.fromisoformat(row["finished_at"]) if row["finished_at"] else None,
     )
 
 
-def _result_from(row: DictRow) -> Result:
+def _result_from(row: Mapping[str, Any]) -> Result:
     return Result(
         key=row["result_key"],
         sha256=row["sha256"],
@@ -36,7 +40,8 @@ def _result_from(row: DictRow) -> Result:
     )
 
 
-def image_from(row: DictRow, renditions: tuple[Rendition, ...]) -> Image:
+def image_from(row: DictRow) -> Image:
+    """`row["renditions"]` is a JSON list of rows, so that an image is one statement."""
     return Image(
         id=row["id"],
         owner=row["owner"],
@@ -53,17 +58,5 @@ def image_from(row: DictRow, renditions: tuple[Rendition, ...]) -> Image:
         metadata=row["metadata"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
-        renditions=renditions,
+        renditions=tuple(rendition_from(rendition) for rendition in row["renditions"] or ()),
     )
-
-
-def rendition_parameters(rendition: Rendition) -> dict[str, Any]:
-    """What an INSERT of a rendition needs; all else has its default."""
-    return {
-        "id": rendition.id,
-        "image_id": rendition.image_id,
-        "name": rendition.name,
-        "processing": rendition.processing,
-        "pipeline": rendition.pipeline,
-        "lane": rendition.lane,
-    }

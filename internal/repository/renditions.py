@@ -1,11 +1,18 @@
 """Renditions: the claim and every write behind its fence (G1, G2, G3)."""
 
+from collections.abc import Sequence
+from typing import LiteralString
 from uuid import UUID
 
-from internal.images.model import Claim, Failure, Lane, Rendition, Result
+from psycopg.rows import DictRow
+
+from internal.errors import DeadlinePassed
+from internal.images.events import Event
+from internal.images.model import Claim, Failure, Lane, Rendition, Result, Status
+from internal.queue.port import Channel
+from internal.repository.outbox import RECORD_HAPPENED
 from internal.repository.pool import Session
-from internal.repository.port import Requeue
-from internal.repository.records import rendition_from, rendition_parameters
+from internal.repository.port import Concluded, Requeue
 
 ADD_RENDITION = """
     -- `place` keeps the order in which renditions were asked for; under the image's lock, or in its own insert, max() is exact.
@@ -14,11 +21,30 @@ ADD_RENDITION = """
       FROM renditions WHERE image_id = %(image_id)s
 """
 
-CLAIM_RENDITION = """
+DERIVE_STATUS: LiteralString = """
+    -- Continues a WITH that has `changed (id, status)`: a rendition that the statement itself changes is not seen changed here.
+    -- `failed` when one has failed and none is still to come, `processed` when all are; else work waits or is under way.
+    before AS (
+        SELECT id, status FROM images WHERE id = %(image_id)s
+    ), derived AS (
+        SELECT CASE WHEN bool_or(status = 'processing') THEN 'processing'
+                    WHEN bool_or(status = 'uploaded') THEN CASE WHEN bool_and(attempt = 0) THEN 'uploaded' ELSE 'processing' END
+                    WHEN bool_or(status = 'failed') THEN 'failed'
+                    ELSE 'processed' END AS status
+          FROM (SELECT coalesce(changed.status, r.status) AS status, r.attempt
+                  FROM renditions r LEFT JOIN changed ON changed.id = r.id
+                 WHERE r.image_id = %(image_id)s) AS all_of_them
+    ), refreshed AS (
+        UPDATE images SET status = derived.status, updated_at = now() FROM derived WHERE images.id = %(image_id)s
+    )
+"""
+
+CLAIM_RENDITION: LiteralString = (
+    """
     -- G2, G3: the attempt rises before the file is opened, so that a decoder's death counts and a stale worker matches nothing.
     -- The image's row is locked first, as everywhere, so that a claim and a finish can't wait for each other.
     WITH image AS MATERIALIZED (
-        SELECT id, owner, status, original_key, sha256, media_type FROM images WHERE id = %(image_id)s FOR NO KEY UPDATE
+        SELECT id, owner, status, original_key, sha256, media_type, width FROM images WHERE id = %(image_id)s FOR NO KEY UPDATE
     ), claimable AS (
         SELECT r.id, count(*) OVER () > 1 AS more FROM renditions r, image
          WHERE r.image_id = image.id AND r.lane = %(lane)s AND r.tries < %(max_attempts)s
@@ -31,15 +57,22 @@ CLAIM_RENDITION = """
           FROM claimable, image
          WHERE r.id = claimable.id AND r.tries < %(max_attempts)s
            AND (r.status = 'uploaded' AND r.due_at <= now() OR r.status = 'processing' AND r.lease_until < now())
-        RETURNING r.id AS rendition_id, r.image_id, image.owner, r.name, r.pipeline, r.lane, r.attempt, r.tries,
-                  image.original_key, image.sha256 AS original_sha256, image.media_type,
-                  image.status <> 'processing' AS started, claimable.more
+        RETURNING r.id AS rendition_id, r.image_id, image.owner, r.name, r.pipeline, r.attempt, r.tries, image.original_key,
+                  image.sha256 AS original_sha256, image.media_type, image.status AS image_status,
+                  image.width IS NOT NULL AS size_known, claimable.more
     ), begun AS (
         UPDATE images SET status = 'processing', updated_at = now()
-         WHERE id = (SELECT image_id FROM claimed WHERE started)
-    )
-    SELECT * FROM claimed
+         WHERE id = (SELECT image_id FROM claimed WHERE image_status <> 'processing')
+    ), happened AS (
+        SELECT %(event_id)s::uuid AS id, %(event_type)s AS type, image_id, owner, '{}'::jsonb AS data
+          FROM claimed WHERE image_status <> 'processing'
+    ),
 """
+    + RECORD_HAPPENED
+    + """
+    SELECT claimed.*, (SELECT pg_notify('outbox', '') FROM announced) FROM claimed
+"""
+)
 
 RENEW_CLAIM = """
     UPDATE renditions SET lease_until = now() + %(lease)s * interval '1 s'
@@ -47,21 +80,45 @@ RENEW_CLAIM = """
     RETURNING id
 """
 
-FINISH_RENDITION = """
-    UPDATE renditions
-       SET status = 'processed', lease_until = NULL, error_code = NULL, error_detail = NULL, finished_at = now(),
-           result_key = %(key)s, sha256 = %(sha256)s, size = %(size)s, width = %(width)s, height = %(height)s,
-           frames = %(frames)s, content_type = %(content_type)s
-     WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
-    RETURNING id
+FINISH_RENDITION: LiteralString = (
+    """
+    -- G2: only the current attempt. G4: referred to and off the list in one; nothing settled rolls all of it back.
+    WITH changed AS (
+        UPDATE renditions
+           SET status = 'processed', lease_until = NULL, error_code = NULL, error_detail = NULL, finished_at = now(),
+               result_key = %(key)s, sha256 = %(sha256)s, size = %(size)s, width = %(width)s, height = %(height)s,
+               frames = %(frames)s, content_type = %(content_type)s
+         WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
+        RETURNING id, status
+    ), settled AS (
+        DELETE FROM unreferenced_objects
+         WHERE key = %(key)s AND deadline > now() AND EXISTS (SELECT FROM changed)
+        RETURNING key
+    ),
 """
+    + DERIVE_STATUS
+    + """
+    SELECT before.status AS before, derived.status AS after, EXISTS (SELECT FROM settled) AS settled,
+           pg_notify('image', %(image_id)s::text)
+      FROM changed, before, derived
+"""
+)
 
-FAIL_RENDITION = """
-    UPDATE renditions
-       SET status = 'failed', lease_until = NULL, error_code = %(code)s, error_detail = %(detail)s, finished_at = now()
-     WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
-    RETURNING id
+FAIL_RENDITION: LiteralString = (
+    """
+    WITH changed AS (
+        UPDATE renditions
+           SET status = 'failed', lease_until = NULL, error_code = %(code)s, error_detail = %(detail)s, finished_at = now()
+         WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
+        RETURNING id, status
+    ),
 """
+    + DERIVE_STATUS
+    + """
+    SELECT before.status AS before, derived.status AS after, pg_notify('image', %(image_id)s::text)
+      FROM changed, before, derived
+"""
+)
 
 POSTPONE_RENDITION = """
     UPDATE renditions
@@ -75,7 +132,7 @@ RETRY_RENDITIONS = """
     UPDATE renditions
        SET status = 'uploaded', tries = 0, due_at = now(), error_code = NULL, error_detail = NULL, finished_at = NULL
      WHERE image_id = %(image_id)s AND status = 'failed'
-    RETURNING *
+    RETURNING lane
 """
 
 ABANDONED_RENDITIONS = """
@@ -97,26 +154,46 @@ OVERDUE_RENDITIONS = """
     RETURNING r.image_id, r.id AS rendition_id, i.owner, r.name, r.lane, r.attempt, r.tries
 """
 
+CLAIMED = tuple(name for name in Claim.__struct_fields__ if name != "lane")
+
 
 class PostgresRenditions:
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, exports: frozenset[Channel]) -> None:
         self._session = session
+        self._announce = Channel.EVENTS in exports
 
     async def add(self, rendition: Rendition) -> None:
-        await self._session.rows(ADD_RENDITION, rendition_parameters(rendition))
+        parameters = {
+            "id": rendition.id,
+            "image_id": rendition.image_id,
+            "name": rendition.name,
+            "processing": rendition.processing,
+            "pipeline": rendition.pipeline,
+            "lane": rendition.lane,
+        }
+        await self._session.run(ADD_RENDITION, parameters)
 
-    async def claim(self, image_id: UUID, lane: Lane, *, lease_seconds: float, max_attempts: int) -> Claim | None:
-        parameters = {"image_id": image_id, "lane": lane, "lease": lease_seconds, "max_attempts": max_attempts}
+    async def claim(self, image_id: UUID, lane: Lane, started: Event, *, lease_seconds: float, max_attempts: int) -> Claim | None:
+        parameters = {
+            "image_id": image_id,
+            "lane": lane,
+            "lease": lease_seconds,
+            "max_attempts": max_attempts,
+            "event_id": started.id,
+            "event_type": started.type,
+            "announce": self._announce,
+        }
         rows = await self._session.rows(CLAIM_RENDITION, parameters)
-        return Claim(**{**rows[0], "lane": lane}) if rows else None
+        return Claim(lane=lane, **{name: rows[0][name] for name in CLAIMED}) if rows else None
 
     async def renew(self, claim: Claim, *, lease_seconds: float) -> bool:
         parameters = {"id": claim.rendition_id, "attempt": claim.attempt, "lease": lease_seconds}
         return bool(await self._session.rows(RENEW_CLAIM, parameters))
 
-    async def finish(self, claim: Claim, result: Result) -> bool:
+    async def finish(self, claim: Claim, result: Result) -> Concluded | None:
         parameters = {
             "id": claim.rendition_id,
+            "image_id": claim.image_id,
             "attempt": claim.attempt,
             "key": result.key,
             "sha256": result.sha256,
@@ -126,18 +203,27 @@ class PostgresRenditions:
             "frames": result.frames,
             "content_type": result.content_type,
         }
-        return bool(await self._session.rows(FINISH_RENDITION, parameters))
+        rows = await self._session.rows(FINISH_RENDITION, parameters)
+        if rows and not rows[0]["settled"]:
+            raise DeadlinePassed
+        return _concluded(rows)
 
-    async def fail(self, rendition_id: UUID, attempt: int, failure: Failure) -> bool:
-        parameters = {"id": rendition_id, "attempt": attempt, "code": failure.code, "detail": failure.detail}
-        return bool(await self._session.rows(FAIL_RENDITION, parameters))
+    async def fail(self, image_id: UUID, rendition_id: UUID, attempt: int, failure: Failure) -> Concluded | None:
+        parameters = {
+            "id": rendition_id,
+            "image_id": image_id,
+            "attempt": attempt,
+            "code": failure.code,
+            "detail": failure.detail,
+        }
+        return _concluded(await self._session.rows(FAIL_RENDITION, parameters))
 
     async def postpone(self, rendition_id: UUID, attempt: int, *, seconds: float, give_back: bool) -> bool:
         parameters = {"id": rendition_id, "attempt": attempt, "seconds": seconds, "given_back": int(give_back)}
         return bool(await self._session.rows(POSTPONE_RENDITION, parameters))
 
-    async def retry(self, image_id: UUID) -> list[Rendition]:
-        return [rendition_from(row) for row in await self._session.rows(RETRY_RENDITIONS, {"image_id": image_id})]
+    async def retry(self, image_id: UUID) -> frozenset[Lane]:
+        return frozenset(Lane(row["lane"]) for row in await self._session.rows(RETRY_RENDITIONS, {"image_id": image_id}))
 
     async def abandoned(self, *, limit: int) -> list[Requeue]:
         rows = await self._session.rows(ABANDONED_RENDITIONS, {"limit": limit})
@@ -146,3 +232,7 @@ class PostgresRenditions:
     async def overdue(self, *, seconds: float, limit: int) -> list[Requeue]:
         rows = await self._session.rows(OVERDUE_RENDITIONS, {"seconds": seconds, "limit": limit})
         return [Requeue(**{**row, "lane": Lane(row["lane"])}) for row in rows]
+
+
+def _concluded(rows: Sequence[DictRow]) -> Concluded | None:
+    return Concluded(Status(rows[0]["before"]), Status(rows[0]["after"])) if rows else None

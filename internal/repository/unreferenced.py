@@ -37,17 +37,17 @@ class PostgresUnreferencedObjects:
         self._session = session
 
     async def intend(self, key: str, *, seconds: float) -> None:
-        await self._session.rows(INTEND_OBJECT, {"key": key, "seconds": seconds})
+        await self._session.run(INTEND_OBJECT, {"key": key, "seconds": seconds})
 
     async def settle(self, key: str) -> None:
         if not await self._session.rows(SETTLE_OBJECT, {"key": key}):
             raise DeadlinePassed
 
     async def abandon(self, keys: Sequence[str], *, seconds: float = 0) -> None:
-        await self._session.rows(ABANDON_OBJECTS, {"keys": list(keys), "seconds": seconds})
+        await self._session.run(ABANDON_OBJECTS, {"keys": list(keys), "seconds": seconds})
 
     async def forget(self, key: str) -> None:
-        await self._session.rows(FORGET_OBJECT, {"key": key})
+        await self._session.run(FORGET_OBJECT, {"key": key})
 
     async def next_overdue(self, *, seconds: float) -> str | None:
         rows = await self._session.rows(NEXT_OVERDUE_OBJECT, {"seconds": seconds})

@@ -126,3 +126,20 @@ def test_alpha_survives_a_resize(made: Callable[[bytes, str, str], pyvips.Image]
 
     assert result[3].getpoint(100, 75)[0] == pytest.approx(128, abs=2)
     assert distance(result[:3].crop(50, 0, 150, 150), landscape(200, 150).crop(50, 0, 150, 150))[0] < 0.8
+
+
+@pytest.mark.parametrize("chain", ["format:png", "resize:300x200|format:png"])
+def test_a_profile_is_followed_into_srgb(chain: str, made: Callable[[bytes, str, str], pyvips.Image]) -> None:
+    muted = (landscape(600, 400) * 0.5 + 60).cast("uchar").copy(interpretation="srgb")
+    wide = muted.icc_transform("p3", input_profile="srgb").jpegsave_buffer(Q=97, profile="p3")
+
+    result = made(bytes(wide), chain, "image/jpeg")
+
+    assert distance(result, muted.resize(result.width / 600))[0] < 0.8
+
+
+@pytest.mark.parametrize("sigma", [0.5, 0.9, 1, 2.1, 3, 5, 9])
+def test_a_blur_keeps_the_brightness(sigma: float, made: Callable[[bytes, str, str], pyvips.Image]) -> None:
+    plain = pyvips.Image.black(100, 100, bands=3).linear(0, [64, 128, 250]).cast("uchar").copy(interpretation="srgb")
+
+    assert made(encoded(plain, "image/png"), f"blur:{sigma}", "image/png").getpoint(50, 50) == [64, 128, 250]

@@ -52,7 +52,7 @@ async def test_a_dead_requests_key_is_taken_over_when_its_lease_runs_out(service
     assert await keys.begin(ANONYMOUS, ROUTE, "k", holder=new_id(), lease_seconds=60) is None
     with pytest.raises(IdempotencyInProgress):
         await service.upload(pictures.jpeg(), key="k")
-    await service.session.rows("UPDATE idempotency_keys SET lease_until = now() - interval '1 s'")
+    await service.session.run("UPDATE idempotency_keys SET lease_until = now() - interval '1 s'")
 
     await service.upload(pictures.jpeg(), key="k")
 

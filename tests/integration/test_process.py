@@ -130,7 +130,7 @@ async def test_one_failed_rendition_fails_the_image_when_all_are_final(service: 
 async def test_poison_stops_after_its_tries_with_backoff_between(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     faulty = with_sandbox(service, Faulty(service.workshop.sandbox, 99, DecoderFailed("it died by signal 11")))
-    await service.session.rows("DELETE FROM outbox")
+    await service.session.run("DELETE FROM outbox")
 
     assert (await faulty.process(image_id)).status == Status.PROCESSING
     waits = await service.session.rows(
@@ -215,7 +215,7 @@ async def test_a_cancelled_attempt_is_given_back(service: Service) -> None:
 
 async def test_a_damaged_original_is_not_decoded(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
-    await service.session.rows("UPDATE images SET sha256 = 'other'")
+    await service.session.run("UPDATE images SET sha256 = 'other'")
 
     for _ in range(3):
         await service.make_due(image_id)
@@ -307,7 +307,7 @@ async def test_a_further_rendition_makes_a_final_image_go_on(service: Service) -
 
 async def test_the_worker_learns_a_size_that_the_header_hid(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg(50, 30))
-    await service.session.rows("UPDATE images SET width = NULL, height = NULL")
+    await service.session.run("UPDATE images SET width = NULL, height = NULL")
 
     image = await service.process(image_id)
 

@@ -55,7 +55,7 @@ async def test_a_queue_that_is_down_loses_nothing(service: Service, listener: Li
     await relay.drain()
     assert await service.count("outbox") == 2
     queue.down = False
-    await service.session.rows("UPDATE outbox SET due_at = now()")
+    await service.session.run("UPDATE outbox SET due_at = now()")
     await relay.drain()
 
     assert len(queue.taken) == 2

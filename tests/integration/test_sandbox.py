@@ -6,10 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import psutil  # type: ignore[import-untyped]
@@ -24,98 +21,10 @@ from internal.errors import (
     OutputTooLarge,
     ServiceError,
 )
-from internal.sandbox.pool import DecoderPool, open_pool
-from internal.sandbox.port import Rendered, RenderJob, RenderLimits
+from internal.sandbox.pool import DecoderPool
+from internal.sandbox.port import Rendered, RenderJob
 from tests import pictures
-
-LIMITS = RenderLimits(
-    max_width=30_000,
-    max_height=30_000,
-    max_pixels=500_000_000,
-    max_frames=100,
-    max_output_pixels=500_000_000,
-    max_output_bytes=50_000_000,
-)
-DEADLINE = 20.0
-"""Seconds after which what was waited for counts as missing."""
-
-
-class Bench:
-    """A folder with pictures, and a pool that renders them."""
-
-    def __init__(self, folder: Path, pool: DecoderPool) -> None:
-        self.folder, self.pool = folder, pool
-        self.target = folder / "target"
-        self._writers: list[int] = []
-
-    def job(
-        self, data: bytes | Path, chain: str = "resize:20x20", media_type: str = "image/jpeg", limits: RenderLimits = LIMITS
-    ) -> RenderJob:
-        source = data if isinstance(data, Path) else self.folder / "source"
-        if isinstance(data, bytes):
-            source.write_bytes(data)
-        return RenderJob(source, self.target, chain, media_type, limits)
-
-    async def is_unharmed(self) -> Rendered:
-        """Another picture comes out as it should."""
-        rendered = await self.pool.render(self.job(pictures.jpeg(64, 48)))
-        assert (rendered.width, rendered.height) == (20, 15)
-        assert self.target.stat().st_size == rendered.size
-        self.target.unlink()
-        return rendered
-
-    async def picture_that_hangs(self) -> tuple["asyncio.Task[Rendered]", int]:
-        """A picture in work that will not end, and the id of the child that waits for its bytes; nothing writes to the pipe."""
-        pipe = self.folder / "pipe"
-        os.mkfifo(pipe)
-        task = asyncio.create_task(self.pool.render(self.job(pipe)))
-        writer = await eventually(lambda: _opened(pipe))
-        self._writers.append(writer)
-        return task, await eventually(lambda: next((pid for pid in self.pool.pids if _has_open(pid, pipe)), None))
-
-    def close(self) -> None:
-        for writer in self._writers:
-            os.close(writer)
-
-
-def _opened(pipe: Path) -> int | None:
-    try:
-        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-    except OSError:  # nobody reads it yet
-        return None
-
-
-def _has_open(pid: int, path: Path) -> bool:
-    return any(os.path.realpath(entry) == str(path) for entry in Path(f"/proc/{pid}/fd").iterdir())
-
-
-def _proc(pid: int, name: str) -> str:
-    return Path(f"/proc/{pid}/{name}").read_text()
-
-
-async def eventually(look: Callable[[], Any]) -> Any:
-    """What `look` returns, as soon as that is something; fails at the deadline."""
-    deadline = time.monotonic() + DEADLINE
-    while time.monotonic() < deadline:
-        if (seen := look()) not in (None, False):
-            return seen
-        await asyncio.sleep(0.005)
-    raise AssertionError("waited in vain")
-
-
-@asynccontextmanager
-async def bench(folder: Path, **changed: Any) -> AsyncIterator[Bench]:
-    """A pool of one child; afterwards no child, no zombie and no file is left."""
-    settings = {"size": 1, "memory_bytes": 2**30, "cpu_seconds": 20, "wall_seconds": 20, "max_pictures": 100, **changed}
-    seen: set[int] = set()
-    async with open_pool(**settings, scratch=folder / "scratch") as pool:
-        under_test = Bench(folder, pool)
-        seen |= set(pool.pids)
-        yield under_test
-        seen |= set(pool.pids)
-        under_test.close()
-    assert [pid for pid in seen if psutil.pid_exists(pid)] == []
-    assert list((folder / "scratch").iterdir()) == []
+from tests.integration.sandbox_bench import DEADLINE, LIMITS, bench, eventually, proc_file
 
 
 async def test_a_picture_is_rendered_and_measured(tmp_path: Path) -> None:
@@ -186,10 +95,12 @@ async def test_a_child_that_outgrows_its_memory(tmp_path: Path) -> None:
 
 async def test_a_picture_that_takes_too_long(tmp_path: Path) -> None:
     async with bench(tmp_path, wall_seconds=0.7) as under_test:
+        began = time.monotonic()
         task, child = await under_test.picture_that_hangs()
 
         with pytest.raises(DecoderTimeout, match=r"0\.7 seconds"):
             await task
+        assert 0.7 <= time.monotonic() - began < 5
         assert not psutil.pid_exists(child)
         await under_test.is_unharmed()
 
@@ -305,7 +216,7 @@ async def test_check_says_whether_a_child_can_be_started(tmp_path: Path, monkeyp
         os.kill(under_test.pool.pids[0], signal.SIGKILL)
 
         async with asyncio.timeout(DEADLINE):
-            while not (reason := await _refusal(under_test.pool)):  # until asyncio has heard of the death
+            while not (reason := await _refusal(under_test.pool)):  # noqa: ASYNC110 - until asyncio has heard of the death
                 await asyncio.sleep(0.005)
         assert "could not be started" in reason
         monkeypatch.undo()
@@ -319,11 +230,11 @@ async def test_a_child_sees_no_secret_and_is_confined(tmp_path: Path, monkeypatc
         await under_test.is_unharmed()
         child = psutil.Process(under_test.pool.pids[0])
 
-        assert "hush-hush" not in _proc(child.pid, "environ")
+        assert "hush-hush" not in proc_file(child.pid, "environ")
         assert child.rlimit(psutil.RLIMIT_AS) == (2**30, 2**30)
         assert child.rlimit(psutil.RLIMIT_CORE) == (0, 0)
         assert child.rlimit(psutil.RLIMIT_NOFILE)[1] <= 64
-        assert "NoNewPrivs:\t1" in _proc(child.pid, "status")
+        assert "NoNewPrivs:\t1" in proc_file(child.pid, "status")
         assert child.rlimit(psutil.RLIMIT_FSIZE)[0] == LIMITS.max_output_bytes
 
 

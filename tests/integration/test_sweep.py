@@ -15,7 +15,7 @@ from tests.integration.service import Service
 async def test_a_dead_workers_rendition_is_queued_again(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     claim = await service.claim(image_id)
-    await service.session.rows("DELETE FROM outbox")
+    await service.session.run("DELETE FROM outbox")
     assert await requeue_abandoned(service.workshop) == 0  # its lease still holds
     await service.let_lease_run_out(claim)
 
@@ -41,9 +41,9 @@ async def test_a_rendition_that_kills_its_worker_every_time_is_failed(service: S
 
 async def test_a_lost_message_is_sent_again_once_a_minute(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
-    await service.session.rows("DELETE FROM outbox")
+    await service.session.run("DELETE FROM outbox")
     assert await requeue_overdue(service.workshop) == 0
-    await service.session.rows("UPDATE renditions SET due_at = now() - interval '61 s'")
+    await service.session.run("UPDATE renditions SET due_at = now() - interval '61 s'")
 
     assert await requeue_overdue(service.workshop) == 1
     assert await requeue_overdue(service.workshop) == 0
@@ -58,7 +58,7 @@ async def test_the_sweep_takes_what_is_overdue_and_nothing_else(service: Service
     await service.process(doomed)
     await service.delete(doomed)
     assert await sweep_unreferenced(service.workshop) == 0  # listed, but not overdue yet
-    await service.session.rows("UPDATE unreferenced_objects SET deadline = now() - interval '61 s'")
+    await service.session.run("UPDATE unreferenced_objects SET deadline = now() - interval '61 s'")
 
     assert await sweep_unreferenced(service.workshop) == 2
 
@@ -109,7 +109,7 @@ async def test_two_sweeps_share_the_work(service: Service) -> None:
 
 async def test_a_round_of_housekeeping_forgets_old_keys(service: Service) -> None:
     await service.upload(pictures.jpeg(), key="first")
-    await service.session.rows(
+    await service.session.run(
         "UPDATE idempotency_keys SET created_at = now() - interval '25 h', lease_until = now() - interval '1 s'"
     )
 

@@ -103,12 +103,12 @@ async def test_a_slow_upload_ends(service: Service) -> None:
 
 async def test_a_failed_commit_leaves_the_object_listed(service: Service) -> None:
     """INVARIANT of internal/images/upload.py: what is stored and not referred to is listed."""
-    await service.session.rows("ALTER TABLE events RENAME TO events_away")
+    await service.session.run("ALTER TABLE events RENAME TO events_away")
     try:
         with pytest.raises(Exception, match="events"):
             await service.upload(pictures.jpeg())
     finally:
-        await service.session.rows("ALTER TABLE events_away RENAME TO events")
+        await service.session.run("ALTER TABLE events_away RENAME TO events")
 
     assert await service.count("images") == 0
     assert await service.keys() == await service.listed() != set()
@@ -133,7 +133,7 @@ async def test_a_deadline_that_passed_rolls_back_and_lists_again(service: Servic
     class Overtaken:
         async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> Stored:
             stored = await service.store.put(key, content, content_type=content_type)
-            await service.session.rows("DELETE FROM unreferenced_objects")
+            await service.session.run("DELETE FROM unreferenced_objects")
             return stored
 
     ports = msgspec.structs.replace(service.ports, store=_as_store(Overtaken()))

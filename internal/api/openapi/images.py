@@ -82,29 +82,7 @@ def _upload() -> Json:
 def _form() -> Json:
     shown = examples.upload()
     return {
-        "schema": {
-            "type": "object",
-            "required": ["image"],
-            "additionalProperties": False,
-            "properties": {
-                "image": {"type": "string", "format": "binary", "description": "The file, once. Its kind is read off its bytes."},
-                "processing": {
-                    "type": "string",
-                    "description": "The chain of the rendition `default`: operations in order, between `|`; sent several times, "
-                    "the parts are one chain. A text that begins with `[` is a JSON list of operations.",
-                    "examples": [shown["processing"]],
-                },
-                "renditions": {
-                    "type": "object",
-                    "additionalProperties": {"type": "string"},
-                    "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"},
-                    "description": "Further renditions: names and their chains. With these and no `processing` there is no "
-                    "`default`; with neither, the configured default chain is made.",
-                    "examples": [shown["renditions"]],
-                },
-                "metadata": {"type": "object", "description": "Yours, given back as it is.", "examples": [shown["metadata"]]},
-            },
-        },
+        "schema": {"type": "object", "required": ["image"], "additionalProperties": False, "properties": _parts(shown)},
         "encoding": {
             "image": {"contentType": ", ".join(sorted(MEDIA_TYPES))},
             "renditions": {"contentType": "application/json"},
@@ -118,6 +96,27 @@ def _form() -> Json:
             },
             "nothing": {"summary": "The configured default", "value": {"image": shown["image"]}},
         },
+    }
+
+
+def _parts(shown: Json) -> Json:
+    return {
+        "image": {"type": "string", "format": "binary", "description": "The file, once. Its kind is read off its bytes."},
+        "processing": {
+            "type": "string",
+            "description": "The chain of the rendition `default`: operations in order, between `|`; sent several times, "
+            "the parts are one chain. A text that begins with `[` is a JSON list of operations.",
+            "examples": [shown["processing"]],
+        },
+        "renditions": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"},
+            "description": "Further renditions: names and their chains. With these and no `processing` there is no "
+            "`default`; with neither, the configured default chain is made.",
+            "examples": [shown["renditions"]],
+        },
+        "metadata": {"type": "object", "description": "Yours, given back as it is.", "examples": [shown["metadata"]]},
     }
 
 
@@ -169,6 +168,7 @@ def _new_rendition() -> Json:
                 NotFound,
                 RenditionExists,
                 IdempotencyInProgress,
+                PayloadTooLarge,
                 InvalidProcessing,
                 IdempotencyConflict,
                 DatabaseUnavailable,

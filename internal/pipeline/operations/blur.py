@@ -7,11 +7,16 @@ from msgspec import Meta
 from internal.pipeline.operation import Operation
 
 if TYPE_CHECKING:
-    from internal.pipeline.picture import Picture
+    from internal.pipeline.picture import Picture, Pixels
 
 
 TAIL = 0.02
-"""Where the bell is cut off, as a share of its height. libvips' own 0.2 cuts so early that the blur is visibly smaller than sigma says."""
+"""Where the bell is cut off, as a share of its height. libvips' own 0.2 makes a blur that is clearly smaller than sigma says."""
+EXACT_SIGMA = 10.0
+"""Up to here in pixels by way of 16 bits: libvips' quick way for 8 bits makes a picture up to 3 % darker or lighter.
+
+Above it the quick way is off by less than 1 %, and the exact one costs seconds.
+"""
 
 
 class Blur(Operation, frozen=True, tag="blur"):
@@ -22,4 +27,9 @@ class Blur(Operation, frozen=True, tag="blur"):
     sigma: Annotated[float, Meta(ge=0.3, le=100, description="Standard deviation, in pixels; 3 is clearly soft.")]
 
     def apply(self, picture: "Picture") -> "Picture":
-        return picture.in_memory().each_frame(lambda pixels: pixels.gaussblur(self.sigma, min_ampl=TAIL), premultiplied=True)
+        return picture.in_memory().each_frame(self._blurred, premultiplied=True)
+
+    def _blurred(self, pixels: "Pixels") -> "Pixels":
+        if pixels.format != "uchar" or self.sigma > EXACT_SIGMA:
+            return pixels.gaussblur(self.sigma, min_ampl=TAIL)
+        return pixels.cast("ushort").gaussblur(self.sigma, min_ampl=TAIL).cast("uchar")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
+import openapi_spec_validator
 from litestar.handlers import HTTPRouteHandler
 
 from internal import errors
@@ -32,7 +32,7 @@ def _operations() -> Iterator[tuple[Call, Any]]:
 
 def _served(prefix: str, handlers: list[HTTPRouteHandler]) -> set[Call]:
     return {
-        (str(method.value), prefix + re.sub(r":\w+}", "}", path))
+        (str(method), prefix + re.sub(r":\w+}", "}", path))
         for handler in handlers
         for path in handler.paths
         for method in handler.http_methods
@@ -82,8 +82,7 @@ def _codes() -> set[str]:
 
 
 def test_it_is_openapi() -> None:
-    validator = pytest.importorskip("openapi_spec_validator")
-    validator.validate(DOCUMENT)
+    openapi_spec_validator.validate(DOCUMENT)
 
 
 def test_it_has_every_route_and_no_other() -> None:

@@ -1,0 +1,162 @@
+"""The two deployments, and in each a place of its own for every part: an empty database, store and queue that are removed again.
+
+Standalone: the embedded PostgreSQL, a folder, the queue in PostgreSQL. Full stack: PostgreSQL, an S3 server and Kafka, from the
+environment (TEST_*), from containers, or from wheels, as in the tests.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+import msgspec
+import psycopg
+from msgspec import Struct
+
+from bench import full_stack
+from bench.sampler import Group
+from bench.servers import durability, listening_group, postgres_group
+from bench.straight import Address, BucketAddress, FolderAddress
+from internal.repository.migrations import migrate
+from internal.settings import PROJECT, Settings, every_setting, load_settings
+from internal.standalone.postgres import embedded_postgres
+from tests.services import run
+from tests.services.kinds import KafkaService, PostgresService, S3Service
+
+
+class Place(Struct, frozen=True):
+    """Where one part works. `environment` is what the service's processes are started with, but for their ports."""
+
+    environment: dict[str, str]
+    conninfo: str
+    store: Address
+    servers: list[Group]
+    folder: Path
+
+
+class Deployment(Protocol):
+    """One of the two. `described` says what stands behind it."""
+
+    name: str
+    described: str
+
+    def place(self, more: dict[str, str] | None = None) -> AbstractContextManager[Place]:
+        """An empty place, migrated; `more` is added to its environment."""
+
+
+def settings_of(environment: dict[str, str]) -> Settings:
+    return load_settings(environment)
+
+
+def environment(values: dict[str, str]) -> dict[str, str]:
+    """This process's environment without any setting of the service's, and `values`: nothing else decides what is measured."""
+    ours = {"APP_PROFILE", *(setting.variable for setting in every_setting())}
+    return {**{name: value for name, value in os.environ.items() if name not in ours}, "LOG_FORMAT": "json", **values}
+
+
+class Standalone:
+    name = "standalone"
+
+    def __init__(self, server: PostgresService, folder: Path) -> None:
+        self._server, self._folder = server, folder
+        self._servers = postgres_group(server.conninfo, server.port)
+        self.described = f"embedded {durability(server.conninfo)}; filesystem; queue in PostgreSQL"
+
+    @contextmanager
+    def place(self, more: dict[str, str] | None = None) -> Iterator[Place]:
+        folder = self._folder / uuid4().hex
+        folder.mkdir()
+        with _own_database(self._server) as database:
+            values = {"APP_PROFILE": "standalone", "STORAGE_PATH": str(folder / "objects"), **_database_values(database)}
+            place_environment = environment({**values, **(more or {})})
+            migrate(settings_of(place_environment).database)
+            store = FolderAddress(folder / "objects")
+            yield Place(place_environment, database.conninfo, store, self._servers, folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class FullStack:
+    name = "full stack"
+
+    def __init__(self, server: PostgresService, s3: S3Service, kafka: KafkaService, folder: Path) -> None:
+        self._server, self._s3, self._kafka, self._folder = server, s3, kafka, folder
+        kafka_port = int(kafka.brokers.split(",")[0].rpartition(":")[2])
+        self._servers = [
+            *postgres_group(server.conninfo, server.port),
+            *listening_group("s3", s3.port),
+            *listening_group("kafka", kafka_port),
+        ]
+        self.described = f"{durability(server.conninfo)}; S3; Kafka; {run.summary()}"
+
+    @contextmanager
+    def place(self, more: dict[str, str] | None = None) -> Iterator[Place]:
+        folder, word = self._folder / uuid4().hex, f"bench-{uuid4().hex[:12]}"
+        folder.mkdir()
+        with _own_database(self._server) as database:
+            values = {**_database_values(database), **full_stack.values(self._s3, self._kafka, word), **(more or {})}
+            place_environment = environment(values)
+            settings = settings_of(place_environment)
+            migrate(settings.database)
+            with full_stack.prepared(settings):
+                yield Place(place_environment, database.conninfo, _bucket(settings), self._servers, folder)
+
+
+@contextmanager
+def open_standalone(folder: Path) -> Iterator[Deployment]:
+    """Start the embedded PostgreSQL as `make run` does, on a folder of this run's own."""
+    home = folder / "standalone"
+    home.mkdir()
+    database = settings_of({"APP_PROFILE": "standalone"}).database
+    with embedded_postgres(home / "postgres", database) as reached:
+        server = PostgresService("wheels", reached.host, reached.port, reached.user, reached.password, "postgres")
+        yield Standalone(server, home)
+
+
+@contextmanager
+def open_full_stack(folder: Path) -> Iterator[Deployment]:
+    """Find or start the three services."""
+    home = folder / "full-stack"
+    home.mkdir()
+    run.begin()
+    try:
+        yield FullStack(run.acquire(PostgresService), run.acquire(S3Service), run.acquire(KafkaService), home)
+    finally:
+        run.end()
+
+
+OPENERS = {"standalone": open_standalone, "full": open_full_stack}
+
+
+@contextmanager
+def _own_database(server: PostgresService) -> Iterator[PostgresService]:
+    name = f"bench_{uuid4().hex[:12]}"
+    with psycopg.connect(server.conninfo, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    try:
+        yield msgspec.structs.replace(server, database=name)
+    finally:
+        with psycopg.connect(server.conninfo, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+def _database_values(server: PostgresService) -> dict[str, str]:
+    return {
+        "DB_HOST": server.host,
+        "DB_PORT": str(server.port),
+        "DB_USER": server.user,
+        "DB_PASSWORD": server.password,
+        "DB_NAME": server.database,
+    }
+
+
+def _bucket(settings: Settings) -> BucketAddress:
+    minio = settings.minio
+    return BucketAddress(
+        minio.host, minio.port, minio.access_key, minio.secret_key, minio.bucket, minio.region, minio.secure
+    )
+
+
+__all__ = ["OPENERS", "PROJECT", "Deployment", "Place"]

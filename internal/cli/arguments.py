@@ -1,0 +1,74 @@
+"""What can be typed: the subcommands and their options."""
+
+import argparse
+import os
+from pathlib import Path
+
+
+def default_address() -> str:
+    """Where `make run` and `make up` listen, unless SERVER_HOST and SERVER_PORT say otherwise."""
+    host = os.environ.get("SERVER_HOST") or "127.0.0.1"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://{f'[{host}]' if ':' in host else host}:{os.environ.get('SERVER_PORT') or 8080}"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line. Each subcommand's name is in `command`."""
+    top = argparse.ArgumentParser(prog="imagectl", description="Talks to an image processor over HTTP.", epilog=_EXIT_CODES)
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--address", default=default_address(), metavar="URL", help="the service (default: %(default)s)")
+    shared.add_argument("--json", action="store_true", help="print the service's JSON")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, summary: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", parents=[shared])
+
+    _upload(command("upload", "upload pictures"))
+    _status(command("status", "show how far an image is"))
+    _get(command("get", "download a picture"))
+    _list(command("list", "list images, newest first"))
+    command("delete", "delete images").add_argument("id", nargs="+")
+    demo = command("demo", "make pictures, and upload, process, fetch and delete them")
+    demo.add_argument("--folder", type=Path, default=Path("demo"), help="where the results go (default: %(default)s)")
+    return top
+
+
+_EXIT_CODES = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no service answers."
+
+
+def _upload(options: argparse.ArgumentParser) -> None:
+    options.add_argument("file", nargs="+", type=Path)
+    options.add_argument("-p", "--processing", metavar="CHAIN", help="such as 'resize:300x300|format:webp'")
+    options.add_argument(
+        "-r", "--rendition", action="append", default=[], metavar="NAME=CHAIN", help="a named result; may be repeated"
+    )
+    options.add_argument("--metadata", metavar="JSON", help="a JSON object that is kept with the image")
+    options.add_argument("--idempotency-key", metavar="KEY", help="makes sending the same again harmless")
+    _wait(options)
+
+
+def _status(options: argparse.ArgumentParser) -> None:
+    options.add_argument("id")
+    _wait(options)
+
+
+def _get(options: argparse.ArgumentParser) -> None:
+    options.add_argument("id")
+    which = options.add_mutually_exclusive_group()
+    which.add_argument("-r", "--rendition", metavar="NAME", help="which result, when there are several")
+    which.add_argument("--original", action="store_true", help="the picture as it was uploaded")
+    options.add_argument("-o", "--output", metavar="FILE", help="where to (default: named after the id; - for stdout)")
+    _wait(options)
+
+
+def _list(options: argparse.ArgumentParser) -> None:
+    options.add_argument("--status", choices=["uploaded", "processing", "processed", "failed"])
+    options.add_argument("--limit", type=int, default=50, metavar="N", help="images a page, at most 200 (default: %(default)s)")
+    options.add_argument("--cursor", metavar="CURSOR", help="the next page's, as printed below a page")
+    options.add_argument("--all", action="store_true", help="go on to the last page")
+
+
+def _wait(options: argparse.ArgumentParser) -> None:
+    options.add_argument(
+        "-w", "--wait", type=float, nargs="?", const=30.0, default=0.0, metavar="SECONDS", help="until it is processed (30 s)"
+    )

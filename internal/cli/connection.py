@@ -1,0 +1,131 @@
+"""The service as a client sees it: HTTP, and nothing else. Every failure becomes a CommandError with one clear sentence."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from internal.cli.errors import CommandError, Unreachable
+
+IMAGES = "/api/v1/images"
+FINAL = ("processed", "failed")
+LONGEST_WAIT = 30.0
+"""Seconds that the service lets one request wait."""
+
+
+def image_path(image_id: str) -> str:
+    """Where an image is, whatever was typed as its id."""
+    return f"{IMAGES}/{quote(image_id, safe='')}"
+
+
+class Refused(CommandError):
+    """The service said no: `status` and `code` are its problem's."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status, self.code = status, code
+
+
+class Connection:
+    """Calls to one service. Use it as a context."""
+
+    def __init__(self, address: str, *, timeout: float = 60.0) -> None:
+        self.address = address.rstrip("/")
+        self._http = httpx.Client(base_url=self.address, timeout=timeout, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def ready(self) -> bool:
+        """Whether a service answers, and says that it can work."""
+        try:
+            return self._http.get("/health/ready").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def upload(self, file: Path, fields: Mapping[str, str], *, idempotency_key: str | None = None) -> dict[str, Any]:
+        """Send a picture, read from the disk as it goes. `fields`: the form's other parts."""
+        headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
+        with ExitStack() as stack:
+            try:
+                content = stack.enter_context(file.open("rb"))
+            except OSError as error:
+                raise CommandError(f"{file}: {error.strerror}") from error
+            return self._json("POST", IMAGES, files={"image": (file.name, content)}, data=fields, headers=headers)
+
+    def status(self, image_id: str) -> dict[str, Any]:
+        return self._json("GET", f"{image_path(image_id)}/status")
+
+    def settled(self, image_id: str, seconds: float) -> dict[str, Any]:
+        """The status when the image is processed or failed, or as it is after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            image = self.status(image_id)
+            left = deadline - time.monotonic()
+            unfinished = [rendition for rendition in image["renditions"] if rendition["status"] not in FINAL]
+            if not unfinished or left <= 0:
+                return image
+            self._call("HEAD", unfinished[0]["url"], headers=_prefer(min(left, LONGEST_WAIT)))  # answers when it is final
+
+    @contextmanager
+    def download(self, path: str, *, wait: float = 0.0) -> Iterator[httpx.Response]:
+        """A binary as it comes, after waiting up to `wait` seconds until it is there."""
+        with _translated(self.address), self._http.stream("GET", path, headers=_prefer(wait)) as response:
+            if response.is_error:
+                response.read()
+            yield _accepted(response)
+
+    def page(self, **query: Any) -> dict[str, Any]:
+        """One page of the list, newest first."""
+        return self._json("GET", IMAGES, params={name: value for name, value in query.items() if value is not None})
+
+    def delete(self, image_id: str) -> dict[str, Any]:
+        return self._json("DELETE", image_path(image_id))
+
+    def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        try:
+            body: dict[str, Any] = _accepted(self._call(method, path, **options)).json()
+        except ValueError as error:
+            raise CommandError(f"{self.address} answers, but not as the image processor does.") from error
+        return body
+
+    def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        with _translated(self.address):
+            return self._http.request(method, path, **options)
+
+
+def _prefer(seconds: float) -> dict[str, str]:
+    return {"prefer": f"wait={max(1, round(seconds))}"} if seconds > 0 else {}
+
+
+def _accepted(response: httpx.Response) -> httpx.Response:
+    if not response.is_error:
+        return response
+    try:
+        problem = response.json()
+        raise Refused(response.status_code, problem["code"], problem["detail"])
+    except (ValueError, KeyError, TypeError):
+        raise Refused(response.status_code, "unknown", response.reason_phrase) from None
+
+
+@contextmanager
+def _translated(address: str) -> Iterator[None]:
+    try:
+        yield
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise CommandError(f"{address} is not an address: expected http://HOST:PORT.") from error
+    except httpx.ConnectError as error:
+        raise Unreachable(
+            f"No service answers at {address}. Start one with `make run`, or name another with --address."
+        ) from error
+    except httpx.TimeoutException as error:
+        raise Unreachable(f"The service at {address} took too long to answer.") from error
+    except httpx.HTTPError as error:
+        raise Unreachable(f"The connection to {address} broke: {error}") from error

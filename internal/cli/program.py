@@ -1,0 +1,44 @@
+"""imagectl: from what was typed to an exit code."""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+
+from internal.cli import commands
+from internal.cli.arguments import parser
+from internal.cli.connection import Connection
+from internal.cli.errors import EXIT_FAILED, CommandError
+
+
+def _demo(connection: Connection, typed: Namespace) -> int:
+    from internal.cli.demo import demonstrate  # draws pictures: no other command needs libvips
+
+    return demonstrate(connection, typed)
+
+
+COMMANDS: dict[str, Callable[..., int]] = {
+    "upload": commands.upload,
+    "status": commands.status,
+    "get": commands.get,
+    "list": commands.list_images,
+    "delete": commands.delete,
+    "demo": _demo,
+}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one command line; returns the exit code. Errors are one line on stderr."""
+    typed = parser().parse_args(arguments)
+    try:
+        with Connection(typed.address) as connection:
+            return COMMANDS[typed.command](connection, typed)
+    except CommandError as error:
+        print(f"imagectl: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("imagectl: interrupted", file=sys.stderr)
+        return EXIT_FAILED
+    except BrokenPipeError:  # `imagectl list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
