@@ -12,9 +12,9 @@ import time
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 
+from bench.programs import give_outcome, taken_order
 from bench.render import Rendering, confine_libvips, rendered
 from bench.straight import Address, open_straight
 from internal.images.keys import original_key, result_key
@@ -42,7 +42,7 @@ class Outcome(Struct, frozen=True):
 
 
 def main() -> None:
-    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    order = taken_order(Order)
     confine_libvips()
     context: Any = multiprocessing.get_context("fork")  # nothing is loaded yet that a fork could hurt
     barrier, position, results = context.Barrier(order.processes), context.Value("i", 0), context.SimpleQueue()
@@ -55,7 +55,7 @@ def main() -> None:
     finished = sorted(moment for outcome in outcomes for moment in outcome.finished)
     if len(finished) != len(order.images):
         sys.exit(f"the bare loop finished {len(finished)} of {len(order.images)} pictures")
-    sys.stdout.buffer.write(msgspec.json.encode(Outcome(finished, sum(outcome.cpu_seconds for outcome in outcomes))))
+    give_outcome(Outcome(finished, sum(outcome.cpu_seconds for outcome in outcomes)))
 
 
 def _work(order: Order, barrier: Any, position: Any, results: Any) -> None:

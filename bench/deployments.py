@@ -154,9 +154,7 @@ def _database_values(server: PostgresService) -> dict[str, str]:
 
 def _bucket(settings: Settings) -> BucketAddress:
     minio = settings.minio
-    return BucketAddress(
-        minio.host, minio.port, minio.access_key, minio.secret_key, minio.bucket, minio.region, minio.secure
-    )
+    return BucketAddress(minio.host, minio.port, minio.access_key, minio.secret_key, minio.bucket, minio.region, minio.secure)
 
 
 __all__ = ["OPENERS", "PROJECT", "Deployment", "Place"]

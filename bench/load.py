@@ -5,7 +5,6 @@
 A thread for each upload in flight, each with its own connection. The clock starts when all are connected.
 """
 
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 
+from bench.programs import give_outcome, taken_order
 from bench.requests import Connection, upload_request
 from bench.straight import Address, Straight, open_straight
 from internal.images.keys import original_key
@@ -58,9 +57,7 @@ Put = Callable[[int], UUID]
 
 
 def main() -> None:
-    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    outcome = _Run(order).outcome()
-    sys.stdout.buffer.write(msgspec.json.encode(outcome))
+    give_outcome(_Run(taken_order(Order)).outcome())
 
 
 class _Run:

@@ -84,7 +84,7 @@ def run(module: str, order: Any, outcome: type[T]) -> T:
         preexec_fn=_die_with_parent,  # noqa: PLW1509 - as above
     )
     try:
-        answer, errors = process.communicate(msgspec.json.encode(order), timeout=PROGRAM_SECONDS)
+        answer, errors = process.communicate(msgspec.json.encode(order, enc_hook=str), timeout=PROGRAM_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise ProgramFailed(f"{module} took more than {PROGRAM_SECONDS:g} s") from error
     finally:
@@ -94,6 +94,16 @@ def run(module: str, order: Any, outcome: type[T]) -> T:
     if process.returncode != 0:
         raise ProgramFailed(f"{module}: {errors.decode(errors='replace').strip()[-2000:]}")
     return msgspec.json.decode(answer, type=outcome)
+
+
+def taken_order(kind: type[T]) -> T:
+    """In a program of ours: what it was asked to do."""
+    return msgspec.json.decode(sys.stdin.buffer.read(), type=kind, dec_hook=lambda wanted, value: wanted(value))
+
+
+def give_outcome(outcome: Any) -> None:
+    """In a program of ours: its answer, the last thing that it does."""
+    sys.stdout.buffer.write(msgspec.json.encode(outcome))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -25,7 +25,7 @@ WEB = Rendering(1024, "webp")
 
 
 def confine_libvips() -> None:
-    """One thread a picture and no cache of operations, as in the sandbox. Call it before pyvips is imported for the first time."""
+    """One thread a picture and no cache of operations, as in the sandbox. Call it before pyvips is imported."""
     os.environ["VIPS_CONCURRENCY"] = "1"
     os.environ["MALLOC_ARENA_MAX"] = "1"
 

@@ -1,4 +1,4 @@
-"""The processes behind a service of tests.services, as far as they can be seen from here, so that their CPU time can be counted."""
+"""The processes behind a service of tests.services, as far as they can be seen, so that their CPU time can be counted."""
 
 import subprocess
 from contextlib import suppress

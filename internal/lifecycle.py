@@ -1,7 +1,9 @@
 """Starting and stopping a process: one signal asks it to end, a second one insists."""
 
 import asyncio
+import errno
 import signal
+import socket
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -17,6 +19,18 @@ def settings_or_exit() -> Settings:
         return load_settings()
     except SettingsError as error:
         sys.exit(f"configuration: {error}")
+
+
+def refuse_taken_port(variable: str, host: str, port: int) -> None:
+    """One line that names the variable, instead of a stack trace, when the port can't be listened on. Raises SystemExit."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = "is taken" if error.errno == errno.EADDRINUSE else f"can't be used: {error.strerror}"
+            sys.exit(f"{variable}: port {port} on {host} {reason}. Choose another, for instance {variable}={port + 10}.")
 
 
 def run_until_signalled(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:

@@ -2,11 +2,12 @@
 
 from functools import partial
 
-from internal.lifecycle import run_until_signalled, settings_or_exit
+from internal.lifecycle import refuse_taken_port, run_until_signalled, settings_or_exit
 from internal.logs import configure_logging
 from internal.worker.service import run_worker
 
 if __name__ == "__main__":
     settings = settings_or_exit()
     configure_logging(settings.logging, "worker")
+    refuse_taken_port("WORKER_PORT", settings.worker.host, settings.worker.port)
     run_until_signalled(partial(run_worker, settings))

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import structlog
 
-from internal.api.server import refuse_taken_port
+from internal.lifecycle import refuse_taken_port
 from internal.repository.migrations import migrate
 from internal.settings import PROJECT, Database, Settings
 from internal.standalone.postgres import embedded_postgres
@@ -32,7 +32,8 @@ async def run_standalone(settings: Settings, stopping: asyncio.Event) -> None:
     data = (PROJECT / settings.standalone.data).resolve()
     data.mkdir(parents=True, exist_ok=True)
     with _only_one(data):
-        refuse_taken_port(settings.server)
+        refuse_taken_port("SERVER_PORT", settings.server.host, settings.server.port)
+        refuse_taken_port("WORKER_PORT", settings.worker.host, settings.worker.port)
         with embedded_postgres(data / "postgres", settings.database) as database:
             migrate(database)
             async with contextlib.AsyncExitStack() as stack:
@@ -113,16 +114,25 @@ def _die_with_parent() -> None:
 
 
 async def _announce(settings: Settings, stopping: asyncio.Event) -> None:
-    """Say where the service is, as soon as it answers."""
+    """Say where the service is, as soon as it answers. Raises SystemExit when it doesn't in a minute."""
     host = "127.0.0.1" if settings.server.host in ("0.0.0.0", "::") else settings.server.host  # noqa: S104 - compared, not bound
     address = f"http://{host}:{settings.server.port}"
-    async with httpx.AsyncClient() as client, asyncio.timeout(READY_SECONDS):
-        while not stopping.is_set():
-            with contextlib.suppress(httpx.TransportError):
-                if (await client.get(f"{address}/health/ready")).status_code == 200:
+    try:
+        async with httpx.AsyncClient() as client, asyncio.timeout(READY_SECONDS):
+            while not stopping.is_set():
+                if await _is_ready(client, address):
                     print(
-                        f"\n  The image processor is ready:  {address}\n  Documentation:                 {address}/docs\n",
+                        f"\n  The image processor is ready:  {address}\n  Its documentation:             {address}/docs\n",
                         flush=True,
                     )
                     return
-            await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        sys.exit(f"The service was not ready after {READY_SECONDS:g} seconds: see the lines above.")
+
+
+async def _is_ready(client: httpx.AsyncClient, address: str) -> bool:
+    try:
+        return (await client.get(f"{address}/health/ready")).status_code == 200
+    except httpx.TransportError:
+        return False

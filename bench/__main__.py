@@ -1,0 +1,90 @@
+"""`python -m bench`: measure both deployments in one go, print the tables, keep them in bench/results."""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from bench.render import confine_libvips
+
+confine_libvips()  # before anything imports pyvips
+
+from bench.deployments import OPENERS, Deployment  # noqa: E402
+from bench.parts import latency, memory, uploads, worker  # noqa: E402
+from bench.parts.scale import FULL, QUICK, Scale  # noqa: E402
+from bench.pictures import SMALL, TWELVE, TWO, picture  # noqa: E402
+from bench.programs import ProgramFailed  # noqa: E402
+from bench.report import Report, Result, new_report, print_result, write  # noqa: E402
+from internal.logs import configure_logging  # noqa: E402
+from internal.settings import Logging  # noqa: E402
+
+PARTS: dict[str, Callable[[Deployment, Scale], Result]] = {
+    "worker": worker.measure,
+    "upload": uploads.measure,
+    "latency": latency.measure,
+    "memory": memory.measure,
+}
+
+
+def main() -> None:
+    options = _options()
+    configure_logging(Logging(level="warning", format="console"), "bench")
+    signal.signal(signal.SIGTERM, _interrupt)
+    report = new_report()
+    print(f"{report.machine}; load {report.load[0]:.1f}")
+    for size in (TWELVE, TWO, SMALL):
+        print(f"{size.name}: {size.width}x{size.height}, {picture(size).stat().st_size / 1e6:.2f} MB")
+    failed = False
+    try:
+        for name in options.deployment:
+            failed |= not _measure(name, options.only, QUICK if options.quick else FULL, report)
+    except KeyboardInterrupt:
+        sys.exit("stopped")
+    finally:
+        report.load.append(os.getloadavg()[0])
+        if report.results:
+            print(f"\nkept in {write(report)}")
+    sys.exit(int(failed))
+
+
+def _measure(name: str, parts: list[str], scale: Scale, report: Report) -> bool:
+    """Every part in one deployment; false when one could not be measured. What the marks say is no failure."""
+    complete = True
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, OPENERS[name](Path(folder)) as deployment:
+        report.deployments[deployment.name] = deployment.described
+        print(f"\n{deployment.name}: {deployment.described}", flush=True)
+        for part in parts:
+            try:
+                result = PARTS[part](deployment, scale)
+            except ProgramFailed as error:
+                print(f"\n{part} ({deployment.name}) could not be measured: {error}", file=sys.stderr)
+                complete = False
+                continue
+            report.results.append(result)
+            print_result(result)
+            sys.stdout.flush()
+    return complete
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round of everything")
+    parser.add_argument("--only", action="append", choices=[*PARTS], help="this part only; may be repeated")
+    parser.add_argument("--deployment", action="append", choices=[*OPENERS], help="this deployment only")
+    options = parser.parse_args()
+    options.only = options.only or [*PARTS]
+    options.deployment = options.deployment or [*OPENERS]
+    return options
+
+
+def _interrupt(_: int, __: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

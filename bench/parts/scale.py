@@ -1,0 +1,19 @@
+"""How much is measured: enough for medians to hold still, or, with --quick, just enough to see that everything works."""
+
+from msgspec import Struct
+
+
+class Scale(Struct, frozen=True):
+    """`rounds` of service and bare loop in turn; `share` of the pictures that a full run takes."""
+
+    rounds: int
+    share: float
+
+    def count(self, full: int) -> int:
+        return max(8, round(full * self.share))
+
+
+FULL = Scale(rounds=3, share=1.0)
+QUICK = Scale(rounds=1, share=0.2)
+AT_ONCE = 8
+"""Uploads in flight."""

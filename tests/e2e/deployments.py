@@ -1,0 +1,144 @@
+"""The two deployments as somebody at a shell starts them, on free ports and with nothing that is anybody else's."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.e2e.deployment import (
+    MAX_UPLOAD_BYTES,
+    Deployment,
+    answers,
+    client,
+    files_below,
+    health_of,
+    objects_in,
+    pictures_in_work,
+)
+from tests.e2e.processes import Running, environment, running
+from tests.services.kinds import KafkaService, PostgresService, S3Service
+from tests.services.reachable import free_port
+from tests.services.waiting import wait_until
+
+START_SECONDS = 60.0
+
+
+def until_ready(http: httpx.Client, *processes: Running) -> None:
+    """Wait for the service; fails at once, with what it said, when one of its processes ends."""
+    wait_until(lambda: answers(http) or any(process.ended for process in processes), START_SECONDS)
+    for process in processes:
+        assert not process.ended, process.said()[-3000:]
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Short, since a Unix socket lies in it, and removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="e2e-") as folder:
+        yield Path(folder)
+
+
+def standalone_environment(folder: Path, **settings: object) -> dict[str, str]:
+    (folder / "scratch").mkdir(exist_ok=True)
+    fixed = {"DATA_PATH": folder / "data", "SANDBOX_SCRATCH": folder / "scratch", "LOG_FORMAT": "json"}
+    ports = {"SERVER_PORT": free_port(), "WORKER_PORT": free_port()}
+    return environment(**{**fixed, **ports, "MAX_UPLOAD_BYTES": MAX_UPLOAD_BYTES, **settings})
+
+
+@contextmanager
+def standalone(folder: Path, **settings: object) -> Iterator[tuple[Deployment, Running]]:
+    """`make run` with its data in `folder`."""
+    environ = standalone_environment(folder, **settings)
+    with ExitStack() as stack:
+        process = stack.enter_context(running("standalone", folder / "log", environ))
+        http = stack.enter_context(client(int(environ["SERVER_PORT"])))
+        until_ready(http, process)
+        deployment = Deployment(
+            http=http,
+            conninfo=embedded_conninfo(folder / "data"),
+            objects=lambda: files_below(folder / "data/objects"),
+            scratch=lambda: pictures_in_work(folder / "scratch"),
+            log=process.said,
+            worker_health=lambda: health_of(int(environ["WORKER_PORT"])),
+        )
+        yield deployment, process
+
+
+def embedded_conninfo(data: Path) -> str:
+    """How the embedded server is reached: its pid file says on which line."""
+    lines = (data / "postgres/postmaster.pid").read_text().splitlines()
+    return f"host={lines[4]} port={lines[3]} user=postgres dbname=images"
+
+
+class FullStack:
+    """API and migrate, and as many workers as are asked for, against services that the test session shares."""
+
+    def __init__(self, folder: Path, database: PostgresService, s3: S3Service, kafka: KafkaService, prefix: str) -> None:
+        self._folder, self._database, self._s3 = folder, database, s3
+        self._bucket = f"{prefix}journey".lower()
+        self._ports = {"SERVER_PORT": free_port(), "WORKER_PORT": free_port()}
+        (folder / "scratch").mkdir()
+        self._settings: dict[str, object] = {
+            "DB_HOST": database.host,
+            "DB_PORT": database.port,
+            "DB_USER": database.user,
+            "DB_PASSWORD": database.password,
+            "DB_NAME": database.database,
+            "MINIO_HOST": s3.host,
+            "MINIO_PORT": s3.port,
+            "MINIO_ROOT_USER": s3.access_key,
+            "MINIO_ROOT_PASSWORD": s3.secret_key,
+            "MINIO_SSL": s3.secure,
+            "S3_BUCKET_NAME": self._bucket,
+            "KAFKA_BROKERS": kafka.brokers,
+            "KAFKA_TOPIC": f"{prefix}process",
+            "KAFKA_SLOW_TOPIC": f"{prefix}process.slow",
+            "KAFKA_EVENTS_TOPIC": f"{prefix}events",
+            "KAFKA_DLQ_TOPIC": f"{prefix}dead-letters",
+            "KAFKA_GROUP_ID": f"{prefix}workers",
+            "SANDBOX_SCRATCH": folder / "scratch",
+            "MAX_UPLOAD_BYTES": MAX_UPLOAD_BYTES,
+            **self._ports,
+        }
+
+    @contextmanager
+    def serving(self) -> Iterator[Deployment]:
+        """Migrated, and with an API; the bucket is removed at the end."""
+        with ExitStack() as stack:
+            stack.callback(self._remove_bucket)
+            with running("migrate", self._folder / "log", environment(**self._settings)) as migrate:
+                assert migrate.wait() == 0, migrate.said()
+            api = stack.enter_context(running("api", self._folder / "log", environment(**self._settings)))
+            http = stack.enter_context(client(int(str(self._ports["SERVER_PORT"]))))
+            until_ready(http, api)
+            yield Deployment(
+                http=http,
+                conninfo=self._database.conninfo,
+                objects=lambda: objects_in(self._s3, self._bucket),
+                scratch=lambda: pictures_in_work(self._folder / "scratch"),
+                log=(self._folder / "log").read_text,
+                worker_health=lambda: health_of(self._ports["WORKER_PORT"]),
+            )
+
+    @contextmanager
+    def worker(self, **settings: object) -> Iterator[Running]:
+        """One worker, ready for work. It writes to the same log."""
+        port = settings.setdefault("WORKER_PORT", free_port())
+        with running("worker", self._folder / "log", environment(**{**self._settings, **settings})) as worker:
+            with client(int(str(port))) as http:
+                until_ready(http, worker)
+            yield worker
+
+    @contextmanager
+    def complete(self) -> Iterator[Deployment]:
+        """API and one worker."""
+        with self.serving() as deployment, self.worker(WORKER_PORT=self._ports["WORKER_PORT"]):
+            yield deployment
+
+    def _remove_bucket(self) -> None:
+        client = self._s3.client()
+        if client.bucket_exists(self._bucket):
+            for key in objects_in(self._s3, self._bucket):
+                client.remove_object(self._bucket, key)
+            client.remove_bucket(self._bucket)

@@ -1,0 +1,93 @@
+"""Our own programs as real processes, each with its log in a file. Whatever a test does, none is left."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+
+from internal.settings import every_setting
+from tests.services.waiting import wait_until
+
+PROJECT = Path(__file__).resolve().parents[2]
+END_SECONDS = 40.0
+
+
+def environment(**settings: object) -> dict[str, str]:
+    """This process's environment without any setting of the service but these."""
+    known = {setting.variable for setting in every_setting()} | {"APP_PROFILE"}
+    inherited = {name: value for name, value in os.environ.items() if name not in known}
+    return {**inherited, **{name: str(value) for name, value in settings.items()}}
+
+
+class Running:
+    """A program of ours that has been started; `log` is where its output goes."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], log: Path) -> None:
+        self._popen = popen
+        self.log = log
+        self.pid = popen.pid
+
+    @property
+    def ended(self) -> bool:
+        return self._popen.poll() is not None
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def signal(self, number: signal.Signals) -> None:
+        self._popen.send_signal(number)
+
+    def wait(self, within: float = END_SECONDS) -> int:
+        """The exit code."""
+        return self._popen.wait(within)
+
+    def family(self) -> list[psutil.Process]:
+        """It and all that it started, and that these started."""
+        process = psutil.Process(self.pid)
+        return [process, *process.children(recursive=True)]
+
+    def until_said(self, words: str, within: float = 30.0) -> None:
+        """Wait until its output has these words; fails at once when it ends without them."""
+        wait_until(lambda: words in self.said() or self.ended, within)
+        assert words in self.said(), self.said()[-3000:]
+
+
+@contextmanager
+def running(program: str, log: Path, environ: Mapping[str, str]) -> Iterator[Running]:
+    """`cmd/{program}/main.py`. At the end it is asked to end, and its whole family is ended if it does not."""
+    with log.open("ab") as output:
+        popen = subprocess.Popen(
+            [sys.executable, "-P", str(PROJECT / f"cmd/{program}/main.py")],
+            cwd=PROJECT,
+            env=dict(environ),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    process = Running(popen, log)
+    family = []
+    try:
+        yield process
+    finally:
+        if not process.ended:
+            family = process.family()
+            process.signal(signal.SIGTERM)
+        try:
+            process.wait()
+        except subprocess.TimeoutExpired:
+            popen.kill()
+            process.wait()
+            raise
+        finally:
+            end_all(family)
+
+
+def end_all(family: list[psutil.Process]) -> None:
+    """Kill what is left of a family that should have ended by itself."""
+    for left in psutil.wait_procs(family, timeout=5)[1]:
+        left.kill()
