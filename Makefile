@@ -32,7 +32,7 @@ demo: setup ## upload, process, fetch and delete pictures that it makes; results
 
 up: ## the full stack with docker compose; WORKERS=n workers
 	@$(COMPOSE) up --build --detach --wait --scale worker=$(WORKERS)
-	@echo "The image processor is ready:  http://127.0.0.1:$${SERVER_PORT:-8080}"
+	@echo "The image processor is ready:  http://$$($(COMPOSE) port api 8080)"
 
 infra: ## only PostgreSQL, MinIO and Kafka, for an API and a worker run from the shell
 	@$(COMPOSE) up --detach --wait postgres minio kafka

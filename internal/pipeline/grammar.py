@@ -82,9 +82,12 @@ class Grammar:
         if not isinstance(operation, Preset):
             return [operation]
         if operation.name not in self._presets:
-            hint = _closest(operation.name, self._presets) or "There are no others that a preset could use."
+            hint = _closest(operation.name, self._presets) or self._known_presets()
             raise InvalidProcessing(f"There is no preset `{_shown(operation.name)}` here. {hint}", call.arguments[0].position)
         return self._presets[operation.name]
+
+    def _known_presets(self) -> str:
+        return f"The presets are {', '.join(self._presets)}." if self._presets else "There are no presets a chain could use here."
 
     def _refuse_doubled(self, steps: list[Operation], call: Call) -> None:
         options = [type(step) for step in steps if isinstance(step, Option) and not isinstance(step, Strip)]

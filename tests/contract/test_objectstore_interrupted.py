@@ -126,7 +126,9 @@ async def test_a_cancelled_reader_gives_everything_back(place: Place) -> None:
         for _ in range(steps):
             await asyncio.sleep(0)
         task.cancel()
-    assert all(isinstance(outcome, asyncio.CancelledError) for outcome in await asyncio.gather(*reading, return_exceptions=True))
+    outcomes = await asyncio.gather(*reading, return_exceptions=True)
+    assert isinstance(outcomes[0], asyncio.CancelledError)
+    assert all(isinstance(outcome, asyncio.CancelledError | bytes) for outcome in outcomes)  # the last may be quick enough
 
     assert len(await read(place.store, key)) == 10 * MIB
 

@@ -50,12 +50,16 @@ class Resize(Operation, frozen=True, tag="resize"):
 
     def box(self, width: int, height: int) -> tuple[int, int]:
         """The box for a picture of this size: a side that is left open follows from its ratio."""
+        across, down = self._scales(width, height)
+        return self.size.width or max(1, round(width * across)), self.size.height or max(1, round(height * down))
+
+    def _scales(self, width: int, height: int) -> tuple[float, float]:
+        """A side that is left open has exactly the other one's scale: rounded to pixels first, it would hold that back."""
         wide, high = self.size.width, self.size.height
-        return wide or max(1, round(width * (high or 0) / height)), high or max(1, round(height * (wide or 0) / width))
+        return (wide / width if wide else (high or 0) / height), (high / height if high else (wide or 0) / width)
 
     def scaled(self, width: int, height: int) -> tuple[int, int]:
-        wide, high = self.box(width, height)
-        across, down = wide / width, high / height
+        across, down = self._scales(width, height)
         if self.fit in ("contain", "inside"):
             across = down = min(across, down)
         elif self.fit in ("cover", "outside"):
