@@ -47,6 +47,10 @@ CODE_OF_STATUS = {400: "invalid_request", 404: "not_found", 405: "method_not_all
 """Codes of what the framework itself refuses."""
 
 
+TITLE = {413: "Content Too Large", 422: "Unprocessable Content", 499: "Client Closed Request"}
+"""RFC 9110's words, which older Pythons don't know yet."""
+
+
 def status_of(error: type[ServiceError]) -> int:
     return next((STATUS[ancestor] for ancestor in error.__mro__ if ancestor in STATUS), 500)
 
@@ -71,7 +75,7 @@ class ProblemResponse(ASGIResponse):
 
 
 def problem_response(status: int, code: str, detail: str, *, position: int | None = None, retry: bool = False) -> ASGIResponse:
-    title = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Client Closed Request"
+    title = TITLE.get(status) or HTTPStatus(status).phrase
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     problem = Problem(title, status, code, detail, position=position, request_id=request_id)
     headers = {"Retry-After": str(RETRY_SECONDS)} if retry else {}

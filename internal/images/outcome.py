@@ -74,6 +74,9 @@ async def fail_or_postpone(claim: Claim, error: ServiceError, workshop: Workshop
     """End a failed attempt: for good when nothing can mend it or its tries are used up, else due again after a backoff (G3).
 
     Returns whether it was for good. Writes nothing when the attempt is no longer ours.
+
+    INVARIANT: poison stops: a picture that kills every decoder is tried `max_attempts` times and no more
+    (tests/integration/test_process.py::test_poison_stops_after_its_tries_with_backoff_between).
     """
     final = isinstance(error, PERMANENT) or claim.tries >= workshop.schedule.max_attempts
     async with workshop.repository.transaction() as work:

@@ -81,7 +81,10 @@ def _since(began: float) -> float:
 
 
 async def _resume(claim: Claim | None, workshop: Workshop) -> None:
-    """Wait until database and store answer, then give the interrupted claim back."""
+    """Wait until database and store answer, then give the interrupted claim back.
+
+    INVARIANT: an outage is not poison: it burns no try (tests/integration/test_process.py::test_an_outage_burns_no_try).
+    """
     while True:
         await asyncio.sleep(workshop.schedule.pause_seconds)
         with contextlib.suppress(Unavailable):

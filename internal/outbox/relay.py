@@ -5,7 +5,8 @@
 A relay that dies gives its rows back when their lease runs out; a message may then be published twice, which is harmless. Any
 number of relays may run.
 
-INVARIANT: a row is dropped only after the queue has its message (tests/integration/test_relay.py).
+INVARIANT: a row is dropped only after the queue has its message, so that a queue that is down costs time and no picture (G1, G6)
+(tests/integration/test_relay.py::test_a_queue_that_is_down_loses_nothing).
 """
 
 import asyncio

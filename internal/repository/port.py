@@ -76,7 +76,11 @@ class Images(Protocol):
         """Insert the image and its renditions; returns `created_at`."""
 
     async def find(self, owner: str, image_id: UUID) -> Image | None:
-        """The image with its renditions; None also when it is another owner's (G8)."""
+        """The image with its renditions; None also when it is another owner's.
+
+        INVARIANT: nobody sees another owner's image, because the owner is part of every look-up (G8)
+        (tests/integration/test_process.py::test_another_owner_sees_and_deletes_nothing).
+        """
 
     async def page(self, owner: str, wanted: ListFilter) -> tuple[Image, ...]:
         """At most `wanted.limit + 1` images, newest first, with their renditions: one more than asked says that there is more."""

@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 def slots_of(settings: Settings) -> dict[Channel, int]:
     """Tasks at once in each lane: about two a core for fast ones, since one alone leaves cores idle, and few for slow ones."""
-    cores = len(os.sched_getaffinity(0))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {
         Channel.FAST: settings.worker.fast_slots or 2 * cores,
         Channel.SLOW: settings.worker.slow_slots or max(1, cores // 2),
