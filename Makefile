@@ -8,6 +8,8 @@ PY      := $(VENV)/bin/python
 READY   := $(VENV)/.ready
 COMPOSE := docker compose
 WORKERS ?= 1
+LOCK    := $(VENV)/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
+           --no-emit-index-url --no-emit-trusted-host --no-emit-options
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,10 +67,10 @@ format: setup ## format the code
 bench: setup ## measure against bare loops, in one run, for both deployments
 	@exec $(PY) -m bench
 
-lock: ## bring requirements.lock in step with pyproject.toml
+lock: ## bring both locks in step with pyproject.toml: for developers, and for the image
 	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check 'pip-tools>=7.5'
-	@$(VENV)/bin/pip-compile --quiet --upgrade --extra dev --generate-hashes --strip-extras --allow-unsafe \
-	    --no-emit-index-url --no-emit-trusted-host --no-emit-options --output-file requirements.lock pyproject.toml
+	@$(LOCK) --extra dev --output-file requirements.lock pyproject.toml
+	@$(LOCK) --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
 
 .PHONY: help setup run dev demo up infra down logs ps migrate test lint format bench lock
