@@ -1,5 +1,7 @@
 """The API under uvicorn: uvloop, httptools, and our own log instead of its."""
 
+import signal
+
 import uvicorn
 
 from internal.lifecycle import refuse_taken_port
@@ -10,6 +12,7 @@ from internal.settings import Settings
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then requests in flight end within the configured time."""
     configure_logging(settings.logging, "api")
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it once more when it has ended well: exit code 0, then
     server = settings.server
     refuse_taken_port("SERVER_PORT", server.host, server.port)
     uvicorn.run(

@@ -25,36 +25,41 @@ LINGER_SECONDS = 2.0
 
 
 class Body:
-    """A request's body as it comes, and whether all of it has come."""
+    """A request's body as it comes, no more than `max_bytes` of it, and whether all of it has come."""
 
-    def __init__(self, request: ApiRequest) -> None:
+    def __init__(self, request: ApiRequest, max_bytes: int) -> None:
         self._chunks = request.stream()
+        self._left = max_bytes
         self.complete = False
 
     async def chunks(self) -> AsyncIterator[bytes]:
+        """Raises PayloadTooLarge at the byte that is too many: also of what a form may have before and behind its parts."""
         async for chunk in self._chunks:
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise PayloadTooLarge
             yield chunk
         self.complete = True
 
     async def linger(self) -> None:
         """Read a little more of a body that nobody wants, and drop it."""
-        left = LINGER_BYTES
-        with contextlib.suppress(TimeoutError, InternalServerException):
+        self._left = LINGER_BYTES
+        with contextlib.suppress(TimeoutError, InternalServerException, PayloadTooLarge):
             async with asyncio.timeout(LINGER_SECONDS):
-                async for chunk in self.chunks():
-                    left -= len(chunk)
-                    if left < 0:
-                        return
+                async for _ in self.chunks():
+                    pass
 
 
 @post("/images", status_code=201)
 async def upload_image(request: ApiRequest) -> ASGIResponse:
     """Take a picture and ask for its renditions."""
-    parts, body = parts_of(request), Body(request)
+    parts = parts_of(request)
+    rules = parts.ports.rules
+    max_bytes = rules.max_upload_bytes + FORM_BYTES
+    body = Body(request, max_bytes)
     try:
-        rules = parts.ports.rules
         announced = request.headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > rules.max_upload_bytes + FORM_BYTES:
+        if announced.isdecimal() and int(announced) > max_bytes:
             raise PayloadTooLarge(f"The body has {announced} bytes; a picture may have {rules.max_upload_bytes}.")
         form = Form(body.chunks(), request.headers.get("content-type", ""), max_metadata_bytes=rules.max_metadata_bytes)
         context = Context(

@@ -122,7 +122,7 @@ async def _announce(settings: Settings, stopping: asyncio.Event) -> None:
             while not stopping.is_set():
                 if await _is_ready(client, address):
                     print(
-                        f"\n  The image processor is ready:  {address}\n  Its documentation:             {address}/docs\n",
+                        f"\n  The image processor is ready:  {address}\n  Documentation:                 {address}/docs\n",
                         flush=True,
                     )
                     return

@@ -135,6 +135,29 @@ def a_body_that_grows_too_large_is_refused(service: Deployment) -> None:
         check_problem(response, 413, "payload_too_large")
 
 
+def a_form_with_too_much_around_its_parts_is_refused(service: Deployment) -> None:
+    """What stands before the first boundary and behind the last one is no part, but it is bytes all the same."""
+    limit = service.http.get("/api/v1/limits").json()["limits"]["max_upload_bytes"]
+    whole = opening() + pictures.jpeg() + closing()
+
+    def flood() -> Iterator[bytes]:
+        for _ in range(limit // 2**16 + 8):
+            yield bytes(2**16)
+
+    def before() -> Iterator[bytes]:
+        yield from flood()
+        yield whole
+
+    def behind() -> Iterator[bytes]:
+        yield whole
+        yield from flood()
+
+    for body in (before, behind):
+        with service.leaves_nothing():
+            response = service.http.post(IMAGES, content=body(), headers={"content-type": FORM})
+            check_problem(response, 413, "payload_too_large")
+
+
 def a_form_that_is_cut_is_refused(service: Deployment) -> None:
     with service.leaves_nothing():
         cut = opening() + pictures.jpeg()
@@ -165,6 +188,7 @@ STEPS: list[Step] = [
     bad_requests_get_problems,
     a_body_announced_too_large_is_refused_at_once,
     a_body_that_grows_too_large_is_refused,
+    a_form_with_too_much_around_its_parts_is_refused,
     a_form_that_is_cut_is_refused,
     a_client_that_hangs_up_leaves_nothing,
     *[_truncated(kind, picture) for kind, picture in BROKEN.items()],

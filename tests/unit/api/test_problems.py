@@ -10,8 +10,8 @@ from internal.errors import ServiceError
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, ServiceError)]
 ONLY_INSIDE = {
-    ServiceError, errors.NotStored, errors.DecoderFailed, errors.DecoderOutOfMemory, errors.DecoderTimeout, errors.OriginalDamaged,
-    errors.LeaseLost, errors.OutputTooLarge,
+    ServiceError, errors.NotStored, errors.DecoderFailed, errors.DecoderOutOfMemory, errors.DecoderTimeout,
+    errors.OriginalDamaged, errors.LeaseLost, errors.OutputTooLarge,
 }  # fmt: skip
 """These end in a rendition's status, or as a plain 500; no request is answered with their code."""
 

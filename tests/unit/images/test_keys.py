@@ -17,7 +17,8 @@ ID = "01a1fd39-ea92-74ec-9469-395a78bfd478"
 
 
 @pytest.mark.parametrize(
-    "key", ["", "originals/", "originals/../x", f"originals/{ID}/", f"originals/{ID}\n", f"renditions/{ID}/1/0", f"/originals/{ID}"]
+    "key",
+    ["", "originals/", "originals/../x", f"originals/{ID}/", f"originals/{ID}\n", f"renditions/{ID}/1/0", f"/originals/{ID}"],
 )
 def test_anything_else_is_refused(key: str) -> None:
     with pytest.raises(ValueError, match="not an object key"):

@@ -1,0 +1,113 @@
+"""The full stack in containers, as `make up` starts it: project, ports, image and volumes of its own, removed at the end."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.e2e.deployment import MAX_UPLOAD_BYTES, Deployment, client, objects_in
+from tests.e2e.deployments import until_ready
+from tests.e2e.processes import PROJECT, environment
+from tests.services.containers import docker_answers
+from tests.services.kinds import S3Service
+from tests.services.reachable import free_port
+
+MINUTES = 60.0
+WORKERS = 2
+FIND_WORK = ["find", "/dev/shm", "-name", "task-*"]
+ASK_HEALTH = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8081/health/ready').status)"
+
+
+def require_compose() -> None:
+    """Skip where there is no Docker with compose; fail where there has to be one."""
+    found = (
+        shutil.which("docker") and docker_answers() and _run(["docker", "compose", "version"], dict(os.environ)).returncode == 0
+    )
+    if found:
+        return
+    if os.environ.get("REQUIRE_CONTAINERS") == "1":
+        pytest.fail("REQUIRE_CONTAINERS=1, but Docker with compose does not answer")
+    pytest.skip("Docker with compose does not answer")
+
+
+class Compose:
+    """One project of its own; `ports` by the variables that set them."""
+
+    def __init__(self) -> None:
+        name = f"e2e-{uuid4().hex[:12]}"
+        self.ports = {variable: free_port() for variable in ("SERVER_PORT", "DB_PORT", "MINIO_PORT", "KAFKA_PORT")}
+        self.image = f"image-processor-e2e:{name}"
+        own = {"COMPOSE_PROJECT_NAME": name, "COMPOSE_ENV_FILES": os.devnull, "IMAGE": self.image, "LOG_FORMAT": "json"}
+        self._environment = environment(**own, **self.ports, MAX_UPLOAD_BYTES=MAX_UPLOAD_BYTES)
+        for inherited in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+            self._environment.pop(inherited, None)
+
+    def make(self, *words: str) -> str:
+        return self._output(["make", *words])
+
+    def __call__(self, *words: str) -> str:
+        """`docker compose …`; its output."""
+        return self._output(["docker", "compose", *words])
+
+    def containers(self) -> list[dict[str, Any]]:
+        """What Docker knows of each container, also of those that have ended."""
+        found: list[dict[str, Any]] = json.loads(self._output(["docker", "inspect", *self("ps", "--all", "--quiet").split()]))
+        return found
+
+    def of(self, service: str) -> list[dict[str, Any]]:
+        return [found for found in self.containers() if service_of(found) == service]
+
+    def users(self, container: str) -> set[int]:
+        """Whose processes run in it, as the machine sees them."""
+        return {int(line.split()[0]) for line in self._output(["docker", "top", container, "-eo", "uid,pid"]).splitlines()[1:]}
+
+    def each_worker(self, *command: str) -> list[str]:
+        return [self("exec", "-T", "--index", str(number), "worker", *command) for number in range(1, WORKERS + 1)]
+
+    def remove(self) -> None:
+        """Everything, whatever state it is in."""
+        self("down", "--volumes", "--remove-orphans", "--timeout", "30")
+        _run(["docker", "image", "rm", "--force", self.image], self._environment)
+
+    def _output(self, command: list[str]) -> str:
+        done = _run(command, self._environment)
+        assert done.returncode == 0, f"{command}: {done.stderr[-3000:]}"
+        return done.stdout
+
+
+def service_of(container: dict[str, Any]) -> str:
+    return str(container["Config"]["Labels"]["com.docker.compose.service"])
+
+
+@contextmanager
+def composed() -> Iterator[tuple[Deployment, Compose]]:
+    """Built, up, and ready."""
+    compose = Compose()
+    try:
+        compose.make("up", f"WORKERS={WORKERS}")
+        store = S3Service("testcontainers", "127.0.0.1", compose.ports["MINIO_PORT"], "minioadmin", "minioadmin")
+        with client(compose.ports["SERVER_PORT"]) as http:
+            until_ready(http)
+            deployment = Deployment(
+                http=http,
+                conninfo=f"host=127.0.0.1 port={compose.ports['DB_PORT']} user=postgres password=postgres dbname=images",
+                objects=lambda: objects_in(store, "images"),
+                scratch=lambda: {line for said in compose.each_worker(*FIND_WORK) for line in said.split()},
+                log=lambda: compose("logs", "--no-color", "--no-log-prefix", "api", "worker"),
+                worker_health=lambda: max(int(status) for status in compose.each_worker("python", "-c", ASK_HEALTH)),
+            )
+            yield deployment, compose
+    finally:
+        compose.remove()
+
+
+def _run(command: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=PROJECT, env=environ, capture_output=True, text=True, timeout=10 * MINUTES, check=False, errors="replace"
+    )

@@ -1,0 +1,133 @@
+"""The command-line client, as a process: what it prints, what it writes, and its exit codes."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from tests import pictures
+from tests.e2e.deployment import Deployment
+from tests.e2e.deployments import standalone, temporary_folder
+from tests.e2e.processes import PROJECT, environment
+from tests.services.reachable import free_port
+
+pytestmark = pytest.mark.xdist_group("imagectl")
+
+UUID_LENGTH = 36
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Deployment]:
+    with temporary_folder() as folder, standalone(folder) as (deployment, _):
+        yield deployment
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "scene.jpg"
+    path.write_bytes(pictures.exif_jpeg())
+    return path
+
+
+def imagectl(folder: Path, port: int, *words: object, **variables: object) -> subprocess.CompletedProcess[bytes]:
+    """Run it in `folder`, with the address from SERVER_PORT."""
+    command = [sys.executable, "-P", str(PROJECT / "cmd/imagectl/main.py"), *map(str, words)]
+    environ = environment(SERVER_PORT=port, **variables)
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, timeout=120, check=False)
+
+
+def test_a_picture_goes_in_and_out(service: Deployment, tmp_path: Path, picture: Path) -> None:
+    port = service.place[1]
+    uploaded = imagectl(tmp_path, port, "upload", picture, "-p", "resize:20x20", "-r", "big=resize:40x", "--wait")
+    assert (uploaded.returncode, uploaded.stderr) == (0, b"")
+    image_id = uploaded.stdout.decode()[:UUID_LENGTH]
+    assert b"processed" in uploaded.stdout
+
+    status = imagectl(tmp_path, port, "status", image_id, "--json")
+    assert {found["name"] for found in json.loads(status.stdout)["renditions"]} == {"default", "big"}
+    told = imagectl(tmp_path, port, "status", image_id).stdout.decode()
+    assert "40x30" in told
+
+    assert imagectl(tmp_path, port, "get", image_id, "-r", "big", "-o", "out.jpg").returncode == 0
+    assert (tmp_path / "out.jpg").read_bytes() == service.http.get(f"/api/v1/images/{image_id}?rendition=big").content
+    assert imagectl(tmp_path, port, "get", image_id, "--original", "-o", "-").stdout == picture.read_bytes()
+    assert imagectl(tmp_path, port, "get", image_id).returncode == 0
+    assert (tmp_path / f"{image_id}.jpg").exists()
+
+    assert image_id in imagectl(tmp_path, port, "list").stdout.decode()
+    assert imagectl(tmp_path, port, "delete", image_id).returncode == 0
+    gone = imagectl(tmp_path, port, "delete", image_id)
+    assert (gone.returncode, gone.stdout) == (1, b"")
+    assert gone.stderr == b"imagectl: 404 not_found: There is no such image.\n"
+
+
+def test_the_list_goes_on_to_its_end(service: Deployment, tmp_path: Path) -> None:
+    paths = {service.processed(pictures.jpeg(10 + number, 10)).rpartition("/")[2] for number in range(3)}
+    first = imagectl(tmp_path, service.place[1], "list", "--limit", 2).stdout.decode().splitlines()
+    assert len(first) == 3
+    assert first[2].startswith("more: --cursor ")
+    lines = imagectl(tmp_path, service.place[1], "list", "--limit", 2, "--all").stdout.decode().splitlines()
+    assert paths <= {line[:UUID_LENGTH] for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["upload", "missing.jpg"], 1, "missing.jpg"),
+        (["upload", "notes.jpg"], 1, "415 unsupported_media_type"),
+        (["upload", "cut.jpg", "--wait"], 1, ""),
+        (["upload", "scene.jpg", "-p", "explode"], 1, "422 invalid_processing"),
+        (["upload", "scene.jpg", "-r", "noname"], 2, "NAME=CHAIN"),
+        (["status", "nobody"], 1, "404 not_found"),
+        (["get", "../../health"], 1, "404 not_found"),
+        (["list", "--limit", "0"], 1, "400 invalid_request"),
+        (["fly"], 2, "invalid choice"),
+        (["list", "--address", "nonsense"], 1, "not an address"),
+    ],
+)
+def test_what_goes_wrong_is_one_line(
+    service: Deployment, tmp_path: Path, picture: Path, words: list[str], code: int, told: str
+) -> None:
+    (tmp_path / "notes.jpg").write_text("no picture")
+    (tmp_path / "cut.jpg").write_bytes(pictures.cut(pictures.photo_jpeg(300, 200)))
+    done = imagectl(tmp_path, service.place[1], *words)
+    assert done.returncode == code
+    error = done.stderr.decode()
+    assert told in error
+    assert "Traceback" not in error
+    if code == 1 and told:
+        assert len(error.splitlines()) == 1
+
+
+def test_nobody_at_the_address_has_an_exit_code_of_its_own(tmp_path: Path) -> None:
+    done = imagectl(tmp_path, free_port(), "list")
+    assert done.returncode == 3
+    assert done.stderr.startswith(b"imagectl: No service answers at http://127.0.0.1:")
+
+
+def test_the_demo_shows_a_running_service(service: Deployment, tmp_path: Path) -> None:
+    done = imagectl(tmp_path, service.place[1], "demo")
+    assert done.returncode == 0, done.stderr
+    assert b"starts one of its own" not in done.stdout
+    assert len(list((tmp_path / "demo").glob("*.*"))) == 8
+
+
+def test_the_demo_brings_its_own_service(tmp_path: Path) -> None:
+    with temporary_folder() as scratch:
+        done = imagectl(tmp_path, free_port(), "demo", "--folder", "shown", TMPDIR=scratch)
+        assert done.returncode == 0, done.stderr
+        assert not list(scratch.glob("imagectl-demo-*"))  # its data are gone, and so is everybody who worked on them
+        assert not [process for process in psutil.process_iter() if str(scratch) in _environment_of(process)]
+    assert b"starts one of its own" in done.stdout
+    assert {file.name for file in (tmp_path / "shown").iterdir()} >= {"landscape-default.jpeg", "badge-default.png", "originals"}
+
+
+def _environment_of(process: psutil.Process) -> str:
+    try:
+        return str(process.environ())
+    except psutil.Error:
+        return ""

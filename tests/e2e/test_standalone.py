@@ -1,0 +1,92 @@
+"""`make run` from the outside: data that last, one instance at a time, and an end that leaves no process."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from tests import pictures
+from tests.e2e.deployments import standalone, standalone_environment, temporary_folder, until_ready
+from tests.e2e.processes import running
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with temporary_folder() as path:
+        yield path
+
+
+def test_data_survive_a_restart(folder: Path) -> None:
+    picture = pictures.exif_jpeg()
+    with standalone(folder) as (service, _):
+        path = service.processed(picture, processing="resize:20x20")
+        before = service.http.get(path)
+
+    with standalone(folder) as (service, _):
+        assert service.status(path)["status"] == "processed"
+        after = service.http.get(path)
+        assert (after.content, after.headers["etag"]) == (before.content, before.headers["etag"])
+        assert service.http.get(f"{path}/original").content == picture
+        service.processed(picture)
+
+
+def test_a_second_start_says_that_one_runs(folder: Path) -> None:
+    with standalone(folder) as (service, first):
+        with running("standalone", folder / "second", standalone_environment(folder)) as second:
+            assert second.wait() == 1
+        assert "runs already" in second.said()
+        assert str(first.pid) in second.said()
+        assert len(second.said().strip().splitlines()) == 1
+        service.processed(pictures.jpeg())
+
+
+def test_a_taken_port_is_one_clear_line(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with running("standalone", folder / "log", standalone_environment(folder, SERVER_PORT=port)) as refused:
+            assert refused.wait() == 1
+    (line,) = refused.said().strip().splitlines()
+    assert "SERVER_PORT" in line
+    assert str(port) in line
+    assert "taken" in line
+
+
+def test_a_setting_that_does_not_fit_is_one_clear_line(folder: Path) -> None:
+    with running("standalone", folder / "log", standalone_environment(folder, MAX_UPLOAD_BYTES="plenty")) as refused:
+        assert refused.wait() != 0
+    (line,) = refused.said().strip().splitlines()
+    assert "MAX_UPLOAD_BYTES" in line
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_every_process(folder: Path, number: signal.Signals) -> None:
+    with standalone(folder) as (service, process):
+        service.processed(pictures.jpeg())
+        family = process.family()
+        postgres = psutil.Process(int((folder / "data/postgres/postmaster.pid").read_text().splitlines()[0]))
+        assert len(family) >= 4  # itself, the API, the worker, a decoder
+
+        process.signal(number)
+
+        assert process.wait() == 0, process.said()[-2000:]
+        assert psutil.wait_procs([*family, postgres], timeout=5)[1] == []
+    assert list((folder / "scratch").iterdir()) == []
+    assert "Traceback" not in process.said()
+
+
+def test_a_process_that_dies_is_started_again(folder: Path) -> None:
+    with standalone(folder) as (service, process):
+        api = next(child for child in process.family() if "cmd/api/main.py" in " ".join(child.cmdline()))
+        worker = next(child for child in process.family() if "cmd/worker/main.py" in " ".join(child.cmdline()))
+        path = service.processed(pictures.jpeg())
+
+        for killed in (api, worker):
+            killed.kill()
+            process.until_said(f'"code": {-signal.SIGKILL}')
+
+        until_ready(service.http, process)
+        assert service.status(path)["status"] == "processed"
+        service.processed(pictures.jpeg())
