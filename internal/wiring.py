@@ -33,7 +33,9 @@ from internal.sandbox.port import RenderLimits
 from internal.sandbox.scratch import held_folder
 from internal.settings import PROJECT, Settings
 
-SIGNALS = ("outbox", "image", "queue")
+API_SIGNALS = ("outbox", "image")
+WORKER_SIGNALS = ("queue",)
+"""What a process listens to: each notification costs every listener of its channel a moment."""
 
 
 class ApiParts(Struct, frozen=True):
@@ -59,7 +61,7 @@ async def open_api(settings: Settings) -> AsyncIterator[ApiParts]:
     """The API's parts, and the relay that runs beside it."""
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(settings.database))
-        listener = await stack.enter_async_context(open_listener(connection_string(settings.database), SIGNALS))
+        listener = await stack.enter_async_context(open_listener(connection_string(settings.database), API_SIGNALS))
         store = await stack.enter_async_context(_open_store(settings))
         queue = await stack.enter_async_context(_open_queue(settings, pool, listener))
         repository = PostgresRepository(pool, queue.exports)
@@ -78,7 +80,7 @@ async def open_worker(settings: Settings, children: int) -> AsyncIterator[Worker
     """The worker's parts. `children`: decoder processes."""
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(settings.database))
-        listener = await stack.enter_async_context(open_listener(connection_string(settings.database), SIGNALS))
+        listener = await stack.enter_async_context(open_listener(connection_string(settings.database), WORKER_SIGNALS))
         store = await stack.enter_async_context(_open_store(settings))
         queue = await stack.enter_async_context(_open_queue(settings, pool, listener))
         repository = PostgresRepository(pool, queue.exports)

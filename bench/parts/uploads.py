@@ -22,6 +22,7 @@ from bench.sampler import Sampler
 MARK = 0.6
 COUNTS = {SMALL.name: 500, TWO.name: 250, TWELVE.name: 80}
 WARM_UP = 2 * AT_ONCE
+ROW_SECONDS = 20.0
 
 
 class Round(Struct, frozen=True):
@@ -40,7 +41,7 @@ def measure(deployment: Deployment, scale: Scale) -> Result:
             rounds: tuple[list[Round], list[Round]] = ([], [])
             for target in targets:
                 _round(target, size, WARM_UP, api, place)
-            for _ in range(scale.rounds):
+            for _ in scale.turns(ROW_SECONDS):
                 for target, kept in zip(targets, rounds, strict=True):
                     kept.append(_round(target, size, scale.count(COUNTS[size.name]), api, place))
             rows.append(_row(size, *rounds))

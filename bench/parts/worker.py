@@ -26,6 +26,7 @@ from bench.sampler import Sampler
 
 MARK = 0.8
 ROUND_SECONDS = 120.0
+ROW_SECONDS = 45.0
 STEPS = ("fetch_seconds", "render_seconds", "cpu_seconds", "store_seconds", "seconds")
 
 
@@ -57,7 +58,7 @@ def measure(deployment: Deployment, scale: Scale) -> Result:
     with deployment.place() as place, running_api(place) as api:
         for case in CASES:
             served, bare = [], []
-            for _ in range(scale.rounds):
+            for _ in scale.turns(ROW_SECONDS):
                 images = _upload(case, scale, api, place)
                 served.append(_served(images, place))
                 bare.append(_bare(case, images, place))

@@ -61,7 +61,8 @@ async def publish_result(claim: Claim, made: Made, workshop: Workshop) -> None:
 async def _publish(claim: Claim, made: Made, workshop: Workshop) -> None:
     result = made.result
     async with workshop.repository.transaction() as work:
-        concluded = await work.renditions.finish(claim, result) if await work.images.lock(claim.image_id) else None
+        await work.images.hold(claim.image_id)
+        concluded = await work.renditions.finish(claim, result)
         if concluded is None:
             raise AttemptLost
         if not claim.size_known:
@@ -80,8 +81,7 @@ async def fail_or_postpone(claim: Claim, error: ServiceError, workshop: Workshop
     """
     final = isinstance(error, PERMANENT) or claim.tries >= workshop.schedule.max_attempts
     async with workshop.repository.transaction() as work:
-        if await work.images.lock(claim.image_id) is None:
-            return final
+        await work.images.hold(claim.image_id)
         if final:
             await _fail(work, claim, Failure(error.code, error.detail), origin)
         else:

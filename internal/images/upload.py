@@ -19,6 +19,7 @@ from internal.images.model import Image, Original, Status, new_id
 from internal.images.ports import Ports
 from internal.images.requested import Chains, Incoming, chains_of, rendition_of
 from internal.images.tasks import CHANNEL, task_message
+from internal.repository.port import Tables
 
 ROUTE = "POST /images"
 
@@ -135,17 +136,20 @@ def _image(image_id: UUID, owner: str, original: Original, chains: Chains, incom
 
 
 async def _commit(image: Image, ports: Ports, context: Context, reservation: Reservation | None, mark: str) -> bytes:
-    """One transaction: the image, its renditions, its tasks, the event and the answer (G1); the key is off the list with it."""
+    """The image, its renditions, its tasks, its event and the answer, or nothing (G1); the key is off the list with it."""
+    if reservation is None:
+        return await _add(image, ports.repository, context)
     async with ports.repository.transaction() as work:
-        created_at = await work.images.add(image)
-        await work.unreferenced.settle(image.original.key)
-        for lane in sorted({rendition.lane for rendition in image.renditions}):
-            await work.outbox.add(CHANNEL[lane], task_message(image.id, lane))
-        await work.events.add(_uploaded(image))
-        answer = context.answer(msgspec.structs.replace(image, created_at=created_at, updated_at=created_at))
-        if reservation:
-            await reservation.complete(work, mark, answer)
+        answer = await _add(image, work, context)
+        await reservation.complete(work, mark, answer)
     return answer
+
+
+async def _add(image: Image, tables: Tables, context: Context) -> bytes:
+    lanes = sorted({rendition.lane for rendition in image.renditions})
+    tasks = [(CHANNEL[lane], task_message(image.id, lane)) for lane in lanes]
+    created_at = await tables.images.add(image, tasks, _uploaded(image))
+    return context.answer(msgspec.structs.replace(image, created_at=created_at, updated_at=created_at))
 
 
 def _uploaded(image: Image) -> Event:

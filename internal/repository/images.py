@@ -1,31 +1,53 @@
 """Images: found by owner, listed by page, locked by those who change them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from internal.errors import DeadlinePassed
+from internal.images.events import Event
 from internal.images.model import Image, ListFilter, Status
+from internal.queue.port import Channel, Message
+from internal.repository.outbox import RECORD_HAPPENED
 from internal.repository.pool import Session
 from internal.repository.port import Locked
 from internal.repository.records import image_from
 from internal.repository.renditions import DERIVE_STATUS
 
-ADD_IMAGE = """
-    WITH added AS (
+ADD_IMAGE: LiteralString = (
+    """
+    -- G1, G4: the image with its renditions, its tasks and its event, and its key off the list: all of it, or no row comes back.
+    -- The sweep may be deleting an object that is past its deadline: who comes later than that must not refer to it.
+    WITH settled AS (
+        DELETE FROM unreferenced_objects WHERE key = %(original_key)s AND deadline > now() RETURNING key
+    ), added AS (
         INSERT INTO images (id, owner, status, original_key, media_type, size, sha256, width, height, filename, metadata)
-        VALUES (%(id)s, %(owner)s, %(status)s, %(original_key)s, %(media_type)s, %(size)s, %(sha256)s, %(width)s, %(height)s,
-                %(filename)s, %(metadata)s)
-        RETURNING id, created_at
+        SELECT %(id)s, %(owner)s, %(status)s, key, %(media_type)s, %(size)s, %(sha256)s, %(width)s, %(height)s,
+               %(filename)s, %(metadata)s
+          FROM settled
+        RETURNING id, owner, created_at
     ), asked AS (
         INSERT INTO renditions (id, image_id, place, name, processing, pipeline, lane)
         SELECT r.id, added.id, r.place, r.name, r.processing, r.pipeline, r.lane
           FROM added, unnest(%(ids)s::uuid[], %(names)s::text[], %(asked)s::text[], %(pipelines)s::text[], %(lanes)s::text[])
                       WITH ORDINALITY AS r (id, name, processing, pipeline, lane, place)
-    )
-    SELECT created_at FROM added
+    ), sent AS (
+        INSERT INTO outbox (channel, type, key, body, headers)
+        SELECT task.* FROM added, unnest(%(channels)s::text[], %(types)s::text[], %(keys)s::text[], %(bodies)s::bytea[],
+                                         %(headers)s::jsonb[]) AS task
+        RETURNING id
+    ), happened AS (
+        SELECT %(event_id)s::uuid AS id, %(event_type)s AS type, id AS image_id, owner, %(event_data)s::jsonb AS data FROM added
+    ),
 """
+    + RECORD_HAPPENED
+    + """
+    SELECT created_at, (SELECT pg_notify('outbox', '') FROM (SELECT FROM sent LIMIT 1) AS any_of_them) FROM added
+"""
+)
 
 FIND_IMAGE = """
     -- G8: the owner is part of every look-up.
@@ -75,11 +97,12 @@ REMOVE_IMAGE = """
 
 
 class PostgresImages:
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, exports: frozenset[Channel]) -> None:
         self._session = session
+        self._announce = Channel.EVENTS in exports
 
-    async def add(self, image: Image) -> datetime:
-        original = image.original
+    async def add(self, image: Image, tasks: Sequence[tuple[Channel, Message]], event: Event) -> datetime:
+        original, renditions = image.original, image.renditions
         parameters = {
             "id": image.id,
             "owner": image.owner,
@@ -92,13 +115,24 @@ class PostgresImages:
             "height": original.height,
             "filename": original.filename,
             "metadata": Jsonb(image.metadata),
-            "ids": [rendition.id for rendition in image.renditions],
-            "names": [rendition.name for rendition in image.renditions],
-            "asked": [rendition.processing for rendition in image.renditions],
-            "pipelines": [rendition.pipeline for rendition in image.renditions],
-            "lanes": [rendition.lane.value for rendition in image.renditions],
+            "ids": [rendition.id for rendition in renditions],
+            "names": [rendition.name for rendition in renditions],
+            "asked": [rendition.processing for rendition in renditions],
+            "pipelines": [rendition.pipeline for rendition in renditions],
+            "lanes": [rendition.lane.value for rendition in renditions],
+            "channels": [channel.value for channel, _ in tasks],
+            "types": [task.type for _, task in tasks],
+            "keys": [task.key for _, task in tasks],
+            "bodies": [task.body for _, task in tasks],
+            "headers": [Jsonb(dict(task.headers)) for _, task in tasks],
+            "event_id": event.id,
+            "event_type": event.type,
+            "event_data": Jsonb(event.data),
+            "announce": self._announce,
         }
         rows = await self._session.rows(ADD_IMAGE, parameters)
+        if not rows:
+            raise DeadlinePassed
         created_at: datetime = rows[0]["created_at"]
         return created_at
 
@@ -118,6 +152,9 @@ class PostgresImages:
             "limit": wanted.limit,
         }
         return tuple(image_from(row) for row in await self._session.rows(PAGE_OF_IMAGES, parameters))
+
+    async def hold(self, image_id: UUID) -> None:
+        await self._session.run(LOCK_IMAGE, {"id": image_id})
 
     async def lock(self, image_id: UUID) -> Locked | None:
         rows = await self._session.rows(LOCK_IMAGE, {"id": image_id})

@@ -72,8 +72,12 @@ class Signals(Protocol):
 
 
 class Images(Protocol):
-    async def add(self, image: Image) -> datetime:
-        """Insert the image and its renditions; returns `created_at`."""
+    async def add(self, image: Image, tasks: Sequence[tuple[Channel, Message]], event: Event) -> datetime:
+        """Insert the image, its renditions, its tasks and its event, and take its key off the list of unreferenced objects.
+
+        All or nothing, also outside a transaction (G1). Raises DeadlinePassed when the key is no longer there to be taken (G4).
+        Returns `created_at`.
+        """
 
     async def find(self, owner: str, image_id: UUID) -> Image | None:
         """The image with its renditions; None also when it is another owner's.
@@ -87,6 +91,9 @@ class Images(Protocol):
 
     async def lock(self, image_id: UUID) -> Locked | None:
         """Take the image's row until the transaction ends; None when there is no such image. Only inside a transaction."""
+
+    async def hold(self, image_id: UUID) -> None:
+        """`lock` for who asks nothing of the image: it travels with the next call."""
 
     async def refresh_status(self, image_id: UUID) -> None:
         """Derive the image's status from its renditions, and wake those who wait for it. Only under `lock`.
@@ -117,12 +124,13 @@ class Renditions(Protocol):
         """Hold the claim for longer; False when the attempt is no longer ours, and then its work must stop."""
 
     async def finish(self, claim: Claim, result: Result) -> Concluded | None:
-        """Set `processed`, and take the result's key off the list of unreferenced objects; None, and nothing is written, when the
-        attempt is no longer ours. Raises DeadlinePassed when the key is no longer there to be taken. Only under `Images.lock`.
+        """Set `processed`, and take the result's key off the list of unreferenced objects. Only under `Images.hold` or `lock`.
+
+        None, and nothing is written, when the attempt is no longer ours. Raises DeadlinePassed when the key is not there any more.
         """
 
     async def fail(self, image_id: UUID, rendition_id: UUID, attempt: int, failure: Failure) -> Concluded | None:
-        """Set `failed` for good; None when the attempt is no longer current. Only under `Images.lock`."""
+        """Set `failed` for good; None when the attempt is no longer current. Only under `Images.hold` or `lock`."""
 
     async def postpone(self, rendition_id: UUID, attempt: int, *, seconds: float, give_back: bool) -> bool:
         """Set `uploaded` again, due in `seconds`; `give_back` takes the try back. False when the attempt is no longer current."""
@@ -163,7 +171,45 @@ class Events(Protocol):
 
 
 class UnreferencedObjects(Protocol):
-    """Keys that nothing refers to (yet, or any more): G4."""
+    """Keys that nothing refers to (yet, or any more): G4. `Images.add` and `Renditions.finish` take a key off the list."""
+
+    async def intend(self, key: str, *, seconds: float) -> None:
+        """List a key before its object is written, to be left alone for `seconds`; again: extends. Returns when it is durable."""
+
+    async def abandoned(self, *, limit: int) -> list[Requeue]:
+        """Renditions whose lease ran out, locked and skipped by others until the transaction ends."""
+
+    async def overdue(self, *, seconds: float, limit: int) -> list[Requeue]:
+        """Renditions `uploaded` for longer than `seconds` past their due time; makes them due now, so that each is found once."""
+
+
+class Outbox(Protocol):
+    async def add(self, channel: Channel, message: Message, *, delay_seconds: float = 0) -> None:
+        """Ask the relay to publish; a commit wakes it. Does nothing for a channel that goes nowhere in this deployment."""
+
+    async def claim(self, *, limit: int, lease_seconds: float) -> list[Outgoing]:
+        """Take due rows for `lease_seconds`; another relay takes what is not `published` by then. Holds no lock afterwards."""
+
+    async def published(self, ids: Sequence[int]) -> None:
+        """Drop rows that the queue has."""
+
+    async def postpone(self, ids: Sequence[int], *, seconds: float) -> None:
+        """Let rows that the queue did not take wait."""
+
+    async def depth(self) -> int:
+        """How many rows wait."""
+
+
+class Events(Protocol):
+    async def add(self, *events: Event) -> None:
+        """Write the events into their images' history, and into the outbox where events are published."""
+
+    async def of(self, image_id: UUID) -> list[Event]:
+        """The image's history, oldest first; it outlives the image."""
+
+
+class UnreferencedObjects(Protocol):
+    """Keys that nothing refers to (yet, or any more): G4. `Images.add` and `Renditions.finish` take a key off the list."""
 
     async def intend(self, key: str, *, seconds: float) -> None:
         """List a key before its object is written, to be left alone for `seconds`; again: extends. Returns when it is durable."""

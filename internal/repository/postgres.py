@@ -21,7 +21,7 @@ class PostgresTables:
     """All tables over one session."""
 
     def __init__(self, session: Session, exports: frozenset[Channel]) -> None:
-        self.images = PostgresImages(session)
+        self.images = PostgresImages(session, exports)
         self.renditions = PostgresRenditions(session, exports)
         self.outbox = PostgresOutbox(session, exports)
         self.events = PostgresEvents(session, exports)

@@ -2,17 +2,11 @@
 
 from collections.abc import Sequence
 
-from internal.errors import DeadlinePassed
 from internal.repository.pool import Session
 
 INTEND_OBJECT = """
     INSERT INTO unreferenced_objects (key, deadline) VALUES (%(key)s, now() + %(seconds)s * interval '1 s')
     ON CONFLICT (key) DO UPDATE SET deadline = EXCLUDED.deadline
-"""
-
-SETTLE_OBJECT = """
-    -- The sweep may be deleting an object that is past its deadline: who comes later than that must not refer to it.
-    DELETE FROM unreferenced_objects WHERE key = %(key)s AND deadline > now() RETURNING key
 """
 
 ABANDON_OBJECTS = """
@@ -38,10 +32,6 @@ class PostgresUnreferencedObjects:
 
     async def intend(self, key: str, *, seconds: float) -> None:
         await self._session.run(INTEND_OBJECT, {"key": key, "seconds": seconds})
-
-    async def settle(self, key: str) -> None:
-        if not await self._session.rows(SETTLE_OBJECT, {"key": key}):
-            raise DeadlinePassed
 
     async def abandon(self, keys: Sequence[str], *, seconds: float = 0) -> None:
         await self._session.run(ABANDON_OBJECTS, {"keys": list(keys), "seconds": seconds})

@@ -1,12 +1,14 @@
 """Housekeeping: abandoned leases, lost messages, unreferenced objects (G1, G3, G4)."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
 from internal.errors import DeadlinePassed
+from internal.images.events import Event, EventType, happened
 from internal.images.keys import original_key
-from internal.images.model import Status, new_id
+from internal.images.model import ANONYMOUS, Image, Original, Status, new_id
 from internal.images.sweep import keep_house, requeue_abandoned, requeue_overdue, sweep_unreferenced
 from tests import pictures
 from tests.integration.service import Service
@@ -68,32 +70,38 @@ async def test_the_sweep_takes_what_is_overdue_and_nothing_else(service: Service
 
 async def test_a_commit_that_meets_the_sweep_loses(service: Service) -> None:
     """While the sweep deletes an object, and ever after, nobody can come to refer to it."""
-    key = original_key(new_id())
-    await service.repository.unreferenced.intend(key, seconds=-61)
+    image = an_image()
+    await service.repository.unreferenced.intend(image.original.key, seconds=-61)
 
     async with service.repository.transaction() as sweeping:
-        assert await sweeping.unreferenced.next_overdue(seconds=60) == key
+        assert await sweeping.unreferenced.next_overdue(seconds=60) == image.original.key
         with pytest.raises(DeadlinePassed):
-            await _refer(service, key)
-        await sweeping.unreferenced.forget(key)
+            await service.repository.images.add(image, [], uploaded(image))
+        await sweeping.unreferenced.forget(image.original.key)
 
     with pytest.raises(DeadlinePassed):
-        await _refer(service, key)
+        await service.repository.images.add(image, [], uploaded(image))
+    assert (await service.count("images"), await service.count("events")) == (0, 0)
 
 
 async def test_an_object_that_is_being_referred_to_is_left_alone(service: Service) -> None:
-    key = original_key(new_id())
-    await service.repository.unreferenced.intend(key, seconds=60)
+    image = an_image()
+    await service.repository.unreferenced.intend(image.original.key, seconds=60)
 
     async with service.repository.transaction() as work:
-        await work.unreferenced.settle(key)
+        await work.images.add(image, [], uploaded(image))
         async with service.repository.transaction() as sweeping:
             assert await sweeping.unreferenced.next_overdue(seconds=-120) is None  # its row is locked, so it is skipped
 
 
-async def _refer(service: Service, key: str) -> None:
-    async with service.repository.transaction() as work:
-        await work.unreferenced.settle(key)
+def an_image() -> Image:
+    image_id, now = new_id(), datetime.now(UTC)
+    original = Original(original_key(image_id), "image/jpeg", 1, "0", 1, 1, None)
+    return Image(image_id, ANONYMOUS, Status.UPLOADED, original, {}, now, now)
+
+
+def uploaded(image: Image) -> Event:
+    return happened(EventType.IMAGE_UPLOADED, image.id, image.owner)
 
 
 async def test_two_sweeps_share_the_work(service: Service) -> None:
