@@ -124,13 +124,13 @@ class Renditions(Protocol):
         """Hold the claim for longer; False when the attempt is no longer ours, and then its work must stop."""
 
     async def finish(self, claim: Claim, result: Result) -> Concluded | None:
-        """Set `processed`, and take the result's key off the list of unreferenced objects. Only under `Images.hold` or `lock`.
+        """Set `processed`, and take the result's key off the list of unreferenced objects. Only under `Images.hold`.
 
         None, and nothing is written, when the attempt is no longer ours. Raises DeadlinePassed when the key is not there any more.
         """
 
     async def fail(self, image_id: UUID, rendition_id: UUID, attempt: int, failure: Failure) -> Concluded | None:
-        """Set `failed` for good; None when the attempt is no longer current. Only under `Images.hold` or `lock`."""
+        """Set `failed` for good; None when the attempt is no longer current. Only under `Images.hold`."""
 
     async def postpone(self, rendition_id: UUID, attempt: int, *, seconds: float, give_back: bool) -> bool:
         """Set `uploaded` again, due in `seconds`; `give_back` takes the try back. False when the attempt is no longer current."""
@@ -175,47 +175,6 @@ class UnreferencedObjects(Protocol):
 
     async def intend(self, key: str, *, seconds: float) -> None:
         """List a key before its object is written, to be left alone for `seconds`; again: extends. Returns when it is durable."""
-
-    async def abandoned(self, *, limit: int) -> list[Requeue]:
-        """Renditions whose lease ran out, locked and skipped by others until the transaction ends."""
-
-    async def overdue(self, *, seconds: float, limit: int) -> list[Requeue]:
-        """Renditions `uploaded` for longer than `seconds` past their due time; makes them due now, so that each is found once."""
-
-
-class Outbox(Protocol):
-    async def add(self, channel: Channel, message: Message, *, delay_seconds: float = 0) -> None:
-        """Ask the relay to publish; a commit wakes it. Does nothing for a channel that goes nowhere in this deployment."""
-
-    async def claim(self, *, limit: int, lease_seconds: float) -> list[Outgoing]:
-        """Take due rows for `lease_seconds`; another relay takes what is not `published` by then. Holds no lock afterwards."""
-
-    async def published(self, ids: Sequence[int]) -> None:
-        """Drop rows that the queue has."""
-
-    async def postpone(self, ids: Sequence[int], *, seconds: float) -> None:
-        """Let rows that the queue did not take wait."""
-
-    async def depth(self) -> int:
-        """How many rows wait."""
-
-
-class Events(Protocol):
-    async def add(self, *events: Event) -> None:
-        """Write the events into their images' history, and into the outbox where events are published."""
-
-    async def of(self, image_id: UUID) -> list[Event]:
-        """The image's history, oldest first; it outlives the image."""
-
-
-class UnreferencedObjects(Protocol):
-    """Keys that nothing refers to (yet, or any more): G4. `Images.add` and `Renditions.finish` take a key off the list."""
-
-    async def intend(self, key: str, *, seconds: float) -> None:
-        """List a key before its object is written, to be left alone for `seconds`; again: extends. Returns when it is durable."""
-
-    async def settle(self, key: str) -> None:
-        """Take the key off the list because this transaction refers to it. Raises DeadlinePassed when it is too late."""
 
     async def abandon(self, keys: Sequence[str], *, seconds: float = 0) -> None:
         """List keys whose objects nothing refers to any more; `seconds` of grace for those who still read them."""
