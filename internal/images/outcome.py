@@ -13,17 +13,12 @@ from msgspec import Struct
 from internal.errors import PERMANENT, DeadlinePassed, LeaseLost, ServiceError
 from internal.images.attempt import AttemptLost, Made
 from internal.images.events import Event, EventType, happened
-from internal.images.model import Claim, DeadLetter, Failure, Status, Task
+from internal.images.model import Claim, DeadLetter, Failure, Task
 from internal.images.ports import Workshop
 from internal.images.tasks import CHANNEL, task_message
-from internal.repository.port import Concluded, Requeue, Tables
+from internal.repository.port import Requeue, Tables
 
 MAX_BACKOFF_SECONDS = 300.0
-
-FINAL_EVENT = {
-    Status.PROCESSED: EventType.IMAGE_PROCESSING_COMPLETED,
-    Status.FAILED: EventType.IMAGE_PROCESSING_FAILED,
-}
 
 
 class Origin(Struct, frozen=True):
@@ -60,15 +55,13 @@ async def publish_result(claim: Claim, made: Made, workshop: Workshop) -> None:
 
 async def _publish(claim: Claim, made: Made, workshop: Workshop) -> None:
     result = made.result
+    facts = {"width": result.width, "height": result.height, "size": result.size, "content_type": result.content_type}
     async with workshop.repository.transaction() as work:
         await work.images.hold(claim.image_id)
-        concluded = await work.renditions.finish(claim, result)
-        if concluded is None:
+        if not await work.renditions.finish(claim, result, _told(claim, EventType.RENDITION_COMPLETED, facts)):
             raise AttemptLost
         if not claim.size_known:
             await work.images.learn_size(claim.image_id, made.rendered.source_width, made.rendered.source_height)
-        facts = {"width": result.width, "height": result.height, "size": result.size, "content_type": result.content_type}
-        await work.events.add(*_happened(claim, EventType.RENDITION_COMPLETED, facts, concluded))
 
 
 async def fail_or_postpone(claim: Claim, error: ServiceError, workshop: Workshop, origin: Origin) -> bool:
@@ -103,8 +96,8 @@ async def give_back(claim: Claim, workshop: Workshop) -> None:
 
 
 async def _fail(work: Tables, attempt: Claim | Requeue, failure: Failure, origin: Origin) -> None:
-    concluded = await work.renditions.fail(attempt.image_id, attempt.rendition_id, attempt.attempt, failure)
-    if concluded is None:
+    told = _told(attempt, EventType.RENDITION_FAILED, {"code": failure.code, "detail": failure.detail})
+    if not await work.renditions.fail(attempt.rendition_id, attempt.attempt, failure, told):
         return
     letter = DeadLetter(
         code=failure.code,
@@ -117,8 +110,6 @@ async def _fail(work: Tables, attempt: Claim | Requeue, failure: Failure, origin
         body=origin.body,
     )
     await work.dead_letters.add(letter)
-    facts = {"code": failure.code, "detail": failure.detail}
-    await work.events.add(*_happened(attempt, EventType.RENDITION_FAILED, facts, concluded))
 
 
 async def _postpone(work: Tables, attempt: Claim | Requeue, *, seconds: float) -> None:
@@ -127,13 +118,8 @@ async def _postpone(work: Tables, attempt: Claim | Requeue, *, seconds: float) -
         await work.outbox.add(CHANNEL[attempt.lane], message, delay_seconds=seconds)
 
 
-def _happened(attempt: Claim | Requeue, kind: EventType, facts: dict[str, Any], concluded: Concluded) -> list[Event]:
-    """What happened to the rendition, and to the image when that was its last one."""
-    image_id, owner = attempt.image_id, attempt.owner
-    events = [happened(kind, image_id, owner, rendition=attempt.name, attempt=attempt.attempt, **facts)]
-    if concluded.after != concluded.before and concluded.after in FINAL_EVENT:
-        events.append(happened(FINAL_EVENT[concluded.after], image_id, owner))
-    return events
+def _told(attempt: Claim | Requeue, kind: EventType, facts: dict[str, Any]) -> Event:
+    return happened(kind, attempt.image_id, attempt.owner, rendition=attempt.name, attempt=attempt.attempt, **facts)
 
 
 def _backoff(tries: int, first: float) -> float:

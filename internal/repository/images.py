@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
 from internal.errors import DeadlinePassed
 from internal.images.events import Event
-from internal.images.model import Image, ListFilter, Status
+from internal.images.model import Image, ListFilter, Rendition, Status
 from internal.queue.port import Channel, Message
 from internal.repository.outbox import RECORD_HAPPENED
 from internal.repository.pool import Session
@@ -32,12 +32,13 @@ ADD_IMAGE: LiteralString = (
     ), asked AS (
         INSERT INTO renditions (id, image_id, place, name, processing, pipeline, lane)
         SELECT r.id, added.id, r.place, r.name, r.processing, r.pipeline, r.lane
-          FROM added, unnest(%(ids)s::uuid[], %(names)s::text[], %(asked)s::text[], %(pipelines)s::text[], %(lanes)s::text[])
-                      WITH ORDINALITY AS r (id, name, processing, pipeline, lane, place)
+          FROM added, ROWS FROM (jsonb_to_recordset(%(renditions)s)
+                                 AS (id uuid, name text, processing text, pipeline text, lane text)) WITH ORDINALITY
+                      AS r (id, name, processing, pipeline, lane, place)
     ), sent AS (
         INSERT INTO outbox (channel, type, key, body, headers)
-        SELECT task.* FROM added, unnest(%(channels)s::text[], %(types)s::text[], %(keys)s::text[], %(bodies)s::bytea[],
-                                         %(headers)s::jsonb[]) AS task
+        SELECT task.channel, task.type, task.key, convert_to(task.body, 'UTF8'), task.headers
+          FROM added, jsonb_to_recordset(%(tasks)s) AS task (channel text, type text, key text, body text, headers jsonb)
         RETURNING id
     ), happened AS (
         SELECT %(event_id)s::uuid AS id, %(event_type)s AS type, id AS image_id, owner, %(event_data)s::jsonb AS data FROM added
@@ -102,7 +103,7 @@ class PostgresImages:
         self._announce = Channel.EVENTS in exports
 
     async def add(self, image: Image, tasks: Sequence[tuple[Channel, Message]], event: Event) -> datetime:
-        original, renditions = image.original, image.renditions
+        original = image.original
         parameters = {
             "id": image.id,
             "owner": image.owner,
@@ -115,16 +116,8 @@ class PostgresImages:
             "height": original.height,
             "filename": original.filename,
             "metadata": Jsonb(image.metadata),
-            "ids": [rendition.id for rendition in renditions],
-            "names": [rendition.name for rendition in renditions],
-            "asked": [rendition.processing for rendition in renditions],
-            "pipelines": [rendition.pipeline for rendition in renditions],
-            "lanes": [rendition.lane.value for rendition in renditions],
-            "channels": [channel.value for channel, _ in tasks],
-            "types": [task.type for _, task in tasks],
-            "keys": [task.key for _, task in tasks],
-            "bodies": [task.body for _, task in tasks],
-            "headers": [Jsonb(dict(task.headers)) for _, task in tasks],
+            "renditions": Jsonb([_asked(rendition) for rendition in image.renditions]),
+            "tasks": Jsonb([_sent(channel, task) for channel, task in tasks]),
             "event_id": event.id,
             "event_type": event.type,
             "event_data": Jsonb(event.data),
@@ -168,3 +161,13 @@ class PostgresImages:
 
     async def remove(self, image_id: UUID) -> list[str]:
         return [row["key"] for row in await self._session.rows(REMOVE_IMAGE, {"id": image_id})]
+
+
+def _asked(rendition: Rendition) -> dict[str, str]:
+    names = ("name", "processing", "pipeline", "lane")
+    return {"id": str(rendition.id), **{name: getattr(rendition, name) for name in names}}
+
+
+def _sent(channel: Channel, task: Message) -> dict[str, Any]:
+    """A task's body is JSON, so that it may travel as text."""
+    return {"channel": channel, "type": task.type, "key": task.key, "body": task.body.decode(), "headers": dict(task.headers)}

@@ -25,13 +25,6 @@ class Locked(Struct, frozen=True):
     status: Status
 
 
-class Concluded(Struct, frozen=True):
-    """A rendition became final: what its image's status was, and is now, derived from all its renditions."""
-
-    before: Status
-    after: Status
-
-
 class Outgoing(Struct, frozen=True):
     """A claimed outbox row."""
 
@@ -123,14 +116,15 @@ class Renditions(Protocol):
     async def renew(self, claim: Claim, *, lease_seconds: float) -> bool:
         """Hold the claim for longer; False when the attempt is no longer ours, and then its work must stop."""
 
-    async def finish(self, claim: Claim, result: Result) -> Concluded | None:
-        """Set `processed`, and take the result's key off the list of unreferenced objects. Only under `Images.hold`.
+    async def finish(self, claim: Claim, result: Result, event: Event) -> bool:
+        """Set `processed`, take the result's key off the list of unreferenced objects, and derive the image's status.
 
-        None, and nothing is written, when the attempt is no longer ours. Raises DeadlinePassed when the key is not there any more.
+        Records `event`, and the image's own when this was its last rendition. False, and nothing is written, when the attempt is
+        not ours any more. Raises DeadlinePassed when the key is not on the list. Only under `Images.hold`.
         """
 
-    async def fail(self, image_id: UUID, rendition_id: UUID, attempt: int, failure: Failure) -> Concluded | None:
-        """Set `failed` for good; None when the attempt is no longer current. Only under `Images.hold`."""
+    async def fail(self, rendition_id: UUID, attempt: int, failure: Failure, event: Event) -> bool:
+        """Set `failed` for good; else as `finish`."""
 
     async def postpone(self, rendition_id: UUID, attempt: int, *, seconds: float, give_back: bool) -> bool:
         """Set `uploaded` again, due in `seconds`; `give_back` takes the try back. False when the attempt is no longer current."""

@@ -1,18 +1,17 @@
 """Renditions: the claim and every write behind its fence (G1, G2, G3)."""
 
-from collections.abc import Sequence
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
-from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
 
 from internal.errors import DeadlinePassed
-from internal.images.events import Event
-from internal.images.model import Claim, Failure, Lane, Rendition, Result, Status
+from internal.images.events import Event, EventType
+from internal.images.model import Claim, Failure, Lane, Rendition, Result, new_id
 from internal.queue.port import Channel
 from internal.repository.outbox import RECORD_HAPPENED
 from internal.repository.pool import Session
-from internal.repository.port import Concluded, Requeue
+from internal.repository.port import Requeue
 
 ADD_RENDITION = """
     -- `place` keeps the order in which renditions were asked for; under the image's lock, or in its own insert, max() is exact.
@@ -38,6 +37,24 @@ DERIVE_STATUS: LiteralString = """
         UPDATE images SET status = derived.status, updated_at = now() FROM derived WHERE images.id = %(image_id)s
     )
 """
+
+CONCLUDE: LiteralString = (
+    DERIVE_STATUS
+    + """
+    , happened AS (
+        -- What the caller tells of the rendition, and of the image itself when that was its last one.
+        SELECT %(event_id)s::uuid AS id, %(event_type)s AS type, %(image_id)s::uuid AS image_id, %(owner)s AS owner,
+               %(event_data)s::jsonb AS data
+          FROM changed
+        UNION ALL
+        SELECT %(final_id)s, CASE derived.status WHEN 'processed' THEN %(completed)s ELSE %(failed)s END,
+               before.id, %(owner)s, '{}'
+          FROM changed, before, derived
+         WHERE derived.status <> before.status AND derived.status IN ('processed', 'failed')
+    ),
+"""
+    + RECORD_HAPPENED
+)
 
 CLAIM_RENDITION: LiteralString = (
     """
@@ -96,11 +113,11 @@ FINISH_RENDITION: LiteralString = (
         RETURNING key
     ),
 """
-    + DERIVE_STATUS
+    + CONCLUDE
     + """
-    SELECT before.status AS before, derived.status AS after, EXISTS (SELECT FROM settled) AS settled,
-           pg_notify('image', %(image_id)s::text)
-      FROM changed, before, derived
+    SELECT EXISTS (SELECT FROM settled) AS settled, pg_notify('image', %(image_id)s::text),
+           (SELECT pg_notify('outbox', '') FROM announced LIMIT 1)
+      FROM changed
 """
 )
 
@@ -113,10 +130,9 @@ FAIL_RENDITION: LiteralString = (
         RETURNING id, status
     ),
 """
-    + DERIVE_STATUS
+    + CONCLUDE
     + """
-    SELECT before.status AS before, derived.status AS after, pg_notify('image', %(image_id)s::text)
-      FROM changed, before, derived
+    SELECT pg_notify('image', %(image_id)s::text), (SELECT pg_notify('outbox', '') FROM announced LIMIT 1) FROM changed
 """
 )
 
@@ -190,11 +206,9 @@ class PostgresRenditions:
         parameters = {"id": claim.rendition_id, "attempt": claim.attempt, "lease": lease_seconds}
         return bool(await self._session.rows(RENEW_CLAIM, parameters))
 
-    async def finish(self, claim: Claim, result: Result) -> Concluded | None:
+    async def finish(self, claim: Claim, result: Result, event: Event) -> bool:
         parameters = {
-            "id": claim.rendition_id,
-            "image_id": claim.image_id,
-            "attempt": claim.attempt,
+            **self._concluding(claim.rendition_id, claim.attempt, event),
             "key": result.key,
             "sha256": result.sha256,
             "size": result.size,
@@ -206,17 +220,30 @@ class PostgresRenditions:
         rows = await self._session.rows(FINISH_RENDITION, parameters)
         if rows and not rows[0]["settled"]:
             raise DeadlinePassed
-        return _concluded(rows)
+        return bool(rows)
 
-    async def fail(self, image_id: UUID, rendition_id: UUID, attempt: int, failure: Failure) -> Concluded | None:
+    async def fail(self, rendition_id: UUID, attempt: int, failure: Failure, event: Event) -> bool:
         parameters = {
-            "id": rendition_id,
-            "image_id": image_id,
-            "attempt": attempt,
+            **self._concluding(rendition_id, attempt, event),
             "code": failure.code,
             "detail": failure.detail,
         }
-        return _concluded(await self._session.rows(FAIL_RENDITION, parameters))
+        return bool(await self._session.rows(FAIL_RENDITION, parameters))
+
+    def _concluding(self, rendition_id: UUID, attempt: int, event: Event) -> dict[str, Any]:
+        return {
+            "id": rendition_id,
+            "attempt": attempt,
+            "image_id": event.image_id,
+            "owner": event.owner,
+            "event_id": event.id,
+            "event_type": event.type,
+            "event_data": Jsonb(event.data),
+            "final_id": new_id(),
+            "completed": EventType.IMAGE_PROCESSING_COMPLETED,
+            "failed": EventType.IMAGE_PROCESSING_FAILED,
+            "announce": self._announce,
+        }
 
     async def postpone(self, rendition_id: UUID, attempt: int, *, seconds: float, give_back: bool) -> bool:
         parameters = {"id": rendition_id, "attempt": attempt, "seconds": seconds, "given_back": int(give_back)}
@@ -232,7 +259,3 @@ class PostgresRenditions:
     async def overdue(self, *, seconds: float, limit: int) -> list[Requeue]:
         rows = await self._session.rows(OVERDUE_RENDITIONS, {"seconds": seconds, "limit": limit})
         return [Requeue(**{**row, "lane": Lane(row["lane"])}) for row in rows]
-
-
-def _concluded(rows: Sequence[DictRow]) -> Concluded | None:
-    return Concluded(Status(rows[0]["before"]), Status(rows[0]["after"])) if rows else None
