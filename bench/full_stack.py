@@ -45,16 +45,7 @@ def prepared(settings: Settings) -> Iterator[None]:
 
 
 async def _create(settings: Settings) -> None:
-    minio = settings.minio
-    await create_bucket(
-        minio.host,
-        minio.port,
-        access_key=minio.access_key,
-        secret_key=minio.secret_key,
-        bucket=minio.bucket,
-        region=minio.region,
-        secure=minio.secure,
-    )
+    await create_bucket(settings.minio)
     if await _is_real(settings):
         await create_topics(settings.kafka)
 

@@ -42,7 +42,7 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
 class Worker(Struct, frozen=True, forbid_unknown_fields=True):
     host: Annotated[str, env("WORKER_HOST", "Address of the worker's health endpoints.")]
     port: Annotated[int, env("WORKER_PORT", "Port of the worker's health endpoints; 0 takes any free one.", ge=0, le=65535)]
-    fast_slots: Annotated[int, env("WORKER_FAST_SLOTS", "Tasks of the fast lane at once; 0: two a core.", ge=0, le=256)]
+    fast_slots: Annotated[int, env("WORKER_FAST_SLOTS", "Tasks of the fast lane at once; 0: four a core.", ge=0, le=256)]
     slow_slots: Annotated[int, env("WORKER_SLOW_SLOTS", "Tasks of the slow lane at once; 0: one for two cores.", ge=0, le=256)]
     max_attempts: Annotated[int, env("WORKER_MAX_ATTEMPTS", "Tries of a rendition before it is failed.", ge=1, le=100)]
     lease_seconds: Annotated[
@@ -135,7 +135,7 @@ class QueueSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sandbox(Struct, frozen=True, forbid_unknown_fields=True):
-    children: Annotated[int, env("SANDBOX_CHILDREN", "Decoder processes; 0: as many as there are slots.", ge=0, le=256)]
+    children: Annotated[int, env("SANDBOX_CHILDREN", "Decoder processes; 0: two a core and one a slow slot.", ge=0, le=256)]
     memory_bytes: Annotated[int, env("SANDBOX_MEMORY_BYTES", "Address space of one decoder, in bytes.", ge=256 * 2**20)]
     cpu_seconds: Annotated[float, env("SANDBOX_CPU_SECONDS", "CPU time of one picture, in seconds.", gt=0)]
     wall_seconds: Annotated[float, env("SANDBOX_WALL_SECONDS", "Time of one picture on the clock, in seconds.", gt=0)]

@@ -102,17 +102,8 @@ async def open_worker(settings: Settings, children: int) -> AsyncIterator[Worker
 
 async def prepare(settings: Settings) -> None:
     """Create the bucket and the topics that the configured adapters need; they may be there already."""
-    minio = settings.minio
     if settings.storage.backend == "minio":
-        await create_bucket(
-            minio.host,
-            minio.port,
-            access_key=minio.access_key,
-            secret_key=minio.secret_key,
-            bucket=minio.bucket,
-            region=minio.region,
-            secure=minio.secure,
-        )
+        await create_bucket(settings.minio)
     if settings.queue.backend == "kafka":
         await create_topics(settings.kafka)
 
@@ -125,18 +116,7 @@ def make_grammar(settings: Settings) -> Grammar:
 def _open_store(settings: Settings) -> AbstractAsyncContextManager[ObjectStore]:
     if settings.storage.backend == "filesystem":
         return open_filesystem_store(PROJECT / settings.storage.path)
-    minio = settings.minio
-    return open_minio_store(
-        minio.host,
-        minio.port,
-        access_key=minio.access_key,
-        secret_key=minio.secret_key,
-        bucket=minio.bucket,
-        region=minio.region,
-        secure=minio.secure,
-        threads=minio.threads,
-        read_timeout=minio.timeout_seconds,
-    )
+    return open_minio_store(settings.minio)
 
 
 def _open_queue(settings: Settings, pool: Pool, listener: Listener) -> AbstractAsyncContextManager[Queue]:

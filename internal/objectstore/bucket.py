@@ -22,6 +22,7 @@ from minio.error import InvalidResponseError, MinioException, S3Error
 from internal.errors import NotStored, StoreUnavailable
 from internal.images.keys import check_key
 from internal.objectstore.port import Span, Stored
+from internal.settings import Minio as MinioSettings
 
 BLOCK = 2**20  # bytes that one thread hop reads
 PAGE = 1000  # objects that one listing request answers
@@ -39,9 +40,7 @@ def _code(error: Exception) -> str:
     """S3's name of an error; empty when it is none of S3's."""
     if isinstance(error, S3Error):
         return error.code or ""
-    if isinstance(
-        error, InvalidResponseError
-    ):  # minio-py reads answers of the type application/xml only, not all servers give it
+    if isinstance(error, InvalidResponseError):  # minio-py reads application/xml only; not all servers send that
         found = re.search("<Code>(.*?)</Code>", str(error))
         return found[1] if found else ""
     return ""
@@ -65,30 +64,23 @@ class Bucket:
         self._name = name
 
     @classmethod
-    def at(
-        cls,
-        host: str,
-        port: int,
-        *,
-        name: str,
-        access_key: str,
-        secret_key: str,
-        region: str,
-        secure: bool,
-        connections: int,
-        connect_timeout: float,
-        read_timeout: float,
-    ) -> Self:
+    def at(cls, settings: MinioSettings, *, connections: int, connect_seconds: float) -> Self:
         http = urllib3.PoolManager(
             maxsize=connections,
-            timeout=urllib3.Timeout(connect=connect_timeout, read=read_timeout),
+            timeout=urllib3.Timeout(connect=connect_seconds, read=settings.timeout_seconds),
             retries=_OneFreshConnection(total=1, connect=0, redirect=0, status=0),
             cert_reqs=ssl.CERT_REQUIRED,
             ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
         )
-        # The region is given, or minio-py asks the server for it.
-        client = Minio(f"{host}:{port}", access_key, secret_key, secure=secure, region=region, http_client=http)
-        return cls(client, http, name)
+        client = Minio(
+            f"{settings.host}:{settings.port}",
+            settings.access_key,
+            settings.secret_key,
+            secure=settings.secure,
+            region=settings.region,  # given, or minio-py asks the server for it
+            http_client=http,
+        )
+        return cls(client, http, settings.bucket)
 
     def close(self) -> None:
         """Close every idle connection now; `clear` alone leaves them open as long as anybody holds an error that came by them."""

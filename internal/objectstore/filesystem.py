@@ -1,7 +1,7 @@
 """The object store in a folder of the local file system, for `make run` and single machines: `folder.py` draws its layout."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from internal.errors import StoreUnavailable
 from internal.images.keys import check_key
 from internal.objectstore.folder import BLOCK, Folder, Reading, Writing
 from internal.objectstore.port import ObjectStore, Opened, Span, Stored
+from internal.objectstore.reading import opened
 from internal.objectstore.threads import Threads, open_threads, surely
 
 
@@ -46,18 +47,8 @@ class FilesystemStore:
     @asynccontextmanager
     async def get(self, key: str, span: Span | None = None) -> AsyncIterator[Opened]:
         check_key(key)
-        reading = await self._threads.run(lambda: Reading(self._folder, key, span), undo=Reading.close)
-        try:
-            async with aclosing(self._chunks(reading)) as chunks:
-                yield Opened(size=reading.size, chunks=chunks)
-        finally:
-            reading.close()
-
-    async def _chunks(self, reading: Reading) -> AsyncGenerator[bytes, None]:
-        chunk = reading.first
-        while chunk:
-            yield chunk
-            chunk = await self._threads.run(reading.read) if reading.left else b""
+        async with opened(self._threads, partial(Reading, self._folder, key, span)) as content:
+            yield content
 
     async def delete(self, key: str) -> None:
         check_key(key)

@@ -9,88 +9,47 @@ ListBucketMultipartUploads; `create_bucket` also CreateBucket.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from internal.errors import StoreUnavailable
 from internal.images.keys import check_key
-from internal.objectstore.bucket import Bucket, Reading
+from internal.objectstore.bucket import Bucket
 from internal.objectstore.port import ObjectStore, Opened, Span, Stored
+from internal.objectstore.reading import opened
 from internal.objectstore.threads import Threads, open_threads, surely
+from internal.settings import Minio
 
 PART = 8 * 2**20
+CONNECT_SECONDS = 2.0
 
 
 @asynccontextmanager
 async def open_minio_store(
-    host: str,
-    port: int,
-    *,
-    access_key: str,
-    secret_key: str,
-    bucket: str,
-    region: str = "us-east-1",
-    secure: bool = False,
-    threads: int = 16,
-    connect_timeout: float = 2,
-    read_timeout: float = 10,
-    part_size: int = PART,
+    settings: Minio, *, connect_seconds: float = CONNECT_SECONDS, part_size: int = PART
 ) -> AsyncIterator[ObjectStore]:
     """The store in one bucket; nothing is asked of the server yet.
 
-    `threads` bounds the calls at once; `connect_timeout` and `read_timeout`, in seconds, a wait for the server and for its next
-    bytes; `part_size`, in bytes and at least S3's 5 MiB, is the longest content that goes in one request.
+    `connect_seconds` bounds a wait for the server; `part_size`, in bytes and at least S3's 5 MiB, is the longest content that
+    goes in one request.
     """
-    held = Bucket.at(
-        host,
-        port,
-        name=bucket,
-        access_key=access_key,
-        secret_key=secret_key,
-        region=region,
-        secure=secure,
-        connections=threads,
-        connect_timeout=connect_timeout,
-        read_timeout=read_timeout,
-    )
+    bucket = Bucket.at(settings, connections=settings.threads, connect_seconds=connect_seconds)
     try:
-        async with open_threads(threads, "minio-store") as pool:
-            yield MinioStore(held, pool, part_size)
+        async with open_threads(settings.threads, "minio-store") as threads:
+            yield MinioStore(bucket, threads, part_size)
     finally:
-        held.close()
+        bucket.close()
 
 
-async def create_bucket(
-    host: str,
-    port: int,
-    *,
-    access_key: str,
-    secret_key: str,
-    bucket: str,
-    region: str = "us-east-1",
-    secure: bool = False,
-    connect_timeout: float = 2,
-    read_timeout: float = 10,
-) -> None:
+async def create_bucket(settings: Minio) -> None:
     """Make the bucket unless it is there; safe to call again and by several at once. Raises StoreUnavailable."""
-    held = Bucket.at(
-        host,
-        port,
-        name=bucket,
-        access_key=access_key,
-        secret_key=secret_key,
-        region=region,
-        secure=secure,
-        connections=1,
-        connect_timeout=connect_timeout,
-        read_timeout=read_timeout,
-    )
+    bucket = Bucket.at(settings, connections=1, connect_seconds=CONNECT_SECONDS)
     try:
-        async with open_threads(1, "minio-bucket") as pool:
-            await pool.run(partial(held.create, region))
+        async with open_threads(1, "minio-bucket") as threads:
+            await threads.run(partial(bucket.create, settings.region))
     finally:
-        held.close()
+        bucket.close()
 
 
 class MinioStore:
@@ -122,18 +81,8 @@ class MinioStore:
     @asynccontextmanager
     async def get(self, key: str, span: Span | None = None) -> AsyncIterator[Opened]:
         check_key(key)
-        reading = await self._threads.run(partial(self._bucket.open, key, span), undo=Reading.close)
-        try:
-            async with aclosing(self._chunks(reading)) as chunks:
-                yield Opened(size=reading.size, chunks=chunks)
-        finally:
-            reading.close()
-
-    async def _chunks(self, reading: Reading) -> AsyncGenerator[bytes, None]:
-        chunk = reading.first
-        while chunk:
-            yield chunk
-            chunk = await self._threads.run(reading.read) if reading.left else b""
+        async with opened(self._threads, partial(self._bucket.open, key, span)) as content:
+            yield content
 
     async def delete(self, key: str) -> None:
         check_key(key)

@@ -11,11 +11,11 @@ from internal.errors import DeadlinePassed
 from internal.images.events import Event
 from internal.images.model import Image, ListFilter, Rendition, Status
 from internal.queue.port import Channel, Message
+from internal.repository.conclude import DERIVE_STATUS
 from internal.repository.outbox import RECORD_HAPPENED
 from internal.repository.pool import Session
 from internal.repository.port import Locked
 from internal.repository.records import image_from
-from internal.repository.renditions import DERIVE_STATUS
 
 ADD_IMAGE: LiteralString = (
     """

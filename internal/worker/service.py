@@ -19,18 +19,27 @@ log = structlog.get_logger(__name__)
 
 
 def slots_of(settings: Settings) -> dict[Channel, int]:
-    """Tasks at once in each lane: about two a core for fast ones, since one alone leaves cores idle, and few for slow ones."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Tasks at once in each lane: enough fast ones that some fetch and store while others decode, and few slow ones."""
     return {
-        Channel.FAST: settings.worker.fast_slots or 2 * cores,
-        Channel.SLOW: settings.worker.slow_slots or max(1, cores // 2),
+        Channel.FAST: settings.worker.fast_slots or 4 * cores(),
+        Channel.SLOW: settings.worker.slow_slots or max(1, cores() // 2),
     }
+
+
+def decoders_of(settings: Settings, slots: dict[Channel, int]) -> int:
+    """Decoder processes: two a core, since one alone leaves it idle at times, and one for each slow task."""
+    return settings.sandbox.children or min(2 * cores(), slots[Channel.FAST]) + slots[Channel.SLOW]
+
+
+def cores() -> int:
+    """What this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 async def run_worker(settings: Settings, stopping: asyncio.Event) -> None:
     """Work until `stopping` is set, then finish what is in hand within the grace time, or give it back."""
     slots = slots_of(settings)
-    async with open_worker(settings, children=settings.sandbox.children or sum(slots.values())) as parts:
+    async with open_worker(settings, children=decoders_of(settings, slots)) as parts:
         lanes = Lanes(parts.queue, parts.workshop, find_handlers(), stopping)
         background = [
             asyncio.create_task(_housekeeping(parts.workshop, settings.worker.housekeeping_seconds), name="housekeeping"),

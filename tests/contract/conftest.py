@@ -11,6 +11,7 @@ from uuid import uuid4
 import psutil  # type: ignore[import-untyped]
 import pytest
 from minio.error import InvalidResponseError
+from msgspec.structs import replace
 
 from internal.objectstore.filesystem import open_filesystem_store
 from internal.objectstore.minio import create_bucket, open_minio_store
@@ -93,10 +94,7 @@ class BucketPlace(Place):
         return self._open_at(free_port())
 
     def _open_at(self, port: int) -> AbstractAsyncContextManager[ObjectStore]:
-        s3 = self._s3
-        return open_minio_store(
-            s3.host, port, access_key=s3.access_key, secret_key=s3.secret_key, bucket=self._bucket, secure=s3.secure
-        )
+        return open_minio_store(replace(self._s3.settings(self._bucket), port=port))
 
     def objects(self) -> list[str]:
         return [found.object_name or "" for found in self._client.list_objects(self._bucket, recursive=True)]
@@ -125,7 +123,7 @@ async def own_bucket(s3: S3Service) -> str:
     """A bucket for this suite, made twice over: creating it is idempotent."""
     name = f"contract-{uuid4().hex[:12]}"
     for _ in range(2):
-        await create_bucket(s3.host, s3.port, access_key=s3.access_key, secret_key=s3.secret_key, bucket=name, secure=s3.secure)
+        await create_bucket(s3.settings(name))
     return name
 
 

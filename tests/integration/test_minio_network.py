@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from functools import partial
 from uuid import uuid4
 
 import pytest
 from minio.error import InvalidResponseError
+from msgspec.structs import replace
 
 from internal.errors import StoreUnavailable
 from internal.images.keys import original_key
@@ -30,16 +30,8 @@ async def proxy(s3: S3Service) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 async def store(s3: S3Service, bucket: str, proxy: Proxy) -> AsyncIterator[ObjectStore]:
-    async with open_minio_store(
-        "127.0.0.1",
-        proxy.port,
-        access_key=s3.access_key,
-        secret_key=s3.secret_key,
-        bucket=bucket,
-        threads=2,
-        connect_timeout=PATIENCE,
-        read_timeout=PATIENCE,
-    ) as store:
+    settings = replace(s3.settings(bucket), host="127.0.0.1", port=proxy.port, threads=2, timeout_seconds=PATIENCE)
+    async with open_minio_store(settings, connect_seconds=PATIENCE) as store:
         yield store
 
 
@@ -204,14 +196,13 @@ async def test_every_reader_closes_its_answer_once(
 
 async def test_a_missing_bucket_is_an_outage_until_it_is_created(s3: S3Service, key: str) -> None:
     name = f"missing-{uuid4().hex[:12]}"
-    opened = partial(open_minio_store, s3.host, s3.port, access_key=s3.access_key, secret_key=s3.secret_key, secure=s3.secure)
-    create = partial(create_bucket, s3.host, s3.port, access_key=s3.access_key, secret_key=s3.secret_key, secure=s3.secure)
-    async with opened(bucket=name) as store:
+    settings = s3.settings(name)
+    async with open_minio_store(settings) as store:
         for call in (store.check(), store.stat(key), store.put(key, content(1), content_type="image/jpeg")):
             with pytest.raises(StoreUnavailable):
                 await call
 
-        await asyncio.gather(*(create(bucket=name) for _ in range(4)))
+        await asyncio.gather(*(create_bucket(settings) for _ in range(4)))
 
         await store.check()
     s3.client().remove_bucket(name)

@@ -3,7 +3,9 @@
 from typing import Literal, TypeAlias, TypeVar
 
 from minio import Minio
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, structs
+
+from internal import settings
 
 Source: TypeAlias = Literal["environment", "testcontainers", "wheels"]
 
@@ -33,6 +35,11 @@ class S3Service(Struct, frozen=True):
     access_key: str
     secret_key: str
     secure: bool = False
+
+    def settings(self, bucket: str) -> settings.Minio:
+        """For the adapter under test."""
+        given = {"host": self.host, "port": self.port, "access_key": self.access_key, "secret_key": self.secret_key}
+        return structs.replace(settings.load_settings({}).minio, **given, secure=self.secure, bucket=bucket)
 
     def client(self) -> Minio:
         """To look at the server behind the back of what is tested."""
