@@ -1,4 +1,4 @@
-"""Starting and stopping a process: one signal asks it to end, a second one insists."""
+"""Starting and stopping a process: a signal asks it to end, a later one insists."""
 
 import asyncio
 import errno
@@ -11,6 +11,8 @@ from typing import Any
 import uvloop
 
 from internal.settings import Settings, SettingsError, load_settings
+
+SAME_SIGNAL_SECONDS = 1.0
 
 
 def settings_or_exit() -> Settings:
@@ -34,18 +36,26 @@ def refuse_taken_port(variable: str, host: str, port: int) -> None:
 
 
 def run_until_signalled(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
-    """Run `work` on uvloop. SIGTERM or SIGINT sets its event, so that it can end in order; a second one cancels it."""
+    """Run `work` on uvloop. SIGTERM or SIGINT sets its event, so that it ends in order; a later one cancels it.
+
+    One Ctrl-C may arrive twice, from the terminal and from a parent that passes it on: within a second it is the same one.
+    """
 
     async def main() -> None:
         stopping = asyncio.Event()
         task = asyncio.ensure_future(work(stopping))
 
-        def stop() -> None:
-            if stopping.is_set():
-                task.cancel()
-            stopping.set()
-
         loop = asyncio.get_running_loop()
+        asked_at = 0.0
+
+        def stop() -> None:
+            nonlocal asked_at
+            if not stopping.is_set():
+                asked_at = loop.time()
+                stopping.set()
+            elif loop.time() - asked_at > SAME_SIGNAL_SECONDS:
+                task.cancel()
+
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
         try:
