@@ -152,6 +152,10 @@ class QueueUnavailable(Unavailable):
     """The queue does not answer. Uploads are kept and go on being accepted."""
 
 
+class ScratchUnavailable(Unavailable):
+    """There is no room for pictures in work. Give the worker more, or fewer slots."""
+
+
 class DeadlinePassed(Unavailable):
     """The upload took so long that its place was given up. Send it again."""
 

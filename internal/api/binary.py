@@ -1,6 +1,8 @@
 """Sending an object's bytes: small ones in one piece, larger ones as they come, ranges and conditions obeyed."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from urllib.parse import quote
 
@@ -11,7 +13,8 @@ from msgspec import Struct
 
 from internal.api.conditional import Representation, decide
 from internal.api.requests import ApiRequest
-from internal.objectstore.port import ObjectStore, Span
+from internal.errors import NotFound, NotStored
+from internal.objectstore.port import ObjectStore, Opened, Span
 
 ONE_PIECE_BYTES = 2**20
 
@@ -45,7 +48,8 @@ async def send(request: ApiRequest, store: ObjectStore, download: Download, cach
     if decision.status == 416:
         headers["content-range"] = f"bytes */{download.size}"
     if decision.status in (304, 412, 416):
-        return ASGIResponse(status_code=decision.status, headers=headers, media_type=download.content_type)
+        del headers["content-type"]
+        return ASGIResponse(status_code=decision.status, headers=headers, is_head_response=True)
     if decision.status == 206:
         headers["content-range"] = f"bytes {span.start}-{span.stop - 1}/{download.size}"
     headers["content-length"] = str(span.stop - span.start)
@@ -69,7 +73,7 @@ class StreamedObject(ASGIResponse):
         self._store, self._key, self._span = store, key, span
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
-        async with self._store.get(self._key, self._span) as opened:
+        async with self._opened() as opened:
             hung_up = asyncio.ensure_future(_hang_up(receive))
             try:
                 await self.start_response(send)
@@ -80,6 +84,15 @@ class StreamedObject(ASGIResponse):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             finally:
                 hung_up.cancel()
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[Opened]:
+        async with AsyncExitStack() as stack:
+            try:
+                opened = await stack.enter_async_context(self._store.get(self._key, self._span))
+            except NotStored as error:  # deleted between the look-up and now
+                raise NotFound from error
+            yield opened
 
 
 async def _hang_up(receive: Receive) -> None:

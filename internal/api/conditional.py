@@ -69,7 +69,7 @@ def _date(text: str | None) -> datetime | None:
         return None
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError, TypeError):  # what the parser raises for dates that can't be
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 

@@ -90,11 +90,14 @@ class Form:
     def requested(self) -> Requested:
         """What the form asks for. Raises InvalidRequest for JSON that is not what it should be."""
         processing = self._texts.get(PROCESSING)
+        metadata = self._json(METADATA, dict[str, Any], "a JSON object") or {}
+        if _holds_nul(metadata):
+            raise InvalidRequest(f"The part `{METADATA}` holds the character U+0000, which can't be kept.")
         return Requested(
             filename=self._filename,
             processing="|".join(processing) if processing else None,
             renditions=self._json(RENDITIONS, dict[str, str], "a JSON object of names and chains"),
-            metadata=self._json(METADATA, dict[str, Any], "a JSON object") or {},
+            metadata=metadata,
         )
 
     def _json(self, name: str, kind: Any, expected: str) -> Any:
@@ -105,6 +108,15 @@ class Form:
             return msgspec.json.decode(texts[0], type=kind)
         except (msgspec.MsgspecError, RecursionError) as error:
             raise InvalidRequest(f"The part `{name}` is not {expected}: {error}.") from error
+
+
+def _holds_nul(value: Any) -> bool:
+    """PostgreSQL's texts can hold every character but this one."""
+    if isinstance(value, dict):
+        return any(_holds_nul(part) for pair in value.items() for part in pair)
+    if isinstance(value, list):
+        return any(map(_holds_nul, value))
+    return isinstance(value, str) and "\0" in value
 
 
 def _clean(name: str | None) -> str | None:

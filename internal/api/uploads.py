@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 from litestar import post
@@ -12,7 +13,7 @@ from litestar.response.base import ASGIResponse
 from internal.api.answers import answer, response
 from internal.api.multipart import Form
 from internal.api.requests import ApiRequest, idempotency_key_of, owner_of, parts_of
-from internal.errors import ClientGone, PayloadTooLarge
+from internal.errors import ClientGone, PayloadTooLarge, Unavailable
 from internal.images.upload import Context, accept_upload
 
 FORM_BYTES = 2**18
@@ -23,6 +24,9 @@ LINGER_BYTES = 2**20
 
 LINGER_SECONDS = 2.0
 
+PLACE_SECONDS = 10.0
+"""How long an upload waits for a place among those in flight."""
+
 
 class Body:
     """A request's body as it comes, no more than `max_bytes` of it, and whether all of it has come."""
@@ -30,16 +34,21 @@ class Body:
     def __init__(self, request: ApiRequest, max_bytes: int) -> None:
         self._chunks = request.stream()
         self._left = max_bytes
+        self._cut = False
         self.complete = False
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Raises PayloadTooLarge at the byte that is too many: also of what a form may have before and behind its parts."""
-        async for chunk in self._chunks:
-            self._left -= len(chunk)
-            if self._left < 0:
-                raise PayloadTooLarge
-            yield chunk
-        self.complete = True
+        try:
+            async for chunk in self._chunks:
+                self._left -= len(chunk)
+                if self._left < 0:
+                    raise PayloadTooLarge
+                yield chunk
+        except asyncio.CancelledError:
+            self._cut = True  # the stream is at its end now, but the body is not
+            raise
+        self.complete = not self._cut
 
     async def linger(self) -> None:
         """Read a little more of a body that nobody wants, and drop it."""
@@ -48,6 +57,20 @@ class Body:
             async with asyncio.timeout(LINGER_SECONDS):
                 async for _ in self.chunks():
                     pass
+
+
+@asynccontextmanager
+async def _place(uploads: asyncio.Semaphore) -> AsyncIterator[None]:
+    """One of the places for uploads in flight. Raises Unavailable when none gets free in time."""
+    try:
+        async with asyncio.timeout(PLACE_SECONDS):
+            await uploads.acquire()
+    except TimeoutError as error:
+        raise Unavailable("Too many uploads are under way. Try again after the time in Retry-After.") from error
+    try:
+        yield
+    finally:
+        uploads.release()
 
 
 @post("/images", status_code=201)
@@ -68,7 +91,7 @@ async def upload_image(request: ApiRequest) -> ASGIResponse:
             timeout_seconds=parts.settings.server.upload_seconds,
             answer=partial(answer, 201),
         )
-        async with parts.uploads:
+        async with _place(parts.uploads):
             return response(await accept_upload(form, parts.ports, context))
     except ClientGone:
         raise

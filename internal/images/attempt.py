@@ -8,7 +8,8 @@ import hashlib
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -16,7 +17,7 @@ from typing import Any, Self, TypeVar
 import structlog
 from msgspec import Struct
 
-from internal.errors import DatabaseUnavailable, OriginalDamaged
+from internal.errors import DatabaseUnavailable, OriginalDamaged, ScratchUnavailable
 from internal.images.keys import result_key
 from internal.images.model import Claim, Result
 from internal.images.ports import Workshop
@@ -49,7 +50,8 @@ class Scratch:
         self._has_original = False
 
     def __enter__(self) -> Self:
-        self._folder = Path(tempfile.mkdtemp(prefix="task-", dir=self._parent))
+        with _room():
+            self._folder = Path(tempfile.mkdtemp(prefix="task-", dir=self._parent))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -66,7 +68,7 @@ class Scratch:
             return path
         digest = hashlib.sha256()
         async with workshop.store.get(claim.original_key) as opened:
-            with path.open("wb") as file:  # the folder is in memory: a write is a copy
+            with _room(), path.open("wb") as file:  # the folder is in memory: a write is a copy
                 async for chunk in opened.chunks:
                     digest.update(chunk)
                     file.write(chunk)
@@ -74,6 +76,15 @@ class Scratch:
             raise OriginalDamaged
         self._has_original = True
         return path
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """A scratch folder that is full or gone is an outage of ours and no fault of the picture's."""
+    try:
+        yield
+    except OSError as error:
+        raise ScratchUnavailable from error
 
 
 async def make_result(claim: Claim, workshop: Workshop, scratch: Scratch) -> Made:

@@ -33,15 +33,22 @@ HOUSEKEEPING = Origin("housekeeping", {}, b"")
 
 
 async def take_claim(task: Task, workshop: Workshop) -> Claim | None:
-    """Claim the task's next rendition; None when nothing is left of it."""
+    """Claim the task's next rendition; None when nothing is left of it.
+
+    A claim that finds nothing is repeated once: it may have waited for another's transaction, and seen what was before it.
+    """
     schedule = workshop.schedule
-    return await workshop.repository.renditions.claim(
-        task.image_id,
-        task.lane,
-        happened(EventType.IMAGE_PROCESSING_STARTED, task.image_id, ""),
-        lease_seconds=schedule.lease_seconds,
-        max_attempts=schedule.max_attempts,
-    )
+    for _ in range(2):
+        claim = await workshop.repository.renditions.claim(
+            task.image_id,
+            task.lane,
+            happened(EventType.IMAGE_PROCESSING_STARTED, task.image_id, ""),
+            lease_seconds=schedule.lease_seconds,
+            max_attempts=schedule.max_attempts,
+        )
+        if claim is not None:
+            return claim
+    return None
 
 
 async def publish_result(claim: Claim, made: Made, workshop: Workshop) -> None:

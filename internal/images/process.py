@@ -81,18 +81,20 @@ def _since(began: float) -> float:
 
 
 async def _resume(claim: Claim | None, workshop: Workshop) -> None:
-    """Wait until database and store answer, then give the interrupted claim back.
+    """Give the interrupted claim back, and wait until database and store answer: the slot takes nothing else meanwhile.
 
     INVARIANT: an outage is not poison: it burns no try (tests/integration/test_process.py::test_an_outage_burns_no_try).
     """
     while True:
-        await asyncio.sleep(workshop.schedule.pause_seconds)
         with contextlib.suppress(Unavailable):
+            if claim is not None:
+                await give_back(claim, workshop)  # before its lease runs out, and so before the store is asked
+                claim = None
+            await asyncio.sleep(workshop.schedule.pause_seconds)
             await workshop.repository.check()
             await workshop.store.check()
-            if claim is not None:
-                await give_back(claim, workshop)
             return
+        await asyncio.sleep(workshop.schedule.pause_seconds)
 
 
 async def _release(claim: Claim | None, workshop: Workshop) -> None:

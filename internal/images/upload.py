@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from internal.errors import DeadlinePassed, RequestTimeout, ServiceError, StoreUnavailable
+from internal.errors import DeadlinePassed, RequestTimeout, ServiceError, StoreUnavailable, Unavailable
 from internal.images.events import Event, EventType, happened
 from internal.images.idempotency import Reservation, Slip, fingerprint, reserved
 from internal.images.inspect import Inspection
@@ -80,8 +80,12 @@ async def _keep(
     image = _image(image_id, context.owner, original, chains, incoming, ports)
     try:
         return await _commit(image, ports, context, reservation, _fingerprint(original, chains, incoming))  # 3 referred to
-    except DeadlinePassed:
-        await ports.repository.unreferenced.abandon([key])  # 4 or listed again: the sweep may have been there before us
+    except Unavailable as error:
+        if isinstance(error, DeadlinePassed):
+            await ports.repository.unreferenced.abandon([key])  # 4 or listed again: the sweep may have been there before us
+        raise
+    except Exception:
+        await _clear(key, ports)
         raise
 
 
@@ -99,10 +103,16 @@ async def _store(key: str, incoming: Incoming, inspection: Inspection, ports: Po
     except StoreUnavailable:
         raise  # who knows what it has: the key stays listed
     except BaseException:
-        with contextlib.suppress(ServiceError):  # the put left nothing, says its contract; should this fail, the sweep looks
-            await asyncio.shield(ports.repository.unreferenced.forget(key))
+        await asyncio.shield(_clear(key, ports))
         raise
     return chains
+
+
+async def _clear(key: str, ports: Ports) -> None:
+    """Delete what a refused upload may have left, then forget its key; what can't be deleted now stays listed for the sweep."""
+    with contextlib.suppress(ServiceError):
+        await ports.store.delete(key)
+        await ports.repository.unreferenced.forget(key)
 
 
 async def _extending(

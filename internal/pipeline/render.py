@@ -201,9 +201,11 @@ def _errors_translated() -> Iterator[None]:
         yield
     except pyvips.Error as error:
         message = f"{error.message} {error.detail}"
-        if re.search(r"out of memory|unable to allocate|cannot allocate|failed to allocate", message, re.IGNORECASE):
+        if re.search(
+            r"out of memory|unable to allocate|cannot allocate|failed to allocate|no space left", message, re.IGNORECASE
+        ):
             raise DecoderOutOfMemory from error
-        if re.search(r"file too large|no space left", message, re.IGNORECASE):
+        if re.search(r"file too large", message, re.IGNORECASE):
             raise OutputTooLarge from error
         raise InvalidImage(f"The picture can't be decoded: {_reason(message)}.") from error
     except MemoryError as error:

@@ -39,4 +39,5 @@ def _headers(pairs: Sequence[tuple[str, bytes | None]]) -> tuple[str, dict[str, 
 
 
 def _text(value: bytes | None) -> str:
-    return (value or b"").decode("utf-8", errors="replace")
+    """What anybody may have written, as text that PostgreSQL can keep: it holds every character but U+0000."""
+    return (value or b"").decode("utf-8", errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -121,7 +121,8 @@ ABANDONED_RENDITIONS = """
       FROM renditions r JOIN images i ON i.id = r.image_id
      WHERE r.status = 'processing' AND r.lease_until < now()
      ORDER BY r.lease_until LIMIT %(limit)s
-       FOR NO KEY UPDATE OF i SKIP LOCKED
+       -- Locking the rendition too makes PostgreSQL look at its lease once more: a renewal may just have come.
+       FOR NO KEY UPDATE OF i, r SKIP LOCKED
 """
 
 OVERDUE_RENDITIONS = """

@@ -3,6 +3,7 @@
 import importlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,8 @@ from internal.settings import Database
 
 log = structlog.get_logger(__name__)
 
-STARTS = 2
+START_SECONDS = 60.0
+"""How long a server may take to recover after it was killed."""
 
 
 @contextmanager
@@ -39,18 +41,30 @@ def embedded_postgres(folder: Path, settings: Database) -> Iterator[Database]:
 def _start(folder: Path, settings: Database) -> Any:
     get_server = _import_starter()
     (folder / ".handle_pids.json").unlink(missing_ok=True)  # a killed run's entry would keep the server from ever being stopped
-    for attempt in range(1, STARTS + 1):
+    deadline = time.monotonic() + START_SECONDS
+    while True:
         try:
             server = get_server(folder, cleanup_mode=None)
             with psycopg.connect(_conninfo(_reached(server, settings))):
                 return server
-        except Exception as error:
-            if attempt == STARTS:
+        except Exception as error:  # whatever the starter raises: a stale pid file, or a server that still recovers
+            if time.monotonic() > deadline:
                 raise
-            log.warning("postgres.stale", error=type(error).__name__)
+            log.warning("postgres.not_there_yet", error=type(error).__name__)
             get_server.__globals__["PostgresServer"]._instances.clear()  # it keeps a handle of what it thinks is running
-            (folder / "postmaster.pid").unlink(missing_ok=True)
-    raise AssertionError("unreachable")
+            _clear_stale_pid(folder / "postmaster.pid")
+            time.sleep(0.5)
+
+
+def _clear_stale_pid(file: Path) -> None:
+    """Remove the pid file of a server that is dead; that of a living one keeps a second server off the folder, and stays."""
+    try:
+        pid = int(file.read_text().splitlines()[0])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError, IndexError):
+        command = b""
+    if b"postgres" not in command:
+        file.unlink(missing_ok=True)
 
 
 def _import_starter() -> Any:

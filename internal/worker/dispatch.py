@@ -62,7 +62,7 @@ def _dead_letter(delivery: Delivery, code: str, detail: str) -> DeadLetter:
     message = delivery.message
     return DeadLetter(
         code=code,
-        detail=detail,
+        detail=detail.replace("\0", "\N{REPLACEMENT CHARACTER}"),
         source=delivery.source,
         attempts=1,
         headers=dict(message.headers),

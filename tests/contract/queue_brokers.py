@@ -123,7 +123,9 @@ async def gate(address: Address) -> AsyncIterator[tuple[Address, Callable[[], Aw
                 await writer.drain()
 
     async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await asyncio.open_connection(*address)
+        host, port = address
+        unix = host.startswith("/")  # the folder of PostgreSQL's socket
+        there = await (asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}") if unix else asyncio.open_connection(host, port))
         flows.update(asyncio.ensure_future(flow(*pair)) for pair in ((reader, there[1]), (there[0], writer)))
 
     closed = await asyncio.start_server(lead, "127.0.0.1", 0)

@@ -75,7 +75,7 @@ class FullStack:
     """API and migrate, and as many workers as are asked for, against services that the test session shares."""
 
     def __init__(self, folder: Path, database: PostgresService, s3: S3Service, kafka: KafkaService, prefix: str) -> None:
-        self._folder, self._database, self._s3 = folder, database, s3
+        self._folder, self._database, self._s3, self._kafka = folder, database, s3, kafka
         self._bucket = f"{prefix}journey".lower()
         self._ports = {"SERVER_PORT": free_port(), "WORKER_PORT": free_port()}
         (folder / "scratch").mkdir()
@@ -102,12 +102,16 @@ class FullStack:
             **self._ports,
         }
 
+    def _to_migrate(self) -> dict[str, object]:
+        """The broker out of the wheel has no controller that could create topics; it makes them when they are asked for."""
+        return {**self._settings, **({"QUEUE_BACKEND": "postgres"} if self._kafka.source == "wheels" else {})}
+
     @contextmanager
     def serving(self) -> Iterator[Deployment]:
         """Migrated, and with an API; the bucket is removed at the end."""
         with ExitStack() as stack:
             stack.callback(self._remove_bucket)
-            with running("migrate", self._folder / "log", environment(**self._settings)) as migrate:
+            with running("migrate", self._folder / "log", environment(**self._to_migrate())) as migrate:
                 assert migrate.wait() == 0, migrate.said()
             api = stack.enter_context(running("api", self._folder / "log", environment(**self._settings)))
             http = stack.enter_context(client(int(str(self._ports["SERVER_PORT"]))))

@@ -22,7 +22,7 @@ def it_is_ready(service: Deployment) -> None:
     report = service.http.get("/health").json()
     assert report == {"status": "ok", "dependencies": {"database": "ok", "object_store": "ok", "queue": "ok"}}
     assert service.http.get("/health/live").json() == {"status": "ok"}
-    assert service.worker_health() == 200
+    wait_until(lambda: service.worker_health() == 200, within=30)
 
 
 def an_upload_is_processed(service: Deployment) -> None:

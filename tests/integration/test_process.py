@@ -1,16 +1,20 @@
 """Processing: one attempt wins, poison stops, delete wins (G1, G2, G3, G5)."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
 import msgspec
 import pytest
 
-from internal.errors import DecoderFailed, NotFound, NothingToRetry, RenditionExists, StoreUnavailable
+from internal.errors import DecoderFailed, NotFound, NothingToRetry, RenditionExists, ScratchUnavailable, StoreUnavailable
 from internal.images.attempt import AttemptLost, holding
 from internal.images.model import ANONYMOUS, Lane, Status, Task
 from internal.images.outcome import take_claim
 from internal.images.process import process_task
 from internal.images.renditions import add_rendition, retry_failed
+from internal.images.sweep import requeue_abandoned
+from internal.objectstore.port import Opened, Span, Stored
 from internal.sandbox.port import Rendered, RenderJob, Sandbox
 from tests import pictures
 from tests.integration.service import ORIGIN, Service, cancelled_at_end
@@ -189,6 +193,49 @@ async def test_an_outage_burns_no_try(service: Service) -> None:
 
     assert image.status == Status.PROCESSED
     assert (image.renditions[0].attempt, image.renditions[0].tries) == (4, 1)
+
+
+async def test_an_outage_that_outlasts_leases_burns_no_try(service: Service) -> None:
+    """Housekeeping goes on meanwhile: it must not take a claim that waits for the store for one of a dead worker."""
+    down = True
+
+    class Away:
+        def get(self, key: str, span: Span | None = None) -> AbstractAsyncContextManager[Opened]:
+            if down:
+                raise StoreUnavailable
+            return service.store.get(key, span)
+
+        async def check(self) -> None:
+            if down:
+                raise StoreUnavailable
+
+        async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> Stored:
+            return await service.store.put(key, content, content_type=content_type)
+
+    schedule = msgspec.structs.replace(service.workshop.schedule, lease_seconds=0.1)
+    workshop = msgspec.structs.replace(service.workshop, store=Away(), schedule=schedule)
+    image_id = await service.upload(pictures.jpeg())
+    working = asyncio.create_task(process_task(Task(image_id, Lane.FAST), workshop, ORIGIN))
+    async with cancelled_at_end(working):
+        for _ in range(20):
+            await requeue_abandoned(workshop)
+            await asyncio.sleep(0.02)
+        down = False
+        await asyncio.wait_for(working, 10)
+
+    rendition = await service.rendition(image_id)
+    assert (rendition.status, rendition.attempt, rendition.tries) == (Status.PROCESSED, 2, 1)
+
+
+async def test_a_full_scratch_is_an_outage_and_no_fault_of_the_picture(service: Service) -> None:
+    gone = service.workshop.scratch / "gone"
+    workshop = msgspec.structs.replace(service.workshop, scratch=gone)
+    image_id = await service.upload(pictures.jpeg())
+
+    with pytest.raises(ScratchUnavailable):  # the message stays in hand, and is tried again
+        await process_task(Task(image_id, Lane.FAST), workshop, ORIGIN)
+
+    assert (await service.rendition(image_id)).tries == 0
 
 
 async def test_a_cancelled_attempt_is_given_back(service: Service) -> None:

@@ -98,3 +98,15 @@ async def test_two_relays_publish_each_row_once(service: Service, listener: List
     await asyncio.gather(*(relay_of(service, queue, listener).drain() for _ in range(3)))
 
     assert len(queue.taken) == 20
+
+
+async def test_a_relay_survives_a_database_that_is_not_ready_for_it(service: Service, listener: Listener) -> None:
+    """Started before the tables are there, or while the database is read-only: it must not end, for nobody would miss it."""
+    queue = Collecting()
+    await service.session.run("ALTER TABLE outbox RENAME TO outbox_away")
+    async with cancelled_at_end(asyncio.create_task(relay_of(service, queue, listener).run())):
+        await asyncio.sleep(0.1)  # it fails meanwhile; did it not begin yet, the test would only be easier
+        await service.session.run("ALTER TABLE outbox_away RENAME TO outbox")
+        await service.upload(pictures.jpeg())
+
+        await eventually(lambda: len(queue.taken) == 2)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from internal.errors import (
+    ClientGone,
     DatabaseUnavailable,
     ImageTooLarge,
     InvalidImage,
@@ -103,6 +104,25 @@ async def test_a_slow_upload_ends(service: Service) -> None:
 
 async def test_a_failed_commit_leaves_the_object_listed(service: Service) -> None:
     """INVARIANT of internal/images/upload.py: what is stored and not referred to is listed."""
+
+    class Leaving:
+        """A database that goes away between the put and the commit."""
+
+        unreferenced = service.repository.unreferenced
+
+        @property
+        def images(self) -> object:
+            raise DatabaseUnavailable
+
+    ports = msgspec.structs.replace(service.ports, repository=Leaving())
+    with pytest.raises(DatabaseUnavailable):
+        await Service(ports, service.workshop, service.session).upload(pictures.jpeg())
+
+    assert await service.count("images") == 0
+    assert await service.keys() == await service.listed() != set()
+
+
+async def test_a_commit_that_the_database_refuses_leaves_nothing(service: Service) -> None:
     await service.session.run("ALTER TABLE events RENAME TO events_away")
     try:
         with pytest.raises(Exception, match="events"):
@@ -110,8 +130,7 @@ async def test_a_failed_commit_leaves_the_object_listed(service: Service) -> Non
     finally:
         await service.session.run("ALTER TABLE events_away RENAME TO events")
 
-    assert await service.count("images") == 0
-    assert await service.keys() == await service.listed() != set()
+    await _assert_nothing_left(service)
 
 
 async def test_a_store_that_is_down_leaves_the_key_listed(service: Service) -> None:
@@ -124,6 +143,23 @@ async def test_a_store_that_is_down_leaves_the_key_listed(service: Service) -> N
         await Service(ports, service.workshop, service.session).upload(pictures.jpeg())
 
     assert await service.count("images") == 0
+    assert len(await service.listed()) == 1
+
+
+async def test_what_a_broken_upload_left_stays_listed_when_it_can_not_be_deleted(service: Service) -> None:
+    """A client that hangs up while the store is down: parts of the picture may be there, and nobody else would know."""
+
+    class Stalled:
+        async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> Stored:
+            raise ClientGone
+
+        async def delete(self, key: str) -> None:
+            raise StoreUnavailable
+
+    ports = msgspec.structs.replace(service.ports, store=_as_store(Stalled()))
+    with pytest.raises(ClientGone):
+        await Service(ports, service.workshop, service.session).upload(pictures.jpeg())
+
     assert len(await service.listed()) == 1
 
 

@@ -55,6 +55,8 @@ async def test_the_picture_comes_out_as_it_went_in(size: int) -> None:
         (IMAGE + part("metadata", b"{}") + part("metadata", b"{}") + END, InvalidRequest, "twice"),
         (IMAGE + part("metadata", b"[1]") + END, InvalidRequest, "JSON object"),
         (IMAGE + part("metadata", b"{") + END, InvalidRequest, "JSON object"),
+        (IMAGE + part("metadata", b'{"a": [{"b": "\\u0000"}]}') + END, InvalidRequest, "U.0000"),
+        (IMAGE + part("metadata", b'{"\\u0000": 1}') + END, InvalidRequest, "U.0000"),
         (IMAGE + part("metadata", b'{"a":' * 5000 + b"1" + b"}" * 5000) + END, PayloadTooLarge, "metadata"),
         (IMAGE + part("metadata", b'{"a": "' + b"x" * 64 + b'"}') + END, PayloadTooLarge, "64 bytes"),
         (IMAGE + part("renditions", b'{"a": 1}') + END, InvalidRequest, "renditions"),
