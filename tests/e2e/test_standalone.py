@@ -33,6 +33,19 @@ def test_data_survive_a_restart(folder: Path) -> None:
         service.processed(picture)
 
 
+def test_killed_in_the_middle_it_starts_again_and_loses_nothing(folder: Path) -> None:
+    """No process is left that would hold the port, and the database that is left is taken over."""
+    with standalone(folder) as (service, process):
+        paths = [service.upload(pictures.photo_jpeg(2000, 1500), processing="resize:200x200") for _ in range(5)]
+        ours = [found for found in process.family() if any("cmd/" in word for word in found.cmdline())]
+        process.signal(signal.SIGKILL)
+        process.wait()
+        assert psutil.wait_procs(ours, timeout=30)[1] == []
+
+    with standalone(folder) as (service, _):
+        assert {service.settled(path)["status"] for path in paths} == {"processed"}
+
+
 def test_a_second_start_says_that_one_runs(folder: Path) -> None:
     with standalone(folder) as (service, first):
         with running("standalone", folder / "second", standalone_environment(folder)) as second:
