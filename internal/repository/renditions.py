@@ -25,20 +25,23 @@ CLAIM_RENDITION: LiteralString = (
     """
     -- G2, G3: the attempt rises before the file is opened, so that a decoder's death counts and a stale worker matches nothing.
     -- The image's row is locked first, as everywhere, so that a claim and a finish can't wait for each other.
+    -- What waits has a try left: who set it back looked. Should the maximum be lowered meanwhile, it gets that one all the same.
     WITH image AS MATERIALIZED (
         SELECT id, owner, status, original_key, sha256, media_type, width FROM images WHERE id = %(image_id)s FOR NO KEY UPDATE
     ), claimable AS (
         SELECT r.id, count(*) OVER () > 1 AS more FROM renditions r, image
-         WHERE r.image_id = image.id AND r.lane = %(lane)s AND r.tries < %(max_attempts)s
-           AND (r.status = 'uploaded' AND r.due_at <= now() OR r.status = 'processing' AND r.lease_until < now())
+         WHERE r.image_id = image.id AND r.lane = %(lane)s
+           AND (r.status = 'uploaded' AND r.due_at <= now()
+                OR r.status = 'processing' AND r.lease_until < now() AND r.tries < %(max_attempts)s)
          ORDER BY r.place LIMIT 1
     ), claimed AS (
         UPDATE renditions r
            SET status = 'processing', attempt = r.attempt + 1, tries = r.tries + 1,
                lease_until = now() + %(lease)s * interval '1 s'
           FROM claimable, image
-         WHERE r.id = claimable.id AND r.tries < %(max_attempts)s
-           AND (r.status = 'uploaded' AND r.due_at <= now() OR r.status = 'processing' AND r.lease_until < now())
+         WHERE r.id = claimable.id
+           AND (r.status = 'uploaded' AND r.due_at <= now()
+                OR r.status = 'processing' AND r.lease_until < now() AND r.tries < %(max_attempts)s)
         RETURNING r.id AS rendition_id, r.image_id, image.owner, r.name, r.pipeline, r.attempt, r.tries, image.original_key,
                   image.sha256 AS original_sha256, image.media_type, image.status AS image_status,
                   image.width IS NOT NULL AS size_known, claimable.more

@@ -154,6 +154,20 @@ async def test_poison_stops_after_its_tries_with_backoff_between(service: Servic
     assert exported[0]["headers"]["dead-letter-code"] == "decoder_died"
 
 
+async def test_a_maximum_that_is_lowered_leaves_nothing_waiting_for_ever(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    for _ in range(2):
+        await service.make_due(image_id)
+        await with_sandbox(service, Faulty(service.workshop.sandbox, 1, DecoderFailed())).process(image_id)
+    await service.make_due(image_id)
+
+    lowered = msgspec.structs.replace(service.workshop.schedule, max_attempts=1)
+    workshop = msgspec.structs.replace(service.workshop, schedule=lowered)
+    image = await Service(service.ports, workshop, service.session).process(image_id)
+
+    assert (image.status, image.renditions[0].tries) == (Status.PROCESSED, 3)
+
+
 async def test_a_retry_begins_anew_but_the_fence_rises(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     await with_sandbox(service, Faulty(service.workshop.sandbox, 1, DecoderFailed())).process(image_id)
