@@ -56,7 +56,7 @@ async def send(request: ApiRequest, store: ObjectStore, download: Download, cach
     if request.method == HttpMethod.HEAD:
         return ASGIResponse(status_code=decision.status, headers=headers, is_head_response=True)
     if span.stop - span.start <= ONE_PIECE_BYTES:
-        async with store.get(download.key, decision.span) as opened:
+        async with _opened(store, download.key, decision.span) as opened:
             body = b"".join([chunk async for chunk in opened.chunks])
         return ASGIResponse(body=body, status_code=decision.status, headers=headers)
     return StreamedObject(store, download.key, decision.span, status_code=decision.status, headers=headers)
@@ -73,7 +73,7 @@ class StreamedObject(ASGIResponse):
         self._store, self._key, self._span = store, key, span
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
-        async with self._opened() as opened:
+        async with _opened(self._store, self._key, self._span) as opened:
             hung_up = asyncio.ensure_future(_hang_up(receive))
             try:
                 await self.start_response(send)
@@ -85,14 +85,16 @@ class StreamedObject(ASGIResponse):
             finally:
                 hung_up.cancel()
 
-    @asynccontextmanager
-    async def _opened(self) -> AsyncIterator[Opened]:
-        async with AsyncExitStack() as stack:
-            try:
-                opened = await stack.enter_async_context(self._store.get(self._key, self._span))
-            except NotStored as error:  # deleted between the look-up and now
-                raise NotFound from error
-            yield opened
+
+@asynccontextmanager
+async def _opened(store: ObjectStore, key: str, span: Span | None) -> AsyncIterator[Opened]:
+    """The object, open. Raises NotFound when its image was deleted between the look-up and now."""
+    async with AsyncExitStack() as stack:
+        try:
+            opened = await stack.enter_async_context(store.get(key, span))
+        except NotStored as error:
+            raise NotFound from error
+        yield opened
 
 
 async def _hang_up(receive: Receive) -> None:

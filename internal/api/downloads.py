@@ -6,7 +6,6 @@ from litestar.response.base import ASGIResponse
 
 from internal.api.binary import Download, send
 from internal.api.requests import ApiRequest, image_id_of, owner_of, parts_of, wait_of
-from internal.errors import NotFound, NotStored
 from internal.images.fetch import choose_rendition, find_image, result_of, wait_for_rendition
 
 GET_AND_HEAD = [HttpMethod.GET, HttpMethod.HEAD]
@@ -41,10 +40,7 @@ async def original_bytes(request: ApiRequest, image_id: FromPath[str]) -> ASGIRe
 
 async def _sent(request: ApiRequest, download: Download) -> ASGIResponse:
     parts = parts_of(request)
-    try:
-        return await send(request, parts.ports.store, download, parts.settings.server.cache_control)
-    except NotStored as error:  # deleted between the look-up and now
-        raise NotFound from error
+    return await send(request, parts.ports.store, download, parts.settings.server.cache_control)
 
 
 def _stem(filename: str | None, image_id: str) -> str:

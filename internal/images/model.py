@@ -132,13 +132,6 @@ class Task(Struct, frozen=True):
     lane: Lane
 
 
-class Page(Struct, frozen=True):
-    """One page of a list, newest first; `next_cursor` is None on the last one."""
-
-    items: tuple[Image, ...]
-    next_cursor: str | None = None
-
-
 class ListFilter(Struct, frozen=True):
     """What a list is narrowed to. `limit` in images; `after` is the place of the last image of the page before."""
 

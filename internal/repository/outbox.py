@@ -37,10 +37,6 @@ POSTPONE_OUTGOING = """
     UPDATE outbox SET due_at = now() + %(seconds)s * interval '1 s' WHERE id = ANY(%(ids)s)
 """
 
-COUNT_OUTGOING = """
-    SELECT count(*) AS depth FROM outbox
-"""
-
 RECORD_HAPPENED: LiteralString = """
     -- Continues a WITH that has `happened (id, type, image_id, owner, data)`: the history, and a CloudEvent for who listens.
     recorded AS (
@@ -118,10 +114,6 @@ class PostgresOutbox:
 
     async def postpone(self, ids: Sequence[int], *, seconds: float) -> None:
         await self._session.run(POSTPONE_OUTGOING, {"ids": list(ids), "seconds": seconds})
-
-    async def depth(self) -> int:
-        depth: int = (await self._session.rows(COUNT_OUTGOING))[0]["depth"]
-        return depth
 
 
 class PostgresEvents:

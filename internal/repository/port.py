@@ -152,9 +152,6 @@ class Outbox(Protocol):
     async def postpone(self, ids: Sequence[int], *, seconds: float) -> None:
         """Let rows that the queue did not take wait."""
 
-    async def depth(self) -> int:
-        """How many rows wait."""
-
 
 class Events(Protocol):
     async def add(self, *events: Event) -> None:
