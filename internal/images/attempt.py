@@ -21,7 +21,7 @@ from internal.errors import DatabaseUnavailable, OriginalDamaged, ScratchUnavail
 from internal.images.keys import result_key
 from internal.images.model import Claim, Result
 from internal.images.ports import Workshop
-from internal.sandbox.port import Rendered, RenderJob
+from internal.sandbox.port import Encoded, Rendered, RenderJob
 
 log = structlog.get_logger(__name__)
 
@@ -92,27 +92,27 @@ async def make_result(claim: Claim, workshop: Workshop, scratch: Scratch) -> Mad
     clock = [time.perf_counter()]
     source = await scratch.original(claim, workshop)
     clock.append(time.perf_counter())
-    job = RenderJob(source, scratch.target, claim.pipeline, claim.media_type, workshop.limits)
+    job = RenderJob(source, scratch.target, claim.pipeline, claim.media_type, workshop.limits, want_facts=not claim.size_known)
     rendered = await workshop.sandbox.render(job)
     clock.append(time.perf_counter())
     key = result_key(claim.image_id, claim.rendition_id, claim.attempt)
     await workshop.repository.unreferenced.intend(key, seconds=workshop.schedule.intent_seconds)
-    await workshop.store.put(key, _file(scratch.target), content_type=rendered.content_type)
+    await workshop.store.put(key, _file(scratch.target), content_type=rendered.result.content_type)
     clock.append(time.perf_counter())
     steps = zip(("fetch_seconds", "render_seconds", "store_seconds"), clock, clock[1:], strict=False)
     durations = {name: round(after - before, 4) for name, before, after in steps}
-    return Made(_result(key, rendered), rendered, {**durations, "cpu_seconds": round(rendered.cpu_seconds, 4)})
+    return Made(_result(key, rendered.result), rendered, {**durations, "cpu_seconds": round(rendered.cpu_seconds, 4)})
 
 
-def _result(key: str, rendered: Rendered) -> Result:
+def _result(key: str, encoded: Encoded) -> Result:
     return Result(
         key=key,
-        sha256=rendered.sha256,
-        size=rendered.size,
-        width=rendered.width,
-        height=rendered.height,
-        frames=rendered.frames,
-        content_type=rendered.content_type,
+        sha256=encoded.sha256,
+        size=encoded.size,
+        width=encoded.width,
+        height=encoded.height,
+        frames=encoded.frames,
+        content_type=encoded.content_type,
     )
 
 

@@ -67,8 +67,8 @@ async def _publish(claim: Claim, made: Made, workshop: Workshop) -> None:
         await work.images.hold(claim.image_id)
         if not await work.renditions.finish(claim, result, _told(claim, EventType.RENDITION_COMPLETED, facts)):
             raise AttemptLost
-        if not claim.size_known:
-            await work.images.learn_size(claim.image_id, made.rendered.source_width, made.rendered.source_height)
+        if (learned := made.rendered.facts) is not None:
+            await work.images.learn_size(claim.image_id, learned.width, learned.height)
 
 
 async def fail_or_postpone(claim: Claim, error: ServiceError, workshop: Workshop, origin: Origin) -> bool:

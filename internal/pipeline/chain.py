@@ -40,6 +40,11 @@ class Chain(Struct, frozen=True):
         return option.enabled if option else True
 
     @property
+    def references(self) -> tuple[str, ...]:
+        """Ids of the images that the chain lays over this one, each once."""
+        return tuple(dict.fromkeys(reference for step in self.operations for reference in step.references))
+
+    @property
     def canonical(self) -> str:
         """The one text of all that mean this: presets spelled out, defaults left out, options in a fixed place.
 

@@ -19,6 +19,13 @@ class Operation(Struct, frozen=True, forbid_unknown_fields=True, tag_field="op",
     """One step of a chain. Subclasses give a `tag`, fields with `Meta(description=…)` and limits, an `example`, and `apply`."""
 
     example: ClassVar[str] = ""
+    streams: ClassVar[bool] = False
+    """Whether it looks at each row once, from top to bottom, and at all of them: such steps need no picture in memory."""
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Ids of the images whose pictures it needs; they are in `picture.overlays`."""
+        return ()
 
     def apply(self, picture: "Picture") -> "Picture":
         """The picture after this step. Lazy where libvips is; raises InvalidProcessing when this picture can't take the step."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -20,7 +20,8 @@ class Picture:
     """Immutable, as libvips' images are: each method returns another picture, and computes nothing yet unless it says so.
 
     `pixels` holds all frames, one below the other and all of one height. `delays` in milliseconds, one a frame; `loop` is how
-    often an animation plays, 0 for ever. `background` is what transparency is laid over when the result can't hold it.
+    often an animation plays, 0 for ever. `background` is what transparency is laid over when the result can't hold it. `overlays`
+    are the other pictures that the chain names, by image id.
     """
 
     pixels: Pixels
@@ -28,6 +29,7 @@ class Picture:
     delays: list[int] = field(default_factory=list)
     loop: int = 0
     background: Colour = WHITE
+    overlays: Mapping[str, Picture] = field(default_factory=dict)
 
     @property
     def width(self) -> int:

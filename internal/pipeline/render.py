@@ -23,7 +23,7 @@ from internal.pipeline.containers import png_without_text, require_whole_gif, re
 from internal.pipeline.encode import encode
 from internal.pipeline.formats import OutputFormat, output_format
 from internal.pipeline.picture import Picture, Pixels
-from internal.sandbox.port import Rendered, RenderLimits
+from internal.sandbox.port import Encoded, Facts, Rendered, RenderJob, RenderLimits
 
 LOADERS = {
     "image/jpeg": "jpegload",
@@ -47,35 +47,35 @@ class Header(Struct, frozen=True):
     has_alpha: bool
 
 
-def render(source: Path, target: Path, chain: Chain, media_type: str, limits: RenderLimits, scratch: Path) -> Rendered:
-    """Read `source`, apply `chain`, write `target`; `scratch` is a folder for what lies between and is left as it was.
+def render(job: RenderJob, chain: Chain, scratch: Path) -> Rendered:
+    """Do `job`, whose pipeline means `chain`; `scratch` is a folder for what lies between and is left as it was.
 
     Raises InvalidImage, ImageTooLarge, UnsupportedMediaType, InvalidProcessing, OutputTooLarge and DecoderOutOfMemory.
     """
     restrict_libvips()
-    if media_type not in LOADERS:
+    if job.media_type not in LOADERS:
         raise UnsupportedMediaType
+    limits = job.limits
     wall, cpu = time.perf_counter(), time.process_time()
-    with _errors_translated(), _readable(source, media_type, scratch) as path:
-        opened = _load(path, media_type)
-        header = _header(opened, media_type)
+    with _errors_translated(), _readable(job.source, job.media_type, scratch) as path:
+        opened = _load(path, job.media_type)
+        header = _header(opened, job.media_type)
         _require_within(header, limits)
-        result = output_format(chain.format, media_type, has_alpha=header.has_alpha)
-        options = _load_options(media_type, header, chain, result)
-        picture = _decoded(_load(path, media_type, **options) if options else opened, header, chain, result)
+        result = output_format(chain.format, job.media_type, has_alpha=header.has_alpha)
+        options = _load_options(job.media_type, header, chain, result)
+        picture = _decoded(_load(path, job.media_type, **options) if options else opened, header, chain, result)
         for operation in chain.operations:
             picture = operation.apply(picture)
             _require_small(picture, limits)
-        encode(picture, target, result, chain.quality)
-    size = target.stat().st_size
+        encode(picture, job.target, result, chain.quality)
+    size = job.target.stat().st_size
     if size > limits.max_output_bytes:
         raise OutputTooLarge(f"The result has {size} bytes; at most {limits.max_output_bytes} are made.")
-    with target.open("rb") as file:
+    with job.target.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Rendered(
-        picture.width, picture.height, picture.frames, size, digest, result.media_type,
-        header.width, header.height, time.perf_counter() - wall, time.process_time() - cpu,
-    )  # fmt: skip
+    encoded = Encoded(picture.width, picture.height, picture.frames, size, digest, result.media_type)
+    facts = Facts(header.width, header.height, header.frames, header.has_alpha, "#000000", "") if job.want_facts else None
+    return Rendered(encoded, None, facts, time.perf_counter() - wall, time.process_time() - cpu)
 
 
 @cache

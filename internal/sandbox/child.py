@@ -51,7 +51,7 @@ def _private_streams() -> tuple[BinaryIO, BinaryIO]:
 
 def _render(grammar: Grammar, job: RenderJob) -> Reply:
     try:
-        return Done(render(job.source, job.target, grammar.parse(job.pipeline), job.media_type, job.limits, Path.cwd()))
+        return Done(render(job, grammar.parse(job.pipeline), Path.cwd()))
     except MemoryError:
         return Refused(DecoderOutOfMemory.code, DecoderOutOfMemory().detail, fatal=True)
     except ServiceError as error:

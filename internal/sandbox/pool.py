@@ -9,11 +9,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
+from typing import TypeAlias
 
 from internal.errors import DecoderFailed
 from internal.sandbox.decoder import Confines, Decoder, DiedIdle
 from internal.sandbox.port import Rendered, RenderJob, Sandbox
 from internal.sandbox.scratch import held_folder
+
+Files: TypeAlias = tuple[Path | None, ...]
 
 
 class DecoderPool(Sandbox):
@@ -52,7 +55,7 @@ class DecoderPool(Sandbox):
                 except DiedIdle:
                     continue
                 finally:
-                    await self._give_back(decoder, failed=None if rendered else job.target)
+                    await self._give_back(decoder, failed=() if rendered else (job.target, job.alternative))
 
     async def check(self) -> None:
         if self._busy or any(decoder.fit for decoder in self._idle):
@@ -85,8 +88,8 @@ class DecoderPool(Sandbox):
         self._busy.add(decoder)
         return decoder
 
-    async def _give_back(self, decoder: Decoder, failed: Path | None = None) -> None:
-        """`failed`: the target of a picture that came to nothing. It is removed once the child can't write it any more."""
+    async def _give_back(self, decoder: Decoder, failed: Files = ()) -> None:
+        """`failed`: the files of a picture that came to nothing. They are removed once the child can't write them any more."""
         if decoder.fit and not self._closed:
             _remove(failed)
             self._busy.discard(decoder)
@@ -97,15 +100,16 @@ class DecoderPool(Sandbox):
         burial.add_done_callback(self._burials.discard)
         await asyncio.shield(burial)
 
-    async def _bury(self, decoder: Decoder, failed: Path | None) -> None:
+    async def _bury(self, decoder: Decoder, failed: Files) -> None:
         await decoder.close()
         self._busy.discard(decoder)
         _remove(failed)
 
 
-def _remove(path: Path | None) -> None:
-    if path is not None:
-        path.unlink(missing_ok=True)
+def _remove(files: Files) -> None:
+    for file in files:
+        if file is not None:
+            file.unlink(missing_ok=True)
 
 
 @asynccontextmanager

@@ -17,21 +17,32 @@ class RenderLimits(Struct, frozen=True):
     max_output_bytes: int
 
 
+class Overlay(Struct, frozen=True):
+    """Another picture that a pipeline lays over this one: its file, and what its upload's bytes said it is."""
+
+    path: Path
+    media_type: str
+
+
 class RenderJob(Struct, frozen=True):
-    """Read `source`, apply `pipeline` (canonical text), write `target`. `media_type` is what the upload's bytes said."""
+    """Read `source`, apply `pipeline` (canonical text), write `target`. `media_type` is what the upload's bytes said.
+
+    `alternative`: where the second file of `format:auto` goes. `overlays`: by image id, each picture that the pipeline names.
+    `want_facts`: look for the Facts too.
+    """
 
     source: Path
     target: Path
     pipeline: str
     media_type: str
     limits: RenderLimits
+    alternative: Path | None = None
+    overlays: dict[str, Overlay] = {}
+    want_facts: bool = False
 
 
-class Rendered(Struct, frozen=True):
-    """What lies in `target` now: one frame's `width` and `height` in pixels, `size` in bytes, `sha256` in hexadecimal.
-
-    `source_width`, `source_height`: the original's, in pixels as stored. `seconds` on the wall, `cpu_seconds` of the child.
-    """
+class Encoded(Struct, frozen=True):
+    """One file that was made: one frame's `width` and `height` in pixels, `size` in bytes, `sha256` in hexadecimal."""
 
     width: int
     height: int
@@ -39,8 +50,28 @@ class Rendered(Struct, frozen=True):
     size: int
     sha256: str
     content_type: str
-    source_width: int
-    source_height: int
+
+
+class Facts(Struct, frozen=True):
+    """What only a decode can tell of an original: `width` and `height` of a frame in pixels as stored (before orientation).
+
+    `dominant_colour` is `#rrggbb`; `thumbhash` is base64 of https://evanw.github.io/thumbhash/, of the upright picture.
+    """
+
+    width: int
+    height: int
+    frames: int
+    has_alpha: bool
+    dominant_colour: str
+    thumbhash: str
+
+
+class Rendered(Struct, frozen=True):
+    """What lies in `target` now, and in `alternative` when that is not None. `seconds` on the clock, `cpu_seconds` of CPU."""
+
+    result: Encoded
+    alternative: Encoded | None
+    facts: Facts | None
     seconds: float
     cpu_seconds: float
 
@@ -52,7 +83,7 @@ class Sandbox(Protocol):
     """
 
     async def render(self, job: RenderJob) -> Rendered:
-        """Render one picture; waits for a free child. Leaves no file but `target`, and that only on success.
+        """Render one picture; waits for a free child. Leaves no file but `target` and `alternative`, and those only on success.
 
         Raises one of errors.PERMANENT, which no later attempt can mend; or, when the child died and is replaced: DecoderFailed,
         DecoderOutOfMemory or DecoderTimeout. Cancelling kills the child at once.

@@ -11,7 +11,7 @@ import pyvips
 
 from internal.pipeline.grammar import Grammar
 from internal.pipeline.render import render
-from internal.sandbox.port import RenderLimits
+from internal.sandbox.port import RenderJob, RenderLimits
 from tests import pictures
 
 LIMITS = RenderLimits(
@@ -32,7 +32,7 @@ def made(tmp_path: Path) -> Callable[[bytes, str, str], pyvips.Image]:
     def run(data: bytes, chain: str, media_type: str) -> pyvips.Image:
         source, target = tmp_path / "source", tmp_path / "target"
         source.write_bytes(data)
-        render(source, target, Grammar().parse(chain), media_type, LIMITS, tmp_path)
+        render(RenderJob(source, target, chain, media_type, LIMITS), Grammar().parse(chain), tmp_path)
         return pyvips.Image.new_from_file(str(target)).copy_memory()
 
     return run

@@ -45,8 +45,8 @@ class Bench:
     async def is_unharmed(self) -> Rendered:
         """Another picture comes out as it should."""
         rendered = await self.pool.render(self.job(pictures.jpeg(64, 48)))
-        assert (rendered.width, rendered.height) == (20, 15)
-        assert self.target.stat().st_size == rendered.size
+        assert (rendered.result.width, rendered.result.height) == (20, 15)
+        assert self.target.stat().st_size == rendered.result.size
         self.target.unlink()
         return rendered
 

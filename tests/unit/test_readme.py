@@ -155,11 +155,11 @@ assert "pyvips" not in sys.modules
 
 from pathlib import Path
 from internal.pipeline.render import render
-from internal.sandbox.port import RenderLimits
+from internal.sandbox.port import RenderJob, RenderLimits
 
 folder = Path(sys.argv[1])
 limits = RenderLimits(1000, 1000, 10**6, 10, 10**6, 10**6)
-render(folder / "source", folder / "target", chain, "image/png", limits, folder)
+render(RenderJob(folder / "source", folder / "target", chain.canonical, "image/png", limits), chain, folder)
 
 import pyvips
 pixels = pyvips.Image.new_from_file(str(folder / "target"))

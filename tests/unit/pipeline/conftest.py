@@ -8,7 +8,7 @@ import pytest
 
 from internal.pipeline.grammar import Grammar
 from internal.pipeline.render import render
-from internal.sandbox.port import Rendered, RenderLimits
+from internal.sandbox.port import Encoded, RenderJob, RenderLimits
 
 LIMITS = RenderLimits(
     max_width=20_000,
@@ -18,7 +18,7 @@ LIMITS = RenderLimits(
     max_output_pixels=50_000_000,
     max_output_bytes=50_000_000,
 )
-Renderer: TypeAlias = Callable[..., tuple[Rendered, Path]]
+Renderer: TypeAlias = Callable[..., tuple[Encoded, Path]]
 
 
 @pytest.fixture
@@ -26,13 +26,13 @@ def rendered(tmp_path: Path) -> Renderer:
     """`rendered(data, chain, media_type)` gives the facts and the file of the result; raises what render raises."""
     grammar = Grammar(presets={"tiny": "resize:10x10|format:webp"})
 
-    def run(data: bytes, chain: str, media_type: str = "image/jpeg", limits: RenderLimits = LIMITS) -> tuple[Rendered, Path]:
+    def run(data: bytes, chain: str, media_type: str = "image/jpeg", limits: RenderLimits = LIMITS) -> tuple[Encoded, Path]:
         source, target, scratch = tmp_path / "source", tmp_path / "target", tmp_path / "scratch"
         source.write_bytes(data)
         scratch.mkdir(exist_ok=True)
         target.unlink(missing_ok=True)
-        facts = render(source, target, grammar.parse(chain), media_type, limits, scratch)
+        made = render(RenderJob(source, target, chain, media_type, limits), grammar.parse(chain), scratch)
         assert not list(scratch.iterdir())
-        return facts, target
+        return made.result, target
 
     return run

@@ -70,7 +70,6 @@ def test_size(chain: str, size: tuple[int, int], make: object, media_type: str, 
 
     image = pyvips.Image.new_from_file(str(path))
     assert (facts.width, facts.height) == (image.width, image.height) == size
-    assert (facts.source_width, facts.source_height) == (640, 480)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +107,6 @@ def test_a_picture_is_turned_upright_first(orientation: int, chain: str, rendere
 
     assert corners(path) == ([RED, GREEN, BLUE, WHITE])
     assert facts.width > facts.height
-    assert (facts.source_width, facts.source_height) == ((640, 480) if orientation < 5 else (480, 640))
 
 
 def test_the_box_is_that_of_the_upright_picture(rendered: Renderer) -> None:
