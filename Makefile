@@ -8,6 +8,8 @@ PY      := $(VENV)/bin/python
 READY   := $(VENV)/.ready
 COMPOSE := docker compose
 WORKERS ?= 1
+MINUTES ?= 5
+SEED    ?=
 LOCK    := $(VENV)/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
            --no-emit-index-url --no-emit-trusted-host --no-emit-options
 
@@ -54,6 +56,15 @@ migrate: setup ## bring database, bucket and topics up to date (settings from th
 test: setup ## all tests; services from containers, or from wheels where there is no Docker
 	@exec $(PY) -m pytest
 
+faults: setup ## the guarantees under fault, at length; `make test` has a short version
+	@FAULTS=long exec $(PY) -m pytest tests/faults
+
+soak: setup ## random load, faults and deletes for MINUTES=5 in each deployment (SEED=n again), then the checker
+	@exec $(PY) -m tests.faults.soak $(MINUTES) $(SEED)
+
+fuzz: setup ## send mutants of good pictures through the sandbox; FUZZ_MUTANTS=2100 FUZZ_SEED=1
+	@exec $(PY) -m tests.hostile.fuzz
+
 lint: setup ## ruff, mypy, and the arrows between the folders
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
@@ -73,4 +84,4 @@ lock: ## bring both locks in step with pyproject.toml: for developers, and for t
 	@$(LOCK) --extra dev --output-file requirements.lock pyproject.toml
 	@$(LOCK) --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
 
-.PHONY: help setup run dev demo up infra down logs ps migrate test lint format bench lock
+.PHONY: help setup run dev demo up infra down logs ps migrate test fuzz faults soak lint format bench lock

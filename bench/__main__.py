@@ -1,4 +1,4 @@
-"""`python -m bench`: measure both deployments in one go, print the tables, keep them in bench/results."""
+"""`python -m bench`: measure rendering alone and both deployments in one go, print the tables, keep them in bench/results."""
 
 import argparse
 import os
@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -15,20 +16,29 @@ from bench.render import confine_libvips
 confine_libvips()  # before anything imports pyvips
 
 from bench.deployments import OPENERS, Deployment  # noqa: E402
-from bench.parts import latency, memory, uploads, worker  # noqa: E402
+from bench.parts import chains, children, lanes, latency, memory, peers, uploads, worker  # noqa: E402
 from bench.parts.scale import FULL, QUICK, Scale  # noqa: E402
 from bench.pictures import SMALL, TWELVE, TWO, picture  # noqa: E402
 from bench.programs import ProgramFailed  # noqa: E402
 from bench.report import Report, Result, new_report, print_result, write  # noqa: E402
+from bench.requests import RequestFailed  # noqa: E402
 from internal.logs import configure_logging  # noqa: E402
 from internal.settings import Logging  # noqa: E402
 
-PARTS: dict[str, Callable[[Deployment, Scale], Result]] = {
+ALONE: dict[str, Callable[[Scale], Result]] = {
+    "chains": chains.measure,
+    "peers": peers.measure,
+    "children": children.measure,
+}
+"""Parts that need nothing but the sandbox."""
+DEPLOYED: dict[str, Callable[[Deployment, Scale], Result]] = {
     "worker": worker.measure,
     "upload": uploads.measure,
     "latency": latency.measure,
+    "lanes": lanes.measure,
     "memory": memory.measure,
 }
+"""Parts that are measured in each deployment."""
 
 
 def main() -> None:
@@ -39,45 +49,52 @@ def main() -> None:
     print(f"{report.machine}; load {report.load[0]:.1f}")
     for size in (TWELVE, TWO, SMALL):
         print(f"{size.name}: {size.width}x{size.height}, {picture(size).stat().st_size / 1e6:.2f} MB")
-    failed = False
+    scale = QUICK if options.quick else FULL
+    complete = True
     try:
-        for name in options.deployment:
-            failed |= not _measure(name, options.only, QUICK if options.quick else FULL, report)
+        for part in (name for name in ALONE if name in options.only):
+            complete &= _kept(report, part, partial(ALONE[part], scale))
+        if parts := [name for name in DEPLOYED if name in options.only]:
+            for name in options.deployment:
+                complete &= _measure(name, parts, scale, report)
     except KeyboardInterrupt:
         sys.exit("stopped")
     finally:
         report.load.append(os.getloadavg()[0])
         if report.results:
             print(f"\nkept in {write(report)}")
-    sys.exit(int(failed))
+    sys.exit(int(not complete))
 
 
 def _measure(name: str, parts: list[str], scale: Scale, report: Report) -> bool:
-    """Every part in one deployment; false when one could not be measured. What the marks say is no failure."""
-    complete = True
+    """The parts in one deployment; false when one could not be measured."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, OPENERS[name](Path(folder)) as deployment:
         report.deployments[deployment.name] = deployment.described
         print(f"\n{deployment.name}: {deployment.described}", flush=True)
-        for part in parts:
-            try:
-                result = PARTS[part](deployment, scale)
-            except ProgramFailed as error:
-                print(f"\n{part} ({deployment.name}) could not be measured: {error}", file=sys.stderr)
-                complete = False
-                continue
-            report.results.append(result)
-            print_result(result)
-            sys.stdout.flush()
-    return complete
+        kept = [_kept(report, part, partial(DEPLOYED[part], deployment, scale)) for part in parts]
+        return all(kept)
+
+
+def _kept(report: Report, part: str, measure: Callable[[], Result]) -> bool:
+    """Measure, print and keep one part; false when it could not be measured. What the marks say is no failure."""
+    try:
+        result = measure()
+    except (ProgramFailed, RequestFailed) as error:
+        print(f"\n{part} could not be measured: {error}", file=sys.stderr)
+        return False
+    report.results.append(result)
+    print_result(result)
+    sys.stdout.flush()
+    return True
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round of everything")
-    parser.add_argument("--only", action="append", choices=[*PARTS], help="this part only; may be repeated")
+    parser.add_argument("--only", action="append", choices=[*ALONE, *DEPLOYED], help="this part only; may be repeated")
     parser.add_argument("--deployment", action="append", choices=[*OPENERS], help="this deployment only")
     options = parser.parse_args()
-    options.only = options.only or [*PARTS]
+    options.only = options.only or [*ALONE, *DEPLOYED]
     options.deployment = options.deployment or [*OPENERS]
     return options
 

@@ -6,8 +6,8 @@ decode as one from a camera. A flat picture would decode in half the time and fl
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pyvips
 from msgspec import Struct
@@ -35,7 +35,7 @@ SMALL = Size("100 kB", 640, 480, 6)
 
 def picture(size: Size) -> Path:
     """The JPEG of this size."""
-    return _kept(f"{size.width}x{size.height}.jpg", lambda: bytes(_photo(size).jpegsave_buffer(Q=QUALITY, keep="none")))
+    return kept(f"{size.width}x{size.height}.jpg", lambda: bytes(photo(size).jpegsave_buffer(Q=QUALITY, keep="none")))
 
 
 def big_file(length: int) -> Path:
@@ -45,10 +45,11 @@ def big_file(length: int) -> Path:
         small = picture(SMALL).read_bytes()
         return small + os.urandom(length - len(small))
 
-    return _kept(f"{length}.jpg", make)
+    return kept(f"{length}.jpg", make)
 
 
-def _kept(name: str, make: Any) -> Path:
+def kept(name: str, make: Callable[[], bytes]) -> Path:
+    """The file of this name; its bytes are made when it is not there yet."""
     folder = Path(tempfile.gettempdir()) / f"image-processor-bench-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"v{VERSION}-{name}"
@@ -59,7 +60,8 @@ def _kept(name: str, make: Any) -> Path:
     return path
 
 
-def _photo(size: Size) -> pyvips.Image:
+def photo(size: Size) -> pyvips.Image:
+    """The pixels of a picture of this size, not computed yet."""
     light = _clouds(size, cell=512, strength=70, seed=1)
     texture = _clouds(size, cell=96, strength=30, seed=2) + _clouds(size, cell=16, strength=14, seed=3)
     edges = (_clouds(size, cell=256, strength=1, seed=4) > 0).ifthenelse(25, -25)

@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from internal.settings import PROJECT
+from internal.logs import configure_logging
+from internal.settings import PROJECT, Logging
 
 T = TypeVar("T")
 
@@ -73,10 +74,16 @@ def service(script: str, port: int, environment: Mapping[str, str], log: Path) -
 
 
 def run(module: str, order: Any, outcome: type[T]) -> T:
-    """Give `order` to a program of ours and return its outcome. Raises ProgramFailed."""
+    """Give `order` to a Python program of ours and return its outcome. Raises ProgramFailed."""
+    return run_command([sys.executable, "-m", module], order, outcome)
+
+
+def run_command(command: list[str], order: Any, outcome: type[T], environment: Mapping[str, str] | None = None) -> T:
+    """Give `order` to a program as JSON on stdin and return its outcome; `environment` is added to ours. Raises ProgramFailed."""
     process = subprocess.Popen(
-        [sys.executable, "-m", module],
+        command,
         cwd=PROJECT,
+        env={**os.environ, **(environment or {})},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -86,18 +93,19 @@ def run(module: str, order: Any, outcome: type[T]) -> T:
     try:
         answer, errors = process.communicate(msgspec.json.encode(order, enc_hook=str), timeout=PROGRAM_SECONDS)
     except subprocess.TimeoutExpired as error:
-        raise ProgramFailed(f"{module} took more than {PROGRAM_SECONDS:g} s") from error
+        raise ProgramFailed(f"{command[-1]} took more than {PROGRAM_SECONDS:g} s") from error
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # its own children, when it did not live to end them
         process.wait()
     if process.returncode != 0:
-        raise ProgramFailed(f"{module}: {errors.decode(errors='replace').strip()[-2000:]}")
+        raise ProgramFailed(f"{command[-1]}: {errors.decode(errors='replace').strip()[-2000:]}")
     return msgspec.json.decode(answer, type=outcome)
 
 
 def taken_order(kind: type[T]) -> T:
-    """In a program of ours: what it was asked to do."""
+    """In a program of ours: what it was asked to do. From here on only what goes wrong is logged."""
+    configure_logging(Logging(level="warning", format="console"), "bench")
     return msgspec.json.decode(sys.stdin.buffer.read(), type=kind, dec_hook=lambda wanted, value: wanted(value))
 
 

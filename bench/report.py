@@ -16,7 +16,10 @@ RESULTS = PROJECT / "bench" / "results"
 
 
 class Result(Struct):
-    """One part's table in one deployment. `raw`: every single value, for whoever wants to look again."""
+    """One part's table in one deployment, which is empty for what needs none. `raw`: every single value, to look again.
+
+    `short`: the columns that the README shows; all when there are none.
+    """
 
     part: str
     title: str
@@ -25,6 +28,11 @@ class Result(Struct):
     rows: list[list[str]]
     notes: list[str]
     raw: dict[str, Any]
+    short: list[str] = []
+
+    @property
+    def heading(self) -> str:
+        return f"{self.title} ({self.deployment})" if self.deployment else self.title
 
 
 class Report(Struct):
@@ -64,7 +72,7 @@ def by_name(values: list[dict[str, float]], scale: float = 1000.0, digits: int =
 
 def print_result(result: Result) -> None:
     widths = [max(len(row[place]) for row in [result.columns, *result.rows]) for place in range(len(result.columns))]
-    print(f"\n{result.title}  ({result.deployment})")
+    print(f"\n{result.heading}")
     for row in [result.columns, ["-" * width for width in widths], *result.rows]:
         print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     for note in result.notes:
@@ -85,10 +93,15 @@ def _markdown(report: Report) -> str:
     lines = [f"# Measured {report.began}", "", f"{report.machine}; load {', '.join(f'{load:.1f}' for load in report.load)}", ""]
     lines += [f"- {name}: {described}" for name, described in report.deployments.items()]
     for result in report.results:
-        lines += ["", f"## {result.title} ({result.deployment})", ""]
-        lines += [_line(result.columns), _line(["---"] * len(result.columns)), *map(_line, result.rows), ""]
+        lines += ["", f"## {result.heading}", ""]
+        lines += [*table(result.columns, result.rows), ""]
         lines += [f"- {note}" for note in result.notes]
     return "\n".join(lines) + "\n"
+
+
+def table(columns: list[str], rows: list[list[str]]) -> list[str]:
+    """The lines of a table in Markdown."""
+    return [_line(columns), _line(["---"] * len(columns)), *map(_line, rows)]
 
 
 def _line(cells: list[str]) -> str:

@@ -67,6 +67,10 @@ class Connection:
         request = f"GET /api/v1/images/{image_id} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nPrefer: wait={seconds}\r\n\r\n"
         return self._exchange(request.encode(), 200)
 
+    def delete(self, image_id: UUID) -> None:
+        """Delete the image; what was still to be made of it is not made."""
+        self._exchange(f"DELETE /api/v1/images/{image_id} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n\r\n".encode(), 200)
+
     def _exchange(self, request: bytes, status: int) -> bytes:
         self._socket.sendall(request)
         received = bytearray()

@@ -156,6 +156,10 @@ class ScratchUnavailable(Unavailable):
     """There is no room for pictures in work. Give the worker more, or fewer slots."""
 
 
+class SandboxUnavailable(Unavailable):
+    """No decoder can be started. The machine may be out of memory or of processes."""
+
+
 class DeadlinePassed(Unavailable):
     """The upload took so long that its place was given up. Send it again."""
 
@@ -176,7 +180,10 @@ class DecoderFailed(ServiceError):
 
 
 class DecoderOutOfMemory(DecoderFailed):
-    """The picture took more memory than a decoder may use."""
+    """The picture took more memory than a decoder may use.
+
+    Also when the system killed the decoder (SIGKILL): that is what it does when a machine or a container is out of memory.
+    """
 
     code = "decoder_out_of_memory"
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import uvloop
 
+from internal.configured import configured_grammar
 from internal.settings import Settings, SettingsError, load_settings
 
 SAME_SIGNAL_SECONDS = 1.0
@@ -18,7 +19,9 @@ SAME_SIGNAL_SECONDS = 1.0
 def settings_or_exit() -> Settings:
     """The settings, or one line on the terminal and exit code 2."""
     try:
-        return load_settings()
+        settings = load_settings()
+        configured_grammar(settings)
+        return settings
     except SettingsError as error:
         sys.exit(f"configuration: {error}")
 

@@ -127,6 +127,13 @@ class Storage(Struct, frozen=True, forbid_unknown_fields=True):
     ]
 
 
+class CircuitBreaker(Struct, frozen=True, forbid_unknown_fields=True):
+    failures: Annotated[
+        int, env("BREAKER_FAILURES", "Outages in a row after which database or store are left alone for a while.", ge=1)
+    ]
+    seconds: Annotated[float, env("BREAKER_SECONDS", "How long they are left alone, in seconds.", gt=0)]
+
+
 class QueueSettings(Struct, frozen=True, forbid_unknown_fields=True):
     backend: Annotated[Literal["kafka", "postgres"], env("QUEUE_BACKEND", "What carries tasks from the API to the worker.")]
     visibility_seconds: Annotated[
@@ -154,12 +161,16 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_operations: Annotated[int, env("MAX_OPERATIONS", "Longest pipeline, in operations.", ge=1)]
     max_renditions: Annotated[int, env("MAX_RENDITIONS", "Most renditions of one image.", ge=1)]
     max_metadata_bytes: Annotated[int, env("MAX_METADATA_BYTES", "Largest metadata, in bytes of JSON.", ge=2)]
+    heif_input: Annotated[bool, env("HEIF_INPUT", "Take AVIF and HEIF pictures too.")]
     slow_pixels: Annotated[int, env("SLOW_PIXELS", "Pictures with more pixels go to the slow lane.", ge=1)]
     slow_animation_bytes: Annotated[int, env("SLOW_ANIMATION_BYTES", "GIF files with more bytes go to the slow lane.", ge=1)]
 
 
 class Processing(Struct, frozen=True, forbid_unknown_fields=True):
     default: Annotated[str, env("DEFAULT_PROCESSING", "Processing of an upload that names none.", min_length=1)]
+    format_auto: Annotated[
+        Literal["webp", "avif"], env("FORMAT_AUTO", "What `format:auto` makes beside its fallback; avif takes seconds.")
+    ]
     presets: Annotated[dict[str, str], env("PRESETS", "Named pipelines, for `preset:NAME`; in the environment a JSON object.")]
 
 
@@ -180,6 +191,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     database: Database
     storage: Storage
     minio: Minio
+    breaker: CircuitBreaker
     queue: QueueSettings
     kafka: Kafka
     sandbox: Sandbox

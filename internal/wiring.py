@@ -13,17 +13,24 @@ from typing import Any
 
 from msgspec import Struct
 
+from internal.api.gauges import of_circuits, of_database_pool, of_queue, of_sandbox, of_tables
+from internal.api.metrics import Source
+from internal.breaker import Breaker
+from internal.configured import configured_grammar
+from internal.errors import DatabaseUnavailable, StoreUnavailable
 from internal.health import Dependency
+from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.images.ports import Ports, Rules, Schedule, Workshop
 from internal.objectstore.filesystem import open_filesystem_store
+from internal.objectstore.guarded import GuardedStore
 from internal.objectstore.minio import create_bucket, open_minio_store
 from internal.objectstore.port import ObjectStore
 from internal.outbox.relay import Relay
 from internal.pipeline.grammar import Grammar
 from internal.queue.kafka import open_kafka_queue
-from internal.queue.kafka_topics import create_topics
-from internal.queue.port import Queue
-from internal.queue.postgres import open_postgres_queue
+from internal.queue.kafka_topics import create_topics, topics
+from internal.queue.port import Channel, Queue
+from internal.queue.postgres import PostgresQueue, open_postgres_queue
 from internal.repository.listener import Listener, open_listener
 from internal.repository.pool import Pool, connection_string, open_pool
 from internal.repository.port import Repository, Signals
@@ -37,6 +44,9 @@ API_SIGNALS = ("outbox", "image")
 WORKER_SIGNALS = ("queue",)
 """What a process listens to: each notification costs every listener of its channel a moment."""
 
+CANONICAL = 2**20
+"""The worker's limit of a pipeline: none, for what was accepted is carried out, also when the limits are lower by then."""
+
 
 class ApiParts(Struct, frozen=True):
     """What the API works with."""
@@ -46,6 +56,7 @@ class ApiParts(Struct, frozen=True):
     signals: Signals
     uploads: asyncio.Semaphore
     dependencies: dict[str, Dependency]
+    measures: list[Source]
 
 
 class WorkerParts(Struct, frozen=True):
@@ -54,24 +65,28 @@ class WorkerParts(Struct, frozen=True):
     workshop: Workshop
     queue: Queue
     dependencies: dict[str, Dependency]
+    measures: list[Source]
 
 
 @asynccontextmanager
 async def open_api(settings: Settings) -> AsyncIterator[ApiParts]:
     """The API's parts, and the relay that runs beside it."""
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(open_pool(settings.database))
+        database = Breaker("database", DatabaseUnavailable, settings.breaker)
+        pool = await stack.enter_async_context(open_pool(settings.database, database))
         listener = await stack.enter_async_context(open_listener(connection_string(settings.database), API_SIGNALS))
-        store = await stack.enter_async_context(_open_store(settings))
+        guard = Breaker("object_store", StoreUnavailable, settings.breaker)
+        store = GuardedStore(await stack.enter_async_context(_open_store(settings)), guard)
         queue = await stack.enter_async_context(_open_queue(settings, pool, listener))
         repository = PostgresRepository(pool, queue.exports)
         await stack.enter_async_context(_running(Relay(repository, queue, listener).run()))
         yield ApiParts(
             settings=settings,
-            ports=Ports(repository, store, make_grammar(settings), _rules(settings)),
+            ports=Ports(repository, store, configured_grammar(settings), _rules(settings)),
             signals=listener,
             uploads=asyncio.Semaphore(settings.server.max_uploads),
             dependencies=_dependencies(repository, store, queue),
+            measures=[of_tables(repository), of_database_pool(pool.get_stats), of_circuits(database, guard)],
         )
 
 
@@ -79,9 +94,11 @@ async def open_api(settings: Settings) -> AsyncIterator[ApiParts]:
 async def open_worker(settings: Settings, children: int) -> AsyncIterator[WorkerParts]:
     """The worker's parts. `children`: decoder processes."""
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(open_pool(settings.database))
+        database = Breaker("database", DatabaseUnavailable, settings.breaker)
+        pool = await stack.enter_async_context(open_pool(settings.database, database))
         listener = await stack.enter_async_context(open_listener(connection_string(settings.database), WORKER_SIGNALS))
-        store = await stack.enter_async_context(_open_store(settings))
+        guard = Breaker("object_store", StoreUnavailable, settings.breaker)
+        store = GuardedStore(await stack.enter_async_context(_open_store(settings)), guard)
         queue = await stack.enter_async_context(_open_queue(settings, pool, listener))
         repository = PostgresRepository(pool, queue.exports)
         scratch = stack.enter_context(held_folder(_scratch_place(settings.sandbox.scratch)))
@@ -93,11 +110,44 @@ async def open_worker(settings: Settings, children: int) -> AsyncIterator[Worker
                 wall_seconds=settings.sandbox.wall_seconds,
                 max_pictures=settings.sandbox.max_pictures,
                 scratch=scratch,
+                heif_input=settings.limits.heif_input,
             )
         )
-        workshop = Workshop(repository, store, sandbox, _render_limits(settings), _schedule(settings), scratch)
+        grammar = Grammar(max_operations=CANONICAL, max_text=CANONICAL)
+        workshop = Workshop(repository, store, sandbox, _render_limits(settings), _schedule(settings), scratch, grammar)
         dependencies = {**_dependencies(repository, store, queue), "sandbox": Dependency(sandbox.check)}
-        yield WorkerParts(workshop, queue, dependencies)
+        measures = [
+            of_tables(repository),
+            of_queue(queue),
+            of_database_pool(pool.get_stats),
+            of_circuits(database, guard),
+            of_sandbox(sandbox.use),
+        ]
+        yield WorkerParts(workshop, queue, dependencies, measures)
+
+
+class OperatorParts(Struct, frozen=True):
+    """What an operator's command works with that compares both."""
+
+    repository: Repository
+    store: ObjectStore
+
+
+@asynccontextmanager
+async def open_repository(settings: Settings) -> AsyncIterator[Repository]:
+    """The tables, for an operator's command. What it has to send goes into the outbox: the relay of a running API sends it."""
+    async with open_pool(settings.database) as pool:
+        yield PostgresRepository(pool, _exports(settings))
+
+
+@asynccontextmanager
+async def open_operator(settings: Settings) -> AsyncIterator[OperatorParts]:
+    """Repository and store. Raises StoreUnavailable when the store's folder is not there: one made on the spot has no object."""
+    folder = PROJECT / settings.storage.path
+    if settings.storage.backend == "filesystem" and not (folder / "tmp").is_dir():
+        raise StoreUnavailable(f"There is no object store in {folder}.")
+    async with open_repository(settings) as repository, _open_store(settings) as store:
+        yield OperatorParts(repository, store)
 
 
 async def prepare(settings: Settings) -> None:
@@ -106,11 +156,6 @@ async def prepare(settings: Settings) -> None:
         await create_bucket(settings.minio)
     if settings.queue.backend == "kafka":
         await create_topics(settings.kafka)
-
-
-def make_grammar(settings: Settings) -> Grammar:
-    """The grammar with the configured presets, which it checks."""
-    return Grammar(presets=settings.processing.presets, max_operations=settings.limits.max_operations)
 
 
 def _open_store(settings: Settings) -> AbstractAsyncContextManager[ObjectStore]:
@@ -125,6 +170,11 @@ def _open_queue(settings: Settings, pool: Pool, listener: Listener) -> AbstractA
     return open_kafka_queue(settings.kafka)
 
 
+def _exports(settings: Settings) -> frozenset[Channel]:
+    """The channels that the configured queue carries."""
+    return PostgresQueue.exports if settings.queue.backend == "postgres" else frozenset(topics(settings.kafka))
+
+
 def _dependencies(repository: Repository, store: ObjectStore, queue: Queue) -> dict[str, Dependency]:
     """A queue that is down is no reason to refuse uploads: G6."""
     return {
@@ -137,6 +187,7 @@ def _dependencies(repository: Repository, store: ObjectStore, queue: Queue) -> d
 def _rules(settings: Settings) -> Rules:
     limits = settings.limits
     return Rules(
+        media_types=MEDIA_TYPES | HEIF_MEDIA_TYPES if limits.heif_input else MEDIA_TYPES,
         max_upload_bytes=limits.max_upload_bytes,
         max_width=limits.max_width,
         max_height=limits.max_height,

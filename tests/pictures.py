@@ -55,6 +55,10 @@ def webp(width: int = 64, height: int = 48, **options: Any) -> bytes:
     return bytes(scene(width, height).webpsave_buffer(**{"lossless": True, **options}))
 
 
+def avif(width: int = 64, height: int = 48, **options: Any) -> bytes:
+    return bytes(scene(width, height).heifsave_buffer(**{"compression": "av1", "effort": 0, **options}))
+
+
 def gif(width: int = 64, height: int = 48) -> bytes:
     return bytes(scene(width, height).gifsave_buffer())
 
@@ -95,6 +99,12 @@ def cmyk_jpeg(width: int = 64, height: int = 48) -> bytes:
 def profiled_jpeg(width: int = 64, height: int = 48) -> bytes:
     """In the P3 colour space, with its profile embedded."""
     return bytes(scene(width, height).icc_transform("p3", input_profile="srgb").jpegsave_buffer(Q=95, profile="p3"))
+
+
+def with_profile(data: bytes, profile: bytes) -> bytes:
+    """The JPEG `data` with this as its colour profile, whatever it is: libvips would not write one that it can't use."""
+    segment = b"ICC_PROFILE\0\1\1" + profile
+    return data[:2] + b"\xff\xe2" + struct.pack(">H", len(segment) + 2) + segment + data[2:]
 
 
 def animation(frames: int = 4, width: int = 32, height: int = 24) -> pyvips.Image:

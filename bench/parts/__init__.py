@@ -1,1 +1,1 @@
-"""The four parts of the measurement, a file each: `measure(deployment, scale)` returns its table."""
+"""The parts of the measurement, a file each: `measure(scale)`, or `measure(deployment, scale)`, returns its table."""

@@ -55,7 +55,7 @@ def _result(deployment: Deployment, upload: list[float], whole: list[float], ins
     columns = ["picture", "upload p50 ms", "to processed p50 ms", "p95 ms", "decode + encode p50 ms", "extra ms", "mark"]
     notes = [f"{len(whole)} pictures, one after the other; `to processed` begins with the upload and includes it."]
     raw = {"upload_ms": upload, "whole_ms": whole, "inside_ms": inside}
-    return Result("latency", "From upload to processed when idle", deployment.name, columns, [row], notes, raw)
+    return Result("latency", "From upload to processed when idle", deployment.name, columns, [row], notes, raw, columns[:-1])
 
 
 def _p95(values: list[float]) -> float:

@@ -37,7 +37,9 @@ def measure(deployment: Deployment, scale: Scale) -> Result:
         "holds parts of its own, make it grow by at most twice what one does, and as much more.",
     ]
     columns = ["what", "before", "peak", "after", "growth", "mark"]
-    return Result("memory", "Resident memory", deployment.name, columns, [*rows, *big_rows], notes, {**raw, **big_raw})
+    return Result(
+        "memory", "Resident memory", deployment.name, columns, [*rows, *big_rows], notes, {**raw, **big_raw}, columns[:4]
+    )
 
 
 def _mixed(scale: Scale, api: Running, worker: Running, place: Place) -> tuple[list[list[str]], dict[str, list[int]]]:

@@ -19,6 +19,7 @@ COUNT_WAITING = b"SELECT count(*) FROM outbox WHERE channel IN ('fast', 'slow')"
 TIMES_FINISHED = (
     b"SELECT status, extract(epoch FROM finished_at) FROM renditions WHERE image_id = ANY(%s) AND finished_at IS NOT NULL"
 )
+COUNT_UNFINISHED = b"SELECT count(*) FROM renditions WHERE image_id = ANY(%s) AND finished_at IS NULL"
 
 
 @contextmanager
@@ -67,3 +68,10 @@ def wait_until_finished(place: Place, images: list[UUID], within: float) -> list
     if failed := [status for status, _ in found if status != "processed"]:
         raise ProgramFailed(f"{len(failed)} pictures failed")
     return sorted(float(moment) for _, moment in found)
+
+
+def count_unfinished(place: Place, images: list[UUID]) -> int:
+    """How many renditions of these images are still to come."""
+    with psycopg.connect(place.conninfo, autocommit=True) as connection:
+        row = connection.execute(COUNT_UNFINISHED, [images]).fetchone()
+        return int(row[0]) if row else 0

@@ -23,6 +23,7 @@ MARK = 0.6
 COUNTS = {SMALL.name: 500, TWO.name: 250, TWELVE.name: 80}
 WARM_UP = 2 * AT_ONCE
 ROW_SECONDS = 20.0
+SHORT = ["file", "uploads/s", "straight puts/s", "ratio"]
 
 
 class Round(Struct, frozen=True):
@@ -48,7 +49,7 @@ def measure(deployment: Deployment, scale: Scale) -> Result:
             raw[size.name] = {"api": rounds[0], "straight": rounds[1]}
     columns = ["file", "uploads/s", "MB/s", "straight puts/s", "MB/s", "ratio", "mark", "CPU ms/upload", "CPU ms/straight put"]
     notes = [f"{AT_ONCE} at once; `client` is the measuring program itself."]
-    return Result("upload", "Uploads through the API", deployment.name, columns, rows, notes, raw)
+    return Result("upload", "Uploads through the API", deployment.name, columns, rows, notes, raw, SHORT)
 
 
 def _round(target: Any, size: Size, count: int, api: Running, place: Place) -> Round:

@@ -1,4 +1,4 @@
-"""Around every request: its id, its one line in the log, and the headers that every answer has.
+"""Around every request: its id, its one line in the log, its place in the metrics, and the headers that every answer has.
 
 Plain ASGI, outside the framework, so that no answer escapes it: not a refused route and not a crash.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from internal import metrics
 from internal.images.model import new_id
 
 log = structlog.get_logger(__name__)
@@ -40,6 +41,7 @@ class AccessLog:
             try:
                 await self._app(scope, exchange.receive, exchange.send)
             finally:
+                exchange.count(scope)
                 exchange.log_line(scope)
 
 
@@ -71,6 +73,12 @@ class _Exchange:
         else:
             self._bytes_out += len(message.get("body", b""))
         await self._send(message)
+
+    def count(self, scope: Scope) -> None:
+        """By the route's template: a path holds an id, and would be a series of its own."""
+        route = str(scope.get("path_template") or "unmatched")
+        metrics.HTTP_REQUESTS.labels(scope["method"], route, str(self._status or 500)).inc()
+        metrics.HTTP_SECONDS.labels(scope["method"], route).observe(time.perf_counter() - self._began)
 
     def log_line(self, scope: Scope) -> None:
         status = self._status or 500

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from internal.api.schemas import image_body, image_path
 from internal.images.model import Image
+from internal.pipeline.grammar import Grammar
 
 
 class Answer(Struct, frozen=True):
@@ -16,8 +17,8 @@ class Answer(Struct, frozen=True):
     body: msgspec.Raw
 
 
-def answer(status: int, image: Image) -> bytes:
-    body = msgspec.Raw(msgspec.json.encode(image_body(image)))
+def answer(status: int, image: Image, grammar: Grammar) -> bytes:
+    body = msgspec.Raw(msgspec.json.encode(image_body(image, grammar)))
     return msgspec.json.encode(Answer(status, image_path(image.id), body))
 
 

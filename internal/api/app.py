@@ -10,6 +10,7 @@ from internal.api import catalogue, downloads, images, uploads
 from internal.api.access_log import AccessLog, App
 from internal.api.docs import docs_handlers
 from internal.api.health import health_handlers
+from internal.api.metrics import metrics_handler
 from internal.api.problems import HANDLERS
 from internal.api.schemas import PREFIX
 from internal.logs import configure_logging
@@ -37,7 +38,8 @@ def create_app(settings: Settings) -> App:
     async def running(app: Litestar) -> AsyncIterator[None]:
         async with open_api(settings) as parts:
             app.state.parts = parts
-            app.register(Router("/", route_handlers=health_handlers(parts.dependencies)))
+            machines = [*health_handlers(parts.dependencies), metrics_handler(parts.measures)]
+            app.register(Router("/", route_handlers=machines))
             yield
 
     app = Litestar(

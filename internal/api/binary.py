@@ -25,11 +25,15 @@ EXTENSION = {
     "image/gif": "gif",
     "image/tiff": "tif",
     "image/avif": "avif",
+    "image/heic": "heic",
 }
 
 
 class Download(Struct, frozen=True):
-    """One object to be sent. `sha256` makes the strong ETag; `stem` is the file name offered, without its ending."""
+    """One object to be sent. `sha256` makes the strong ETag; `stem` is the file name offered, without its ending.
+
+    `varies`: another client may get another file from the same address, as its Accept says.
+    """
 
     key: str
     sha256: str
@@ -37,6 +41,7 @@ class Download(Struct, frozen=True):
     content_type: str
     modified: datetime
     stem: str
+    varies: bool = False
 
 
 async def send(request: ApiRequest, store: ObjectStore, download: Download, cache_control: str) -> ASGIResponse:
@@ -105,6 +110,7 @@ async def _hang_up(receive: Receive) -> None:
 def _headers(download: Download, representation: Representation, cache_control: str) -> dict[str, str]:
     name = f"{download.stem}.{EXTENSION.get(download.content_type, 'bin')}"
     return {
+        **({"vary": "accept"} if download.varies else {}),
         "content-type": download.content_type,
         "etag": representation.etag,
         "last-modified": representation.last_modified,

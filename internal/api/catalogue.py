@@ -6,7 +6,7 @@ from litestar import get
 from msgspec import Struct
 
 from internal.api.requests import ApiRequest, parts_of
-from internal.images.inspect import MEDIA_TYPES
+from internal.sandbox import landlock
 from internal.settings import Limits
 
 
@@ -18,11 +18,25 @@ class CatalogueBody(Struct):
     default: str
 
 
+class SandboxBody(Struct):
+    """What one decoder may use: address space in bytes, seconds of CPU and on the clock for a picture, pictures in its life.
+
+    `landlock`: the version of Landlock on the API's machine, by which decoders see no file but their picture; null without it.
+    """
+
+    memory_bytes: int
+    cpu_seconds: float
+    wall_seconds: float
+    max_pictures: int
+    landlock: int | None
+
+
 class LimitsBody(Struct):
-    """The limits in force, under the names of their settings, and the media types that are taken."""
+    """The limits in force, under the names of their settings, the media types that are taken, and what a decoder may use."""
 
     limits: Limits
     media_types: list[str]
+    sandbox: SandboxBody
 
 
 @get("/operations")
@@ -35,5 +49,10 @@ async def list_operations(request: ApiRequest) -> CatalogueBody:
 
 @get("/limits")
 async def show_limits(request: ApiRequest) -> LimitsBody:
-    """What this deployment takes and makes, in bytes, pixels and counts."""
-    return LimitsBody(parts_of(request).settings.limits, sorted(MEDIA_TYPES))
+    """What this deployment takes and makes, in bytes, pixels, counts and seconds."""
+    parts = parts_of(request)
+    confines = parts.settings.sandbox
+    sandbox = SandboxBody(
+        confines.memory_bytes, confines.cpu_seconds, confines.wall_seconds, confines.max_pictures, landlock.abi()
+    )
+    return LimitsBody(parts.settings.limits, sorted(parts.ports.rules.media_types), sandbox)

@@ -5,6 +5,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response.base import ASGIResponse
 
 from internal.api.binary import Download, send
+from internal.api.negotiation import preferred
 from internal.api.requests import ApiRequest, image_id_of, owner_of, parts_of, wait_of
 from internal.images.fetch import choose_rendition, find_image, result_of, wait_for_rendition
 
@@ -13,7 +14,7 @@ GET_AND_HEAD = [HttpMethod.GET, HttpMethod.HEAD]
 
 @route("/images/{image_id:str}", http_method=GET_AND_HEAD, status_code=200)
 async def rendition_bytes(request: ApiRequest, image_id: FromPath[str], rendition: FromQuery[str | None] = None) -> ASGIResponse:
-    """The processed picture; `Prefer: wait=N` waits for one that is still in work."""
+    """The processed picture, in the file that `Accept` prefers; `Prefer: wait=N` waits for one that is still in work."""
     parts, owner, wanted = parts_of(request), owner_of(request), image_id_of(image_id)
     repository = parts.ports.repository
     if seconds := wait_of(request):
@@ -21,10 +22,11 @@ async def rendition_bytes(request: ApiRequest, image_id: FromPath[str], renditio
     else:
         image = await find_image(repository, owner, wanted)
         chosen = choose_rendition(image, rendition)
-    result = result_of(chosen)
+    result = preferred(chosen, result_of(chosen), ",".join(request.headers.getall("accept", [])))
     stem = f"{_stem(image.original.filename, image_id)}-{chosen.name}"
     made = chosen.finished_at or image.created_at
-    download = Download(result.key, result.sha256, result.size, result.content_type, made, stem)
+    varies = bool(chosen.alternatives)
+    download = Download(result.key, result.sha256, result.size, result.content_type, made, stem, varies)
     return await _sent(request, download)
 
 

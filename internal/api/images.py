@@ -31,8 +31,8 @@ KEY_LEASE_SECONDS = 30.0
 @get("/images/{image_id:str}/status")
 async def image_status(request: ApiRequest, image_id: FromPath[str]) -> ImageBody:
     """The image's status and that of each of its renditions."""
-    repository = parts_of(request).ports.repository
-    return image_body(await find_image(repository, owner_of(request), image_id_of(image_id)))
+    ports = parts_of(request).ports
+    return image_body(await find_image(ports.repository, owner_of(request), image_id_of(image_id)), ports.grammar)
 
 
 @get("/images")
@@ -52,9 +52,11 @@ async def list_images(
         created_after=_in_utc(created_after),
         created_before=_in_utc(created_before),
     )
-    found = await parts_of(request).ports.repository.images.page(owner_of(request), wanted)
+    ports = parts_of(request).ports
+    found = await ports.repository.images.page(owner_of(request), wanted)
     page = found[:limit]
-    return PageBody([image_body(image) for image in page], cursor_after(page[-1]) if len(found) > limit else None)
+    items = [image_body(image, ports.grammar) for image in page]
+    return PageBody(items, cursor_after(page[-1]) if len(found) > limit else None)
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
@@ -64,12 +66,12 @@ def _in_utc(moment: datetime | None) -> datetime | None:
 
 @post("/images/{image_id:str}/renditions", status_code=202, request_max_body_size=MAX_JSON_BYTES)
 async def new_rendition(request: ApiRequest, image_id: FromPath[str], data: JSONBody[NewRendition]) -> ASGIResponse:
-    """Ask for a further rendition: 202; 200 when the image has it already."""
+    """Ask for a further rendition, or for a stale one anew: 202; 200 when the image has it already, as it should be."""
     ports, owner, wanted = parts_of(request).ports, owner_of(request), image_id_of(image_id)
 
     async def act(work: Tables) -> bytes:
         asked = await add_rendition(work, ports, owner, wanted, data.name, data.processing)
-        return answer(202 if asked.new else 200, asked.image)
+        return answer(202 if asked.new else 200, asked.image, ports.grammar)
 
     chain = ports.grammar.parse(data.processing).canonical
     mark = fingerprint(wanted, data.name, chain)
@@ -82,7 +84,7 @@ async def retry_image(request: ApiRequest, image_id: FromPath[str]) -> ASGIRespo
     ports, owner, wanted = parts_of(request).ports, owner_of(request), image_id_of(image_id)
 
     async def act(work: Tables) -> bytes:
-        return answer(202, await retry_failed(work, owner, wanted))
+        return answer(202, await retry_failed(work, owner, wanted), ports.grammar)
 
     return response(await answered_once(ports.repository, _slip(request, wanted, "retry"), fingerprint(wanted), act))
 

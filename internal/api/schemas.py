@@ -7,7 +7,9 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from internal.images.model import Failure, Image, Rendition, Status
+from internal.images.model import Failure, Image, Rendition, Result, Status
+from internal.images.staleness import is_stale
+from internal.pipeline.grammar import Grammar
 
 PREFIX = "/api/v1"
 
@@ -21,11 +23,26 @@ class ErrorBody(Struct):
     detail: str
 
 
+class AlternativeBody(Struct):
+    """A further file of the same picture, for those whose `Accept` names its type. `size` in bytes."""
+
+    content_type: str
+    size: int
+    width: int
+    height: int
+
+
 class RenditionBody(Struct):
-    """One rendition; sizes are null until it is processed. `url` is relative."""
+    """One rendition; sizes are null until there is a result, and are those of the old one while it is made anew.
+
+    `processing` is the chain that it is made by, in its canonical form; `requested` is what was asked for. `stale`: that means
+    another chain by now. `url` is relative.
+    """
 
     name: str
     processing: str
+    requested: str
+    stale: bool
     status: Status
     error: ErrorBody | None
     attempts: int
@@ -34,17 +51,26 @@ class RenditionBody(Struct):
     frames: int | None
     size: int | None
     content_type: str | None
+    alternatives: list[AlternativeBody]
     url: str
 
 
 class OriginalBody(Struct):
-    """The upload as it came. `width` and `height` in pixels as stored, null while unknown; `size` in bytes."""
+    """The upload as it came. `width` and `height` in pixels as stored; `size` in bytes.
+
+    `frames`, `has_alpha`, `dominant_colour` (`#rrggbb`) and `thumbhash` (base64, https://evanw.github.io/thumbhash/) are found
+    with the first rendition. Null while unknown.
+    """
 
     content_type: str
     size: int
     sha256: str
     width: int | None
     height: int | None
+    frames: int | None
+    has_alpha: bool | None
+    dominant_colour: str | None
+    thumbhash: str | None
     filename: str | None
     url: str
 
@@ -82,7 +108,8 @@ def image_path(image_id: UUID) -> str:
     return f"{PREFIX}/images/{image_id}"
 
 
-def image_body(image: Image) -> ImageBody:
+def image_body(image: Image, grammar: Grammar) -> ImageBody:
+    """What is told of an image; `grammar` says what its renditions' texts mean now."""
     original, path = image.original, image_path(image.id)
     failed = [rendition for rendition in image.renditions if rendition.failure]
     return ImageBody(
@@ -95,21 +122,27 @@ def image_body(image: Image) -> ImageBody:
             sha256=original.sha256,
             width=original.width,
             height=original.height,
+            frames=original.frames,
+            has_alpha=original.has_alpha,
+            dominant_colour=original.dominant_colour,
+            thumbhash=original.thumbhash,
             filename=original.filename,
             url=f"{path}/original",
         ),
         metadata=image.metadata,
         created_at=image.created_at,
         updated_at=image.updated_at,
-        renditions=[_rendition_body(path, rendition) for rendition in image.renditions],
+        renditions=[_rendition_body(path, rendition, grammar) for rendition in image.renditions],
     )
 
 
-def _rendition_body(path: str, rendition: Rendition) -> RenditionBody:
+def _rendition_body(path: str, rendition: Rendition, grammar: Grammar) -> RenditionBody:
     result = rendition.result
     return RenditionBody(
         name=rendition.name,
         processing=rendition.pipeline,
+        requested=rendition.processing,
+        stale=is_stale(rendition, grammar),
         status=rendition.status,
         error=_error(rendition.failure),
         attempts=rendition.attempt,
@@ -118,8 +151,13 @@ def _rendition_body(path: str, rendition: Rendition) -> RenditionBody:
         frames=result.frames if result else None,
         size=result.size if result else None,
         content_type=result.content_type if result else None,
+        alternatives=[_alternative_body(further) for further in rendition.alternatives],
         url=f"{path}?rendition={quote(rendition.name)}",
     )
+
+
+def _alternative_body(result: Result) -> AlternativeBody:
+    return AlternativeBody(result.content_type, result.size, result.width, result.height)
 
 
 def _error(failure: Failure | None) -> ErrorBody | None:

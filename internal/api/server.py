@@ -1,12 +1,14 @@
 """The API under uvicorn: uvloop, httptools, and our own log instead of its."""
 
+import contextlib
 import signal
 
 import uvicorn
 
 from internal.lifecycle import refuse_taken_port
 from internal.logs import configure_logging
-from internal.settings import Settings
+from internal.metrics import shared_between_processes
+from internal.settings import Server, Settings
 
 
 def serve(settings: Settings) -> None:
@@ -15,6 +17,11 @@ def serve(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it once more when it has ended well: exit code 0, then
     server = settings.server
     refuse_taken_port("SERVER_PORT", server.host, server.port)
+    with shared_between_processes() if server.workers > 1 else contextlib.nullcontext():
+        _run(server)
+
+
+def _run(server: Server) -> None:
     uvicorn.run(
         "internal.api.app:app_from_environment",
         factory=True,

@@ -89,7 +89,7 @@ async def upload_image(request: ApiRequest) -> ASGIResponse:
             owner=owner_of(request),
             idempotency_key=idempotency_key_of(request),
             timeout_seconds=parts.settings.server.upload_seconds,
-            answer=partial(answer, 201),
+            answer=partial(answer, 201, grammar=parts.ports.grammar),
         )
         async with _place(parts.uploads):
             return response(await accept_upload(form, parts.ports, context))

@@ -4,6 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
+from internal.cli.operator_arguments import add_operator_commands
+
 
 def default_address() -> str:
     """Where `make run` and `make up` listen, unless SERVER_HOST and SERVER_PORT say otherwise."""
@@ -28,8 +30,15 @@ def parser() -> argparse.ArgumentParser:
     _get(command("get", "download a picture"))
     _list(command("list", "list images, newest first"))
     command("delete", "delete images").add_argument("id", nargs="+")
+    retry = command("retry", "queue the failed renditions of images again")
+    retry.add_argument("id", nargs="+")
+    _wait(retry)
+    again = command("reprocess", "have stale renditions made anew: those whose preset has changed")
+    again.add_argument("--preset", metavar="NAME", help="only those that were asked for with this preset (default: all)")
+    again.add_argument("--dry-run", action="store_true", help="only show them")
     demo = command("demo", "make pictures, and upload, process, fetch and delete them")
     demo.add_argument("--folder", type=Path, default=Path("demo"), help="where the results go (default: %(default)s)")
+    add_operator_commands(commands.add_parser)
     return top
 
 

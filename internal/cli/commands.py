@@ -85,6 +85,16 @@ def delete(connection: Connection, typed: Namespace) -> int:
     return 0
 
 
+def retry(connection: Connection, typed: Namespace) -> int:
+    """One line an image, as `upload`. An image of which nothing has failed is refused, and ends the command."""
+    images = []
+    for image_id in typed.id:
+        image = connection.retry(image_id)
+        images.append(connection.settled(image_id, typed.wait) if typed.wait else image)
+        _show(images[-1], typed)
+    return _exit_code(images)
+
+
 def _fields(typed: Namespace) -> dict[str, str]:
     """The form's parts beside the picture."""
     fields = {}
@@ -115,9 +125,11 @@ def _described(image: dict[str, Any]) -> list[str]:
     ]
     for rendition in image["renditions"]:
         facts = f"{rendition['content_type']}  {_sides(rendition)}  {rendition['size']} bytes" if rendition["size"] else ""
+        facts += "".join(f"; {other['content_type']}  {other['size']} bytes" for other in rendition["alternatives"])
         error = rendition["error"]
         told = f"{error['code']}: {error['detail']}" if error else facts
-        lines.append(f"  {rendition['name']:<10}  {rendition['status']:<10}  {rendition['processing']}  {told}".rstrip())
+        chain = f"{rendition['processing']}{' (stale)' if rendition['stale'] else ''}"
+        lines.append(f"  {rendition['name']:<10}  {rendition['status']:<10}  {chain}  {told}".rstrip())
     return lines
 
 

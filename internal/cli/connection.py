@@ -89,6 +89,12 @@ class Connection:
     def delete(self, image_id: str) -> dict[str, Any]:
         return self._json("DELETE", image_path(image_id))
 
+    def new_rendition(self, image_id: str, name: str, processing: str) -> dict[str, Any]:
+        return self._json("POST", f"{image_path(image_id)}/renditions", json={"name": name, "processing": processing})
+
+    def retry(self, image_id: str) -> dict[str, Any]:
+        return self._json("POST", f"{image_path(image_id)}/retry")
+
     def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         try:
             body: dict[str, Any] = _accepted(self._call(method, path, **options)).json()

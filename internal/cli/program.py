@@ -9,6 +9,7 @@ from internal.cli import commands
 from internal.cli.arguments import parser
 from internal.cli.connection import Connection
 from internal.cli.errors import EXIT_FAILED, CommandError
+from internal.cli.reprocess import reprocess
 
 
 def _demo(connection: Connection, typed: Namespace) -> int:
@@ -17,12 +18,28 @@ def _demo(connection: Connection, typed: Namespace) -> int:
     return demonstrate(connection, typed)
 
 
+def _deadletters(typed: Namespace) -> int:
+    from internal.cli.deadletters import deadletters  # as below: no command over HTTP needs the database's libraries
+
+    return deadletters(typed)
+
+
+def _reconcile(typed: Namespace) -> int:
+    from internal.cli.reconcile import compare
+
+    return compare(typed)
+
+
+OPERATORS: dict[str, Callable[[Namespace], int]] = {"deadletters": _deadletters, "reconcile": _reconcile}
+
 COMMANDS: dict[str, Callable[..., int]] = {
     "upload": commands.upload,
     "status": commands.status,
     "get": commands.get,
     "list": commands.list_images,
     "delete": commands.delete,
+    "retry": commands.retry,
+    "reprocess": reprocess,
     "demo": _demo,
 }
 
@@ -31,6 +48,8 @@ def run(arguments: Sequence[str]) -> int:
     """Carry out one command line; returns the exit code. Errors are one line on stderr."""
     typed = parser().parse_args(arguments)
     try:
+        if typed.command in OPERATORS:
+            return OPERATORS[typed.command](typed)
         with Connection(typed.address) as connection:
             return COMMANDS[typed.command](connection, typed)
     except CommandError as error:

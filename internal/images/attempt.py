@@ -4,23 +4,23 @@ Nothing here changes what anybody sees: that is `outcome`'s transaction, behind 
 """
 
 import asyncio
-import hashlib
-import shutil
-import tempfile
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Coroutine
+from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
+import msgspec
 import structlog
 from msgspec import Struct
 
-from internal.errors import DatabaseUnavailable, OriginalDamaged, ScratchUnavailable
-from internal.images.keys import result_key
+from internal.errors import DatabaseUnavailable
+from internal.images.keys import alternative_key
 from internal.images.model import Claim, Result
 from internal.images.ports import Workshop
+from internal.images.scratch import Scratch
+from internal.pipeline.chain import Chain
+from internal.pipeline.grammar import Grammar
 from internal.sandbox.port import Encoded, Rendered, RenderJob
 
 log = structlog.get_logger(__name__)
@@ -35,85 +35,60 @@ class AttemptLost(Exception):
 
 
 class Made(Struct, frozen=True):
-    """A stored result, what the sandbox said of it, and how long each step took, in seconds."""
+    """A stored result with its further files, what the sandbox said of them, and how long each stage took, in seconds."""
 
     result: Result
+    alternatives: tuple[Result, ...]
     rendered: Rendered
-    durations: dict[str, float]
-
-
-class Scratch:
-    """A folder of one task: the original, fetched once for all its renditions, and one result at a time. Gone at the end."""
-
-    def __init__(self, parent: Path) -> None:
-        self._parent = parent
-        self._has_original = False
-
-    def __enter__(self) -> Self:
-        with _room():
-            self._folder = Path(tempfile.mkdtemp(prefix="task-", dir=self._parent))
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    @property
-    def target(self) -> Path:
-        return self._folder / "result"
-
-    async def original(self, claim: Claim, workshop: Workshop) -> Path:
-        """The original as a file, its checksum proven (G6). Raises NotStored, OriginalDamaged, StoreUnavailable."""
-        path = self._folder / "original"
-        if self._has_original:
-            return path
-        digest = hashlib.sha256()
-        async with workshop.store.get(claim.original_key) as opened:
-            with _room(), path.open("wb") as file:  # the folder is in memory: a write is a copy
-                async for chunk in opened.chunks:
-                    digest.update(chunk)
-                    file.write(chunk)
-        if digest.hexdigest() != claim.original_sha256:
-            raise OriginalDamaged
-        self._has_original = True
-        return path
-
-
-@contextmanager
-def _room() -> Iterator[None]:
-    """A scratch folder that is full or gone is an outage of ours and no fault of the picture's."""
-    try:
-        yield
-    except OSError as error:
-        raise ScratchUnavailable from error
+    stages: dict[str, float]
 
 
 async def make_result(claim: Claim, workshop: Workshop, scratch: Scratch) -> Made:
-    """Fetch, render, store. The result's key carries the attempt and is listed before it is written (G2, G4)."""
+    """Fetch, render, store. The keys carry the attempt (G2); the claim has listed the result's, a second file's is listed here.
+
+    INVARIANT: a key is listed before anything is written under it (G4)
+    (tests/integration/test_results.py::test_every_file_is_listed_before_it_is_written).
+    """
     clock = [time.perf_counter()]
-    source = await scratch.original(claim, workshop)
+    job = await _job(claim, workshop, scratch)
     clock.append(time.perf_counter())
-    job = RenderJob(source, scratch.target, claim.pipeline, claim.media_type, workshop.limits, want_facts=not claim.size_known)
     rendered = await workshop.sandbox.render(job)
     clock.append(time.perf_counter())
-    key = result_key(claim.image_id, claim.rendition_id, claim.attempt)
-    await workshop.repository.unreferenced.intend(key, seconds=workshop.schedule.intent_seconds)
-    await workshop.store.put(key, _file(scratch.target), content_type=rendered.result.content_type)
+    alternatives: tuple[Result, ...] = ()
+    if (second := rendered.alternative) is not None:
+        key = alternative_key(claim.result_key, second.content_type)
+        await workshop.repository.unreferenced.intend(key, seconds=workshop.schedule.intent_seconds)
+        alternatives = (await _stored(key, scratch.alternative, second, workshop),)
+    result = await _stored(claim.result_key, scratch.target, rendered.result, workshop)
     clock.append(time.perf_counter())
-    steps = zip(("fetch_seconds", "render_seconds", "store_seconds"), clock, clock[1:], strict=False)
-    durations = {name: round(after - before, 4) for name, before, after in steps}
-    return Made(_result(key, rendered.result), rendered, {**durations, "cpu_seconds": round(rendered.cpu_seconds, 4)})
+    stages = zip(("fetch", "render", "store"), clock, clock[1:], strict=False)
+    return Made(result, alternatives, rendered, {name: after - before for name, before, after in stages})
 
 
-def _result(key: str, encoded: Encoded) -> Result:
-    return Result(
-        key=key,
-        sha256=encoded.sha256,
-        size=encoded.size,
-        width=encoded.width,
-        height=encoded.height,
-        frames=encoded.frames,
-        content_type=encoded.content_type,
+async def _job(claim: Claim, workshop: Workshop, scratch: Scratch) -> RenderJob:
+    """What the sandbox is to do, with all that it needs for it as files. Raises InvalidProcessing and what fetching raises."""
+    chain = _chain(workshop.grammar, claim.pipeline)
+    return RenderJob(
+        source=await scratch.original(claim, workshop.store),
+        target=scratch.target,
+        pipeline=claim.pipeline,
+        media_type=claim.media_type,
+        limits=workshop.limits,
+        alternative=scratch.alternative if chain.alternative else None,
+        overlays=await scratch.overlays(claim, chain.references, workshop),
+        want_facts=not claim.facts_known,
     )
+
+
+@lru_cache(maxsize=1024)
+def _chain(grammar: Grammar, pipeline: str) -> Chain:
+    """Remembered: most pictures come with one of a few pipelines."""
+    return grammar.parse(pipeline)
+
+
+async def _stored(key: str, file: Path, encoded: Encoded, workshop: Workshop) -> Result:
+    await workshop.store.put(key, _file(file), content_type=encoded.content_type)
+    return Result(key=key, **msgspec.structs.asdict(encoded))
 
 
 async def _file(path: Path) -> AsyncIterator[bytes]:
@@ -142,7 +117,9 @@ async def _renew_until_lost(claim: Claim, workshop: Workshop) -> None:
     while True:
         await asyncio.sleep(schedule.renew_seconds)
         try:
-            if not await workshop.repository.renditions.renew(claim, lease_seconds=schedule.lease_seconds):
+            if not await workshop.repository.renditions.renew(
+                claim, lease_seconds=schedule.lease_seconds, intent_seconds=schedule.intent_seconds
+            ):
                 return
         except DatabaseUnavailable:  # the lease may run out meanwhile; the fence keeps a late result out
             log.warning("lease.not_renewed", image_id=str(claim.image_id), rendition=claim.name, attempt=claim.attempt)

@@ -17,7 +17,8 @@ from msgspec import Struct
 
 from internal.errors import DeadlinePassed, IdempotencyConflict, IdempotencyInProgress, ServiceError
 from internal.images.model import new_id
-from internal.repository.port import Repository, StoredAnswer, Tables
+from internal.repository.answers import StoredAnswer
+from internal.repository.port import Repository, Tables
 
 KEPT_SECONDS = 24 * 3600
 

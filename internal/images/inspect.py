@@ -16,6 +16,11 @@ from internal.images.ports import Rules
 
 MEDIA_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff"})
 
+HEIF_MEDIA_TYPES = frozenset({"image/avif", "image/heic"})
+"""Taken where the configuration says so."""
+
+_WITH_HEIF = "This is not a picture of a kind that we take. Send a JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC."
+
 SIZE_COMES_FIRST = frozenset({"image/png", "image/webp", "image/gif"})
 """These have their size in the first bytes. A JPEG may have it later; a TIFF has it anywhere, and a truncated one nowhere."""
 
@@ -23,18 +28,18 @@ HEAD_BYTES = 64 * 1024
 """How much of a file is looked at: enough for the size of nearly every picture; a rare one is learned by the worker."""
 
 
-def sniff_media_type(head: bytes) -> str:
+def sniff_media_type(head: bytes, rules: Rules) -> str:
     """The media type by magic bytes, never by name or by the client's word. Raises InvalidImage (empty), UnsupportedMediaType."""
     if not head:
         raise InvalidImage("The file is empty.")
     kind = filetype.guess_mime(head)
-    if kind not in MEDIA_TYPES:
-        raise UnsupportedMediaType
+    if kind not in rules.media_types:
+        raise UnsupportedMediaType(_WITH_HEIF if rules.media_types & HEIF_MEDIA_TYPES else None)
     return str(kind)
 
 
 def read_size(head: bytes, media_type: str, rules: Rules, *, whole: bool) -> tuple[int | None, int | None]:
-    """Width and height in pixels as stored, None where they lie beyond `head`; `whole`: there is nothing beyond it.
+    """Width and height in pixels as stored, None where `head` does not tell them; `whole`: there is nothing beyond it.
 
     Raises InvalidImage for a header that is broken, ImageTooLarge for one that promises too much.
     """
@@ -71,7 +76,7 @@ class Inspection:
             self._head.append(chunk)
             held += len(chunk)
         head = b"".join(self._head)
-        self.media_type = sniff_media_type(head)
+        self.media_type = sniff_media_type(head, self._rules)
         self._pixels = read_size(head, self.media_type, self._rules, whole=held < HEAD_BYTES)
 
     def _count(self, chunk: bytes) -> None:

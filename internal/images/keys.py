@@ -1,14 +1,21 @@
 """Object keys: made of our own ids and of nothing else, here and nowhere else (G8).
 
-originals/<image id>                          as uploaded
-renditions/<image id>/<rendition id>/<attempt>  one attempt's result: a stale worker can overwrite nothing (G2)
+originals/<image id>                                 as uploaded
+renditions/<image id>/<rendition id>/<attempt>       one attempt's result: a stale worker can overwrite nothing (G2)
+renditions/<image id>/<rendition id>/<attempt>-webp  its second file, by what it is: `-webp` or `-avif`
 """
 
 import re
 from uuid import UUID
 
+RESULT_KEY = "renditions/%s/%s/%s"
+"""For image, rendition and attempt, in Python and in SQL's format() alike: the claim's statement makes and lists the key."""
+
+MODERN = ("webp", "avif")
+"""What a second file can be."""
+
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_KEY = re.compile(rf"originals/{_UUID}|renditions/{_UUID}/{_UUID}/[1-9][0-9]{{0,9}}")
+_KEY = re.compile(rf"originals/{_UUID}|renditions/{_UUID}/{_UUID}/[1-9][0-9]{{0,9}}(?:-(?:{'|'.join(MODERN)}))?")
 
 
 def original_key(image_id: UUID) -> str:
@@ -16,7 +23,17 @@ def original_key(image_id: UUID) -> str:
 
 
 def result_key(image_id: UUID, rendition_id: UUID, attempt: int) -> str:
-    return f"renditions/{image_id}/{rendition_id}/{attempt}"
+    return RESULT_KEY % (image_id, rendition_id, attempt)
+
+
+def alternative_key(result: str, content_type: str) -> str:
+    """The key of the second file beside `result`. Raises ValueError for a type that is none of a second file."""
+    return check_key(f"{result}-{content_type.removeprefix('image/')}")
+
+
+def attempt_keys(result: str) -> list[str]:
+    """Every key that the attempt with this result's key may write to."""
+    return [result, *(f"{result}-{name}" for name in MODERN)]
 
 
 def check_key(key: str) -> str:

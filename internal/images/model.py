@@ -8,6 +8,8 @@ from uuid import UUID
 import uuid_utils.compat
 from msgspec import Struct, field
 
+from internal.queue.port import Channel
+
 ANONYMOUS = "anonymous"
 """The owner of every image until there are identities."""
 
@@ -44,7 +46,8 @@ class Original(Struct, frozen=True):
     """What the upload knew about its own bytes, taken from the bytes and never from the client's word.
 
     `size` in bytes; `sha256` in hexadecimal; `width` and `height` in pixels as stored (before orientation), None where the
-    header lies beyond the first bytes; `filename` is the client's, cleaned, and used for downloads only.
+    header lies beyond the first bytes; `filename` is the client's, cleaned, and used for downloads only. The rest is what the
+    first decode tells, None until then: see sandbox.port.Facts.
     """
 
     key: str
@@ -54,6 +57,10 @@ class Original(Struct, frozen=True):
     width: int | None
     height: int | None
     filename: str | None
+    frames: int | None = None
+    has_alpha: bool | None = None
+    dominant_colour: str | None = None
+    thumbhash: str | None = None
 
 
 class Result(Struct, frozen=True):
@@ -71,7 +78,9 @@ class Result(Struct, frozen=True):
 class Rendition(Struct, frozen=True):
     """One named result of a pipeline. `processing` is what was asked for, `pipeline` its canonical form with presets spelled out.
 
-    `attempt` only ever rises and is the fence of every write; `tries` is the counter that `max_attempts` bounds.
+    `attempt` only ever rises and is the fence of every write; `tries` is the counter that `max_attempts` bounds. `result` stays,
+    and is served, while the rendition is made anew; `alternatives` are further files of the same picture, for those who name
+    their type.
     """
 
     id: UUID
@@ -85,6 +94,7 @@ class Rendition(Struct, frozen=True):
     tries: int = 0
     failure: Failure | None = None
     result: Result | None = None
+    alternatives: tuple[Result, ...] = ()
     finished_at: datetime | None = None
 
 
@@ -107,7 +117,8 @@ class Image(Struct, frozen=True):
 class Claim(Struct, frozen=True):
     """One attempt of one rendition, held under a lease by one worker.
 
-    `size_known`: the upload could read the original's size in pixels; `more`: the task has further renditions.
+    `facts_known`: nobody needs to look at the original for what a decode tells; `more`: the task has further renditions;
+    `result_key`: where the result goes, listed for removal from the moment of the claim (G4).
     """
 
     rendition_id: UUID
@@ -121,8 +132,9 @@ class Claim(Struct, frozen=True):
     original_key: str
     original_sha256: str
     media_type: str
-    size_known: bool
+    facts_known: bool
     more: bool
+    result_key: str
 
 
 class Task(Struct, frozen=True):
@@ -143,7 +155,10 @@ class ListFilter(Struct, frozen=True):
 
 
 class DeadLetter(Struct, frozen=True):
-    """A task that stopped for good, with where it came from and why. `headers` and `body` as they came from the queue."""
+    """A task that stopped for good, with where it came from and why. `headers` and `body` as they came from the queue.
+
+    A message that no handler could take has no image; it has its `channel`, `type` and `key`, so that it can be sent again.
+    """
 
     code: str
     detail: str
@@ -153,3 +168,6 @@ class DeadLetter(Struct, frozen=True):
     rendition: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    channel: Channel | None = None
+    type: str = ""
+    key: str = ""

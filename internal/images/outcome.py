@@ -20,6 +20,9 @@ from internal.repository.port import Requeue, Tables
 
 MAX_BACKOFF_SECONDS = 300.0
 
+REPLACED_GRACE_SECONDS = 600.0
+"""How long an object that was made anew is left to those who still read it."""
+
 
 class Origin(Struct, frozen=True):
     """The message that an attempt comes from, for its dead letter."""
@@ -44,6 +47,7 @@ async def take_claim(task: Task, workshop: Workshop) -> Claim | None:
             task.lane,
             happened(EventType.IMAGE_PROCESSING_STARTED, task.image_id, ""),
             lease_seconds=schedule.lease_seconds,
+            intent_seconds=schedule.intent_seconds,
             max_attempts=schedule.max_attempts,
         )
         if claim is not None:
@@ -56,19 +60,21 @@ async def publish_result(claim: Claim, made: Made, workshop: Workshop) -> None:
     try:
         await _publish(claim, made, workshop)
     except DeadlinePassed:
-        await workshop.repository.unreferenced.abandon([made.result.key])  # the sweep may have been there before us
+        keys = [stored.key for stored in (made.result, *made.alternatives)]
+        await workshop.repository.unreferenced.abandon(keys)  # the sweep may have been there before us
         raise
 
 
 async def _publish(claim: Claim, made: Made, workshop: Workshop) -> None:
     result = made.result
     facts = {"width": result.width, "height": result.height, "size": result.size, "content_type": result.content_type}
+    told = _told(claim, EventType.RENDITION_COMPLETED, facts)
     async with workshop.repository.transaction() as work:
         await work.images.hold(claim.image_id)
-        if not await work.renditions.finish(claim, result, _told(claim, EventType.RENDITION_COMPLETED, facts)):
+        if not await work.renditions.finish(claim, result, made.alternatives, told, grace_seconds=REPLACED_GRACE_SECONDS):
             raise AttemptLost
         if (learned := made.rendered.facts) is not None:
-            await work.images.learn_size(claim.image_id, learned.width, learned.height)
+            await work.images.learn_facts(claim.image_id, learned)
 
 
 async def fail_or_postpone(claim: Claim, error: ServiceError, workshop: Workshop, origin: Origin) -> bool:

@@ -11,8 +11,12 @@ from internal.sandbox.port import RenderLimits, Sandbox
 
 
 class Rules(Struct, frozen=True):
-    """What an upload may be. Sizes in bytes and pixels; `default_processing` is for an upload that asks for nothing."""
+    """What an upload may be: one of `media_types`; sizes in bytes and pixels.
 
+    `default_processing` is for an upload that asks for nothing.
+    """
+
+    media_types: frozenset[str]
     max_upload_bytes: int
     max_width: int
     max_height: int
@@ -48,7 +52,10 @@ class Schedule(Struct, frozen=True):
 
 
 class Workshop(Struct, frozen=True):
-    """The working side: what an attempt and housekeeping need. `scratch` is the folder of pictures in work."""
+    """The working side: what an attempt and housekeeping need. `scratch` is the folder of pictures in work.
+
+    `grammar` reads canonical pipelines, and must take whatever the keeping side has once taken.
+    """
 
     repository: Repository
     store: ObjectStore
@@ -56,3 +63,4 @@ class Workshop(Struct, frozen=True):
     limits: RenderLimits
     schedule: Schedule
     scratch: Path
+    grammar: Grammar

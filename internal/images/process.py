@@ -10,11 +10,13 @@ import time
 
 import structlog
 
+from internal import metrics
 from internal.errors import ServiceError, Unavailable
-from internal.images.attempt import AttemptLost, Scratch, holding, make_result
+from internal.images.attempt import AttemptLost, holding, make_result
 from internal.images.model import Claim, Result, Task
 from internal.images.outcome import Origin, fail_or_postpone, give_back, publish_result, take_claim
 from internal.images.ports import Workshop
+from internal.images.scratch import Scratch
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +40,7 @@ async def process_task(task: Task, workshop: Workshop, origin: Origin) -> None:
                 more = claim.more
                 await _attempt(claim, workshop, scratch, origin)
             except Unavailable as outage:
+                metrics.ATTEMPTS.labels("paused").inc(claim is not None)
                 log.warning("processing.paused", image_id=str(task.image_id), code=outage.code, detail=outage.detail)
                 await _resume(claim, workshop)
                 more = True
@@ -54,6 +57,7 @@ async def _attempt(claim: Claim, workshop: Workshop, scratch: Scratch, origin: O
         made = await holding(claim, workshop, make_result(claim, workshop, scratch))
         await publish_result(claim, made, workshop)
     except AttemptLost:
+        metrics.ATTEMPTS.labels("lost").inc()
         lines.warning("rendition.lost")
     except Unavailable:
         raise
@@ -62,13 +66,20 @@ async def _attempt(claim: Claim, workshop: Workshop, scratch: Scratch, origin: O
         if failure is not error:
             lines.exception("rendition.crashed")
         final = await fail_or_postpone(claim, failure, workshop, origin)
+        metrics.ATTEMPTS.labels("failed" if final else "postponed").inc()
+        metrics.FAILURES.labels(failure.code).inc()
         lines.warning("rendition.failed", code=failure.code, detail=failure.detail, final=final, seconds=_since(began))
     else:
         result: Result = made.result
+        metrics.ATTEMPTS.labels("processed").inc()
+        metrics.RENDER_CPU_SECONDS.inc(made.rendered.cpu_seconds)
+        for stage, seconds in made.stages.items():
+            metrics.STAGE_SECONDS.labels(stage).observe(seconds)
         lines.info(
             "rendition.processed",
             seconds=_since(began),
-            **made.durations,
+            **{f"{stage}_seconds": round(seconds, 4) for stage, seconds in made.stages.items()},
+            cpu_seconds=round(made.rendered.cpu_seconds, 4),
             width=result.width,
             height=result.height,
             size=result.size,
@@ -81,7 +92,7 @@ def _since(began: float) -> float:
 
 
 async def _resume(claim: Claim | None, workshop: Workshop) -> None:
-    """Give the interrupted claim back, and wait until database and store answer: the slot takes nothing else meanwhile.
+    """Give the interrupted claim back, and wait until database, store and sandbox answer: the slot takes nothing else meanwhile.
 
     INVARIANT: an outage is not poison: it burns no try (tests/integration/test_process.py::test_an_outage_burns_no_try).
     """
@@ -93,6 +104,7 @@ async def _resume(claim: Claim | None, workshop: Workshop) -> None:
             await asyncio.sleep(workshop.schedule.pause_seconds)
             await workshop.repository.check()
             await workshop.store.check()
+            await workshop.sandbox.check()
             return
         await asyncio.sleep(workshop.schedule.pause_seconds)
 
@@ -104,4 +116,5 @@ async def _release(claim: Claim | None, workshop: Workshop) -> None:
     with contextlib.suppress(ServiceError, TimeoutError):
         async with asyncio.timeout(RELEASE_SECONDS):
             await give_back(claim, workshop)
+    metrics.ATTEMPTS.labels("released").inc()
     log.info("rendition.released", image_id=str(claim.image_id), rendition=claim.name, attempt=claim.attempt)

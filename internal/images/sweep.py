@@ -2,6 +2,7 @@
 
 import structlog
 
+from internal import metrics
 from internal.images.idempotency import KEPT_SECONDS
 from internal.images.outcome import end_abandoned
 from internal.images.ports import Workshop
@@ -26,6 +27,7 @@ async def requeue_abandoned(workshop: Workshop) -> int:
         found = await work.renditions.abandoned(limit=BATCH)
         for rendition in found:
             await end_abandoned(work, rendition, workshop)
+    metrics.REQUEUED.labels("lease").inc(len(found))
     for rendition in found:
         log.warning("lease.ran_out", image_id=str(rendition.image_id), rendition=rendition.name, attempt=rendition.attempt)
     return len(found)
@@ -37,6 +39,7 @@ async def requeue_overdue(workshop: Workshop) -> int:
         found = await work.renditions.overdue(seconds=workshop.schedule.overdue_seconds, limit=BATCH)
         for image_id, lane in {(rendition.image_id, rendition.lane) for rendition in found}:
             await work.outbox.add(CHANNEL[lane], task_message(image_id, lane))
+    metrics.REQUEUED.labels("overdue").inc(len(found))
     if found:
         log.warning("renditions.overdue", count=len(found))
     return len(found)
@@ -57,5 +60,6 @@ async def sweep_unreferenced(workshop: Workshop) -> int:
             await workshop.store.delete(key)
             await work.unreferenced.forget(key)
         swept += 1
+        metrics.SWEPT.inc()
         log.info("object.swept", key=key)
     return swept

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from internal import metrics
 from internal.errors import DeadlinePassed, RequestTimeout, ServiceError, StoreUnavailable, Unavailable
 from internal.images.events import Event, EventType, happened
 from internal.images.idempotency import Reservation, Slip, fingerprint, reserved
@@ -17,7 +18,7 @@ from internal.images.inspect import Inspection
 from internal.images.keys import original_key
 from internal.images.model import Image, Original, Status, new_id
 from internal.images.ports import Ports
-from internal.images.requested import Chains, Incoming, chains_of, rendition_of
+from internal.images.requested import Chains, Incoming, chains_of, check_references, rendition_of
 from internal.images.tasks import CHANNEL, task_message
 from internal.repository.port import Tables
 
@@ -75,11 +76,11 @@ async def _keep(
     image_id = new_id()
     key = original_key(image_id)
     await ports.repository.unreferenced.intend(key, seconds=ports.rules.intent_seconds)  # 1 listed for removal
-    chains = await _store(key, incoming, inspection, ports, reservation)  # 2 stored
+    chains = await _store(key, incoming, inspection, ports, context, reservation)  # 2 stored
     original = inspection.original(key, incoming.requested().filename)
     image = _image(image_id, context.owner, original, chains, incoming, ports)
     try:
-        return await _commit(image, ports, context, reservation, _fingerprint(original, chains, incoming))  # 3 referred to
+        answer = await _commit(image, ports, context, reservation, _fingerprint(original, chains, incoming))  # 3 referred to
     except Unavailable as error:
         if isinstance(error, DeadlinePassed):
             await ports.repository.unreferenced.abandon([key])  # 4 or listed again: the sweep may have been there before us
@@ -87,9 +88,13 @@ async def _keep(
     except Exception:
         await _clear(key, ports)
         raise
+    metrics.UPLOAD_BYTES.observe(original.size)
+    return answer
 
 
-async def _store(key: str, incoming: Incoming, inspection: Inspection, ports: Ports, reservation: Reservation | None) -> Chains:
+async def _store(
+    key: str, incoming: Incoming, inspection: Inspection, ports: Ports, context: Context, reservation: Reservation | None
+) -> Chains:
     """Put the bytes as they come. The request's other parts are checked before the store counts the object as complete."""
     chains: Chains = {}
 
@@ -97,6 +102,7 @@ async def _store(key: str, incoming: Incoming, inspection: Inspection, ports: Po
         async for chunk in _extending(inspection.chunks(), key, ports, reservation):
             yield chunk
         chains.update(chains_of(incoming.requested(), ports))
+        await check_references(chains, ports.repository, context.owner)
 
     try:
         await ports.store.put(key, content(), content_type=inspection.media_type)

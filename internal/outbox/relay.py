@@ -14,6 +14,7 @@ import contextlib
 
 import structlog
 
+from internal import metrics
 from internal.errors import DatabaseUnavailable, QueueUnavailable
 from internal.queue.port import Queue
 from internal.repository.port import Outgoing, Repository, Signals
@@ -65,10 +66,13 @@ class Relay:
     async def _publish(self, row: Outgoing) -> bool:
         try:
             await self._queue.publish(row.channel, row.message)
+            metrics.PUBLISHED.labels(row.channel).inc()
         except QueueUnavailable as outage:
             log.debug("relay.queue_unavailable", detail=outage.detail)
+            metrics.NOT_PUBLISHED.labels(row.channel).inc()
             return False
         except Exception:
             log.exception("relay.unpublishable", outbox_id=row.id, channel=row.channel)
+            metrics.NOT_PUBLISHED.labels(row.channel).inc()
             return False
         return True

@@ -6,10 +6,10 @@ import msgspec
 from msgspec import Struct
 
 from internal.errors import InvalidProcessing
-from internal.pipeline.formats import output_format
+from internal.pipeline.formats import Encoding, output_format
 from internal.pipeline.notation import Notation
 from internal.pipeline.operation import Operation, Option, name_of, parameters_of
-from internal.pipeline.operations.output import Autorotate, Format, Quality, Strip
+from internal.pipeline.operations.output import Autorotate, Format, Keep, Lossless, MaxBytes, Progressive, Quality, Strip
 
 _Option = TypeVar("_Option", bound=Option)
 
@@ -25,14 +25,32 @@ class Chain(Struct, frozen=True):
 
     @property
     def format(self) -> str | None:
-        """The name of the format that was asked for."""
+        """The name of the format that was asked for; None: as the input, which is also what `auto` falls back on."""
         option = self._option(Format)
-        return option.name if option else None
+        return option.name if option and option.name != "auto" else None
 
     @property
-    def quality(self) -> int | None:
-        option = self._option(Quality)
-        return option.percent if option else None
+    def alternative(self) -> str | None:
+        """The name of the modern format that `format:auto` makes beside the fallback."""
+        option = self._option(Format)
+        return option.modern if option else None
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether encoding alone may take seconds: AVIF."""
+        return "avif" in (self.format, self.alternative)
+
+    @property
+    def encoding(self) -> Encoding:
+        """How the result is to be written."""
+        quality, most, kept = self._option(Quality), self._option(MaxBytes), self._option(Keep)
+        return Encoding(
+            quality=quality.percent if quality else None,
+            lossless=self._option(Lossless) is not None,
+            progressive=self._option(Progressive) is not None,
+            max_bytes=most.size if most else None,
+            keep=kept.what.names if kept else frozenset(),
+        )
 
     @property
     def autorotate(self) -> bool:
@@ -55,7 +73,7 @@ class Chain(Struct, frozen=True):
         return "|".join(written(step) for step in (*first, *self.operations, *last)) or name_of(Strip)
 
     def output_media_type(self, input_media_type: str, *, has_alpha: bool = False) -> str:
-        """The media type of the result. `has_alpha` matters for what we only read: see formats.output_format."""
+        """The media type of the result, of `auto` the fallback's. `has_alpha` matters for what we only read (output_format)."""
         return output_format(self.format, input_media_type, has_alpha=has_alpha).media_type
 
     def _option(self, kind: type[_Option]) -> _Option | None:

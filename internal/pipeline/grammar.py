@@ -17,9 +17,10 @@ from internal.errors import InvalidProcessing
 from internal.pipeline import notation
 from internal.pipeline.calls import Argument, Call, read_calls
 from internal.pipeline.chain import Chain, framed, value_text
+from internal.pipeline.formats import Modern
 from internal.pipeline.operation import Operation, Option, name_of, parameters_of, types_of
 from internal.pipeline.operations import known_operations
-from internal.pipeline.operations.output import Strip
+from internal.pipeline.operations.output import Format, Strip, contradiction
 from internal.pipeline.operations.preset import Preset
 
 _WANTED = {
@@ -40,12 +41,16 @@ class Grammar:
         *,
         max_operations: int = 32,
         max_text: int = 8192,
+        auto: Modern = "webp",
     ) -> None:
-        """`max_text` in characters; `max_operations` counts steps after presets are spelled out. Raises InvalidProcessing."""
+        """`max_text` in characters; `max_operations` counts steps after presets are spelled out.
+
+        `auto`: the modern format that `format:auto` means. Raises InvalidProcessing for a preset that can't be used.
+        """
         self._operations = {
             name_of(operation): operation for operation in (known_operations() if operations is None else operations)
         }
-        self._max_operations, self._max_text = max_operations, max_text
+        self._max_operations, self._max_text, self._auto = max_operations, max_text, auto
         self._presets: dict[str, list[Operation]] = {}
         self._presets = {name: self._preset(name, text) for name, text in (presets or {}).items()}
 
@@ -69,16 +74,23 @@ class Grammar:
 
     def _steps(self, text: str) -> list[Operation]:
         steps: list[Operation] = []
+        places: list[int] = []
         for call in read_calls(text):
             steps += self._expanded(self._operation(call), call)
+            places += [call.position] * (len(steps) - len(places))
             if len(steps) > self._max_operations:
                 raise InvalidProcessing(f"A chain has at most {self._max_operations} operations.", call.position)
             self._refuse_doubled(steps, call)
         if not steps:
             raise InvalidProcessing("The processing is empty: name an operation, for instance resize:300x200.", 0)
+        if fault := contradiction(steps):
+            step, reason = fault
+            raise InvalidProcessing(f"`{name_of(type(step))}`: {reason}.", places[steps.index(step)])
         return steps
 
     def _expanded(self, operation: Operation, call: Call) -> list[Operation]:
+        if isinstance(operation, Format) and operation.name == "auto":
+            return [Format("auto", operation.modern or self._auto)]
         if not isinstance(operation, Preset):
             return [operation]
         if operation.name not in self._presets:
@@ -154,7 +166,8 @@ def _converted(kind: type[Operation], field: str, argument: Argument) -> Any:
 
 def _choices(hint: Any) -> str:
     plain = get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
-    return f"expected one of {', '.join(map(str, get_args(plain)))}" if get_origin(plain) is Literal else ""
+    literals = [kind for kind in (plain, *get_args(plain)) if get_origin(kind) is Literal]
+    return f"expected one of {', '.join(map(str, get_args(literals[0])))}" if literals else ""
 
 
 def _closest(name: str, known: Iterable[str]) -> str:

@@ -63,27 +63,85 @@ class Size(Notation):
 
 
 class Region(Notation):
-    """`WxH+X+Y` in pixels: a rectangle whose top left corner lies X to the right of and Y below the picture's."""
+    """`WxH+X+Y` in pixels: a rectangle whose top left corner lies X to the right of and Y below the picture's; `WxH` anywhere."""
 
-    __slots__ = ("height", "left", "top", "width")
+    __slots__ = ("corner", "height", "width")
     schema: ClassVar[dict[str, Any]] = {
         "type": "string",
-        "pattern": r"^[1-9]\d*x[1-9]\d*\+\d+\+\d+$",
-        "examples": ["300x200+10+20"],
+        "pattern": r"^[1-9]\d*x[1-9]\d*(\+\d+\+\d+)?$",
+        "examples": ["300x200+10+20", "300x200"],
     }
 
-    def __init__(self, width: int, height: int, left: int, top: int) -> None:
-        if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE and 0 <= left <= MAX_SIDE and 0 <= top <= MAX_SIDE):
-            raise ValueError(f"a region is WxH+X+Y in pixels, each side from 1 and none of the numbers above {MAX_SIDE}")
-        self.width, self.height, self.left, self.top = width, height, left, top
+    def __init__(self, width: int, height: int, corner: tuple[int, int] | None = None) -> None:
+        sides_fit = 1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE
+        if not sides_fit or not all(0 <= distance <= MAX_SIDE for distance in corner or ()):
+            raise ValueError(f"a region is WxH+X+Y or WxH in pixels, each side from 1 and none of the numbers above {MAX_SIDE}")
+        self.width, self.height, self.corner = width, height, corner
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        match = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})\+([0-9]{1,9})\+([0-9]{1,9})", text)
-        return cls(*map(int, match.groups())) if match else cls(0, 0, 0, 0)
+        match = re.fullmatch(r"([0-9]{1,9})x([0-9]{1,9})(?:\+([0-9]{1,9})\+([0-9]{1,9}))?", text)
+        if not match:
+            return cls(0, 0)
+        width, height, left, top = match.groups()
+        return cls(int(width), int(height), None if left is None else (int(left), int(top)))
 
     def __str__(self) -> str:
-        return f"{self.width}x{self.height}+{self.left}+{self.top}"
+        return f"{self.width}x{self.height}" + "".join(f"+{distance}" for distance in self.corner or ())
+
+
+class Margins(Notation):
+    """`ALL`, `VERTICAL;HORIZONTAL` or `TOP;RIGHT;BOTTOM;LEFT` in pixels, as in CSS."""
+
+    __slots__ = ("bottom", "left", "right", "top")
+    schema: ClassVar[dict[str, Any]] = {
+        "type": ["string", "integer"],
+        "pattern": r"^\d+(;\d+|;\d+;\d+;\d+)?$",
+        "examples": ["20", "10;20", "10;20;30;40"],
+    }
+
+    def __init__(self, top: int, right: int, bottom: int, left: int) -> None:
+        if not all(0 <= margin <= MAX_SIDE for margin in (top, right, bottom, left)):
+            raise ValueError(f"margins are ALL, VERTICAL;HORIZONTAL or TOP;RIGHT;BOTTOM;LEFT in pixels, none above {MAX_SIDE}")
+        self.top, self.right, self.bottom, self.left = top, right, bottom, left
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        if not re.fullmatch("[0-9]{1,9}(?:;[0-9]{1,9}|(?:;[0-9]{1,9}){3})?", text):
+            return cls(-1, -1, -1, -1)
+        margins = [int(margin) for margin in text.split(";")]
+        return cls(*margins * (4 // len(margins)))
+
+    def __str__(self) -> str:
+        if (self.top, self.right) != (self.bottom, self.left):
+            return f"{self.top};{self.right};{self.bottom};{self.left}"
+        return str(self.top) if self.top == self.right else f"{self.top};{self.right}"
+
+
+class Radius(Notation):
+    """Pixels, or `ellipse`: half of each side."""
+
+    __slots__ = ("pixels",)
+    schema: ClassVar[dict[str, Any]] = {
+        "type": ["string", "integer"],
+        "pattern": r"^([1-9]\d*|ellipse)$",
+        "examples": ["20", "ellipse"],
+    }
+
+    def __init__(self, pixels: int | None) -> None:
+        """None is the ellipse."""
+        if pixels is not None and not 1 <= pixels <= MAX_SIDE:
+            raise ValueError(f"a radius is a number of pixels from 1 to {MAX_SIDE}, or ellipse")
+        self.pixels = pixels
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        if text == "ellipse":
+            return cls(None)
+        return cls(int(text) if re.fullmatch("[0-9]{1,9}", text) else 0)
+
+    def __str__(self) -> str:
+        return "ellipse" if self.pixels is None else str(self.pixels)
 
 
 class Point(Notation):
@@ -133,11 +191,35 @@ class Colour(Notation):
 WHITE = Colour(255, 255, 255)
 
 
+class ImageId(Notation):
+    """The id of an uploaded image: a UUID in its usual form, in lower case."""
+
+    __slots__ = ("value",)
+    schema: ClassVar[dict[str, Any]] = {
+        "type": "string",
+        "format": "uuid",
+        "examples": ["0198b2c4-8d1e-7a53-9f60-2b7c1d4e5f60"],
+    }
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        if not re.fullmatch("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", text, re.IGNORECASE):
+            raise ValueError("an image is named by its id, for instance 0198b2c4-8d1e-7a53-9f60-2b7c1d4e5f60")
+        return cls(text.lower())
+
+    def __str__(self) -> str:
+        return self.value
+
+
 def decode(kind: type, value: Any) -> Any:
     """msgspec's dec_hook: a text becomes its notation. Raises ValueError, which msgspec turns into its ValidationError."""
     if not issubclass(kind, Notation):
         raise NotImplementedError(f"{kind.__name__} is not a Notation")
-    return kind.parse(value if isinstance(value, str) else "")
+    plain = isinstance(value, int) and "integer" in kind.schema["type"]
+    return kind.parse(str(value) if plain or isinstance(value, str) else "")
 
 
 def encode(value: Any) -> str:

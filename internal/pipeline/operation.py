@@ -19,8 +19,11 @@ class Operation(Struct, frozen=True, forbid_unknown_fields=True, tag_field="op",
     """One step of a chain. Subclasses give a `tag`, fields with `Meta(description=…)` and limits, an `example`, and `apply`."""
 
     example: ClassVar[str] = ""
-    streams: ClassVar[bool] = False
-    """Whether it looks at each row once, from top to bottom, and at all of them: such steps need no picture in memory."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether it looks at each row once, from top to bottom, and at all of them: such steps need no picture in memory."""
+        return False
 
     @property
     def references(self) -> tuple[str, ...]:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from math import cos, radians, sin
 from typing import TypeAlias
 
 import pyvips
 
+from internal.pipeline.border import content_box
+from internal.pipeline.colours import Matrix, beside_alpha, in_colour, through_curve, through_matrix, tinted
+from internal.pipeline.lettering import lettering
+from internal.pipeline.marks import faded, laid_over, tiled
 from internal.pipeline.notation import WHITE, Colour
+from internal.pipeline.shapes import masked, rounded_box
+from internal.pipeline.squares import in_squares
 
 Pixels: TypeAlias = pyvips.Image
 PixelsFn: TypeAlias = Callable[[Pixels], Pixels]
@@ -46,25 +53,38 @@ class Picture:
         return bool(self.pixels.hasalpha())
 
     @property
+    def is_grey(self) -> bool:
+        """Whether it has one channel, with or without alpha, instead of three for colour."""
+        return bool(self.pixels.bands < 3)
+
+    @property
     def first(self) -> Pixels:
         """The first frame's pixels."""
         return self.pixels if self.frames == 1 else self.pixels.crop(0, 0, self.width, self.height)
 
-    def with_pixels(self, change: PixelsFn) -> Picture:
-        """`change` applied to all frames at once: for what treats each pixel, or each row, by itself."""
-        return replace(self, pixels=change(self.pixels))
+    def with_pixels(self, change: PixelsFn, *, colours_only: bool = False) -> Picture:
+        """`change` applied to all frames at once: for what treats each pixel, or each row, by itself.
 
-    def each_frame(self, change: PixelsFn, *, premultiplied: bool = False) -> Picture:
+        `colours_only`: `change` does not see the alpha channel, which stays as it is.
+        """
+        return replace(self, pixels=(beside_alpha(change) if colours_only else change)(self.pixels))
+
+    def each_frame(self, change: PixelsFn, *, premultiplied: bool = False, colours_only: bool = False) -> Picture:
         """`change` applied to every frame by itself, so that neighbours don't run into each other; all must come out of one size.
 
         `premultiplied`: for what mixes neighbouring pixels. The colour of transparent ones then counts for nothing.
+        `colours_only`: as in with_pixels.
         """
+        if colours_only:
+            change = beside_alpha(change)
         if premultiplied and self.has_alpha:
             change = _premultiplied(change)
         if self.frames == 1:
             return replace(self, pixels=change(self.pixels))
-        changed = [change(self.pixels.crop(0, number * self.height, self.width, self.height)) for number in range(self.frames)]
-        return replace(self, pixels=pyvips.Image.arrayjoin(changed, across=1))
+        return replace(self, pixels=pyvips.Image.arrayjoin([change(pixels) for pixels in self._each_frame()], across=1))
+
+    def _each_frame(self) -> list[Pixels]:
+        return [self.pixels.crop(0, number * self.height, self.width, self.height) for number in range(self.frames)]
 
     def scaled(self, width: int, height: int) -> Picture:
         """Resampled (Lanczos 3) to exactly this size in pixels."""
@@ -88,10 +108,73 @@ class Picture:
         values = ink_for(ready.pixels, ink)
         return ready.each_frame(lambda pixels: pixels.embed(left, top, width, height, extend="background", background=values))
 
+    def turned(self, angle: float, colour: Colour | None) -> Picture:
+        """Turned clockwise by any angle in degrees, on a canvas that holds all of it; its corners are of `colour`, else clear."""
+        ink = colour or TRANSPARENT
+        ready = self.with_pixels(lambda pixels: _able_to_hold(pixels, ink))
+        values = _premultiplied_ink(ready.pixels, ink)
+        across, down = cos(radians(angle)), sin(radians(angle))
+        options = {"interpolate": pyvips.Interpolate.new("bicubic"), "background": values, "premultiplied": True}
+        return ready.each_frame(lambda pixels: pixels.affine([across, -down, down, across], **options), premultiplied=True)
+
+    def rounded(self, across: float, down: float, colour: Colour | None) -> Picture:
+        """Corners cut off along an ellipse with these radii in pixels; `colour` takes their place, else they are clear."""
+        mask = rounded_box(self.width, self.height, across, down)
+        if colour is None:
+            return self.with_pixels(lambda pixels: masked(pixels, mask.replicate(1, self.frames)))
+        ready = self.with_pixels(lambda pixels: _able_to_hold(pixels, colour))
+        values = _premultiplied_ink(ready.pixels, colour)
+        return ready.each_frame(lambda pixels: mask.ifthenelse(pixels, values, blend=True), premultiplied=True)
+
+    def in_squares(self, side: int) -> Picture:
+        """In squares of one colour, of this side in pixels, each the average of what it covers. Computes now."""
+        return self.each_frame(lambda pixels: in_squares(pixels, side), premultiplied=True)
+
+    def recoloured(self, curve: Callable[[float], float]) -> Picture:
+        """Each colour value `v`, from 0 to 1, becomes `curve(v)`; what lies beyond 0 and 1 is clipped."""
+        return self.with_pixels(lambda pixels: through_curve(pixels, curve))
+
+    def mixed(self, matrix: Matrix) -> Picture:
+        """Red, green and blue become the three rows of `matrix` times red, green and blue; the result is in colour."""
+        return self.with_pixels(lambda pixels: through_matrix(pixels, matrix))
+
+    def tinted(self, colour: Colour) -> Picture:
+        """In shades of one colour, from black to white."""
+        return self.with_pixels(lambda pixels: tinted(pixels, colour.rgb))
+
     def liveliest(self, width: int, height: int, by: str) -> tuple[int, int]:
         """Left and top of the rectangle of this size with the most `attention` or `entropy` in frame one. Computes now."""
         cut = self.first.smartcrop(width, height, interesting=by)
         return -cut.xoffset, -cut.yoffset
+
+    def content(self, threshold: float, colour: Colour | None) -> tuple[int, int, int, int] | None:
+        """Left, top, width and height of what is not border, all frames together; None when nothing else is there. Computes now.
+
+        The border is what differs from the `colour`, by default the top left pixel's, by no more than `threshold` in any channel.
+        """
+        ground = ink_for(self.pixels, colour) if colour else self.pixels.getpoint(0, 0)
+        boxes = [box for pixels in self._each_frame() if (box := content_box(pixels, ground, threshold))]
+        if not boxes:
+            return None
+        left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
+        return left, top, max(box[2] for box in boxes) - left, max(box[3] for box in boxes) - top
+
+    def faded(self, opacity: float) -> Picture:
+        """With alpha: `opacity`, from 0 to 1, times what it has."""
+        return self.with_pixels(lambda pixels: faded(pixels, opacity))
+
+    def tiled(self, width: int, height: int, left: int, top: int, gap: int) -> Picture:
+        """A still with alpha, again and again over this size in pixels, `gap` apart; one has its top left corner there."""
+        return self.with_pixels(lambda pixels: tiled(pixels, (width, height), (left, top), gap))
+
+    def under(self, mark: Picture, left: int, top: int) -> Picture:
+        """With `mark`, a still with alpha that lies within it, laid over every frame; grey as long as both are."""
+        ready = self if mark.is_grey else self.with_pixels(in_colour)
+        return ready.each_frame(lambda pixels: laid_over(pixels, mark.pixels, left, top))
+
+    def lettering(self, text: str, size: float, colour: Colour) -> Picture:
+        """Another picture: `text` in letters of this size (em) in pixels, cut to its ink. Raises InvalidProcessing."""
+        return Picture(lettering(text, size, colour))
 
     def over(self, colour: Colour) -> Picture:
         """The same pixels, to be laid over this colour where the result can't hold transparency."""
@@ -132,10 +215,17 @@ def ink_for(pixels: Pixels, colour: Colour) -> list[int]:
 
 
 def _able_to_hold(pixels: Pixels, colour: Colour) -> Pixels:
-    if pixels.bands < 3 and len(set(colour.rgb)) > 1:
-        pixels = pixels.colourspace("srgb")
+    if len(set(colour.rgb)) > 1:
+        pixels = in_colour(pixels)
     return pixels if colour.alpha == 255 or pixels.hasalpha() else pixels.addalpha()
 
 
 def _premultiplied(change: PixelsFn) -> PixelsFn:
-    return lambda pixels: change(pixels.premultiply()).unpremultiply().cast(pixels.format)
+    """Rounded before it is cast, which would cut off: a colour that comes out as 199.99 is 200."""
+    return lambda pixels: change(pixels.premultiply()).unpremultiply().rint().cast(pixels.format)
+
+
+def _premultiplied_ink(pixels: Pixels, colour: Colour) -> list[float]:
+    """The colour as one number a band, as it stands among premultiplied pixels."""
+    *values, last = ink_for(pixels, colour)
+    return [*(value * colour.alpha / 255 for value in values), last] if pixels.hasalpha() else [*values, last]

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from internal.queue.background import running
-from internal.queue.kafka_consumer import KafkaConsumer, open_kafka_consumer
+from internal.queue.kafka_consumer import KafkaConsumer, group_of, open_kafka_consumer
+from internal.queue.kafka_lag import lag_of
 from internal.queue.kafka_publisher import Publisher
 from internal.queue.kafka_topics import create_topics, topics
 from internal.queue.port import Channel, Message
@@ -41,6 +42,9 @@ class KafkaQueue:
 
     async def check(self) -> None:
         await self._publisher.check()
+
+    async def lag(self, channel: Channel) -> int:
+        return await lag_of(self._settings, self._topic(channel), group_of(self._settings, channel))
 
     def _topic(self, channel: Channel) -> str:
         if channel not in self._topics:

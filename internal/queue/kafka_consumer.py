@@ -79,7 +79,7 @@ class KafkaConsumer:
 
     def _new_consumer(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
-            group_id=f"{self._settings.group_id}-{self._channel}",
+            group_id=group_of(self._settings, self._channel),
             enable_auto_commit=False,
             auto_offset_reset=self._settings.auto_offset_reset,
             session_timeout_ms=int(SESSION_SECONDS * 1000),
@@ -111,6 +111,11 @@ class KafkaConsumer:
         if (ticket := group.hand_out(partition, record.offset)) is not None:
             source = f"{record.topic}/{record.partition}/{record.offset}"
             self._ahead.put(Delivery(message_of(record), self._channel, source, ticket))
+
+
+def group_of(settings: Kafka, channel: Channel) -> str:
+    """The consumer group of one channel: see internal/queue/kafka.py."""
+    return f"{settings.group_id}-{channel}"
 
 
 def _is_undone(delivery: Delivery) -> bool:

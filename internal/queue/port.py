@@ -80,3 +80,6 @@ class Queue(Protocol):
 
     async def check(self) -> None:
         """Raise QueueUnavailable unless the queue answers."""
+
+    async def lag(self, channel: Channel) -> int:
+        """Messages of the channel that are published and not acknowledged, those in hand included. Raises QueueUnavailable."""

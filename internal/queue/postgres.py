@@ -157,6 +157,13 @@ class PostgresQueue:
         except DatabaseUnavailable as error:
             raise QueueUnavailable from error
 
+    async def lag(self, channel: Channel) -> int:
+        self._refuse_unless_exported(channel)
+        try:
+            return await self._messages.count(channel)
+        except DatabaseUnavailable as error:
+            raise QueueUnavailable from error
+
     def _refuse_unless_exported(self, channel: Channel) -> None:
         if channel not in self.exports:
             raise ValueError(f"not exported, it stays in its table: {channel}")

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
+from internal.repository.answers import StoredAnswer
 from internal.repository.pool import Session
-from internal.repository.port import StoredAnswer
 
 TAKE_KEY = """
     -- A lease that ran out belongs to a request that died; a complete key is never taken over.

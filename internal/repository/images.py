@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
+import msgspec
 from psycopg.types.json import Jsonb
 
 from internal.errors import DeadlinePassed
@@ -16,6 +17,7 @@ from internal.repository.outbox import RECORD_HAPPENED
 from internal.repository.pool import Session
 from internal.repository.port import Locked
 from internal.repository.records import image_from
+from internal.sandbox.port import Facts
 
 ADD_IMAGE: LiteralString = (
     """
@@ -80,8 +82,17 @@ REFRESH_STATUS: LiteralString = (
     + "SELECT pg_notify('image', %(image_id)s::text) FROM derived"
 )
 
-LEARN_SIZE = """
-    UPDATE images SET width = %(width)s, height = %(height)s WHERE id = %(id)s AND width IS NULL
+LEARN_FACTS = """
+    -- The upload's own look at the header stays; the rest can be known only now.
+    UPDATE images
+       SET width = coalesce(width, %(width)s), height = coalesce(height, %(height)s), frames = %(frames)s,
+           has_alpha = %(has_alpha)s, dominant_colour = %(dominant_colour)s, thumbhash = %(thumbhash)s
+     WHERE id = %(id)s
+"""
+
+OWNED_IMAGES = """
+    -- G8: another owner's image is not there.
+    SELECT id FROM images WHERE owner = %(owner)s AND id = ANY(%(ids)s)
 """
 
 REMOVE_IMAGE = """
@@ -90,6 +101,8 @@ REMOVE_IMAGE = """
         SELECT original_key AS key FROM images WHERE id = %(id)s
         UNION ALL
         SELECT result_key FROM renditions WHERE image_id = %(id)s AND result_key IS NOT NULL
+        UNION ALL
+        SELECT further ->> 'key' FROM renditions, jsonb_array_elements(alternatives) AS further WHERE image_id = %(id)s
     ), removed AS (
         DELETE FROM images WHERE id = %(id)s
     )
@@ -156,8 +169,12 @@ class PostgresImages:
     async def refresh_status(self, image_id: UUID) -> None:
         await self._session.run(REFRESH_STATUS, {"image_id": image_id})
 
-    async def learn_size(self, image_id: UUID, width: int, height: int) -> None:
-        await self._session.run(LEARN_SIZE, {"id": image_id, "width": width, "height": height})
+    async def learn_facts(self, image_id: UUID, facts: Facts) -> None:
+        await self._session.run(LEARN_FACTS, {"id": image_id, **msgspec.structs.asdict(facts)})
+
+    async def owned(self, owner: str, image_ids: Sequence[UUID]) -> frozenset[UUID]:
+        rows = await self._session.rows(OWNED_IMAGES, {"owner": owner, "ids": list(image_ids)})
+        return frozenset(row["id"] for row in rows)
 
     async def remove(self, image_id: UUID) -> list[str]:
         return [row["key"] for row in await self._session.rows(REMOVE_IMAGE, {"id": image_id})]

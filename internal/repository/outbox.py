@@ -1,4 +1,4 @@
-"""The outbox, and what is written together with it: events and dead letters."""
+"""The outbox, and the events, which are written together with it."""
 
 from collections.abc import Sequence
 from typing import LiteralString
@@ -7,7 +7,6 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from internal.images.events import Event, EventType
-from internal.images.model import DeadLetter
 from internal.queue.port import Channel, Message
 from internal.repository.pool import Session
 from internal.repository.port import Outgoing
@@ -71,16 +70,6 @@ EVENTS_OF_IMAGE = """
     SELECT id, type, image_id, owner, data, time FROM events WHERE image_id = %(image_id)s ORDER BY time, id
 """
 
-ADD_DEAD_LETTER = """
-    INSERT INTO dead_letters (image_id, rendition, code, detail, source, attempts, headers, body)
-    VALUES (%(image_id)s, %(rendition)s, %(code)s, %(detail)s, %(source)s, %(attempts)s, %(headers)s, %(body)s)
-"""
-
-DEAD_LETTERS_OF_IMAGE = """
-    SELECT code, detail, source, attempts, image_id, rendition, headers, body
-      FROM dead_letters WHERE image_id = %(image_id)s ORDER BY id
-"""
-
 
 class PostgresOutbox:
     """`exports`: the channels that lead somewhere in this deployment; for others no row is written."""
@@ -135,35 +124,3 @@ class PostgresEvents:
     async def of(self, image_id: UUID) -> list[Event]:
         rows = await self._session.rows(EVENTS_OF_IMAGE, {"image_id": image_id})
         return [Event(**{**row, "type": EventType(row["type"])}) for row in rows]
-
-
-class PostgresDeadLetters:
-    def __init__(self, session: Session, outbox: PostgresOutbox) -> None:
-        self._session = session
-        self._outbox = outbox
-
-    async def add(self, letter: DeadLetter) -> None:
-        parameters = {
-            "image_id": letter.image_id,
-            "rendition": letter.rendition,
-            "code": letter.code,
-            "detail": letter.detail,
-            "source": letter.source,
-            "attempts": letter.attempts,
-            "headers": Jsonb(letter.headers),
-            "body": letter.body,
-        }
-        await self._session.run(ADD_DEAD_LETTER, parameters)
-        headers = {
-            **letter.headers,
-            "dead-letter-source": letter.source,
-            "dead-letter-code": letter.code,
-            "dead-letter-detail": letter.detail,
-            "dead-letter-attempts": str(letter.attempts),
-        }
-        key = str(letter.image_id) if letter.image_id else letter.source
-        await self._outbox.add(Channel.DEAD_LETTERS, Message("dead_letter", key, letter.body, headers))
-
-    async def of(self, image_id: UUID) -> list[DeadLetter]:
-        rows = await self._session.rows(DEAD_LETTERS_OF_IMAGE, {"image_id": image_id})
-        return [DeadLetter(**{**row, "body": bytes(row["body"])}) for row in rows]

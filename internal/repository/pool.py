@@ -5,20 +5,34 @@ transaction. The tables of this package are written against `Session` and don't 
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, LiteralString, Protocol
 
 import psycopg
 import psycopg_pool
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncPipeline
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from internal.breaker import Breaker
 from internal.errors import DatabaseUnavailable
 from internal.settings import Database
 
-Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
+
+class Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
+    """The process's connections; with a `breaker`, a database that is down is left alone for a while (G6)."""
+
+    breaker: Breaker | None = None
+
+    @asynccontextmanager
+    async def guarded(self) -> AsyncIterator[AsyncConnection[DictRow]]:
+        """A connection. Raises DatabaseUnavailable for every outage, also of what is done with it."""
+        async with self.breaker.guard() if self.breaker else nullcontext():
+            with translated():
+                async with self.connection() as connection:
+                    yield connection
+
 
 _OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed)
 
@@ -43,25 +57,30 @@ class PooledSession:
         self._pool = pool
 
     async def rows(self, statement: LiteralString, parameters: Parameters | None = None) -> list[DictRow]:
-        with translated():
-            async with self._pool.connection() as connection:
-                return await (await connection.execute(statement, parameters)).fetchall()
+        async with self._pool.guarded() as connection:
+            return await (await connection.execute(statement, parameters)).fetchall()
 
     async def run(self, statement: LiteralString, parameters: Parameters | None = None) -> None:
-        with translated():
-            async with self._pool.connection() as connection:
-                await connection.execute(statement, parameters)
+        async with self._pool.guarded() as connection:
+            await connection.execute(statement, parameters)
 
 
 class TransactionSession:
-    """Every statement on the one connection of an open transaction."""
+    """Every statement on the one connection of an open transaction.
 
-    def __init__(self, connection: AsyncConnection[DictRow]) -> None:
+    INVARIANT: a process that stands still in a transaction loses it, and its locks, after the idle time: PostgreSQL counts none
+    in the middle of a pipeline, so whoever waits for rows syncs it (tests/faults/test_stands_still.py).
+    """
+
+    def __init__(self, connection: AsyncConnection[DictRow], pipeline: AsyncPipeline) -> None:
         self._connection = connection
+        self._pipeline = pipeline
 
     async def rows(self, statement: LiteralString, parameters: Parameters | None = None) -> list[DictRow]:
         with translated():
-            return await (await self._connection.execute(statement, parameters)).fetchall()
+            cursor = await self._connection.execute(statement, parameters)
+            await self._pipeline.sync()
+            return await cursor.fetchall()
 
     async def run(self, statement: LiteralString, parameters: Parameters | None = None) -> None:
         with translated():
@@ -74,9 +93,8 @@ async def transaction(pool: Pool) -> AsyncIterator[TransactionSession]:
 
     In libpq's pipeline mode: only a statement whose rows are wanted waits for the server; BEGIN and the others travel with it.
     """
-    with translated():
-        async with pool.connection() as connection, connection.pipeline(), connection.transaction():
-            yield TransactionSession(connection)
+    async with pool.guarded() as connection, connection.pipeline() as pipeline, connection.transaction():
+        yield TransactionSession(connection, pipeline)
 
 
 @contextmanager
@@ -108,9 +126,9 @@ def connection_string(settings: Database, **more: Any) -> str:
 
 
 @asynccontextmanager
-async def open_pool(settings: Database) -> AsyncIterator[Pool]:
+async def open_pool(settings: Database, breaker: Breaker | None = None) -> AsyncIterator[Pool]:
     """Open the process's pool. It does not wait for the database: a process starts, and says that it is not ready."""
-    pool: Pool = AsyncConnectionPool(
+    pool = Pool(
         connection_string(settings),
         kwargs={"autocommit": True, "row_factory": dict_row, "prepare_threshold": 1},
         min_size=min(2, settings.pool_size),
@@ -120,6 +138,7 @@ async def open_pool(settings: Database) -> AsyncIterator[Pool]:
         check=None,
         open=False,
     )
+    pool.breaker = breaker
     await pool.open(wait=False)
     try:
         yield pool

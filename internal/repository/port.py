@@ -13,8 +13,11 @@ from uuid import UUID
 from msgspec import Struct
 
 from internal.images.events import Event
-from internal.images.model import Claim, DeadLetter, Failure, Image, Lane, ListFilter, Rendition, Result, Status
+from internal.images.model import Claim, Failure, Image, Lane, ListFilter, Rendition, Result, Status
 from internal.queue.port import Channel, Message
+from internal.repository.answers import IdempotencyKeys
+from internal.repository.operators import DeadLetters, References
+from internal.sandbox.port import Facts
 
 
 class Locked(Struct, frozen=True):
@@ -45,11 +48,16 @@ class Requeue(Struct, frozen=True):
     tries: int
 
 
-class StoredAnswer(Struct, frozen=True):
-    """What an Idempotency-Key is known by. `fingerprint` and `image` are None while its request is under way."""
+class Measures(Struct, frozen=True):
+    """How much waits: counts of rows, and the age of the oldest message that is still to be published, in seconds."""
 
-    fingerprint: str | None
-    answer: bytes | None
+    outbox_messages: int
+    outbox_oldest_seconds: float
+    renditions_waiting: int
+    renditions_processing: int
+    unreferenced_objects: int
+    unreferenced_overdue: int
+    dead_letters: int
 
 
 class Signals(Protocol):
@@ -95,8 +103,11 @@ class Images(Protocol):
         (tests/integration/test_process.py::test_two_last_renditions_see_each_other).
         """
 
-    async def learn_size(self, image_id: UUID, width: int, height: int) -> None:
-        """Note the original's pixels where the upload could not read them from the header."""
+    async def learn_facts(self, image_id: UUID, facts: Facts) -> None:
+        """Note what a decode tells of the original. Its size in pixels only where the upload could not read that."""
+
+    async def owned(self, owner: str, image_ids: Sequence[UUID]) -> frozenset[UUID]:
+        """Those of `image_ids` that are images of this owner's."""
 
     async def remove(self, image_id: UUID) -> list[str]:
         """Remove the image and its renditions; returns every object key that they referred to. Only under `lock`."""
@@ -106,21 +117,36 @@ class Renditions(Protocol):
     async def add(self, rendition: Rendition) -> None:
         """Insert one more rendition of an image, after its others."""
 
-    async def claim(self, image_id: UUID, lane: Lane, started: Event, *, lease_seconds: float, max_attempts: int) -> Claim | None:
-        """Take the next rendition of the task for one attempt (G2, G3); None when there is nothing left to take.
+    async def remake(self, rendition_id: UUID, *, pipeline: str, lane: Lane) -> None:
+        """Let the rendition be made anew by another pipeline; what it has stays until then. Only under `Images.lock`.
 
-        Raises `attempt` and `tries`, sets `processing` under a lease, and takes the image out of its status with the event
-        `started`: all or nothing. A rendition whose lease ran out can be claimed too.
+        Raises `attempt`, so that one that is at work on the old pipeline is lost.
         """
 
-    async def renew(self, claim: Claim, *, lease_seconds: float) -> bool:
-        """Hold the claim for longer; False when the attempt is no longer ours, and then its work must stop."""
+    async def claim(
+        self, image_id: UUID, lane: Lane, started: Event, *, lease_seconds: float, intent_seconds: float, max_attempts: int
+    ) -> Claim | None:
+        """Take the next rendition of the task for one attempt (G2, G3); None when there is nothing left to take.
 
-    async def finish(self, claim: Claim, result: Result, event: Event) -> bool:
-        """Set `processed`, take the result's key off the list of unreferenced objects, and derive the image's status.
+        Raises `attempt` and `tries`, sets `processing` under a lease, lists the key of the result to come as
+        `UnreferencedObjects.intend` does (G4), and takes the image out of its status with the event `started`: all or nothing.
+        A rendition whose lease ran out can be claimed too.
+        """
 
-        Records `event`, and the image's own when this was its last rendition. False, and nothing is written, when the attempt is
-        not ours any more. Raises DeadlinePassed when the key is not on the list. Only under `Images.hold`.
+    async def renew(self, claim: Claim, *, lease_seconds: float, intent_seconds: float) -> bool:
+        """Hold the claim for longer, and the keys that it has listed; False when the attempt is no longer ours.
+
+        Then its work must stop.
+        """
+
+    async def finish(
+        self, claim: Claim, result: Result, alternatives: Sequence[Result], event: Event, *, grace_seconds: float
+    ) -> bool:
+        """Set `processed`, take the results' keys off the list of unreferenced objects, and derive the image's status.
+
+        Objects that these replace are listed, with `grace_seconds` for those who still read them. Records `event`, and the
+        image's own when this was its last rendition. False, and nothing is written, when the attempt is not ours any more. Raises
+        DeadlinePassed when a key is not on the list. Only under `Images.hold`, in a transaction that an error rolls back.
         """
 
     async def fail(self, rendition_id: UUID, attempt: int, failure: Failure, event: Event) -> bool:
@@ -129,8 +155,11 @@ class Renditions(Protocol):
     async def postpone(self, rendition_id: UUID, attempt: int, *, seconds: float, give_back: bool) -> bool:
         """Set `uploaded` again, due in `seconds`; `give_back` takes the try back. False when the attempt is no longer current."""
 
-    async def retry(self, image_id: UUID) -> frozenset[Lane]:
-        """Set every failed rendition of the image to `uploaded` with no tries; returns their lanes. Only under `Images.lock`."""
+    async def retry(self, image_id: UUID, name: str | None = None) -> frozenset[Lane]:
+        """Set every failed rendition of the image, or only the named one, to `uploaded` with no tries; returns their lanes.
+
+        Only under `Images.lock`.
+        """
 
     async def abandoned(self, *, limit: int) -> list[Requeue]:
         """Renditions whose lease ran out, locked and skipped by others until the transaction ends."""
@@ -177,31 +206,6 @@ class UnreferencedObjects(Protocol):
         """A key `seconds` past its deadline, locked until the transaction ends and skipped by others; None when there is none."""
 
 
-class IdempotencyKeys(Protocol):
-    async def begin(self, owner: str, route: str, key: str, *, holder: UUID, lease_seconds: float) -> StoredAnswer | None:
-        """Take the key for `holder`: None. Known already: what is known of it. A lease that ran out is taken over."""
-
-    async def extend(self, owner: str, route: str, key: str, *, holder: UUID, lease_seconds: float) -> None:
-        """Hold the key for longer."""
-
-    async def complete(self, owner: str, route: str, key: str, *, holder: UUID, fingerprint: str, answer: bytes) -> bool:
-        """Store the answer; False when the lease ran out and another request has the key."""
-
-    async def release(self, owner: str, route: str, key: str, *, holder: UUID) -> None:
-        """Give the key up after an error, unless it is complete."""
-
-    async def purge(self, *, older_seconds: float) -> int:
-        """Drop keys of that age; returns how many."""
-
-
-class DeadLetters(Protocol):
-    async def add(self, letter: DeadLetter) -> None:
-        """Keep what stopped for good, and export it where dead letters are published."""
-
-    async def of(self, image_id: UUID) -> list[DeadLetter]:
-        """The image's dead letters, oldest first."""
-
-
 class Tables(Protocol):
     """Everything that is kept, by name."""
 
@@ -219,6 +223,8 @@ class Tables(Protocol):
     def idempotency(self) -> IdempotencyKeys: ...
     @property
     def dead_letters(self) -> DeadLetters: ...
+    @property
+    def references(self) -> References: ...
 
 
 class Repository(Tables, Protocol):
@@ -229,3 +235,6 @@ class Repository(Tables, Protocol):
 
     async def check(self) -> None:
         """Raise DatabaseUnavailable unless the database answers and has the schema."""
+
+    async def measures(self) -> Measures:
+        """Count what waits, in all of the service."""

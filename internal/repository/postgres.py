@@ -5,10 +5,14 @@ from contextlib import asynccontextmanager
 
 from internal.errors import DatabaseUnavailable
 from internal.queue.port import Channel
+from internal.repository.dead_letters import PostgresDeadLetters
 from internal.repository.idempotency import PostgresIdempotencyKeys
 from internal.repository.images import PostgresImages
-from internal.repository.outbox import PostgresDeadLetters, PostgresEvents, PostgresOutbox
+from internal.repository.measures import take_measures
+from internal.repository.outbox import PostgresEvents, PostgresOutbox
 from internal.repository.pool import Pool, PooledSession, Session, transaction
+from internal.repository.port import Measures
+from internal.repository.reconcile import PostgresReferences
 from internal.repository.renditions import PostgresRenditions
 from internal.repository.unreferenced import PostgresUnreferencedObjects
 
@@ -28,6 +32,7 @@ class PostgresTables:
         self.unreferenced = PostgresUnreferencedObjects(session)
         self.idempotency = PostgresIdempotencyKeys(session)
         self.dead_letters = PostgresDeadLetters(session, self.outbox)
+        self.references = PostgresReferences(session)
 
 
 class PostgresRepository(PostgresTables):
@@ -43,6 +48,9 @@ class PostgresRepository(PostgresTables):
     async def transaction(self) -> AsyncIterator[PostgresTables]:
         async with transaction(self._pool) as session:
             yield PostgresTables(session, self._exports)
+
+    async def measures(self) -> Measures:
+        return await take_measures(self._session)
 
     async def check(self) -> None:
         if not (await self._session.rows(CHECK_SCHEMA))[0]["migrated"]:

@@ -73,6 +73,10 @@ FREE_ALL = """
 
 ANSWER = "SELECT 1"
 
+COUNT = """
+    SELECT count(*) AS messages FROM queue_messages WHERE channel = %(channel)s
+"""
+
 
 class QueueMessages:
     """The statements above. Each raises DatabaseUnavailable when the database can't be reached in time."""
@@ -116,3 +120,7 @@ class QueueMessages:
 
     async def check(self) -> None:
         await self._session.run(ANSWER)
+
+    async def count(self, channel: Channel) -> int:
+        """Messages of the channel, those in hand included."""
+        return int((await self._session.rows(COUNT, {"channel": channel}))[0]["messages"])

@@ -24,6 +24,7 @@ def rendition_from(row: Mapping[str, Any]) -> Rendition:
         tries=row["tries"],
         failure=Failure(row["error_code"], row["error_detail"]) if row["error_code"] else None,
         result=_result_from(row) if row["result_key"] else None,
+        alternatives=tuple(Result(**further) for further in row["alternatives"]),
         finished_at=datetime.fromisoformat(row["finished_at"]) if row["finished_at"] else None,
     )
 
@@ -54,6 +55,10 @@ def image_from(row: DictRow) -> Image:
             width=row["width"],
             height=row["height"],
             filename=row["filename"],
+            frames=row["frames"],
+            has_alpha=row["has_alpha"],
+            dominant_colour=row["dominant_colour"],
+            thumbhash=row["thumbhash"],
         ),
         metadata=row["metadata"],
         created_at=row["created_at"],

@@ -1,16 +1,24 @@
-"""Renditions: the claim and every write behind its fence (G1, G2, G3)."""
+"""Renditions: asked for, claimed, ended, found again (G1, G2, G3). The statements of an attempt are in attempts.py."""
 
-from typing import Any, LiteralString
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
+import msgspec
 from psycopg.types.json import Jsonb
 
 from internal.errors import DeadlinePassed
 from internal.images.events import Event, EventType
+from internal.images.keys import RESULT_KEY, attempt_keys
 from internal.images.model import Claim, Failure, Lane, Rendition, Result, new_id
 from internal.queue.port import Channel
-from internal.repository.conclude import CONCLUDE
-from internal.repository.outbox import RECORD_HAPPENED
+from internal.repository.attempts import (
+    CLAIM_RENDITION,
+    FAIL_RENDITION,
+    FINISH_RENDITION,
+    POSTPONE_RENDITION,
+    RENEW_CLAIM,
+)
 from internal.repository.pool import Session
 from internal.repository.port import Requeue
 
@@ -21,101 +29,20 @@ ADD_RENDITION = """
       FROM renditions WHERE image_id = %(image_id)s
 """
 
-CLAIM_RENDITION: LiteralString = (
-    """
-    -- G2, G3: the attempt rises before the file is opened, so that a decoder's death counts and a stale worker matches nothing.
-    -- The image's row is locked first, as everywhere, so that a claim and a finish can't wait for each other.
-    -- What waits has a try left: who set it back looked. Should the maximum be lowered meanwhile, it gets that one all the same.
-    WITH image AS MATERIALIZED (
-        SELECT id, owner, status, original_key, sha256, media_type, width FROM images WHERE id = %(image_id)s FOR NO KEY UPDATE
-    ), claimable AS (
-        SELECT r.id, count(*) OVER () > 1 AS more FROM renditions r, image
-         WHERE r.image_id = image.id AND r.lane = %(lane)s
-           AND (r.status = 'uploaded' AND r.due_at <= now()
-                OR r.status = 'processing' AND r.lease_until < now() AND r.tries < %(max_attempts)s)
-         ORDER BY r.place LIMIT 1
-    ), claimed AS (
-        UPDATE renditions r
-           SET status = 'processing', attempt = r.attempt + 1, tries = r.tries + 1,
-               lease_until = now() + %(lease)s * interval '1 s'
-          FROM claimable, image
-         WHERE r.id = claimable.id
-           AND (r.status = 'uploaded' AND r.due_at <= now()
-                OR r.status = 'processing' AND r.lease_until < now() AND r.tries < %(max_attempts)s)
-        RETURNING r.id AS rendition_id, r.image_id, image.owner, r.name, r.pipeline, r.attempt, r.tries, image.original_key,
-                  image.sha256 AS original_sha256, image.media_type, image.status AS image_status,
-                  image.width IS NOT NULL AS size_known, claimable.more
-    ), begun AS (
-        UPDATE images SET status = 'processing', updated_at = now()
-         WHERE id = (SELECT image_id FROM claimed WHERE image_status <> 'processing')
-    ), happened AS (
-        SELECT %(event_id)s::uuid AS id, %(event_type)s AS type, image_id, owner, '{}'::jsonb AS data
-          FROM claimed WHERE image_status <> 'processing'
-    ),
-"""
-    + RECORD_HAPPENED
-    + """
-    SELECT claimed.*, (SELECT pg_notify('outbox', '') FROM announced) FROM claimed
-"""
-)
-
-RENEW_CLAIM = """
-    UPDATE renditions SET lease_until = now() + %(lease)s * interval '1 s'
-     WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
-    RETURNING id
-"""
-
-FINISH_RENDITION: LiteralString = (
-    """
-    -- G2: only the current attempt. G4: referred to and off the list in one; nothing settled rolls all of it back.
-    WITH changed AS (
-        UPDATE renditions
-           SET status = 'processed', lease_until = NULL, error_code = NULL, error_detail = NULL, finished_at = now(),
-               result_key = %(key)s, sha256 = %(sha256)s, size = %(size)s, width = %(width)s, height = %(height)s,
-               frames = %(frames)s, content_type = %(content_type)s
-         WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
-        RETURNING id, status
-    ), settled AS (
-        DELETE FROM unreferenced_objects
-         WHERE key = %(key)s AND deadline > now() AND EXISTS (SELECT FROM changed)
-        RETURNING key
-    ),
-"""
-    + CONCLUDE
-    + """
-    SELECT EXISTS (SELECT FROM settled) AS settled, pg_notify('image', %(image_id)s::text),
-           (SELECT pg_notify('outbox', '') FROM announced LIMIT 1)
-      FROM changed
-"""
-)
-
-FAIL_RENDITION: LiteralString = (
-    """
-    WITH changed AS (
-        UPDATE renditions
-           SET status = 'failed', lease_until = NULL, error_code = %(code)s, error_detail = %(detail)s, finished_at = now()
-         WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
-        RETURNING id, status
-    ),
-"""
-    + CONCLUDE
-    + """
-    SELECT pg_notify('image', %(image_id)s::text), (SELECT pg_notify('outbox', '') FROM announced LIMIT 1) FROM changed
-"""
-)
-
-POSTPONE_RENDITION = """
+REMAKE_RENDITION = """
+    -- The fence rises: an attempt that is at work on the old pipeline is lost. What it has stays until something new is there.
     UPDATE renditions
-       SET status = 'uploaded', lease_until = NULL, due_at = now() + %(seconds)s * interval '1 s', tries = tries - %(given_back)s
-     WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
-    RETURNING id
+       SET pipeline = %(pipeline)s, lane = %(lane)s, status = 'uploaded', attempt = attempt + 1, tries = 0, due_at = now(),
+           lease_until = NULL, error_code = NULL, error_detail = NULL
+     WHERE id = %(id)s
 """
 
 RETRY_RENDITIONS = """
     -- `attempt` stays: it is the fence, and only ever rises.
     UPDATE renditions
-       SET status = 'uploaded', tries = 0, due_at = now(), error_code = NULL, error_detail = NULL, finished_at = NULL
-     WHERE image_id = %(image_id)s AND status = 'failed'
+       SET status = 'uploaded', tries = 0, due_at = now(), error_code = NULL, error_detail = NULL,
+           finished_at = CASE WHEN result_key IS NULL THEN NULL ELSE finished_at END
+     WHERE image_id = %(image_id)s AND status = 'failed' AND (%(name)s::text IS NULL OR name = %(name)s)
     RETURNING lane
 """
 
@@ -158,11 +85,18 @@ class PostgresRenditions:
         }
         await self._session.run(ADD_RENDITION, parameters)
 
-    async def claim(self, image_id: UUID, lane: Lane, started: Event, *, lease_seconds: float, max_attempts: int) -> Claim | None:
+    async def remake(self, rendition_id: UUID, *, pipeline: str, lane: Lane) -> None:
+        await self._session.run(REMAKE_RENDITION, {"id": rendition_id, "pipeline": pipeline, "lane": lane})
+
+    async def claim(
+        self, image_id: UUID, lane: Lane, started: Event, *, lease_seconds: float, intent_seconds: float, max_attempts: int
+    ) -> Claim | None:
         parameters = {
             "image_id": image_id,
             "lane": lane,
             "lease": lease_seconds,
+            "intent": intent_seconds,
+            "result_key": RESULT_KEY,
             "max_attempts": max_attempts,
             "event_id": started.id,
             "event_type": started.type,
@@ -171,23 +105,29 @@ class PostgresRenditions:
         rows = await self._session.rows(CLAIM_RENDITION, parameters)
         return Claim(lane=lane, **{name: rows[0][name] for name in CLAIMED}) if rows else None
 
-    async def renew(self, claim: Claim, *, lease_seconds: float) -> bool:
-        parameters = {"id": claim.rendition_id, "attempt": claim.attempt, "lease": lease_seconds}
+    async def renew(self, claim: Claim, *, lease_seconds: float, intent_seconds: float) -> bool:
+        parameters = {
+            "id": claim.rendition_id,
+            "attempt": claim.attempt,
+            "lease": lease_seconds,
+            "intent": intent_seconds,
+            "keys": attempt_keys(claim.result_key),
+        }
         return bool(await self._session.rows(RENEW_CLAIM, parameters))
 
-    async def finish(self, claim: Claim, result: Result, event: Event) -> bool:
+    async def finish(
+        self, claim: Claim, result: Result, alternatives: Sequence[Result], event: Event, *, grace_seconds: float
+    ) -> bool:
+        keys = [result.key, *(further.key for further in alternatives)]
         parameters = {
             **self._concluding(claim.rendition_id, claim.attempt, event),
-            "key": result.key,
-            "sha256": result.sha256,
-            "size": result.size,
-            "width": result.width,
-            "height": result.height,
-            "frames": result.frames,
-            "content_type": result.content_type,
+            **msgspec.structs.asdict(result),
+            "alternatives": Jsonb([msgspec.structs.asdict(further) for further in alternatives]),
+            "keys": keys,
+            "grace": grace_seconds,
         }
         rows = await self._session.rows(FINISH_RENDITION, parameters)
-        if rows and not rows[0]["settled"]:
+        if rows and rows[0]["settled"] != len(keys):
             raise DeadlinePassed
         return bool(rows)
 
@@ -218,8 +158,9 @@ class PostgresRenditions:
         parameters = {"id": rendition_id, "attempt": attempt, "seconds": seconds, "given_back": int(give_back)}
         return bool(await self._session.rows(POSTPONE_RENDITION, parameters))
 
-    async def retry(self, image_id: UUID) -> frozenset[Lane]:
-        return frozenset(Lane(row["lane"]) for row in await self._session.rows(RETRY_RENDITIONS, {"image_id": image_id}))
+    async def retry(self, image_id: UUID, name: str | None = None) -> frozenset[Lane]:
+        rows = await self._session.rows(RETRY_RENDITIONS, {"image_id": image_id, "name": name})
+        return frozenset(Lane(row["lane"]) for row in rows)
 
     async def abandoned(self, *, limit: int) -> list[Requeue]:
         rows = await self._session.rows(ABANDONED_RENDITIONS, {"limit": limit})

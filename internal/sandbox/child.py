@@ -1,19 +1,23 @@
-"""A decoder process: `python -m internal.sandbox.child MEMORY_BYTES CPU_SECONDS`, started by the pool in a folder of its own.
+"""A decoder process: `python -m internal.sandbox.child MEMORY CPU_SECONDS HEIF`, started by the pool in a folder of its own.
 
-It speaks the protocol on stdin and stdout, renders one picture at a time, and has no secrets and nothing to lose. It ends when
-stdin does.
+It locks itself in before it hears of a picture: desk.py says which files are left to it; limits.py, landlock.py and seccomp.py
+what else it may not do. It speaks the protocol on stdin and stdout, renders one picture at a time, and has no secrets and nothing
+to lose. It ends when stdin does.
 """
 
 import os
 import select
 import sys
+import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import internal
 from internal.errors import DecoderOutOfMemory, InvalidProcessing, ServiceError
 from internal.pipeline.grammar import Grammar
 from internal.pipeline.render import render, restrict_libvips
-from internal.sandbox import limits
+from internal.sandbox import landlock, limits, seccomp
 from internal.sandbox.port import RenderJob
 from internal.sandbox.protocol import PREFIX, Accepted, Done, Ready, Refused, Reply, job_from, packed
 
@@ -23,12 +27,12 @@ _MAX_CANONICAL = 2**20
 
 
 def main() -> None:
-    memory_bytes, cpu_seconds = int(sys.argv[1]), float(sys.argv[2])
+    memory_bytes, cpu_seconds, heif_input = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3] == "1"
     reader, writer = _private_streams()
     limits.confine(memory_bytes)
-    restrict_libvips()
+    restrict_libvips(heif=True) if heif_input else restrict_libvips()
     grammar = Grammar(presets={}, max_operations=_MAX_CANONICAL, max_text=_MAX_CANONICAL)
-    _send(writer, Ready())
+    _send(writer, lock_in(Path.cwd()))
     while job := _next_job(reader):
         os.ftruncate(sys.stderr.fileno(), 0)  # what a library has to say about one picture is kept until the next one only
         limits.allow_one_picture(cpu_seconds, max(job.limits.max_output_bytes, job.source.stat().st_size))
@@ -37,6 +41,36 @@ def main() -> None:
         _send(writer, reply)
         if isinstance(reply, Refused) and reply.fatal:
             return
+
+
+def lock_in(made: Path) -> Ready:
+    """From here on this process can do no harm: it reads what it is given, writes into `made`, and runs and reaches nothing.
+
+    Python's libraries, ours and the system's stay readable, for what they load late (codecs, fonts). It happens once all that
+    needs more is done, and while there is one thread: the walls would not close around another.
+
+    INVARIANT: a child never reads what it was not given (tests/integration/test_sandbox_walls.py).
+    """
+    threads = Path("/proc/self/task")
+    if threads.exists() and len(list(threads.iterdir())) > 1:
+        raise RuntimeError("a library has begun a thread that would stay outside the walls")
+    return Ready(
+        landlock.confine(readable=[made.parent / "given", *libraries()], writable=[made]),
+        seccomp.forbid_sockets_and_processes(),
+    )
+
+
+def libraries() -> Iterator[Path]:
+    """Where code and fonts lie: of this project its package alone, for its root has the configuration."""
+    package = Path(internal.__path__[0]).resolve()
+    installed = {Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib")}
+    yield package
+    for folder in (Path(entry).resolve() for entry in sys.path if entry):
+        if folder != package.parent or folder in installed:
+            yield folder
+    yield Path(sys.base_prefix, "lib")
+    for system in ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"):
+        yield Path(system)
 
 
 def _private_streams() -> tuple[BinaryIO, BinaryIO]:

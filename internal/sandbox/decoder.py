@@ -1,7 +1,6 @@
 """One decoder process as its parent sees it: start it, give it one picture at a time, tell from its death what it died of."""
 
 import asyncio
-import shutil
 import signal
 import sys
 from contextlib import suppress
@@ -11,7 +10,16 @@ import msgspec
 from msgspec import Struct
 
 import internal
-from internal.errors import PERMANENT, DecoderFailed, DecoderOutOfMemory, DecoderTimeout, InvalidProcessing, ServiceError
+from internal.errors import (
+    PERMANENT,
+    DecoderFailed,
+    DecoderOutOfMemory,
+    DecoderTimeout,
+    InvalidProcessing,
+    SandboxUnavailable,
+    ServiceError,
+)
+from internal.sandbox.desk import Desk
 from internal.sandbox.port import Rendered, RenderJob
 from internal.sandbox.protocol import PREFIX, Accepted, Done, Ready, Refused, Reply, packed, reply_from
 
@@ -31,12 +39,16 @@ _REFUSALS = {error.code: error for error in _ERRORS}
 
 
 class Confines(Struct, frozen=True):
-    """What a child may use: address space in bytes, seconds of CPU and on the clock for one picture, pictures in its life."""
+    """What a child may use: address space in bytes, seconds of CPU and on the clock for one picture, pictures in its life.
+
+    `heif_input`: whether it takes AVIF and HEIC.
+    """
 
     memory_bytes: int
     cpu_seconds: float
     wall_seconds: float
     max_pictures: int
+    heif_input: bool = False
 
 
 class DiedIdle(Exception):
@@ -46,34 +58,37 @@ class DiedIdle(Exception):
 class Decoder:
     """A live child and its folder. `close` must be awaited, whatever happens; after it, neither is left."""
 
-    def __init__(self, process: asyncio.subprocess.Process, folder: Path, confines: Confines) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, desk: Desk, confines: Confines) -> None:
         if process.stdin is None or process.stdout is None:
             raise ValueError("the child's stdin and stdout must be pipes")
-        self._process, self._folder, self._confines = process, folder, confines
+        self._process, self._desk, self._confines = process, desk, confines
         self._to, self._from = process.stdin, process.stdout
+        self.walls = Ready(None, False)
         self.pictures = 0
         self._fit = True
+        self._closed = False
 
     @classmethod
     async def start(cls, folder: Path, confines: Confines) -> "Decoder":
-        """A child that is ready for work. Raises DecoderFailed when it can't be started."""
-        await asyncio.to_thread(folder.mkdir, parents=True)
+        """A child that is ready for work. Raises SandboxUnavailable when it can't be started: no picture is to blame for that."""
+        desk = Desk(folder)
         decoder: Decoder | None = None
         try:
-            with (folder / "stderr").open("ab") as stderr:
+            await asyncio.to_thread(desk.set_up)
+            with desk.stderr.open("ab") as stderr:
                 process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-P", "-m", "internal.sandbox.child", str(confines.memory_bytes), str(confines.cpu_seconds),
+                    sys.executable, "-P", "-m", "internal.sandbox.child",
+                    str(confines.memory_bytes), str(confines.cpu_seconds), str(int(confines.heif_input)),
                     stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=stderr,
-                    cwd=folder, env=_environment(folder), close_fds=True, start_new_session=True,
+                    cwd=desk.made, env=environment(desk.made), close_fds=True, start_new_session=True,
                 )  # fmt: skip
-            decoder = cls(process, folder, confines)
+            decoder = cls(process, desk, confines)
             async with asyncio.timeout(_START_SECONDS):
-                if not isinstance(await decoder._reply(), Ready):
-                    raise DecoderFailed("A decoder could not be started.")
+                decoder.walls = await decoder._ready()
         except BaseException as error:
-            await asyncio.shield(decoder.close()) if decoder else shutil.rmtree(folder, ignore_errors=True)
-            if isinstance(error, OSError | EOFError | TimeoutError):
-                raise DecoderFailed("A decoder could not be started.") from error
+            await asyncio.shield(decoder.close()) if decoder else desk.remove()
+            if isinstance(error, OSError | EOFError | TimeoutError | msgspec.MsgspecError):
+                raise SandboxUnavailable from error
             raise
         return decoder
 
@@ -88,8 +103,42 @@ class Decoder:
 
     async def render(self, job: RenderJob) -> Rendered:
         """As the port says, but for DiedIdle. After an exception that is not the picture's fault the child is no longer fit."""
-        self._fit = False
         self.pictures += 1
+        try:
+            laid_out = self._desk.lay_out(job)
+            self._fit = False
+            reply = await self._answer(laid_out)
+            if isinstance(reply, Done):
+                self._desk.deliver(job, reply.rendered)
+            self._fit = isinstance(reply, Done) or not reply.fatal
+        finally:
+            self._tidy()
+        if isinstance(reply, Refused):
+            raise _refusal(reply)
+        return reply.rendered
+
+    async def close(self) -> None:
+        """Kill it, wait until it is gone, and remove its folder. May be called again."""
+        self._fit, self._closed = False, True
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        self._to.close()
+        await self._process.wait()
+        await asyncio.to_thread(self._desk.remove)
+
+    async def _ready(self) -> Ready:
+        reply = await self._reply()
+        if not isinstance(reply, Ready):
+            raise EOFError("the child does not speak the protocol")
+        return reply
+
+    def _tidy(self) -> None:
+        try:
+            self._desk.clear()
+        except OSError:  # it left something behind that can't be removed like that: `close` will
+            self._fit = False
+
+    async def _answer(self, job: RenderJob) -> Done | Refused:
         try:
             async with asyncio.timeout(self._confines.wall_seconds):
                 reply = await self._exchange(job)
@@ -97,22 +146,9 @@ class Decoder:
             raise DecoderTimeout(f"The picture took more than {self._confines.wall_seconds:g} seconds.") from error
         except (EOFError, OSError, msgspec.MsgspecError) as error:
             raise await self._cause_of_death() from error
-        if isinstance(reply, Done):
-            self._fit = True
-            return reply.rendered
-        if isinstance(reply, Refused):
-            self._fit = not reply.fatal
-            raise _refusal(reply)
+        if isinstance(reply, Done | Refused):
+            return reply
         raise DecoderFailed
-
-    async def close(self) -> None:
-        """Kill it, wait until it is gone, and remove its folder. May be called again."""
-        self._fit = False
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        self._to.close()
-        await self._process.wait()
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def _exchange(self, job: RenderJob) -> Reply:
         try:
@@ -140,9 +176,13 @@ class Decoder:
                 code = await self._process.wait()
         except TimeoutError:
             return DecoderFailed()
+        if self._closed:
+            return SandboxUnavailable()
         if code == -signal.SIGXCPU:
             return DecoderTimeout(f"The picture took more than {self._confines.cpu_seconds:g} seconds of CPU time.")
-        if any(sign in _tail(self._folder / "stderr") for sign in _OUT_OF_MEMORY):
+        if code == -signal.SIGKILL:  # not ours: the kernel kills the largest process when the machine, or its group, is full
+            return DecoderOutOfMemory("The decoder was killed (SIGKILL), as the system does when memory runs out.")
+        if any(sign in _tail(self._desk.stderr) for sign in _OUT_OF_MEMORY):
             return DecoderOutOfMemory()
         return DecoderFailed(f"The decoder died on this picture ({_ending(code)}).")
 
@@ -167,7 +207,7 @@ def _tail(path: Path) -> bytes:
         return b""
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
     """All that a child gets to see, and no secret in it. One thread and one arena are what DESIGN §10 measured."""
     return {
         "PYTHONPATH": str(Path(internal.__path__[0]).parent),

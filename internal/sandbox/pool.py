@@ -9,14 +9,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
-from typing import TypeAlias
 
-from internal.errors import DecoderFailed
+import structlog
+
+from internal.errors import DecoderFailed, SandboxUnavailable
+from internal.metrics import SANDBOX_DEATHS
 from internal.sandbox.decoder import Confines, Decoder, DiedIdle
 from internal.sandbox.port import Rendered, RenderJob, Sandbox
 from internal.sandbox.scratch import held_folder
 
-Files: TypeAlias = tuple[Path | None, ...]
+log = structlog.get_logger(__name__)
+
+_MAX_UNTOUCHED = 3
+"""So many children in a row that die before they accept one picture: it is the picture, after all."""
 
 
 class DecoderPool(Sandbox):
@@ -36,26 +41,35 @@ class DecoderPool(Sandbox):
         """The children's process ids, idle ones first."""
         return [decoder.pid for decoder in (*self._idle, *self._busy)]
 
+    def use(self) -> dict[str, int]:
+        """How many children are busy and idle."""
+        return {"busy": len(self._busy), "idle": len(self._idle)}
+
     async def warm_up(self) -> None:
-        """Start all children at once. Raises DecoderFailed when one can't be started."""
+        """Start all children at once, and log which walls they have. Raises SandboxUnavailable when one can't be started."""
         outcomes = await asyncio.gather(*(self._start() for _ in range(self._size)), return_exceptions=True)
         self._idle += [outcome for outcome in outcomes if isinstance(outcome, Decoder)]
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
+        for walls in {decoder.walls for decoder in self._idle}:
+            tell = log.info if walls.landlock and walls.seccomp else log.warning
+            tell("sandbox.started", children=self._size, landlock=walls.landlock, seccomp=walls.seccomp)
 
     async def render(self, job: RenderJob) -> Rendered:
         async with self._slots:
-            while True:
+            for _ in range(self._size + _MAX_UNTOUCHED):  # any number of idle ones may have been killed
                 decoder = await self._borrow()
-                rendered: Rendered | None = None
                 try:
-                    rendered = await decoder.render(job)
-                    return rendered
+                    return await decoder.render(job)
                 except DiedIdle:
                     continue
+                except DecoderFailed as death:
+                    SANDBOX_DEATHS.labels(death.code).inc()
+                    raise
                 finally:
-                    await self._give_back(decoder, failed=() if rendered else (job.target, job.alternative))
+                    await self._give_back(decoder)
+            raise DecoderFailed
 
     async def check(self) -> None:
         if self._busy or any(decoder.fit for decoder in self._idle):
@@ -64,7 +78,7 @@ class DecoderPool(Sandbox):
             await self._give_back(await self._borrow())
 
     async def aclose(self) -> None:
-        """End all children, those at work too: their pictures raise DecoderFailed. May be called again."""
+        """End all children, those at work too: their pictures raise SandboxUnavailable. May be called again."""
         self._closed = True
         await asyncio.gather(*(decoder.close() for decoder in (*self._idle, *self._busy)))
         self._idle.clear()
@@ -77,7 +91,7 @@ class DecoderPool(Sandbox):
     async def _borrow(self) -> Decoder:
         """An idle child, the one used last: its memory is warm, and the others have given theirs back. Else a new one."""
         if self._closed:
-            raise DecoderFailed("The sandbox is closed.")
+            raise SandboxUnavailable("The sandbox is closed.")
         while self._idle:
             decoder = self._idle.pop()
             self._busy.add(decoder)
@@ -88,41 +102,40 @@ class DecoderPool(Sandbox):
         self._busy.add(decoder)
         return decoder
 
-    async def _give_back(self, decoder: Decoder, failed: Files = ()) -> None:
-        """`failed`: the files of a picture that came to nothing. They are removed once the child can't write them any more."""
+    async def _give_back(self, decoder: Decoder) -> None:
         if decoder.fit and not self._closed:
-            _remove(failed)
             self._busy.discard(decoder)
             self._idle.append(decoder)
             return
-        burial = asyncio.create_task(self._bury(decoder, failed))
+        burial = asyncio.create_task(self._bury(decoder))
         self._burials.add(burial)
         burial.add_done_callback(self._burials.discard)
         await asyncio.shield(burial)
 
-    async def _bury(self, decoder: Decoder, failed: Files) -> None:
+    async def _bury(self, decoder: Decoder) -> None:
         await decoder.close()
         self._busy.discard(decoder)
-        _remove(failed)
-
-
-def _remove(files: Files) -> None:
-    for file in files:
-        if file is not None:
-            file.unlink(missing_ok=True)
 
 
 @asynccontextmanager
 async def open_pool(
-    *, size: int, memory_bytes: int, cpu_seconds: float, wall_seconds: float, max_pictures: int, scratch: Path
+    *,
+    size: int,
+    memory_bytes: int,
+    cpu_seconds: float,
+    wall_seconds: float,
+    max_pictures: int,
+    scratch: Path,
+    heif_input: bool = False,
 ) -> AsyncIterator[DecoderPool]:
-    """A warm sandbox of `size` children, until the context ends. Raises DecoderFailed when they can't be started.
+    """A warm sandbox of `size` children, until the context ends. Raises SandboxUnavailable when they can't be started.
 
     For one picture: `cpu_seconds` of CPU time, `wall_seconds` on the clock, `memory_bytes` of address space. A child is replaced
-    after `max_pictures`. `scratch` is a folder of ours, in memory if possible; it is made when it is not there.
+    after `max_pictures`. `scratch` is a folder of ours, in memory if possible and in one file system with the jobs' files; it is
+    made when it is not there. `heif_input`: AVIF and HEIC are taken too.
     """
     with held_folder(scratch) as folder:
-        pool = DecoderPool(size, Confines(memory_bytes, cpu_seconds, wall_seconds, max_pictures), folder)
+        pool = DecoderPool(size, Confines(memory_bytes, cpu_seconds, wall_seconds, max_pictures, heif_input), folder)
         try:
             await pool.warm_up()
             yield pool

@@ -86,8 +86,9 @@ class Sandbox(Protocol):
         """Render one picture; waits for a free child. Leaves no file but `target` and `alternative`, and those only on success.
 
         Raises one of errors.PERMANENT, which no later attempt can mend; or, when the child died and is replaced: DecoderFailed,
-        DecoderOutOfMemory or DecoderTimeout. Cancelling kills the child at once.
+        DecoderOutOfMemory or DecoderTimeout; or, when no picture is to blame, SandboxUnavailable or ScratchUnavailable.
+        Cancelling kills the child at once.
         """
 
     async def check(self) -> None:
-        """Raise ServiceError unless a child can be started."""
+        """Raise SandboxUnavailable unless a child can be started."""

@@ -18,7 +18,10 @@ PREFIX = 4
 
 
 class Ready(Struct, frozen=True, tag="ready"):
-    """The child's limits are in force and its libraries loaded."""
+    """The child's limits are in force and its libraries loaded. `landlock`: its ABI, None where there is none."""
+
+    landlock: int | None
+    seccomp: bool
 
 
 class Accepted(Struct, frozen=True, tag="accepted"):

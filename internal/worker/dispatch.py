@@ -67,4 +67,7 @@ def _dead_letter(delivery: Delivery, code: str, detail: str) -> DeadLetter:
         attempts=1,
         headers=dict(message.headers),
         body=message.body,
+        channel=delivery.channel,
+        type=message.type,
+        key=message.key,
     )

@@ -1,4 +1,4 @@
-"""The worker's own HTTP: health on WORKER_PORT."""
+"""The worker's own HTTP: health and metrics on WORKER_PORT."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ import uvicorn
 from litestar import Litestar
 
 from internal.api.health import health_handlers
+from internal.api.metrics import metrics_handler
 from internal.api.problems import HANDLERS
 from internal.settings import Worker
 from internal.wiring import WorkerParts
@@ -23,7 +24,7 @@ class _Server(uvicorn.Server):
 async def serve_health(settings: Worker, parts: WorkerParts) -> None:
     """Serve until cancelled. Raises OSError when the port is taken."""
     app = Litestar(
-        route_handlers=health_handlers(parts.dependencies),
+        route_handlers=[*health_handlers(parts.dependencies), metrics_handler(parts.measures)],
         exception_handlers=HANDLERS,
         openapi_config=None,
         logging_config=None,

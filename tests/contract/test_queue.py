@@ -17,6 +17,7 @@ import pytest
 from internal.errors import QueueUnavailable
 from internal.queue.port import Channel, Consumer, Delivery, Message, Queue
 from tests.contract.queue_brokers import ANSWER_SECONDS, Broker, KafkaBroker, PostgresBroker, gate
+from tests.services.waiting import eventually
 
 WITHIN = 30.0
 
@@ -210,3 +211,29 @@ async def _unavailable_in_time(call: Awaitable[None]) -> None:
     with pytest.raises(QueueUnavailable):
         await call
     assert time.monotonic() - begun < 3 * ANSWER_SECONDS
+
+
+async def test_the_lag_counts_what_is_not_acknowledged(queue: Queue) -> None:
+    async def lag_is(expected: int) -> bool:
+        """A broker whose first group this is says for a while that it has no coordinator yet."""
+        with contextlib.suppress(QueueUnavailable):
+            return await queue.lag(Channel.FAST) == expected
+        return False
+
+    await eventually(lambda: lag_is(0), WITHIN)
+    for number in range(3):
+        await queue.publish(Channel.FAST, message(str(number)))
+    await queue.publish(Channel.SLOW, message("other lane"))
+    assert await queue.lag(Channel.FAST) == 3
+
+    async with queue.consume(Channel.FAST, slots=1) as consumer:
+        first = await receive(consumer)
+        assert await queue.lag(Channel.FAST) == 3
+        await consumer.acknowledge(first)
+        await eventually(lambda: lag_is(2), WITHIN)
+
+
+async def test_the_lag_of_a_queue_that_is_gone_is_an_error(broker: Broker) -> None:
+    async with gate(broker.address) as (address, _), broker.open(address) as queue:
+        with pytest.raises(QueueUnavailable):
+            await queue.lag(Channel.FAST)

@@ -71,6 +71,43 @@ def embedded_conninfo(data: Path) -> str:
     return f"host={lines[4]} port={lines[3]} user=postgres dbname=images"
 
 
+def database_settings(database: PostgresService) -> dict[str, object]:
+    return {
+        "DB_HOST": database.host,
+        "DB_PORT": database.port,
+        "DB_USER": database.user,
+        "DB_PASSWORD": database.password,
+        "DB_NAME": database.database,
+    }
+
+
+def stack_settings(s3: S3Service, kafka: KafkaService, bucket: str, prefix: str) -> dict[str, object]:
+    """MinIO and Kafka, with a bucket, topics and a group of one's own."""
+    return {
+        "MINIO_HOST": s3.host,
+        "MINIO_PORT": s3.port,
+        "MINIO_ROOT_USER": s3.access_key,
+        "MINIO_ROOT_PASSWORD": s3.secret_key,
+        "MINIO_SSL": s3.secure,
+        "S3_BUCKET_NAME": bucket,
+        "KAFKA_BROKERS": kafka.brokers,
+        "KAFKA_TOPIC": f"{prefix}process",
+        "KAFKA_SLOW_TOPIC": f"{prefix}process.slow",
+        "KAFKA_EVENTS_TOPIC": f"{prefix}events",
+        "KAFKA_DLQ_TOPIC": f"{prefix}dead-letters",
+        "KAFKA_GROUP_ID": f"{prefix}workers",
+    }
+
+
+def remove_bucket(s3: S3Service, bucket: str) -> None:
+    """With all that is in it."""
+    client = s3.client()
+    if client.bucket_exists(bucket):
+        for key in objects_in(s3, bucket):
+            client.remove_object(bucket, key)
+        client.remove_bucket(bucket)
+
+
 class FullStack:
     """API and migrate, and as many workers as are asked for, against services that the test session shares."""
 
@@ -80,23 +117,8 @@ class FullStack:
         self._ports = {"SERVER_PORT": free_port(), "WORKER_PORT": free_port()}
         (folder / "scratch").mkdir()
         self._settings: dict[str, object] = {
-            "DB_HOST": database.host,
-            "DB_PORT": database.port,
-            "DB_USER": database.user,
-            "DB_PASSWORD": database.password,
-            "DB_NAME": database.database,
-            "MINIO_HOST": s3.host,
-            "MINIO_PORT": s3.port,
-            "MINIO_ROOT_USER": s3.access_key,
-            "MINIO_ROOT_PASSWORD": s3.secret_key,
-            "MINIO_SSL": s3.secure,
-            "S3_BUCKET_NAME": self._bucket,
-            "KAFKA_BROKERS": kafka.brokers,
-            "KAFKA_TOPIC": f"{prefix}process",
-            "KAFKA_SLOW_TOPIC": f"{prefix}process.slow",
-            "KAFKA_EVENTS_TOPIC": f"{prefix}events",
-            "KAFKA_DLQ_TOPIC": f"{prefix}dead-letters",
-            "KAFKA_GROUP_ID": f"{prefix}workers",
+            **database_settings(database),
+            **stack_settings(s3, kafka, self._bucket, prefix),
             "SANDBOX_SCRATCH": folder / "scratch",
             "MAX_UPLOAD_BYTES": MAX_UPLOAD_BYTES,
             **self._ports,
@@ -110,7 +132,7 @@ class FullStack:
     def serving(self) -> Iterator[Deployment]:
         """Migrated, and with an API; the bucket is removed at the end."""
         with ExitStack() as stack:
-            stack.callback(self._remove_bucket)
+            stack.callback(remove_bucket, self._s3, self._bucket)
             with running("migrate", self._folder / "log", environment(**self._to_migrate())) as migrate:
                 assert migrate.wait() == 0, migrate.said()
             api = stack.enter_context(running("api", self._folder / "log", environment(**self._settings)))
@@ -139,10 +161,3 @@ class FullStack:
         """API and one worker."""
         with self.serving() as deployment, self.worker(WORKER_PORT=self._ports["WORKER_PORT"]):
             yield deployment
-
-    def _remove_bucket(self) -> None:
-        client = self._s3.client()
-        if client.bucket_exists(self._bucket):
-            for key in objects_in(self._s3, self._bucket):
-                client.remove_object(self._bucket, key)
-            client.remove_bucket(self._bucket)

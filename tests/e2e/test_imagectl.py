@@ -74,6 +74,34 @@ def test_the_list_goes_on_to_its_end(service: Deployment, tmp_path: Path) -> Non
     assert paths <= {line[:UUID_LENGTH] for line in lines}
 
 
+def test_stale_renditions_are_made_anew(service: Deployment, tmp_path: Path) -> None:
+    port = service.place[1]
+    asked = {"t": "preset:thumb", "j": '[{"op": "preset", "name": "thumb"}]', "w": "preset:web", "plain": "resize:9x9"}
+    path = service.processed(pictures.jpeg(), renditions=json.dumps(asked))
+    image_id = path.rpartition("/")[2]
+    as_if_presets_had_changed = (
+        "UPDATE renditions SET pipeline = 'resize:7x7' WHERE image_id = %s AND name <> 'plain' RETURNING 1"
+    )
+    assert len(service.rows(as_if_presets_had_changed, image_id)) == 3
+
+    def stale() -> set[str]:
+        return {rendition["name"] for rendition in service.settled(path)["renditions"] if rendition["stale"]}
+
+    shown = imagectl(tmp_path, port, "reprocess", "--preset", "thumb", "--dry-run", "--json")
+    *found, counts = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert {(line["id"], line["name"], line["requested"]) for line in found} == {(image_id, name, asked[name]) for name in "tj"}
+    assert (counts["stale"], counts["asked"], stale()) == (2, 0, {"t", "j", "w"})
+    assert imagectl(tmp_path, port, "status", image_id).stdout.count(b" (stale) ") == 3
+
+    done = imagectl(tmp_path, port, "reprocess", "--preset", "thumb")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode().splitlines()[-1].endswith("2 stale renditions; 2 asked, 0 gone, 0 refused")
+    assert stale() == {"w"}
+    assert imagectl(tmp_path, port, "reprocess").returncode == 0
+    assert stale() == set()
+    assert b" 0 stale renditions" in imagectl(tmp_path, port, "reprocess").stdout
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [

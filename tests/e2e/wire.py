@@ -43,7 +43,11 @@ class Wire:
     def post(self, path: str, headers: dict[str, str], body: bytes) -> None:
         """Send a head and these bytes, whatever the head says of them."""
         lines = [f"POST {path} HTTP/1.1", "host: e2e", *[f"{name}: {value}" for name, value in headers.items()]]
-        self._socket.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+        self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+
+    def send(self, more: bytes) -> None:
+        """More of a body that was begun."""
+        self._socket.sendall(more)
 
     def answer(self) -> Answer:
         with HTTPResponse(self._socket) as response:

@@ -1,20 +1,47 @@
-"""What fault tests need beside real services: a database that nobody else looks into."""
+"""What fault tests need: clusters of real processes, on services of their own.
 
-from collections.abc import Iterator
-from uuid import uuid4
+`make test` runs a short version of each test; with FAULTS=long, as `make faults` sets it, they are as long as the guarantees ask.
+"""
 
-import msgspec
-import psycopg
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+
 import pytest
 
-from tests.services.kinds import PostgresService
+from tests.faults.cluster import Cluster
+from tests.faults.deployments import DEPLOYMENTS, open_cluster
+
+LONG = os.environ.get("FAULTS") == "long"
+LOG_CHARACTERS = 3000
 
 
-@pytest.fixture
-def own_database(postgres: PostgresService) -> Iterator[PostgresService]:
-    """An empty database for one test, dropped at its end also when a killed process's connection is still there."""
-    name = f"faults_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres.conninfo, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        yield msgspec.structs.replace(postgres, database=name)
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+@pytest.fixture(scope="module")
+def clusters() -> Iterator[Callable[[str], Cluster]]:
+    """The cluster of a deployment, one for all tests of a file."""
+    opened: dict[str, Cluster] = {}
+    with ExitStack() as stack:
+
+        def open_(name: str) -> Cluster:
+            if name not in opened:
+                opened[name] = stack.enter_context(open_cluster(name))
+            return opened[name]
+
+        yield open_
+
+
+@pytest.fixture(params=DEPLOYMENTS)
+def cluster(request: pytest.FixtureRequest, clusters: Callable[[str], Cluster]) -> Cluster:
+    """In each deployment; or in the one that a test names by parametrizing `cluster`, indirectly."""
+    return clusters(request.param)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails shows what the processes said."""
+    report = yield
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, Cluster):
+                report.sections.append((f"processes of {value.name}", value.said(LOG_CHARACTERS)))
+    return report

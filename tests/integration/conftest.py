@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from internal.images.inspect import MEDIA_TYPES
 from internal.images.ports import Ports, Rules, Schedule, Workshop
 from internal.objectstore.filesystem import open_filesystem_store
 from internal.pipeline.grammar import Grammar
@@ -19,6 +20,7 @@ from tests.integration.service import Service
 from tests.services.kinds import PostgresService
 
 RULES = Rules(
+    media_types=MEDIA_TYPES,
     max_upload_bytes=8 * 2**20,
     max_width=20_000,
     max_height=20_000,
@@ -82,7 +84,7 @@ async def workshop(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> Asyn
             size=2, memory_bytes=2**31, cpu_seconds=10, wall_seconds=20, max_pictures=1000, scratch=scratch / "children"
         ) as sandbox,
     ):
-        yield Workshop(repository, store, sandbox, LIMITS, SCHEDULE, scratch)
+        yield Workshop(repository, store, sandbox, LIMITS, SCHEDULE, scratch, Grammar())
 
 
 @pytest.fixture

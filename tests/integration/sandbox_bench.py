@@ -54,7 +54,7 @@ class Bench:
         """A picture in work that will not end, and the id of the child that waits for its bytes; nothing writes to the pipe."""
         pipe = self.folder / "pipe"
         os.mkfifo(pipe)
-        task = asyncio.create_task(self.pool.render(self.job(pipe)))
+        task = asyncio.create_task(self.pool.render(self.job(pipe, media_type="image/webp")))
         writer = await eventually(lambda: _opened(pipe))
         self._writers.append(writer)
         return task, await eventually(lambda: next((pid for pid in self.pool.pids if _has_open(pid, pipe)), None))
@@ -72,11 +72,17 @@ def _opened(pipe: Path) -> int | None:
 
 
 def _has_open(pid: int, path: Path) -> bool:
-    return any(os.path.realpath(entry) == str(path) for entry in Path(f"/proc/{pid}/fd").iterdir())
+    """The child knows the file by another name."""
+    return any(entry.exists() and entry.samefile(path) for entry in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def proc_file(pid: int, name: str) -> str:
     return Path(f"/proc/{pid}/{name}").read_text()
+
+
+def descriptors(pid: int) -> dict[str, str]:
+    """What a process has open: by number, what it stands for."""
+    return {entry.name: str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
 
 
 async def eventually(look: Callable[[], Any]) -> Any:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from internal.images.attempt import Made, Scratch, make_result
+from internal.images.attempt import Made, make_result
 from internal.images.delete import delete_image
 from internal.images.fetch import find_image
 from internal.images.model import ANONYMOUS, Claim, Image, Lane, Rendition, Task
@@ -15,6 +15,7 @@ from internal.images.outcome import Origin, publish_result, take_claim
 from internal.images.ports import Ports, Workshop
 from internal.images.process import process_task
 from internal.images.requested import Requested
+from internal.images.scratch import Scratch
 from internal.images.upload import Context, accept_upload
 from internal.repository.pool import PooledSession
 

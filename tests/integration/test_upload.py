@@ -20,10 +20,12 @@ from internal.errors import (
     StoreUnavailable,
     UnsupportedMediaType,
 )
+from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.images.model import ANONYMOUS, Status
 from internal.images.requested import Requested
 from internal.images.upload import Context, accept_upload
 from internal.objectstore.port import ObjectStore, Stored
+from internal.sandbox.pool import open_pool as open_sandbox
 from tests import pictures
 from tests.integration.service import Service
 
@@ -221,6 +223,26 @@ async def test_huge_pictures_and_long_animations_take_the_slow_lane(service: Ser
 
     assert (await service.rendition(slow)).lane == "slow"
     assert (await service.rendition(fast)).lane == "fast"
+
+
+async def test_avif_is_refused_or_taken_as_it_is_configured(service: Service) -> None:
+    data = pictures.avif(60, 40)
+    with pytest.raises(UnsupportedMediaType):
+        await service.upload(data)
+
+    rules = msgspec.structs.replace(service.ports.rules, media_types=MEDIA_TYPES | HEIF_MEDIA_TYPES)
+    scratch = service.workshop.scratch / "heif"
+    async with open_sandbox(
+        size=1, memory_bytes=2**31, cpu_seconds=10, wall_seconds=20, max_pictures=9, scratch=scratch, heif_input=True
+    ) as sandbox:
+        workshop = msgspec.structs.replace(service.workshop, sandbox=sandbox)
+        heif = Service(msgspec.structs.replace(service.ports, rules=rules), workshop, service.session)
+        image = await heif.process(await heif.upload(data))
+
+    assert (image.status, image.original.media_type) == (Status.PROCESSED, "image/avif")
+    assert (image.original.width, image.original.height) == (60, 40)
+    assert image.renditions[0].result is not None
+    assert image.renditions[0].result.content_type == "image/jpeg"
 
 
 async def _assert_nothing_left(service: Service) -> None:

@@ -13,12 +13,12 @@ from internal.errors import (
     ServiceError,
     StoreUnavailable,
 )
-from internal.images.inspect import MEDIA_TYPES
+from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.pipeline.formats import FORMATS
 
 TAG = "Pictures"
 RESULT_TYPES = tuple(known.media_type for known in FORMATS.values())
-ORIGINAL_TYPES = tuple(sorted(MEDIA_TYPES))
+ORIGINAL_TYPES = tuple(sorted(MEDIA_TYPES | HEIF_MEDIA_TYPES))
 
 KNOWN = ("ETag", "Last-Modified", "Cache-Control", "Accept-Ranges", "Content-Disposition", "Content-Security-Policy")
 
@@ -27,7 +27,9 @@ ORIGINAL_FAILURES = (NotFound, DatabaseUnavailable, StoreUnavailable, ServiceErr
 
 RESULT = (
     "The bytes of a rendition. While it is in work this is a 409 `not_ready` with `Retry-After`; with `Prefer: wait=N` the call "
-    "waits first. The content type is that of the result, and nothing of the upload's metadata is in it."
+    "waits first. The content type is that of the result, and nothing of the upload's metadata is in it.\n\n"
+    "Where `format:auto` has made two files, `Accept` decides: the WebP or AVIF goes to those who name its type and rank it no "
+    "lower than the other's, as browsers do; wildcards alone, or no `Accept`, get the other. `Vary` says so."
 )
 ORIGINAL = "The upload, byte for byte, with all that its file holds. Its content type is the one found in its bytes."
 ALONE = "What GET would answer, without the body."
@@ -40,10 +42,20 @@ def paths() -> Json:
     return {
         image: {
             "get": operation(
-                "rendition_bytes", TAG, "Get a result", RESULT, takes=named, answers=_answers(RESULT_TYPES, RESULT_FAILURES)
+                "rendition_bytes",
+                TAG,
+                "Get a result",
+                RESULT,
+                takes=named,
+                answers=_answers(RESULT_TYPES, RESULT_FAILURES, *KNOWN, "Vary"),
             ),
             "head": operation(
-                "rendition_headers", TAG, "Get a result's headers", ALONE, takes=named, answers=_answers((), RESULT_FAILURES)
+                "rendition_headers",
+                TAG,
+                "Get a result's headers",
+                ALONE,
+                takes=named,
+                answers=_answers((), RESULT_FAILURES, *KNOWN, "Vary"),
             ),
         },
         f"{image}/original": {
@@ -53,7 +65,7 @@ def paths() -> Json:
                 "Get the original",
                 ORIGINAL,
                 takes=unnamed,
-                answers=_answers(ORIGINAL_TYPES, ORIGINAL_FAILURES),
+                answers=_answers(ORIGINAL_TYPES, ORIGINAL_FAILURES, *KNOWN),
             ),
             "head": operation(
                 "original_headers",
@@ -61,19 +73,19 @@ def paths() -> Json:
                 "Get the original's headers",
                 ALONE,
                 takes=unnamed,
-                answers=_answers((), ORIGINAL_FAILURES),
+                answers=_answers((), ORIGINAL_FAILURES, *KNOWN),
             ),
         },
     }
 
 
-def _answers(media_types: tuple[str, ...], failures: tuple[type[ServiceError], ...]) -> Json:
-    """Without media types: those of HEAD."""
+def _answers(media_types: tuple[str, ...], failures: tuple[type[ServiceError], ...], *known: str) -> Json:
+    """Without media types: those of HEAD. `known` are the headers of all of them."""
     return {
-        "200": bytes_answer("The whole picture.", media_types, "Content-Length", *KNOWN),
-        "206": bytes_answer("The range that was asked for.", media_types, "Content-Length", "Content-Range", *KNOWN),
-        "304": bytes_answer("You have it already: nothing has changed.", (), *KNOWN),
-        "412": bytes_answer("The picture is none of those in If-Match.", (), *KNOWN),
-        "416": bytes_answer("The range lies outside the picture.", (), "Content-Range", *KNOWN),
+        "200": bytes_answer("The whole picture.", media_types, "Content-Length", *known),
+        "206": bytes_answer("The range that was asked for.", media_types, "Content-Length", "Content-Range", *known),
+        "304": bytes_answer("You have it already: nothing has changed.", (), *known),
+        "412": bytes_answer("The picture is none of those in If-Match.", (), *known),
+        "416": bytes_answer("The range lies outside the picture.", (), "Content-Range", *known),
         **problems(*failures, body=bool(media_types)),
     }

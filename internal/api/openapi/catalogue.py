@@ -42,7 +42,8 @@ def _limits() -> Json:
         "show_limits",
         TAG,
         "Show limits",
-        "The limits in force, in bytes, pixels and counts, and the media types that are taken.",
+        "The limits in force, in bytes, pixels, counts and seconds; the media types that are taken; and what a decoder may use, "
+        "with the version of Landlock that keeps it from files and the network, or null where there is none.",
         takes=(),
         answers={"200": json_answer("The limits.", "LimitsBody", {}), **problems(ServiceError)},
     )

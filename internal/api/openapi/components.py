@@ -34,6 +34,7 @@ HEADERS: dict[str, Json] = {
     "Content-Length": _header("Bytes of this answer.", 48213, type="integer", minimum=0),
     "Content-Range": _header("Which bytes these are and how many there are; `bytes */SIZE` with a 416.", "bytes 0-1023/48213"),
     "Content-Disposition": _header("A file name for saving.", "inline; filename*=UTF-8''holiday-default.jpg"),
+    "Vary": _header("There is a second file of this picture, and Accept has decided; without it there is one.", "accept"),
     "Content-Security-Policy": _header("A picture that is opened as a page can do nothing.", "default-src 'none'; sandbox"),
 }
 

@@ -20,12 +20,30 @@ SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 METADATA = {"album": "summer", "tags": ["beach", "evening"]}
 THUMBNAIL = NewRendition("thumb", "thumbnail:200|format:webp")
 
-_GRAMMAR = Grammar()
+_GRAMMAR = Grammar(presets={"thumb": "resize:200x200,fit=cover"})
 
 
 def image(status: Status) -> Any:
     """An image's body as it reads while it is in this status."""
-    return msgspec.to_builtins(image_body(_image(status)))
+    return _body(_image(status))
+
+
+def two_files() -> Any:
+    """A processed image whose rendition is `format:auto`."""
+    there = _image(Status.PROCESSED)
+    auto = _rendition(Status.PROCESSED, "default", "resize:800x600|format:auto")
+    result, second = (
+        Result("", SHA256, size, 800, 600, 1, kind) for size, kind in ((70411, "image/jpeg"), (48213, "image/webp"))
+    )
+    auto = msgspec.structs.replace(auto, result=result, alternatives=(second,))
+    return _body(msgspec.structs.replace(there, renditions=(auto,)))
+
+
+def stale() -> Any:
+    """A processed image whose rendition was asked for as a preset that means something else by now."""
+    there = _image(Status.PROCESSED)
+    changed = msgspec.structs.replace(there.renditions[0], name="thumb", processing="preset:thumb")
+    return _body(msgspec.structs.replace(there, renditions=(changed,)))
 
 
 def with_thumbnail() -> Any:
@@ -33,12 +51,12 @@ def with_thumbnail() -> Any:
     there = _image(Status.PROCESSED)
     more = _rendition(Status.UPLOADED, THUMBNAIL.name, THUMBNAIL.processing)
     asked = msgspec.structs.replace(there, status=Status.PROCESSING, renditions=(*there.renditions, more))
-    return msgspec.to_builtins(image_body(asked))
+    return _body(asked)
 
 
 def page() -> Any:
     there = _image(Status.PROCESSED)
-    return msgspec.to_builtins(PageBody([image_body(there)], cursor_after(there)))
+    return msgspec.to_builtins(PageBody([image_body(there, _GRAMMAR)], cursor_after(there)))
 
 
 def deleted() -> Any:
@@ -66,8 +84,15 @@ def upload() -> Json:
     }
 
 
+def _body(image: Image) -> Any:
+    return msgspec.to_builtins(image_body(image, _GRAMMAR))
+
+
 def _image(status: Status) -> Image:
     sent = Original("", "image/jpeg", 2481733, SHA256, 4000, 3000, "holiday.jpg")
+    if status == Status.PROCESSED:
+        facts = {"frames": 1, "has_alpha": False, "dominant_colour": "#7b98b5", "thumbhash": "1QcSHQRnh493V4dIh4eXh1h4kJUI"}
+        sent = msgspec.structs.replace(sent, **facts)
     updated_at = UPLOADED_AT if status == Status.UPLOADED else UPLOADED_AT + timedelta(seconds=1)
     renditions = (_rendition(status, "default", "resize:800x600|format:webp"),)
     return Image(UUID(IMAGE_ID), ANONYMOUS, status, sent, METADATA, UPLOADED_AT, updated_at, renditions)

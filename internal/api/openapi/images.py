@@ -24,7 +24,7 @@ from internal.errors import (
     StoreUnavailable,
     UnsupportedMediaType,
 )
-from internal.images.inspect import MEDIA_TYPES
+from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.images.model import Status
 
 TAG = "Images"
@@ -84,7 +84,7 @@ def _form() -> Json:
     return {
         "schema": {"type": "object", "required": ["image"], "additionalProperties": False, "properties": _parts(shown)},
         "encoding": {
-            "image": {"contentType": ", ".join(sorted(MEDIA_TYPES))},
+            "image": {"contentType": ", ".join(sorted(MEDIA_TYPES | HEIF_MEDIA_TYPES))},
             "renditions": {"contentType": "application/json"},
             "metadata": {"contentType": "application/json"},
         },
@@ -101,7 +101,12 @@ def _form() -> Json:
 
 def _parts(shown: Json) -> Json:
     return {
-        "image": {"type": "string", "format": "binary", "description": "The file, once. Its kind is read off its bytes."},
+        "image": {
+            "type": "string",
+            "format": "binary",
+            "description": "The file, once. Its kind is read off its bytes; "
+            "`GET /api/v1/limits` has the media types that are taken here.",
+        },
         "processing": {
             "type": "string",
             "description": "The chain of the rendition `default`: operations in order, between `|`; sent several times, "
@@ -139,11 +144,19 @@ def _status() -> Json:
         "image_status",
         TAG,
         "Get an image's status",
-        "The image and each of its renditions, with where to get them and, where one has failed, why:\n\n" + failure_table(),
+        "The image and each of its renditions, with where to get them. A rendition is `stale` when what was `requested` means "
+        "another chain by now: a preset has changed. Ask for it once more to have it made anew. Where one has failed, why:\n\n"
+        + failure_table(),
         takes=("ImageId",),
         answers={
             "200": json_answer(
-                "The image as it is now.", "ImageBody", {status.value: examples.image(status) for status in reversed(Status)}
+                "The image as it is now.",
+                "ImageBody",
+                {
+                    **{status.value: examples.image(status) for status in reversed(Status)},
+                    "format_auto": examples.two_files(),
+                    "stale": examples.stale(),
+                },
             ),
             **problems(NotFound, DatabaseUnavailable, ServiceError),
         },
@@ -157,12 +170,14 @@ def _new_rendition() -> Json:
         "new_rendition",
         TAG,
         "Ask for one more rendition",
-        "The image reads `processing` until the new rendition is made. Asking again for the same name and chain changes nothing.",
+        "The image reads `processing` until the new rendition is made. Asking again for the same name and chain changes nothing, "
+        "unless the rendition is `stale`: then it is made anew, and its old bytes are served until that is done, also should it "
+        "fail.",
         takes=("ImageId", "Idempotency-Key"),
         body={"required": True, "content": json_content("NewRendition", asked)},
         answers={
-            "200": json_answer("The image has this rendition already.", "ImageBody", there, "Location"),
-            "202": json_answer("It will be made.", "ImageBody", there, "Location"),
+            "200": json_answer("The image has this rendition already, as it should be.", "ImageBody", there, "Location"),
+            "202": json_answer("It will be made, or made anew.", "ImageBody", there, "Location"),
             **problems(
                 InvalidRequest,
                 NotFound,

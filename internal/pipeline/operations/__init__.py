@@ -13,30 +13,60 @@ from importlib.metadata import entry_points
 
 from internal.pipeline.operation import Operation, name_of
 from internal.pipeline.operations.blur import Blur
+from internal.pipeline.operations.brightness import Brightness
+from internal.pipeline.operations.contrast import Contrast
 from internal.pipeline.operations.crop import Crop
 from internal.pipeline.operations.flip import Flip
 from internal.pipeline.operations.flop import Flop
+from internal.pipeline.operations.gamma import Gamma
 from internal.pipeline.operations.grayscale import Grayscale
-from internal.pipeline.operations.output import Autorotate, Format, Quality, Strip
+from internal.pipeline.operations.hue import Hue
+from internal.pipeline.operations.invert import Invert
+from internal.pipeline.operations.output import Autorotate, Format, Keep, Lossless, MaxBytes, Progressive, Quality, Strip
+from internal.pipeline.operations.pad import Pad
+from internal.pipeline.operations.pixelate import Pixelate
 from internal.pipeline.operations.preset import Preset
 from internal.pipeline.operations.resize import Resize
 from internal.pipeline.operations.rotate import Rotate
+from internal.pipeline.operations.round import Round
+from internal.pipeline.operations.saturation import Saturation
+from internal.pipeline.operations.sepia import Sepia
 from internal.pipeline.operations.sharpen import Sharpen
 from internal.pipeline.operations.thumbnail import Thumbnail
+from internal.pipeline.operations.tint import Tint
+from internal.pipeline.operations.trim import Trim
+from internal.pipeline.operations.watermark import Watermark
 
 BUILT_IN: tuple[type[Operation], ...] = (
     Resize,
     Thumbnail,
     Crop,
+    Trim,
+    Pad,
     Rotate,
     Flip,
     Flop,
     Grayscale,
+    Sepia,
+    Invert,
+    Brightness,
+    Contrast,
+    Saturation,
+    Gamma,
+    Hue,
+    Tint,
     Blur,
     Sharpen,
+    Pixelate,
+    Round,
+    Watermark,
     Format,
     Quality,
+    Lossless,
+    Progressive,
+    MaxBytes,
     Strip,
+    Keep,
     Autorotate,
     Preset,
 )

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from msgspec import Meta
 
 from internal.errors import InvalidProcessing
-from internal.pipeline.notation import Region
+from internal.pipeline.notation import Point, Region
 from internal.pipeline.operation import Operation
+from internal.pipeline.operations.gravity import Gravity, cut_out, require_one
 
 if TYPE_CHECKING:
     from internal.pipeline.picture import Picture
@@ -17,13 +18,31 @@ class Crop(Operation, frozen=True, tag="crop"):
 
     example: ClassVar[str] = "crop:300x200+10+20"
 
-    region: Annotated[Region, Meta(description="The rectangle: width, height, distance from the left and from the top.")]
+    region: Annotated[
+        Region,
+        Meta(description="The rectangle: width, height, distance from the left and from the top; WxH alone goes by gravity."),
+    ]
+    gravity: Annotated[
+        Gravity,
+        Meta(description="What WxH keeps: a side, a corner, or the part that draws attention or has the most entropy."),
+    ] = "centre"
+    focal: Annotated[
+        Point | None, Meta(description="The point that WxH keeps as near the middle as it can, instead of gravity.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        require_one(self.gravity, self.focal)
+        if self.region.corner is not None and (self.gravity != "centre" or self.focal is not None):
+            raise ValueError("give either +X+Y, or gravity or focal")
 
     def apply(self, picture: "Picture") -> "Picture":
         region = self.region
-        wide, high = min(region.width, picture.width - region.left), min(region.height, picture.height - region.top)
+        if region.corner is None:
+            return cut_out(picture, region.width, region.height, self.gravity, self.focal)
+        left, top = region.corner
+        wide, high = min(region.width, picture.width - left), min(region.height, picture.height - top)
         if wide <= 0 or high <= 0:
             raise InvalidProcessing(
                 f"`crop:{region}` lies outside of the picture, which is {picture.width}x{picture.height} here."
             )
-        return picture.cropped(region.left, region.top, wide, high)
+        return picture.cropped(left, top, wide, high)

@@ -12,6 +12,7 @@ class Flop(Operation, frozen=True, tag="flop"):
     """Mirror the picture from left to right."""
 
     example: ClassVar[str] = "flop"
+    streams: ClassVar[bool] = True
 
     def apply(self, picture: "Picture") -> "Picture":
         return picture.with_pixels(lambda pixels: pixels.fliphor())

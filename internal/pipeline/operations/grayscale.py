@@ -12,6 +12,7 @@ class Grayscale(Operation, frozen=True, tag="grayscale"):
     """Take the colours out; brightness and transparency stay."""
 
     example: ClassVar[str] = "grayscale"
+    streams: ClassVar[bool] = True
 
     def apply(self, picture: "Picture") -> "Picture":
-        return picture.with_pixels(lambda pixels: pixels.colourspace("b-w"))
+        return picture.with_pixels(lambda pixels: pixels.colourspace("b-w"), colours_only=True)

@@ -6,14 +6,12 @@ from msgspec import Meta
 
 from internal.pipeline.notation import Colour, Point, Size
 from internal.pipeline.operation import Operation
+from internal.pipeline.operations.gravity import Gravity, compass, cut_out, require_one
 
 if TYPE_CHECKING:
     from internal.pipeline.picture import Picture
 
 Fit = Literal["contain", "cover", "fill", "inside", "outside"]
-Gravity = Literal[
-    "centre", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest", "attention", "entropy"
-]
 
 
 class Resize(Operation, frozen=True, tag="resize"):
@@ -45,8 +43,11 @@ class Resize(Operation, frozen=True, tag="resize"):
     ] = None
 
     def __post_init__(self) -> None:
-        if self.focal is not None and self.gravity != "centre":
-            raise ValueError("give either gravity or focal")
+        require_one(self.gravity, self.focal)
+
+    @property
+    def streams(self) -> bool:
+        return self.fit != "cover"
 
     def box(self, width: int, height: int) -> tuple[int, int]:
         """The box for a picture of this size: a side that is left open follows from its ratio."""
@@ -74,28 +75,9 @@ class Resize(Operation, frozen=True, tag="resize"):
             picture = picture.over(self.background)
         picture = picture.scaled(*self.scaled(picture.width, picture.height))
         if self.fit == "cover":
-            return self._crop(picture, min(wide, picture.width), min(high, picture.height))
+            return cut_out(picture, wide, high, self.gravity, self.focal)
         if self.fit == "contain":
             across, down = compass(self.gravity)
             left, top = round((wide - picture.width) * across), round((high - picture.height) * down)
             return picture.on_canvas(wide, high, left, top, self.background)
         return picture
-
-    def _crop(self, picture: "Picture", wide: int, high: int) -> "Picture":
-        spare_x, spare_y = picture.width - wide, picture.height - high
-        if self.focal is not None:
-            left = min(max(round(self.focal.x * picture.width - wide / 2), 0), spare_x)
-            top = min(max(round(self.focal.y * picture.height - high / 2), 0), spare_y)
-        elif self.gravity in ("attention", "entropy"):
-            left, top = picture.liveliest(wide, high, self.gravity)
-        else:
-            across, down = compass(self.gravity)
-            left, top = round(spare_x * across), round(spare_y * down)
-        return picture.cropped(left, top, wide, high)
-
-
-def compass(gravity: Gravity) -> tuple[float, float]:
-    """A side or corner as the shares of spare room to the left and above; what is neither is the centre."""
-    across = 0.0 if gravity.endswith("west") else 1.0 if gravity.endswith("east") else 0.5
-    down = 0.0 if gravity.startswith("north") else 1.0 if gravity.startswith("south") else 0.5
-    return across, down

@@ -1,9 +1,10 @@
-"""`rotate`: turn by right angles."""
+"""`rotate`: turn."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
 
+from internal.pipeline.notation import Colour
 from internal.pipeline.operation import Operation
 
 if TYPE_CHECKING:
@@ -11,12 +12,18 @@ if TYPE_CHECKING:
 
 
 class Rotate(Operation, frozen=True, tag="rotate"):
-    """Turn the picture clockwise by right angles, in degrees. Nothing is lost or blurred."""
+    """Turn the picture clockwise, on a canvas that holds all of it. By right angles nothing is lost or blurred."""
 
     example: ClassVar[str] = "rotate:90"
 
-    angle: Annotated[int, Meta(multiple_of=90, ge=-270, le=270, description="Degrees, clockwise: 90, 180 or 270; -90 is 270.")]
+    angle: Annotated[float, Meta(ge=-360, le=360, description="Degrees, clockwise; -90 is 270.")]
+    background: Annotated[
+        Colour | None,
+        Meta(description="Colour of the corners; default: transparent, which becomes white where the format can't hold it."),
+    ] = None
 
     def apply(self, picture: "Picture") -> "Picture":
-        turn = f"d{self.angle % 360}"
-        return picture.each_frame(lambda pixels: pixels.rot(turn))
+        angle = self.angle % 360
+        if angle % 90:
+            return picture.in_memory().turned(angle, self.background)
+        return picture.each_frame(lambda pixels: pixels.rot(f"d{angle:.0f}"))

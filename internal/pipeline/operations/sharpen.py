@@ -21,4 +21,4 @@ class Sharpen(Operation, frozen=True, tag="sharpen"):
         def sharpened(pixels: "Pixels") -> "Pixels":
             return pixels.sharpen(sigma=self.sigma).colourspace(pixels.interpretation)
 
-        return picture.in_memory().each_frame(sharpened)
+        return picture.in_memory().each_frame(sharpened, colours_only=True)

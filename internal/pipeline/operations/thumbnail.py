@@ -19,6 +19,8 @@ class Thumbnail(Operation, frozen=True, tag="thumbnail"):
 
     size: Annotated[int, Meta(ge=1, le=MAX_SIDE, description="Side of the square, in pixels.")]
 
+    streams: ClassVar[bool] = True
+
     def _resize(self) -> Resize:
         return Resize(Size(self.size, self.size))
 

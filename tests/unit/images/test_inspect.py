@@ -1,11 +1,14 @@
 """What a file says of itself, by magic bytes and header alone."""
 
+import contextlib
 import sys
+from random import Random
 
+import msgspec
 import pytest
 
 from internal.errors import ImageTooLarge, InvalidImage, UnsupportedMediaType
-from internal.images.inspect import read_size, sniff_media_type
+from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES, read_size, sniff_media_type
 from tests import pictures
 from tests.integration.conftest import RULES
 
@@ -14,7 +17,7 @@ from tests.integration.conftest import RULES
 def test_kind_and_size_come_from_the_bytes(kind: str) -> None:
     data: bytes = getattr(pictures, kind)(70, 50)
 
-    assert sniff_media_type(data) == f"image/{kind}"
+    assert sniff_media_type(data, RULES) == f"image/{kind}"
     assert read_size(data, f"image/{kind}", RULES, whole=True) == (70, 50)
 
 
@@ -23,12 +26,46 @@ def test_kind_and_size_come_from_the_bytes(kind: str) -> None:
 )
 def test_what_is_not_a_picture_of_ours_is_refused(data: bytes) -> None:
     with pytest.raises(UnsupportedMediaType):
-        sniff_media_type(data)
+        sniff_media_type(data, RULES)
+
+
+WITH_HEIF = msgspec.structs.replace(RULES, media_types=MEDIA_TYPES | HEIF_MEDIA_TYPES)
+
+
+def test_avif_and_heif_are_taken_only_where_that_is_configured() -> None:
+    data = pictures.avif(70, 50)
+
+    with pytest.raises(UnsupportedMediaType, match="GIF or TIFF"):
+        sniff_media_type(data, RULES)
+    with pytest.raises(UnsupportedMediaType, match="AVIF or HEIC"):
+        sniff_media_type(b"BM" + bytes(60), WITH_HEIF)
+    assert sniff_media_type(data, WITH_HEIF) == "image/avif"
+    assert sniff_media_type(heic(), WITH_HEIF) == "image/heic"
+    assert read_size(data, "image/avif", WITH_HEIF, whole=True) == (70, 50)
+    assert read_size(heic(), "image/heic", WITH_HEIF, whole=True) == (None, None)  # left to the worker
+
+
+def heic() -> bytes:
+    """The first box of a picture from a telephone, and nothing behind it."""
+    return b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_header_of_avif_holds_up_the_api(seed: int) -> None:
+    """Bytes that are turned at random are read, or not, and that is soon over."""
+    random = Random(seed)
+    data = bytearray(pictures.avif(70, 50))
+    for _ in range(random.randrange(1, 40)):
+        data[random.randrange(16, len(data))] = random.randrange(256)
+
+    with contextlib.suppress(ImageTooLarge):
+        width, height = read_size(bytes(data), "image/avif", WITH_HEIF, whole=True)
+        assert width is None or height is None or width * height <= WITH_HEIF.max_pixels
 
 
 def test_an_empty_file_is_no_picture() -> None:
     with pytest.raises(InvalidImage):
-        sniff_media_type(b"")
+        sniff_media_type(b"", RULES)
 
 
 @pytest.mark.parametrize("size", [(20_001, 1), (1, 20_001), (20_000, 20_000)])

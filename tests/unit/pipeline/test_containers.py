@@ -1,14 +1,21 @@
-"""PNG without its texts; GIF and TIFF files that lack their end."""
+"""PNG with nothing but what a decoder needs; files that lack their end, and files that were made to be slow."""
 
+import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from internal.errors import InvalidImage
-from internal.pipeline.containers import png_without_text, require_whole_gif, require_whole_tiff
+from internal.pipeline.containers import MAX_GIF_BLOCKS, require_whole_gif
+from internal.pipeline.jpeg_scans import MAX_SCANS, MAX_SEGMENTS, require_plausible_jpeg
+from internal.pipeline.png_chunks import MAX_CHUNKS, MAX_PROFILE, lean_png
+from internal.pipeline.tiff_directory import MAX_PAGES, require_whole_tiff
 from tests import pictures
+from tests.hostile import files
 from tests.pictures import png_chunk, with_png_chunks
 
+PLAIN = pictures.png(keep="none")
 TEXTS = [png_chunk(kind, b"Comment\0\0" + b"x" * 100) for kind in (b"tEXt", b"zTXt", b"iTXt")]
 
 
@@ -19,26 +26,72 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("texts", [TEXTS[:1], TEXTS, TEXTS * 3])
 def test_text_chunks_are_left_out_and_nothing_else(texts: list[bytes], file: Path, tmp_path: Path) -> None:
-    size = png_chunk(b"pHYs", bytes(9))
-    file.write_bytes(with_png_chunks(pictures.png()[:-12] + TEXTS[0] + pictures.png()[-12:], *texts, size, *texts))
+    gamma = png_chunk(b"gAMA", bytes(4))
+    file.write_bytes(with_png_chunks(pictures.png()[:-12] + TEXTS[0] + pictures.png()[-12:], *texts, gamma, *texts))
 
-    copy = png_without_text(file, tmp_path / "copy")
+    copy = lean_png(file, tmp_path / "copy")
 
     assert copy == tmp_path / "copy"
-    assert copy.read_bytes() == with_png_chunks(pictures.png(), size)
+    assert copy.read_bytes() == with_png_chunks(pictures.png(), gamma)
 
 
-def test_a_png_without_text_is_not_copied(file: Path, tmp_path: Path) -> None:
+def test_a_lean_png_is_not_copied(file: Path, tmp_path: Path) -> None:
     file.write_bytes(pictures.png())
 
-    assert png_without_text(file, tmp_path / "copy") == file
+    assert lean_png(file, tmp_path / "copy") == file
     assert not (tmp_path / "copy").exists()
 
 
 def test_what_follows_the_end_of_a_png_is_not_read(file: Path, tmp_path: Path) -> None:
     file.write_bytes(pictures.png() + TEXTS[0] * 3)
 
-    assert png_without_text(file, tmp_path / "copy") == file
+    assert lean_png(file, tmp_path / "copy") == file
+
+
+@pytest.mark.parametrize("kind", [b"sPLT", b"hIST", b"tIME", b"bKGD", b"acTL", b"fdAT", b"vpAg"])
+def test_what_a_decoder_has_no_use_for_is_left_out(kind: bytes, file: Path, tmp_path: Path) -> None:
+    file.write_bytes(with_png_chunks(PLAIN, png_chunk(kind, b"x" * 100)))
+
+    assert lean_png(file, tmp_path / "copy").read_bytes() == PLAIN
+
+
+def _profile(packed: bytes) -> bytes:
+    return png_chunk(b"iCCP", b"name\0\0" + packed)
+
+
+@pytest.mark.parametrize(
+    ("extra", "kept"),
+    [
+        (_profile(zlib.compress(b"x" * 1000)), True),
+        (_profile(zlib.compress(bytes(MAX_PROFILE - 1))), True),
+        (_profile(zlib.compress(bytes(MAX_PROFILE))), False),
+        (_profile(b"no zlib"), False),
+        (png_chunk(b"iCCP", b"no end of its name"), False),
+        (png_chunk(b"eXIf", bytes(60_000)), True),
+        (png_chunk(b"eXIf", bytes(70_000)), False),
+    ],
+    ids=["small", "large", "bomb", "broken", "nameless", "exif", "huge exif"],
+)
+def test_profile_and_exif_are_kept_when_they_are_small(extra: bytes, kept: bool, file: Path, tmp_path: Path) -> None:
+    file.write_bytes(with_png_chunks(PLAIN, extra))
+
+    lean = lean_png(file, tmp_path / "copy").read_bytes()
+
+    assert lean == (file.read_bytes() if kept else PLAIN)
+
+
+def test_a_second_profile_is_left_out(file: Path, tmp_path: Path) -> None:
+    profile = _profile(zlib.compress(b"x" * 1000))
+    file.write_bytes(with_png_chunks(PLAIN, profile, profile))
+
+    assert lean_png(file, tmp_path / "copy").read_bytes() == with_png_chunks(PLAIN, profile)
+
+
+def test_a_png_of_too_many_chunks_is_refused(file: Path, tmp_path: Path) -> None:
+    file.write_bytes(files.png_of_crumbs(b"IDAT", MAX_CHUNKS))
+
+    with pytest.raises(InvalidImage, match="more chunks"):
+        lean_png(file, tmp_path / "copy")
 
 
 @pytest.mark.parametrize("length", [0, 7, 8, 20, 33, 60, -12, -1])
@@ -46,7 +99,7 @@ def test_a_cut_png_is_noticed(length: int, file: Path, tmp_path: Path) -> None:
     file.write_bytes(pictures.png()[:length])
 
     with pytest.raises(InvalidImage):
-        png_without_text(file, tmp_path / "copy")
+        lean_png(file, tmp_path / "copy")
 
 
 @pytest.mark.parametrize("make", [pictures.gif, pictures.animated_gif])
@@ -80,3 +133,83 @@ def test_a_tiff_cut_anywhere_is_noticed(whole: bytes, file: Path) -> None:
         file.write_bytes(whole[:length])
         with pytest.raises(InvalidImage):
             require_whole_tiff(file)
+
+
+def test_a_gif_of_too_many_blocks_is_refused(file: Path) -> None:
+    file.write_bytes(files.gif_of_crumbs(MAX_GIF_BLOCKS - 200))
+    require_whole_gif(file)
+    file.write_bytes(files.gif_of_crumbs(MAX_GIF_BLOCKS))
+
+    with pytest.raises(InvalidImage):
+        require_whole_gif(file)
+
+
+def test_a_tiff_without_fields_is_refused(file: Path) -> None:
+    """libtiff would say that it has no memory for them."""
+    file.write_bytes(b"II*\0" + (8).to_bytes(4, "little") + bytes(6))
+
+    with pytest.raises(InvalidImage):
+        require_whole_tiff(file)
+
+
+@pytest.mark.parametrize("at", range(0, 200, 4))
+def test_a_tiff_that_points_anywhere_is_told_or_left_to_libvips(at: int, file: Path) -> None:
+    data = pictures.tiff(16, 16, bigtiff=True)
+    directory = int.from_bytes(data[8:16], "little")
+    for place in (at, directory + at):
+        file.write_bytes(data[:place] + b"\xff" * 8 + data[place + 8 :])
+        with suppress(InvalidImage):
+            require_whole_tiff(file)
+
+
+@pytest.mark.parametrize("data", [files.tiff_of(9, 9, MAX_PAGES + 1), files.tiff_of(9, 9, loop=True)], ids=["many", "endless"])
+def test_a_tiff_of_too_many_pages_is_refused(data: bytes, file: Path) -> None:
+    file.write_bytes(files.tiff_of(9, 9, MAX_PAGES))
+    require_whole_tiff(file)
+    file.write_bytes(data)
+
+    with pytest.raises(InvalidImage, match="pages"):
+        require_whole_tiff(file)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_is_too_short_for_its_size_is_refused(progressive: bool, file: Path) -> None:
+    file.write_bytes(bytes(pictures.scene(8000, 8000).jpegsave_buffer(Q=1, interlace=progressive, optimize_coding=True)))
+    require_plausible_jpeg(file)
+    file.write_bytes(files.jpeg_of(8000, 8000, progressive=progressive))
+
+    with pytest.raises(InvalidImage, match="cut short"):
+        require_plausible_jpeg(file)
+
+
+def test_a_jpeg_of_too_many_segments_is_refused(file: Path) -> None:
+    data = pictures.jpeg()
+    file.write_bytes(data[:2] + b"\xff\xfe\0\2" * 1000 + data[2:])
+    require_plausible_jpeg(file)
+    file.write_bytes(data[:2] + b"\xff\xfe\0\2" * MAX_SEGMENTS + data[2:])
+
+    with pytest.raises(InvalidImage, match="more segments"):
+        require_plausible_jpeg(file)
+
+
+def test_a_jpeg_of_too_many_scans_is_refused(file: Path) -> None:
+    file.write_bytes(files.jpeg_of_many_scans(MAX_SCANS - 1, side=64))  # behind the first one
+    require_plausible_jpeg(file)
+    file.write_bytes(files.jpeg_of_many_scans(MAX_SCANS, side=64))
+
+    with pytest.raises(InvalidImage, match="more scans"):
+        require_plausible_jpeg(file)
+
+
+def test_what_looks_like_scans_behind_a_jpeg_is_not_counted(file: Path) -> None:
+    """Phones put a film there."""
+    film = b"\xff\xda\0\x08\1\1\0\0\0\0" * 1000
+    for data in (pictures.jpeg(), pictures.jpeg(interlace=True)):
+        file.write_bytes(data + film)
+        require_plausible_jpeg(file)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\xff\xe0\0\0" * 9, b"\xff\xd8" + bytes(99)])
+def test_a_jpeg_that_makes_no_sense_is_left_to_libvips(data: bytes, file: Path) -> None:
+    file.write_bytes(data)
+    require_plausible_jpeg(file)

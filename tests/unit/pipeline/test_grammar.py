@@ -8,13 +8,16 @@ import sys
 import pytest
 
 from internal.errors import InvalidProcessing
+from internal.pipeline.formats import Encoding
 from internal.pipeline.grammar import Grammar
 from internal.pipeline.notation import Size
 from internal.pipeline.operations.output import Format
 from internal.pipeline.operations.resize import Resize
 
 GRAMMAR = Grammar(
-    presets={"thumb": "resize:200x200,fit=cover", "web": "resize:1600x1600|format:webp"}, max_operations=8, max_text=500
+    presets={"thumb": "resize:200x200,fit=cover", "web": "resize:1600x1600|format:webp", "both": "resize:9x9|format:auto"},
+    max_operations=8,
+    max_text=500,
 )
 
 
@@ -22,7 +25,7 @@ def test_a_chain_keeps_the_order_of_its_operations_and_frames_it_with_its_option
     chain = GRAMMAR.parse("format:png | flip|resize:100x50,fit=cover|autorotate:false|blur:2.0")
 
     assert [type(operation).__name__ for operation in chain.operations] == ["Flip", "Resize", "Blur"]
-    assert (chain.format, chain.quality, chain.autorotate) == ("png", None, False)
+    assert (chain.format, chain.encoding.quality, chain.autorotate) == ("png", None, False)
     assert chain.canonical == "autorotate:false|flip|resize:100x50,fit=cover|blur:2|format:png"
 
 
@@ -43,6 +46,12 @@ def test_a_chain_keeps_the_order_of_its_operations_and_frames_it_with_its_option
         ("preset:web|quality:70", "resize:1600x1600|format:webp|quality:70"),
         ('[{"op": "resize", "size": "5x5", "enlarge": true}, {"op": "blur", "sigma": 2.5}]', "resize:5x5,enlarge=true|blur:2.5"),
         ('[{"op": "preset", "name": "thumb"}]', "resize:200x200,fit=cover"),
+        ("format:auto", "format:auto,modern=webp"),
+        ("format:auto,modern=avif|flip", "flip|format:auto,modern=avif"),
+        ("preset:both", "resize:9x9|format:auto,modern=webp"),
+        ("keep:copyright; icc", "keep:icc;copyright"),
+        ('[{"op": "keep", "what": "icc"}]', "keep:icc"),
+        ("progressive|lossless|max_bytes:9|format:png", "format:png|lossless|max_bytes:9|progressive"),
         ('[{"op": "resize", "size": "5x5", "focal": null}]', "resize:5x5"),
     ],
 )
@@ -71,16 +80,27 @@ def test_every_way_to_say_it_has_one_canonical_form(text: str, canonical: str) -
         ("resize:10x10,fit=cover,gravity=north,focal=0;0", 0, "either gravity or focal"),
         ("resize", 0, "`size` is missing"),
         ("flip:1", 5, "takes no arguments"),
-        ("rotate:45", 7, "multiple of 90"),
+        ("rotate:361", 7, "360"),
         ("blur:much", 5, "expected a number"),
         ("blur:nan", 5, "blur"),
         ("blur:101", 5, "100"),
         ("quality:0", 8, "1"),
         ("quality:80.5", 8, "expected a whole number"),
         ("autorotate:maybe", 11, "expected true or false"),
-        ("crop:10x10", 5, "WxH+X+Y"),
-        ("format:bmp", 7, "jpeg, png, webp, gif"),
+        ("crop:10x", 5, "WxH+X+Y"),
+        ("format:bmp", 7, "jpeg, png, webp, avif, gif, auto"),
         ("format:png|flip|format:gif", 16, "give it once"),
+        ("format:webp,modern=avif", 0, "goes with `format:auto` only"),
+        ("format:auto,modern=gif", 12, "webp, avif"),
+        ("flip|lossless", 5, "`lossless` needs format:png"),
+        ("lossless|format:jpeg", 0, "`lossless` needs format:png"),
+        ("format:auto|lossless", 12, "`lossless` needs format:png"),
+        ("strip|keep:icc", 6, "either `strip` or `keep`"),
+        ("keep:icc|keep:copyright", 9, "give it once"),
+        ("keep:gps", 5, "icc, copyright"),
+        ("keep:", 5, "icc, copyright"),
+        ("max_bytes:0", 10, ">= 1"),
+        ("progressive:true", 12, "takes no arguments"),
         ("preset:thum", 7, "Did you mean `thumb`?"),
         ("preset:web|format:png", 11, "give it once"),
         ("|".join(["flip"] * 9), 40, "at most 8"),
@@ -114,6 +134,46 @@ def test_a_preset_that_cannot_be_used_stops_the_start() -> None:
         Grammar(presets={"bad": "resze:1x1"})
 
 
+def test_a_preset_that_contradicts_itself_stops_the_start() -> None:
+    with pytest.raises(InvalidProcessing, match=r"preset `bad` can't be used.*`lossless` needs"):
+        Grammar(presets={"bad": "format:jpeg|lossless"})
+
+
+def test_auto_is_spelled_out_as_configured() -> None:
+    chain = Grammar(auto="avif").parse("format:auto")
+
+    assert chain.canonical == "format:auto,modern=avif"
+    assert GRAMMAR.parse(chain.canonical) == chain
+
+
+@pytest.mark.parametrize(
+    ("text", "made_as", "alternative", "slow"),
+    [
+        ("flip", None, None, False),
+        ("format:png", "png", None, False),
+        ("format:avif", "avif", None, True),
+        ("format:auto", None, "webp", False),
+        ("format:auto,modern=avif", None, "avif", True),
+    ],
+)
+def test_a_chain_says_what_it_makes_and_whether_that_takes_seconds(
+    text: str, made_as: str | None, alternative: str | None, slow: bool
+) -> None:
+    chain = GRAMMAR.parse(text)
+
+    assert (chain.format, chain.alternative, chain.is_slow) == (made_as, alternative, slow)
+
+
+def test_options_say_how_the_result_is_written_wherever_they_stand() -> None:
+    options = ["quality:70", "format:webp", "lossless", "progressive", "max_bytes:5000", "keep:icc;copyright"]
+    expected = Encoding(70, lossless=True, progressive=True, max_bytes=5000, keep=frozenset({"icc", "copyright"}))
+    dice = random.Random(3)
+    for _ in range(20):
+        dice.shuffle(options)
+        assert GRAMMAR.parse("|".join(["flip", *options])).encoding == expected
+    assert GRAMMAR.parse("flip").encoding == Encoding()
+
+
 def test_a_preset_uses_no_other() -> None:
     with pytest.raises(InvalidProcessing, match="preset `b` can't be used"):
         Grammar(presets={"a": "flip", "b": "preset:b"})
@@ -128,7 +188,15 @@ def _random_step(dice: random.Random) -> str:
         f"resize:{size},gravity={dice.choice(['centre', 'southeast', 'attention'])},background={dice.randrange(16**8):08x}",
         f"thumbnail:{dice.randint(1, 65535)}",
         f"crop:{dice.randint(1, 9)}x{dice.randint(1, 999)}+{dice.randint(0, 9)}+0",
-        f"rotate:{dice.choice([90, 180, 270, -90, 0])}",
+        f"rotate:{dice.choice([90, 270, -90, 0, 12.5, -0.25])},background={dice.randrange(16**6):06x}",
+        f"crop:{dice.randint(1, 9)}x9,gravity={dice.choice(['centre', 'south', 'entropy'])}",
+        f"pad:{size},gravity={dice.choice(['centre', 'northeast'])}",
+        f"pad:margin={';'.join(str(dice.randint(0, 3)) for _ in range(dice.choice([1, 2, 4])))}",
+        f"trim:{dice.choice(['0', '10', '2.5'])}",
+        f"{dice.choice(['brightness', 'contrast', 'saturation', 'gamma'])}:{dice.uniform(0.1, 10)!r}",
+        f"hue:{dice.uniform(-360, 360)!r}",
+        f"tint:{dice.choice(['f80', 'ff8800', 'FF880000'])}",
+        f"round:{dice.choice(['7', '007', 'ellipse'])}",
         f"blur:{dice.uniform(0.3, 100)!r}",
         f"sharpen:{dice.choice(['0.5', '1', '10.0', '0.75'])}",
         *("flip", "flop", "grayscale", "sharpen", "strip", "preset:thumb"),
@@ -137,8 +205,15 @@ def _random_step(dice: random.Random) -> str:
 
 
 def _random_chain(dice: random.Random) -> str:
-    options = [option for option in ("format:webp", "quality:7", "autorotate:false") if dice.random() < 0.2]
-    steps = [_random_step(dice) for _ in range(dice.randint(1, 5))] + options
+    some = ["quality:7", "autorotate:false", "progressive", "max_bytes:77", "keep:copyright;icc"]
+    options = [
+        *dice.sample(some, dice.choice([0, 0, 1, 2])),
+        *dice.choice([["format:webp"], ["format:auto"], ["format:auto,modern=avif"], ["lossless", "format:avif"], []]),
+    ]
+    steps = [_random_step(dice) for _ in range(dice.randint(1, 4))]
+    if some[-1] in options:
+        steps = [step for step in steps if step != "strip"]
+    steps += options
     dice.shuffle(steps)
     return "|".join(steps)
 
@@ -176,6 +251,11 @@ def test_chains_that_mean_something_else_are_written_otherwise() -> None:
         ("flip", "image/tiff", False, "image/jpeg"),
         ("flip", "image/tiff", True, "image/png"),
         ("flip|format:webp", "image/tiff", True, "image/webp"),
+        ("flip|format:auto", "image/tiff", True, "image/png"),
+        ("flip|format:auto", "image/gif", False, "image/gif"),
+        ("flip", "image/avif", False, "image/jpeg"),
+        ("flip", "image/heif", True, "image/png"),
+        ("format:avif", "image/jpeg", False, "image/avif"),
     ],
 )
 def test_the_result_is_of_the_format_asked_for_or_of_the_inputs(text: str, given: str, alpha: bool, made: str) -> None:

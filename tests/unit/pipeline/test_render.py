@@ -7,9 +7,12 @@ import msgspec
 import pytest
 import pyvips
 
-from internal.errors import ImageTooLarge, InvalidImage, OutputTooLarge, UnsupportedMediaType
+from internal.errors import ImageTooLarge, InvalidImage, InvalidProcessing, OutputTooLarge, UnsupportedMediaType
+from internal.pipeline.picture import Picture
+from internal.pipeline.render import restrict_libvips
+from internal.sandbox.port import Overlay
 from tests import pictures
-from tests.unit.pipeline.conftest import LIMITS, Renderer
+from tests.unit.pipeline.conftest import LIMITS, Maker, Renderer
 
 MAKERS: dict[str, Callable[[], bytes]] = {
     "image/jpeg": lambda: pictures.photo_jpeg(320, 240),
@@ -34,6 +37,7 @@ CUT: dict[str, tuple[str, bytes]] = {
         pictures.tiff(320, 240, tile=True, tile_width=64, tile_height=64, compression="lzw", bigtiff=True),
     ),
     "tiff with its header first": ("image/tiff", pictures.header_first_tiff(320, 240)),
+    "jpeg whose last rows a shrink leaves over": ("image/jpeg", pictures.photo_jpeg(320, 324)),
 }
 
 
@@ -62,7 +66,12 @@ def test_without_a_format_the_result_is_as_the_input(data: bytes, given: str, ma
 
 @pytest.mark.parametrize("share", [0.35, 0.6, 0.9, -1])
 @pytest.mark.parametrize(
-    "chain", ["strip", "resize:40x40", "crop:8x8+0+0", "resize:40x10,fit=cover,gravity=north", "resize:20x20|format:jpeg"]
+    "chain",
+    [
+        *("strip", "resize:40x40", "crop:8x8+0+0", "resize:40x10,fit=cover,gravity=north", "resize:20x20|format:jpeg"),
+        *("format:png", "flop|format:jpeg", "resize:400x,enlarge=true|format:jpeg", "grayscale|resize:30x30,fit=contain"),
+        *("resize:100x100|format:auto", "resize:50x50|max_bytes:100000|format:webp"),
+    ],
 )
 @pytest.mark.parametrize("name", CUT)
 def test_a_picture_that_is_cut_short_is_never_processed(name: str, chain: str, share: float, rendered: Renderer) -> None:
@@ -73,6 +82,17 @@ def test_a_picture_that_is_cut_short_is_never_processed(name: str, chain: str, s
         rendered(whole[:-1] if share < 0 else pictures.cut(whole, share), chain, media_type)
 
     assert "/" not in fault.value.detail
+
+
+def test_damage_shows_also_where_a_crop_does_not_look(rendered: Renderer) -> None:
+    whole = bytes(pictures.photo(320, 240).pngsave_buffer())
+    place = len(whole) * 3 // 4
+    damaged = whole[:place] + bytes(byte ^ 0xFF for byte in whole[place : place + 40]) + whole[place + 40 :]
+
+    for chain in ("crop:8x8+0+0", "resize:320x8,fit=cover,gravity=north", "crop:8x8+0+0|resize:4x4|format:png"):
+        rendered(whole, chain, "image/png")
+        with pytest.raises(InvalidImage):
+            rendered(damaged, chain, "image/png")
 
 
 @pytest.mark.parametrize("media_type", MAKERS)
@@ -127,10 +147,10 @@ def test_grey_stays_grey(rendered: Renderer) -> None:
 
 
 def test_a_profile_that_cannot_be_used_is_left_out_of_account(rendered: Renderer) -> None:
-    broken = pictures.scene().copy()
-    broken.set_type(pyvips.GValue.blob_type, "icc-profile-data", b"no profile at all" * 20)
+    profile = bytes(pyvips.Image.new_from_buffer(pictures.profiled_jpeg(), "").get("icc-profile-data"))
 
-    assert _shows_red(rendered(bytes(broken.jpegsave_buffer(Q=95)), "strip")[1])
+    for broken in (b"no profile at all" * 20, profile[:200] + b"\xff" * 300):
+        assert _shows_red(rendered(pictures.with_profile(pictures.jpeg(), broken), "strip")[1])
 
 
 @pytest.mark.parametrize("make", [pictures.animated_gif, pictures.animated_webp])
@@ -201,3 +221,119 @@ def test_text_chunks_never_reach_libvips(rendered: Renderer, monkeypatch: pytest
 
     assert read
     assert all(b"zTXt" not in data for data in read)
+
+
+STREAMS = [
+    "strip",
+    "flop",
+    "resize:100x100",
+    "resize:200x50,fit=fill",
+    "resize:500x,enlarge=true",
+    "resize:100x100,fit=contain",
+    "grayscale|resize:90x|flop|resize:200x,enlarge=true",
+]
+
+
+@pytest.mark.parametrize("made_as", ["jpeg", "png", "webp"])
+@pytest.mark.parametrize("chain", STREAMS)
+@pytest.mark.parametrize("given", MAKERS)
+def test_what_streams_is_never_held_in_memory_and_is_the_same_picture(
+    given: str, chain: str, made_as: str, rendered: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = rendered(MAKERS[given](), f"{chain}|rotate:180|rotate:180|format:{made_as}", given)[0]
+
+    def refuse(_picture: Picture) -> Picture:
+        raise AssertionError("held in memory")
+
+    monkeypatch.setattr(Picture, "in_memory", refuse)
+
+    assert rendered(MAKERS[given](), f"{chain}|format:{made_as}", given)[0].sha256 == held.sha256
+
+
+@pytest.mark.parametrize(("orientation", "times"), [(1, 0), (2, 0), (3, 1), (6, 1)])
+def test_only_a_picture_that_must_be_turned_is_held_for_it(
+    orientation: int, times: int, rendered: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[Picture] = []
+    hold = Picture.in_memory
+
+    def spy(picture: Picture) -> Picture:
+        held.append(picture)
+        return hold(picture)
+
+    monkeypatch.setattr(Picture, "in_memory", spy)
+
+    rendered(pictures.exif_jpeg(orientation), "resize:30x30")
+
+    assert len(held) == times
+
+
+def test_avif_and_heif_are_taken_only_where_it_is_said_so(rendered: Renderer) -> None:
+    for media_type in ("image/avif", "image/heif"):
+        restrict_libvips()
+        with pytest.raises(UnsupportedMediaType):
+            rendered(pictures.avif(), "strip", media_type)
+        with pytest.raises(pyvips.Error, match="blocked"):
+            pyvips.Image.heifload_buffer(pictures.avif())
+        restrict_libvips(heif=True)
+        assert rendered(pictures.avif(), "strip", media_type)[0].content_type == "image/jpeg"
+    restrict_libvips()
+
+
+@pytest.mark.usefixtures("heif_input")
+def test_avif_is_turned_upright_once(rendered: Renderer) -> None:
+    """Its own notes turn it, and its EXIF says so again."""
+    for turned in range(1, 9):
+        lying = pyvips.Image.new_from_buffer(pictures.exif_jpeg(turned, 64, 48), "")
+
+        facts, path = rendered(bytes(lying.heifsave_buffer(compression="av1", Q=90)), "resize:32x32", "image/avif")
+
+        assert (facts.width, facts.height) == (32, 24)
+        assert _shows_red(path)
+
+
+@pytest.mark.usefixtures("heif_input")
+@pytest.mark.parametrize("share", [0.1, 0.35, 0.6, 0.9, -1])
+def test_an_avif_that_is_cut_short_is_never_processed(share: float, rendered: Renderer) -> None:
+    whole = bytes(pictures.photo(320, 240).heifsave_buffer(compression="av1", effort=0))
+    for chain in ("strip", "resize:40x40", "crop:8x8+0+0", "flop|format:webp"):
+        with pytest.raises(InvalidImage):
+            rendered(whole[:-1] if share < 0 else pictures.cut(whole, share), chain, "image/avif")
+
+
+@pytest.mark.usefixtures("heif_input")
+def test_alpha_of_an_avif_survives(rendered: Renderer) -> None:
+    clear = bytes(pictures.alpha_scene().heifsave_buffer(compression="av1"))
+
+    facts, path = rendered(clear, "resize:32x32", "image/avif")
+
+    assert facts.content_type == "image/png"
+    assert pyvips.Image.new_from_file(str(path)).getpoint(30, 3)[3] < 8
+
+
+def test_an_overlay_that_is_missing_or_broken_is_named(maker: Maker, tmp_path: Path) -> None:
+    broken, chain = tmp_path / "overlay", "watermark:0190a6b0-0000-7000-8000-000000000001"
+    broken.write_bytes(pictures.cut(pictures.photo_jpeg(320, 240)))
+
+    with pytest.raises(InvalidProcessing, match="0190a6b0"):
+        maker(pictures.jpeg(), chain)
+    with pytest.raises(InvalidImage, match="0190a6b0"):
+        maker(pictures.jpeg(), chain, overlays={chain.partition(":")[2]: Overlay(broken, "image/jpeg")})
+
+
+def test_an_overlay_lies_upright_and_its_animation_stands_still(maker: Maker, tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay"
+    for data, media_type, colour in [
+        (pictures.exif_jpeg(6, 64, 48), "image/jpeg", pictures.RED),
+        (pictures.animated_gif(4, 64, 48), "image/gif", pictures.RED),
+    ]:
+        overlay.write_bytes(data)
+        name = "0190a6b0-0000-7000-8000-000000000001"
+
+        done = maker(
+            pictures.png(64, 48), f"watermark:{name},gravity=northwest,scale=1", "image/png",
+            overlays={name: Overlay(overlay, media_type)},
+        )  # fmt: skip
+
+        shown = pyvips.Image.new_from_file(str(done.target)).getpoint(4, 4)
+        assert max(abs(a - b) for a, b in zip(shown, colour, strict=False)) < 20

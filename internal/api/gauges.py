@@ -1,0 +1,70 @@
+"""Where the gauges of `/metrics` come from: the tables, the queue, and the pools of this process."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from internal.api.metrics import Gauge, Source
+from internal.breaker import Breaker
+from internal.queue.port import Channel, Queue
+from internal.repository.port import Repository
+
+
+def of_tables(repository: Repository) -> Source:
+    async def ask() -> Sequence[Gauge]:
+        found = await repository.measures()
+        return (
+            Gauge("outbox_messages", "Messages that are still to be published.", found.outbox_messages),
+            Gauge("outbox_oldest_age_seconds", "Age of the oldest of them, in seconds.", found.outbox_oldest_seconds),
+            Gauge(
+                "renditions",
+                "Renditions that are not final, by status.",
+                {"uploaded": found.renditions_waiting, "processing": found.renditions_processing},
+                label="status",
+            ),
+            Gauge("unreferenced_objects", "Objects that are listed for removal, or being written.", found.unreferenced_objects),
+            Gauge("unreferenced_objects_overdue", "Those past their deadline.", found.unreferenced_overdue),
+            Gauge("dead_letters", "Dead letters that nobody has replayed or dropped.", found.dead_letters),
+        )
+
+    return ask
+
+
+def of_queue(queue: Queue) -> Source:
+    async def ask() -> Sequence[Gauge]:
+        lags = {lane.value: await queue.lag(lane) for lane in (Channel.FAST, Channel.SLOW)}
+        return (Gauge("queue_lag_messages", "Messages that are published and not acknowledged.", lags, label="lane"),)
+
+    return ask
+
+
+def of_database_pool(statistics: Callable[[], Mapping[str, int]]) -> Source:
+    """From what psycopg's pool says of itself."""
+
+    async def ask() -> Sequence[Gauge]:
+        found = statistics()
+        size, idle = found.get("pool_size", 0), found.get("pool_available", 0)
+        return (
+            Gauge(
+                "database_pool_connections",
+                "This process's connections to PostgreSQL, by state.",
+                {"busy": size - idle, "idle": idle},
+                label="state",
+            ),
+            Gauge("database_pool_waiting_requests", "Calls that wait for a connection.", found.get("requests_waiting", 0)),
+        )
+
+    return ask
+
+
+def of_sandbox(use: Callable[[], Mapping[str, int]]) -> Source:
+    async def ask() -> Sequence[Gauge]:
+        return (Gauge("sandbox_decoders", "Decoder processes, by state.", use(), label="state"),)
+
+    return ask
+
+
+def of_circuits(*breakers: Breaker) -> Source:
+    async def ask() -> Sequence[Gauge]:
+        states = {breaker.name: float(breaker.is_open) for breaker in breakers}
+        return (Gauge("circuit_open", "1 while the dependency is left alone.", states, label="dependency"),)
+
+    return ask

@@ -1,0 +1,45 @@
+"""Which of a picture's files a client gets: RFC 9110, section 12.5.1, with one rule of our own.
+
+A modern file is for those who name its type. Wildcards are sent by programs that take anything without having thought of WebP or
+AVIF, so that they get the fallback.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import mimeparse
+
+from internal.images.model import Rendition, Result
+
+MAX_ACCEPT = 1024
+"""Characters of a header that is looked at: browsers send a tenth of it, and reading takes the square of its length."""
+
+_Range = tuple[str, str, dict[str, str]]
+
+
+def preferred(rendition: Rendition, result: Result, accept: str) -> Result:
+    """`result`, or the one of its alternatives that the header names and ranks no lower. The highest ranked one wins."""
+    if not rendition.alternatives or len(accept) > MAX_ACCEPT:
+        return result
+    ranges = _ranges(accept.lower())
+    named = {f"{kind}/{subtype}" for kind, subtype, _ in ranges}
+    others = [other for other in rendition.alternatives if other.content_type in named and _quality(other, ranges) > 0]
+    return max(*others, result, key=lambda file: _quality(file, ranges)) if others else result
+
+
+def _quality(result: Result, ranges: tuple[_Range, ...]) -> float:
+    return float(mimeparse.quality_parsed(result.content_type, ranges))
+
+
+@lru_cache(maxsize=256)
+def _ranges(accept: str) -> tuple[_Range, ...]:
+    """Browsers send the same few headers again and again."""
+    return tuple(_readable(accept))
+
+
+def _readable(accept: str) -> Iterator[_Range]:
+    for text in accept.split(","):
+        try:
+            yield mimeparse.parse_media_range(text)
+        except mimeparse.MimeTypeParseException:  # one bad range spoils none of the others
+            continue

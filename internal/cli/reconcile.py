@@ -1,0 +1,62 @@
+"""`imagectl reconcile`: the object store compared with the tables, both ways."""
+
+import json
+import sys
+from argparse import Namespace
+from collections import Counter
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from internal.cli.errors import EXIT_FAILED, CommandError
+from internal.cli.operate import operate
+from internal.cli.progress import Progress
+from internal.images.reconcile import Comparison, EmptyDatabase, Finding, Kind, reconcile
+from internal.settings import Settings
+from internal.wiring import open_operator
+
+PROGRESS = 10_000
+MENDED = {Kind.UNREFERENCED: "listed for removal", Kind.MISSING_RENDITION: "queued to be made again"}
+
+
+def compare(typed: Namespace) -> int:
+    """One line a finding, and a last one with the counts. Fails when something is wrong and was not mended."""
+    return operate(partial(_compare, typed))
+
+
+async def _compare(typed: Namespace, settings: Settings) -> int:
+    objects, rows = Progress("objects looked at", PROGRESS), Progress("rows looked at", PROGRESS)
+    found: Counter[Kind] = Counter()
+    mended = 0
+    async with open_operator(settings) as parts:
+        await parts.repository.check()
+        await parts.store.check()
+        compared = Comparison(parts.repository, parts.store, typed.older_than, typed.fix, objects.add, rows.add)
+        try:
+            async for finding in reconcile(compared):
+                _tell(finding, typed)
+                found[finding.kind] += 1
+                mended += finding.mended
+        except EmptyDatabase as error:
+            raise CommandError("The database has no image: is it the right one? Nothing was mended.") from error
+    _sum_up({"objects": objects.count, "rows": rows.count, **{kind.value: found[kind] for kind in Kind}, "mended": mended}, typed)
+    return EXIT_FAILED if found.total() > mended else 0
+
+
+def _tell(finding: Finding, typed: Namespace) -> None:
+    """The key has the image's id in it."""
+    words = (f"{finding.kind.value:<17}", finding.key, finding.rendition, MENDED[finding.kind] if finding.mended else None)
+    line = "  ".join(word for word in words if word)
+    print(json.dumps(msgspec.to_builtins(finding)) if typed.json else line, flush=True)
+
+
+def _sum_up(counts: dict[str, Any], typed: Namespace) -> None:
+    if typed.json:
+        print(json.dumps(counts))
+        return
+    told = ", ".join(f"{counts[kind.value]:,} {kind.value.replace('_', ' ')}" for kind in Kind)
+    print(f"{counts['objects']:,} objects and {counts['rows']:,} rows looked at: {told}; {counts['mended']:,} mended")
+    left = sum(counts[kind.value] for kind in Kind) - counts["mended"]
+    if left and not typed.fix:
+        print("imagectl: nothing was changed; --fix mends what can be mended", file=sys.stderr)

@@ -1,0 +1,21 @@
+"""Where a border of one colour ends."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import pyvips
+
+Pixels: TypeAlias = pyvips.Image
+
+
+def content_box(pixels: Pixels, ground: Sequence[float], threshold: float) -> tuple[int, int, int, int] | None:
+    """Left, top, right and bottom of what is not `ground`. Colours count as far as they are opaque, and opacity by itself."""
+    layers = [(pixels, ground[: pixels.bands - 1] if pixels.hasalpha() else ground)]
+    if pixels.hasalpha():
+        layers.append((pixels.extract_band(pixels.bands - 1), ground[-1:]))
+    found = [layer.find_trim(threshold=threshold, background=values, line_art=True) for layer, values in layers]
+    boxes = [(left, top, left + width, top + height) for left, top, width, height in found if width and height]
+    if not boxes:
+        return None
+    left, top, right, bottom = zip(*boxes, strict=True)
+    return min(left), min(top), max(right), max(bottom)

@@ -1,0 +1,46 @@
+"""libvips' errors become ours, once, and carry no path."""
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyvips
+
+from internal.errors import DecoderOutOfMemory, InvalidImage, OutputTooLarge
+
+_NO_MEMORY = re.compile(r"out of memory|unable to allocate|cannot allocate|failed to allocate|no space left", re.IGNORECASE)
+_FILE_TOO_LARGE = re.compile(r"file too large", re.IGNORECASE)
+
+
+@contextmanager
+def errors_translated() -> Iterator[None]:
+    """Around all that computes: a picture that is read row by row shows what is wrong with it as late as in the encoder.
+
+    Raises DecoderOutOfMemory, OutputTooLarge and InvalidImage.
+    """
+    try:
+        yield
+    except pyvips.Error as error:
+        message = f"{error.message} {error.detail}"
+        if _NO_MEMORY.search(message):
+            raise DecoderOutOfMemory from error
+        if _FILE_TOO_LARGE.search(message):
+            raise OutputTooLarge from error
+        raise InvalidImage(f"The picture can't be decoded: {_reason(message)}.") from error
+    except MemoryError as error:
+        raise DecoderOutOfMemory from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.ENOMEM):
+            raise DecoderOutOfMemory from error
+        if error.errno == errno.EFBIG:
+            raise OutputTooLarge from error
+        raise
+
+
+def _reason(message: str) -> str:
+    """libvips' last word on it, without names of ours."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    last = lines[-1] if lines else "unknown fault"
+    words = [word for word in last.split(": ", 1)[-1].split() if "/" not in word]
+    return " ".join(words)[:200].rstrip(".") or "unknown fault"

@@ -1,0 +1,22 @@
+"""`gamma`: lighter or darker, black and white as they are."""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from msgspec import Meta
+
+from internal.pipeline.operation import Operation
+
+if TYPE_CHECKING:
+    from internal.pipeline.picture import Picture
+
+
+class Gamma(Operation, frozen=True, tag="gamma"):
+    """Make the middle tones lighter or darker: every sRGB value, from 0 to 1, to the power of 1/gamma. Black and white stay."""
+
+    example: ClassVar[str] = "gamma:2.2"
+    streams: ClassVar[bool] = True
+
+    exponent: Annotated[float, Meta(ge=0.1, le=10, description="Above 1 is lighter, 1 changes nothing, below 1 is darker.")]
+
+    def apply(self, picture: "Picture") -> "Picture":
+        return picture.recoloured(lambda value: float(value ** (1 / self.exponent)))

@@ -1,0 +1,22 @@
+"""`pixelate`: large squares."""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from msgspec import Meta
+
+from internal.pipeline.operation import Operation
+
+if TYPE_CHECKING:
+    from internal.pipeline.picture import Picture
+
+
+class Pixelate(Operation, frozen=True, tag="pixelate"):
+    """Draw the picture in squares, each in the average colour of what it covers."""
+
+    example: ClassVar[str] = "pixelate:8"
+    streams: ClassVar[bool] = True
+
+    block: Annotated[int, Meta(ge=2, le=1000, description="Side of the squares, in pixels.")]
+
+    def apply(self, picture: "Picture") -> "Picture":
+        return picture.in_squares(self.block)

@@ -1,0 +1,32 @@
+"""`round`: round corners."""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from msgspec import Meta
+
+from internal.pipeline.notation import Colour, Radius
+from internal.pipeline.operation import Operation
+
+if TYPE_CHECKING:
+    from internal.pipeline.picture import Picture
+
+
+class Round(Operation, frozen=True, tag="round"):
+    """Round the corners off, or all of the picture: an ellipse, which is a circle when it is square."""
+
+    example: ClassVar[str] = "round:20"
+    streams: ClassVar[bool] = True
+
+    radius: Annotated[
+        Radius, Meta(description="Of the corners, in pixels, at most half of the shorter side; `ellipse`: half of each side.")
+    ]
+    background: Annotated[
+        Colour | None,
+        Meta(description="Colour of the corners; default: transparent, which becomes white where the format can't hold it."),
+    ] = None
+
+    def apply(self, picture: "Picture") -> "Picture":
+        across, down = picture.width / 2, picture.height / 2
+        if self.radius.pixels is not None:
+            across = down = min(self.radius.pixels, across, down)
+        return picture.rounded(across, down, self.background)

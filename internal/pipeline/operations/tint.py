@@ -1,0 +1,26 @@
+"""`tint`: shades of one colour."""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from msgspec import Meta
+
+from internal.pipeline.notation import Colour
+from internal.pipeline.operation import Operation
+
+if TYPE_CHECKING:
+    from internal.pipeline.picture import Picture
+
+
+class Tint(Operation, frozen=True, tag="tint"):
+    """Draw the picture in shades of one colour. Its lightness stays, and so do black and white.
+
+    In CIE Lab: L is the picture's, a and b are the colour's, less of them towards black and white: times 1 - (L / 50 - 1)².
+    """
+
+    example: ClassVar[str] = "tint:ff8800"
+    streams: ClassVar[bool] = True
+
+    colour: Annotated[Colour, Meta(description="The colour of the middle tones; its lightness and opacity play no part.")]
+
+    def apply(self, picture: "Picture") -> "Picture":
+        return picture.tinted(self.colour)

@@ -1,0 +1,28 @@
+"""`trim`: no border."""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from msgspec import Meta
+
+from internal.pipeline.notation import Colour
+from internal.pipeline.operation import Operation
+
+if TYPE_CHECKING:
+    from internal.pipeline.picture import Picture
+
+
+class Trim(Operation, frozen=True, tag="trim"):
+    """Cut off a border of one colour. All frames are cut alike; a picture that is nothing but border stays as it is."""
+
+    example: ClassVar[str] = "trim:20"
+
+    threshold: Annotated[
+        float,
+        Meta(ge=0, le=255, description="How far a pixel may be off the border's colour, in the channel that is furthest off."),
+    ] = 10
+    background: Annotated[Colour | None, Meta(description="The border's colour; default: that of the top left pixel.")] = None
+
+    def apply(self, picture: "Picture") -> "Picture":
+        picture = picture.in_memory()
+        box = picture.content(self.threshold, self.background)
+        return picture.cropped(*box) if box else picture

@@ -1,0 +1,82 @@
+"""Colour spaces: what comes in becomes 8 bit sRGB or grey, or stays in its own profile's colours when that is kept."""
+
+from contextlib import suppress
+
+import pyvips
+
+from internal.pipeline.picture import Pixels
+
+PROFILE = "icc-profile-data"
+_GREY, _RGB = ("b-w", "grey16"), ("srgb", "rgb16")
+_COLOUR_SPACE = slice(16, 20)
+"""Where a profile says what it describes."""
+
+
+def is_plain(pixels: Pixels) -> bool:
+    """Whether the pixels can be scaled as they are."""
+    plain = pixels.interpretation in (*_RGB, *_GREY, "cmyk")
+    return plain and pixels.format in ("uchar", "ushort") and pixels.coding == "none"
+
+
+def to_srgb(pixels: Pixels) -> Pixels:
+    """8 bit sRGB, or grey for what is grey, by the picture's own profile; a profile that can't be used is left out of account."""
+    profiled = bool(pixels.get_typeof(PROFILE))
+    if _is_done(pixels) and not profiled:
+        return pixels
+    grey = pixels.interpretation in _GREY
+    if profiled:
+        with suppress(pyvips.Error):
+            pixels = pixels.icc_transform("srgb", embedded=True, depth=8)
+    return _without_profile(_in_eight_bits(_without_profile(pixels), grey=grey))
+
+
+def _without_profile(pixels: Pixels) -> Pixels:
+    """libvips leaves its own CMYK profile with what it has turned into sRGB by it; who follows that reads memory that is free."""
+    if not pixels.get_typeof(PROFILE):
+        return pixels
+    bare = pixels.copy()
+    bare.remove(PROFILE)
+    return bare
+
+
+def in_own_profile(pixels: Pixels) -> Pixels:
+    """8 bits a channel in the colours of the picture's own profile, which stays with it; as `to_srgb` without one that fits."""
+    if profile_of(pixels) is None:
+        return to_srgb(pixels)
+    return pixels if _is_done(pixels) else _in_eight_bits(pixels, grey=pixels.interpretation in _GREY)
+
+
+def profile_of(pixels: Pixels) -> bytes | None:
+    """The profile that the pixels are in, if it can be used and describes colours of their kind: RGB or grey, and not CMYK."""
+    if not pixels.get_typeof(PROFILE) or pixels.interpretation not in (*_RGB, *_GREY):
+        return None
+    profile = bytes(pixels.get(PROFILE))
+    return profile if fits(profile, pixels) and _can_be_used(profile) else None
+
+
+def fits(profile: bytes, pixels: Pixels) -> bool:
+    """Whether `profile` describes as many colour channels as the pixels have."""
+    return profile[_COLOUR_SPACE] == (b"GRAY" if pixels.interpretation in _GREY else b"RGB ")
+
+
+def _can_be_used(profile: bytes) -> bool:
+    """Whether colours can be written in it. Reading would not tell: there libvips takes sRGB for one that is broken."""
+    probe = pyvips.Image.black(1, 1, bands=3).copy(interpretation="lab")
+    probe.set_type(pyvips.GValue.blob_type, PROFILE, profile)
+    try:
+        probe.icc_export().avg()
+    except pyvips.Error:
+        return False
+    return True
+
+
+def _is_done(pixels: Pixels) -> bool:
+    bands = (1 if pixels.interpretation == "b-w" else 3) + int(pixels.hasalpha())
+    return pixels.interpretation in ("srgb", "b-w") and pixels.format == "uchar" and pixels.bands == bands
+
+
+def _in_eight_bits(pixels: Pixels, *, grey: bool) -> Pixels:
+    converted = pixels.colourspace("b-w" if grey else "srgb")
+    bands = (1 if grey else 3) + int(converted.hasalpha())
+    converted = converted if converted.bands == bands else converted.extract_band(0, n=bands)
+    return converted if converted.format == "uchar" else converted.cast("uchar")

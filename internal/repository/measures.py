@@ -1,0 +1,19 @@
+"""What the tables say of the work that waits: asked for at each scrape of the metrics."""
+
+from internal.repository.pool import Session
+from internal.repository.port import Measures
+
+TAKE_MEASURES = """
+    -- Each count is of a small table or of a partial index.
+    SELECT (SELECT count(*) FROM outbox) AS outbox_messages,
+           (SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM outbox) AS outbox_oldest_seconds,
+           (SELECT count(*) FROM renditions WHERE status = 'uploaded') AS renditions_waiting,
+           (SELECT count(*) FROM renditions WHERE status = 'processing') AS renditions_processing,
+           (SELECT count(*) FROM unreferenced_objects) AS unreferenced_objects,
+           (SELECT count(*) FROM unreferenced_objects WHERE deadline < now()) AS unreferenced_overdue,
+           (SELECT count(*) FROM dead_letters) AS dead_letters
+"""
+
+
+async def take_measures(session: Session) -> Measures:
+    return Measures(**(await session.rows(TAKE_MEASURES))[0])

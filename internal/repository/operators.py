@@ -1,0 +1,64 @@
+"""The part of the repository's contract that operators' commands work with; port.py has the rest, and says what holds for all."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from msgspec import Struct
+
+from internal.images.model import DeadLetter, Status
+
+
+class KeptLetter(Struct, frozen=True):
+    """A dead letter in its table, and what has become of its rendition: None for a message, or when the image is gone."""
+
+    id: int
+    created_at: datetime
+    letter: DeadLetter
+    rendition_status: Status | None
+
+
+class Reference(Struct, frozen=True):
+    """A row's word that there is an object: an original, or one of the named rendition's files.
+
+    `old`: the row is of the age that was asked for, and nothing is under way that would replace the object.
+    """
+
+    key: str
+    image_id: UUID
+    rendition: str | None
+    old: bool
+
+
+class DeadLetters(Protocol):
+    async def add(self, letter: DeadLetter) -> None:
+        """Keep what stopped for good, and export it where dead letters are published."""
+
+    async def of(self, image_id: UUID) -> list[DeadLetter]:
+        """The image's dead letters, oldest first."""
+
+    async def find(self, letter_id: int) -> KeptLetter | None:
+        """One letter; None when there is none of that number, or none any more."""
+
+    async def page(self, *, before: int | None, code: str | None, limit: int) -> list[KeptLetter]:
+        """Letters newest first: those with a number below `before`, and of one `code` when it is given."""
+
+    async def remove(self, ids: Sequence[int]) -> frozenset[int]:
+        """Remove letters; returns the numbers of those that were there, each to one caller only."""
+
+    async def remove_of(self, image_id: UUID, rendition: str) -> None:
+        """Remove every letter that tells of this rendition."""
+
+
+class References(Protocol):
+    """Which objects the tables speak of, for comparing them with the store."""
+
+    async def unknown(self, keys: Sequence[str]) -> frozenset[str]:
+        """Those of the keys that nothing refers to and that are not listed for removal either, at one moment."""
+
+    async def referred(self, keys: Sequence[str]) -> frozenset[str]:
+        """Those of the keys that a row refers to."""
+
+    async def page(self, *, after: UUID | None, older_seconds: float, limit: int) -> list[Reference]:
+        """All that the next `limit` images refer to, in order of their ids, each original first. Empty at the end."""

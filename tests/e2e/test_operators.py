@@ -1,0 +1,140 @@
+"""What operators do in a terminal beside a running service: dead letters, retry and reconcile, as processes with exit codes."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests import pictures
+from tests.e2e.deployment import Deployment
+from tests.e2e.deployments import standalone, temporary_folder
+from tests.e2e.test_imagectl import imagectl
+from tests.services.reachable import free_port
+from tests.services.waiting import wait_until
+
+pytestmark = pytest.mark.xdist_group("imagectl")
+
+
+class Beside:
+    """A terminal beside a service that runs on `folder`."""
+
+    def __init__(self, folder: Path, service: Deployment) -> None:
+        self.objects, self.service = folder / "data/objects", service
+        self._folder = folder
+
+    def run(self, *words: object, **variables: object) -> subprocess.CompletedProcess[bytes]:
+        settings = {"APP_PROFILE": "standalone", "DATA_PATH": self._folder / "data", **variables}
+        return imagectl(self._folder, self.service.place[1], *words, **settings)
+
+    def told(self, *words: object, code: int = 0) -> list[dict[str, object]]:
+        """What a command printed with --json, a line each, once it has ended with this exit code."""
+        done = self.run(*words, "--json")
+        assert done.returncode == code, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def until_there_is_a_letter(self) -> None:
+        wait_until(lambda: self.service.rows("SELECT id FROM dead_letters") != [], within=20)
+
+
+@pytest.fixture(scope="module")
+def beside() -> Iterator[Beside]:
+    with temporary_folder() as folder, standalone(folder) as (service, _):
+        yield Beside(folder, service)
+
+
+def broken(service: Deployment) -> str:
+    """The id of an image that has failed for good."""
+    path = service.upload(pictures.cut(pictures.photo_jpeg(300, 200)))
+    assert service.settled(path)["status"] == "failed"
+    return path.rpartition("/")[2]
+
+
+def test_dead_letters_are_listed_replayed_and_dropped(beside: Beside) -> None:
+    image_id = broken(beside.service)
+    [letter] = beside.told("deadletters", "list", "--code", "invalid_image")
+    assert (letter["image_id"], letter["rendition"], letter["rendition_status"]) == (image_id, "default", "failed")
+    shown = beside.run("deadletters", "show", letter["id"]).stdout.decode()
+    assert image_id in shown
+    assert str(letter["detail"]) in shown
+
+    assert beside.told("deadletters", "replay", letter["id"]) == [{"id": letter["id"], "outcome": "queued"}]
+    beside.until_there_is_a_letter()  # it failed again, and has another
+    [again] = beside.told("deadletters", "list")
+    assert (again["image_id"], again["id"]) == (image_id, int(str(letter["id"])) + 1)
+
+    assert beside.run("deadletters", "drop", "--all").returncode == 2
+    assert beside.told("deadletters", "drop", "--all", "--yes") == [{"id": again["id"], "outcome": "dropped"}]
+    done = beside.run("deadletters", "drop", again["id"])
+    assert (done.returncode, done.stderr) == (1, f"imagectl: {again['id']}: there is no such letter\n".encode())
+
+
+def test_a_message_that_was_sent_again_is_understood(beside: Beside) -> None:
+    path = beside.service.processed(pictures.jpeg())
+    body = json.dumps({"image_id": path.rpartition("/")[2], "lane": "sideways", "version": 1})
+    message = (
+        "INSERT INTO queue_messages (channel, type, key, body) VALUES ('fast', 'image.process', 'k', %s::bytea) RETURNING id"
+    )
+    beside.service.rows(message, body)
+    beside.until_there_is_a_letter()
+    [letter] = beside.told("deadletters", "list")
+    assert letter["body"] == body
+    beside.service.rows("UPDATE dead_letters SET body = %s::bytea RETURNING id", body.replace("sideways", "fast"))
+
+    assert [found["outcome"] for found in beside.told("deadletters", "replay", "--all")] == ["queued"]
+
+    waiting = "SELECT id FROM outbox UNION ALL SELECT id FROM queue_messages"
+    wait_until(lambda: beside.service.rows(waiting) == [], within=20)
+    assert beside.told("deadletters", "list") == []
+
+
+def test_retry_queues_what_has_failed(beside: Beside) -> None:
+    path = beside.service.processed(pictures.jpeg())
+    image_id = path.rpartition("/")[2]
+    beside.service.rows("UPDATE renditions SET status = 'failed' WHERE image_id = %s RETURNING id", image_id)
+    beside.service.rows("UPDATE images SET status = 'failed' WHERE id = %s RETURNING id", image_id)
+
+    assert [image["status"] for image in beside.told("retry", image_id, "--wait")] == ["processed"]
+    refused = beside.run("retry", image_id)
+    assert (refused.returncode, refused.stdout) == (1, b"")
+    assert refused.stderr.startswith(b"imagectl: 409 nothing_to_retry")
+    still_broken = broken(beside.service)
+    assert [image["status"] for image in beside.told("retry", still_broken, "--wait", code=1)] == ["failed"]
+
+
+def test_reconcile_compares_both_ways_and_mends(beside: Beside) -> None:
+    path = beside.service.processed(pictures.jpeg())
+    assert [found["mended"] for found in beside.told("reconcile", "--older-than", 0)] == [0]
+    [result] = beside.objects.glob(f"renditions/*/{path.rpartition('/')[2]}.*")
+    stranger = str(uuid4())
+    orphan = beside.objects / "originals" / stranger[-3:] / stranger
+    orphan.parent.mkdir(exist_ok=True)
+    result.rename(orphan)
+
+    assert beside.run("reconcile").returncode == 0  # all of it is younger than a day
+    done = beside.run("reconcile", "--older-than", 0)
+    assert (done.returncode, orphan.name in done.stdout.decode(), result.name[:36] in done.stdout.decode()) == (1, True, True)
+    *found, counts = beside.told("reconcile", "--older-than", 0, "--fix")
+    assert [finding["kind"] for finding in found] == ["unreferenced", "missing_rendition"]
+    assert counts["mended"] == 2
+    assert beside.service.settled(path)["status"] == "processed"
+    assert beside.service.http.get(path).status_code == 200
+    assert orphan.exists()  # listed, and the sweep's to delete
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "told"),
+    [
+        ({"DATA_PATH": "/nonexistent"}, 3, "No service runs on /nonexistent"),
+        ({"DB_HOST": "127.0.0.1", "DB_PORT": free_port()}, 3, "does not answer: Connection refused"),
+        ({"STORAGE_PATH": "/nonexistent"}, 3, "There is no object store in /nonexistent"),
+        ({"DB_PORT": "many"}, 2, "DB_PORT"),
+    ],
+)
+def test_what_can_not_be_reached_is_one_line(beside: Beside, settings: dict[str, object], code: int, told: str) -> None:
+    done = beside.run("reconcile", **settings)
+    assert done.returncode == code
+    assert told in done.stderr.decode()
+    assert len(done.stderr.splitlines()) == 1

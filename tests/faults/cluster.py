@@ -1,0 +1,174 @@
+"""Real API and worker processes, any number, on a database, a store and a queue of their own: to be killed and stopped."""
+
+import itertools
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import psutil  # type: ignore[import-untyped]
+import psycopg
+
+from tests.e2e.deployment import IMAGES
+from tests.e2e.deployments import until_ready
+from tests.e2e.processes import Running, environment, running
+from tests.faults.checker import Verdict, check
+from tests.faults.evidence import Places
+from tests.faults.load import Load
+from tests.services.reachable import free_port
+from tests.services.waiting import wait_until
+
+LEASE_SECONDS = 2.0
+QUICK: dict[str, object] = {
+    "WORKER_MAX_ATTEMPTS": 10,
+    "WORKER_LEASE_SECONDS": LEASE_SECONDS,
+    "WORKER_RENEW_SECONDS": 0.5,
+    "WORKER_HOUSEKEEPING_SECONDS": 0.5,
+    "WORKER_BACKOFF_SECONDS": 0.1,
+    "WORKER_OVERDUE_SECONDS": 5,
+    "WORKER_FAST_SLOTS": 4,
+    "STORAGE_INTENT_SECONDS": 4,
+    "STORAGE_SWEEP_SECONDS": 0.5,
+    "QUEUE_VISIBILITY_SECONDS": 2,
+    "SANDBOX_CHILDREN": 2,
+    "LOG_FORMAT": "json", "LOG_LEVEL": "DEBUG",
+}
+"""All that waits, in a fraction of its usual time."""
+
+WAITING = """
+    SELECT (SELECT count(*) FROM renditions WHERE status NOT IN ('processed', 'failed')),
+           (SELECT count(*) FROM outbox), (SELECT count(*) FROM queue_messages), (SELECT count(*) FROM unreferenced_objects)
+"""
+
+
+class Cluster:
+    """`addresses` are those of the APIs that run. Each process has a log of its own."""
+
+    def __init__(self, name: str, folder: Path, settings: dict[str, object], places: Places) -> None:
+        self.name = name
+        self.places = places
+        self.addresses: list[str] = []
+        self._numbers = itertools.count(1)
+        self._folder = folder
+        self._settings = {**QUICK, "SANDBOX_SCRATCH": folder / "scratch", **settings}
+
+    def migrate(self, **settings: object) -> None:
+        with running("migrate", self._log("migrate"), environment(**{**self._settings, **settings})) as process:
+            assert process.wait() == 0, process.said()[-3000:]
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port of the API that started last, for requests by hand."""
+        parts = urlsplit(self.addresses[-1])
+        return parts.hostname or "", parts.port or 80
+
+    @contextmanager
+    def api(self, *, ready: bool = True, **settings: object) -> Iterator[Running]:
+        """One more API; while it is in `addresses` the load goes to it too. With `ready=False` it may die as soon as it likes."""
+        with self._process("api", "SERVER_PORT", settings, ready=ready) as (process, http):
+            address = str(http.base_url)
+            self.addresses.append(address)
+            try:
+                yield process
+            finally:
+                self.addresses.remove(address)
+
+    @contextmanager
+    def worker(self, *, ready: bool = True, **settings: object) -> Iterator[Running]:
+        """One more worker; the same of `ready`."""
+        with self._process("worker", "WORKER_PORT", settings, ready=ready) as (process, _):
+            yield process
+
+    @contextmanager
+    def _process(
+        self, program: str, port: str, settings: dict[str, object], *, ready: bool = True
+    ) -> Iterator[tuple[Running, httpx.Client]]:
+        given = {**self._settings, port: free_port(), **settings}
+        with ExitStack() as stack:
+            http = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{given[port]}", timeout=40, trust_env=False))
+            process = stack.enter_context(running(program, self._log(program), environment(**given)))
+            stack.callback(process.signal, signal.SIGCONT)  # whoever stands still can't end
+            if ready:
+                until_ready(http, process)
+            yield process, http
+
+    def _log(self, program: str) -> Path:
+        return self._folder / f"{next(self._numbers):03}-{program}.log"
+
+    def said(self, characters: int) -> str:
+        """The end of what each of the last processes said."""
+        logs = sorted(self._folder.glob("*.log"))[-6:]
+        return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-characters:]}" for log in logs)
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.places.conninfo, autocommit=True) as connection:
+            return connection.execute(statement.encode(), values).fetchall()
+
+    def run(self, statement: str, *values: object) -> None:
+        """Change something behind the service's back."""
+        with psycopg.connect(self.places.conninfo, autocommit=True) as connection:
+            connection.execute(statement.encode(), values)
+
+    def number(self, statement: str, *values: object) -> int:
+        """The one number that a statement gives."""
+        return int(self.rows(statement, *values)[0][0])
+
+    def status(self, id_: str) -> str:
+        """An image's, read from the table; empty when there is none."""
+        found = self.rows("SELECT status FROM images WHERE id = %s", id_)
+        return str(found[0][0]) if found else ""
+
+    def url(self, id_: str, what: str = "") -> str:
+        return f"{self.addresses[0]}{IMAGES}/{id_}{what}"
+
+    def until_final(self, within: float = 60.0) -> None:
+        """Wait until every rendition is processed or failed."""
+        self._until(lambda waiting: waiting[0] == 0, within)
+
+    def until_quiet(self, within: float = 60.0) -> None:
+        """Wait until nothing is under way: all is final, told and swept."""
+        self._until(lambda waiting: not any(waiting), within)
+
+    def _until(self, condition: Callable[[tuple[Any, ...]], bool], within: float) -> None:
+        seen: tuple[Any, ...] = ()
+
+        def look() -> bool:
+            nonlocal seen
+            seen = self.rows(WAITING)[0]
+            return condition(seen)
+
+        try:
+            wait_until(look, within)
+        except TimeoutError:
+            names = ("renditions", "outbox", "queue", "unreferenced")
+            raise AssertionError(f"after {within} s still waiting: {dict(zip(names, seen, strict=False))}") from None
+
+    def checked(self, load: Load, within: float = 60.0) -> Verdict:
+        """Wait until nothing is under way, then hold everything against what the load's clients were told."""
+        self.until_quiet(within)
+        verdict = check(self.places, load.told())
+        assert not verdict.violations, str(verdict)
+        return verdict
+
+    def files_in_work(self) -> list[Path]:
+        """What workers keep of the tasks in their hands, also those that are dead."""
+        return list((self._folder / "scratch").rglob("task-*"))
+
+
+def until_killed(process: Running, within: float = 30.0) -> None:
+    """Wait for the death that a fault point brings."""
+    assert process.wait(within) == -signal.SIGKILL, process.said()[-3000:]
+
+
+def until_stopped(process: Running, within: float = 30.0) -> None:
+    """Wait until a fault point, or a signal, has made it stand still."""
+
+    def stands() -> bool:
+        with suppress(psutil.NoSuchProcess):
+            return bool(psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
+        raise AssertionError(process.said()[-3000:])
+
+    wait_until(stands, within)

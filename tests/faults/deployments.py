@@ -1,0 +1,68 @@
+"""The clusters of the two deployments, each on what is its own: a database, and a folder, or a bucket and topics."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+import psycopg
+
+from tests.e2e.deployments import database_settings, remove_bucket, stack_settings, temporary_folder
+from tests.faults.cluster import Cluster
+from tests.faults.evidence import BucketObjects, FolderObjects, Places, Topics
+from tests.services import run
+from tests.services.kinds import KafkaService, PostgresService, S3Service
+
+DEPLOYMENTS = ("folder", "stack")
+
+
+@contextmanager
+def open_cluster(name: str) -> Iterator[Cluster]:
+    """A migrated cluster without a process; the services that it needs are started with the first one."""
+    unique = f"faults-{uuid4().hex[:12]}"
+    with temporary_folder() as folder, own_database_of(run.acquire(PostgresService)) as database:
+        if name == "folder":
+            with _folder_cluster(folder, database) as cluster:
+                yield cluster
+        else:
+            with _stack_cluster(folder, database, run.acquire(S3Service), run.acquire(KafkaService), unique) as cluster:
+                yield cluster
+
+
+@contextmanager
+def own_database_of(postgres: PostgresService) -> Iterator[PostgresService]:
+    """An empty database, dropped at the end also when a killed process's connection is still there."""
+    name = f"faults_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres.conninfo, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        yield msgspec.structs.replace(postgres, database=name)
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+@contextmanager
+def _folder_cluster(folder: Path, database: PostgresService) -> Iterator[Cluster]:
+    """The adapters of the standalone deployment: a folder, and the queue in PostgreSQL."""
+    settings = {
+        **database_settings(database),
+        "STORAGE_BACKEND": "filesystem",
+        "STORAGE_PATH": folder / "objects",
+        "QUEUE_BACKEND": "postgres",
+    }
+    cluster = Cluster("folder", folder, settings, Places(database.conninfo, FolderObjects(folder / "objects")))
+    cluster.migrate()
+    yield cluster
+
+
+@contextmanager
+def _stack_cluster(folder: Path, database: PostgresService, s3: S3Service, kafka: KafkaService, unique: str) -> Iterator[Cluster]:
+    """The adapters of the full stack: MinIO and Kafka. The bucket is removed at the end."""
+    settings = {**database_settings(database), **stack_settings(s3, kafka, unique, f"{unique}-")}
+    topics = Topics(kafka.brokers, str(settings["KAFKA_EVENTS_TOPIC"]), str(settings["KAFKA_DLQ_TOPIC"]))
+    cluster = Cluster("stack", folder, settings, Places(database.conninfo, BucketObjects(s3.client(), unique), topics))
+    try:
+        # The broker out of the wheel has no controller that could create topics; it makes them when they are asked for.
+        cluster.migrate(**({"QUEUE_BACKEND": "postgres"} if kafka.source == "wheels" else {}))
+        yield cluster
+    finally:
+        remove_bucket(s3, unique)

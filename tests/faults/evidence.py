@@ -1,0 +1,219 @@
+"""What a run left behind, read at its sources: PostgreSQL, the object store, Kafka. Knows nothing of the service's own code.
+
+The tables' columns, the store's layout and the topics' headers are repeated here on purpose: whoever changes them by accident is
+told by the checker.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+import confluent_kafka
+import psycopg
+from minio import Minio
+from minio.error import S3Error
+from psycopg.rows import dict_row
+
+Row = dict[str, Any]
+
+TABLES = {
+    **dict.fromkeys(("images", "renditions", "events", "dead_letters", "outbox", "unreferenced_objects"), "*"),
+    "queue_messages": "id, channel, created_at",  # its leases begin at -infinity, which is no time of Python's
+}
+KAFKA_SECONDS = 30.0
+
+
+class Objects(Protocol):
+    """The object store, read behind the service's back."""
+
+    def names(self) -> set[str]:
+        """All that is there, half-written things too."""
+
+    def read(self, key: str) -> bytes | None:
+        """The bytes; None when there are none under this key."""
+
+
+@dataclass(frozen=True)
+class FolderObjects:
+    """The filesystem adapter's folder: <kind>/<shard>/<id>[.<id>…], and tmp/<name>~<random> for what is being written."""
+
+    root: Path
+
+    def names(self) -> set[str]:
+        files = [path.relative_to(self.root).parts for path in self.root.rglob("*") if path.is_file()]
+        return {_key_of(parts) for parts in files if not parts[-1].startswith("probe~")}
+
+    def read(self, key: str) -> bytes | None:
+        kind, *ids = key.split("/")
+        try:
+            return (self.root / kind / ids[0][-3:] / ".".join(ids)).read_bytes()
+        except FileNotFoundError:
+            return None
+
+
+def _key_of(parts: tuple[str, ...]) -> str:
+    kind, name = parts[0], parts[-1]
+    return f"tmp/{name}" if kind == "tmp" else "/".join([kind, *name.split(".")])
+
+
+@dataclass(frozen=True)
+class BucketObjects:
+    client: Minio
+    bucket: str
+
+    def names(self) -> set[str]:
+        return {found.object_name or "" for found in self.client.list_objects(self.bucket, recursive=True)}
+
+    def read(self, key: str) -> bytes | None:
+        try:
+            response = self.client.get_object(self.bucket, key)
+        except S3Error as error:
+            if error.code == "NoSuchKey":
+                return None
+            raise
+        try:
+            return response.read()
+        finally:
+            response.close()
+            response.release_conn()
+
+
+@dataclass(frozen=True)
+class Record:
+    """A Kafka record; of a header that stands twice, the last."""
+
+    topic: str
+    headers: dict[str, str]
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Topics:
+    brokers: str
+    events: str
+    dead_letters: str
+
+    def read(self, topic: str) -> list[Record]:
+        """Everything that the topic has now."""
+        with _consumer(self.brokers) as consumer:
+            return list(_records(consumer, topic))
+
+
+@contextmanager
+def _consumer(brokers: str) -> Iterator[Any]:
+    consumer = confluent_kafka.Consumer(
+        {
+            "bootstrap.servers": brokers,
+            "group.id": f"checker-{uuid4().hex}",  # asked for, and never joined
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": 20,
+        }
+    )
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def _records(consumer: Any, topic: str) -> Iterator[Record]:
+    missing: dict[int, int] = {}
+    starts = []
+    for number in consumer.list_topics(topic, timeout=KAFKA_SECONDS).topics[topic].partitions:
+        low, high = consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, number), timeout=KAFKA_SECONDS)
+        if low < high:
+            starts.append(confluent_kafka.TopicPartition(topic, number, low))
+            missing[number] = high
+    consumer.assign(starts)
+    while missing:
+        message = consumer.poll(KAFKA_SECONDS)
+        if message is None or message.error():
+            raise RuntimeError(f"{topic} can't be read: {message and message.error()}")
+        if message.offset() + 1 >= missing.get(message.partition(), 0):
+            missing.pop(message.partition(), None)
+        headers = {name: (value or b"").decode() for name, value in message.headers() or ()}
+        yield Record(topic, headers, message.value() or b"")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run's traces are; `topics` is None where events and dead letters stay in their tables."""
+
+    conninfo: str
+    objects: Objects
+    topics: Topics | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All of it, at one moment of the database's."""
+
+    now: datetime
+    tables: dict[str, list[Row]]
+    objects: Objects
+    keys: set[str]
+    published_events: list[Record] | None
+    published_dead_letters: list[Record] | None
+
+    @cached_property
+    def images(self) -> dict[str, Row]:
+        return {str(row["id"]): row for row in self.tables["images"]}
+
+    @cached_property
+    def renditions(self) -> dict[str, list[Row]]:
+        """Of each image that has some."""
+        found: dict[str, list[Row]] = {}
+        for row in self.tables["renditions"]:
+            found.setdefault(str(row["image_id"]), []).append(row)
+        return found
+
+    @cached_property
+    def listed(self) -> set[str]:
+        """What waits for the sweep."""
+        return {row["key"] for row in self.tables["unreferenced_objects"]}
+
+    def alternatives(self) -> list[Row]:
+        """Second files of renditions, for those that can take a better format: key, sha256 and size of each."""
+        return [file for row in self.tables["renditions"] for file in row.get("alternatives") or ()]
+
+    def results(self) -> list[Row]:
+        """Every file that a rendition refers to: key, sha256 and size."""
+        first = [
+            {"key": row["result_key"], "sha256": row["sha256"], "size": row["size"]}
+            for row in self.tables["renditions"]
+            if row["result_key"] is not None
+        ]
+        return [*first, *self.alternatives()]
+
+    def originals(self) -> list[Row]:
+        return [{"key": row["original_key"], "sha256": row["sha256"], "size": row["size"]} for row in self.tables["images"]]
+
+    def published_event_ids(self) -> set[str] | None:
+        if self.published_events is None:
+            return None
+        return {str(json.loads(record.value)["id"]) for record in self.published_events}
+
+
+def gather(places: Places) -> Evidence:
+    """Read everything. The store comes first: what is written or listed while we read is then no contradiction."""
+    keys = places.objects.names()
+    with psycopg.connect(places.conninfo, row_factory=dict_row) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        now = connection.execute("SELECT now() AS now").fetchall()[0]["now"]
+        tables = {
+            table: connection.execute(f"SELECT {columns} FROM {table}".encode()).fetchall() for table, columns in TABLES.items()
+        }
+    topics = places.topics
+    return Evidence(
+        now=now,
+        tables=tables,
+        objects=places.objects,
+        keys=keys,
+        published_events=topics.read(topics.events) if topics else None,
+        published_dead_letters=topics.read(topics.dead_letters) if topics else None,
+    )

@@ -1,0 +1,76 @@
+"""One Idempotency-Key, one image: asked for by many at once, and by one whose answer was lost."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests import pictures
+from tests.e2e.deployment import IMAGES
+from tests.faults.cluster import Cluster, until_killed
+from tests.faults.load import Load, Sent, picture
+from tests.services.waiting import wait_until
+
+CLIENTS = 50
+
+
+def post(address: str, key: str, data: bytes) -> Sent:
+    """The answer; status 0 when none came."""
+    headers, wishes = {"Idempotency-Key": key}, {"processing": "resize:50x50"}
+    try:
+        response = httpx.post(
+            f"{address}{IMAGES}", files={"image": ("a.jpg", data)}, data=wishes, headers=headers, timeout=30, trust_env=False
+        )
+    except httpx.TransportError as error:
+        return Sent(0, 0, 0, error=repr(error))
+    body = response.json()
+    return Sent(0, 0, response.status_code, id=body.get("id"), error=body.get("code"))
+
+
+def insist(address: str, key: str, data: bytes) -> Sent:
+    """Ask again as long as the key is in somebody's hands."""
+    answers: list[Sent] = []
+
+    def ask() -> bool:
+        answers.append(post(address, key, data))
+        return answers[-1].error != "idempotency_in_progress"
+
+    wait_until(ask, within=60)
+    return answers[-1]
+
+
+def test_many_clients_at_once(cluster: Cluster) -> None:
+    key, before = uuid4().hex, cluster.number("SELECT count(*) FROM images")
+    load = Load(lambda: cluster.addresses)
+    with cluster.worker(), cluster.api(), cluster.api(), ThreadPoolExecutor(CLIENTS) as clients:
+        addresses = [cluster.addresses[number % 2] for number in range(CLIENTS)]
+        load.sent += clients.map(lambda address: insist(address, key, picture()), addresses)
+
+        assert {sent.status for sent in load.sent} == {201}
+        assert len(set(load.accepted)) == 1
+        assert cluster.number("SELECT count(*) FROM images") == before + 1
+        other = insist(cluster.addresses[0], key, pictures.jpeg())
+        assert (other.status, other.error) == (422, "idempotency_conflict")
+        cluster.checked(load)
+
+
+@pytest.mark.parametrize(("point", "made"), [("before-commit", 0), ("after-commit", 1)])
+def test_an_answer_that_was_lost(cluster: Cluster, point: str, made: int) -> None:
+    key, before = uuid4().hex, cluster.number("SELECT count(*) FROM images")
+    load = Load(lambda: cluster.addresses)
+    with cluster.worker(), cluster.api():
+        with cluster.api(FAULT_POINTS="allowed", FAULT_POINT=point) as doomed:
+            assert post(cluster.addresses[-1], key, picture()).status == 0
+            until_killed(doomed)
+        ids = [str(row[0]) for row in cluster.rows("SELECT id FROM images ORDER BY created_at OFFSET %s", before)]
+        assert len(ids) == made
+
+        again = insist(cluster.addresses[0], key, picture())
+        load.sent.append(again)
+
+        assert again.status == 201, json.dumps(again.error)
+        assert not ids or ids == [again.id]
+        assert cluster.number("SELECT count(*) FROM images") == before + 1
+        cluster.checked(load)

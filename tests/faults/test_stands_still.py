@@ -1,0 +1,40 @@
+"""G2: a worker that stands still past its lease, and goes on after another has finished, changes nothing and leaves nothing."""
+
+import signal
+
+import pytest
+
+from tests.faults.cluster import Cluster, until_stopped
+from tests.faults.load import Load
+
+FINISHED = "SELECT id, status, attempt, result_key, sha256, finished_at FROM renditions ORDER BY id"
+
+
+@pytest.mark.parametrize(
+    ("point", "says"),
+    [
+        ("after-decode", "rendition.lost"),  # it has still to store its result
+        ("after-result-put", "rendition.lost"),  # it has stored it
+        ("before-finish", "processing.paused"),  # PostgreSQL has ended its transaction, which held the image's lock
+    ],
+)
+def test_a_stale_worker(cluster: Cluster, point: str, says: str) -> None:
+    load = Load(lambda: cluster.addresses)
+    fault = {"FAULT_POINTS": "allowed", "FAULT_POINT": point, "FAULT_ACTION": "stop"}
+    with cluster.api():
+        load.upload(1)
+        with cluster.worker(ready=False, DB_TIMEOUT_SECONDS=1, **fault) as stale:
+            until_stopped(stale)
+            stored = {key for key in cluster.places.objects.names() if key.startswith("renditions/") and load.accepted[0] in key}
+            assert len(stored) == (0 if point == "after-decode" else 1)
+            with cluster.worker():
+                cluster.until_final()
+                finished = cluster.rows(FINISHED)
+
+                stale.signal(signal.SIGCONT)
+                stale.until_said(says)
+                verdict = cluster.checked(load)
+
+                assert cluster.rows(FINISHED) == finished
+                assert not stored & cluster.places.objects.names()
+    assert verdict.counted["attempts"] > verdict.counted["renditions"], "nobody was late"

@@ -1,0 +1,23 @@
+"""Draw the golden pictures anew: `python -m tests.golden.draw [NAME…]`. Look at what changed before you commit it."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.golden.cases import EXPECTED, cases, drawn
+
+
+def main() -> None:
+    EXPECTED.mkdir(exist_ok=True)
+    wanted = set(sys.argv[1:])
+    known = list(cases())
+    for case in known:
+        if not wanted or case.name in wanted:
+            with tempfile.TemporaryDirectory() as folder:
+                drawn(case, Path(folder)).pngsave(str(case.expected), compression=9, keep="none")
+    for forgotten in set(EXPECTED.glob("*.png")) - {case.expected for case in known}:
+        forgotten.unlink()
+
+
+if __name__ == "__main__":
+    main()

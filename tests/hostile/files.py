@@ -1,0 +1,172 @@
+"""Hostile files, made in code: bytes patched into headers, compressed zeros, crafted chunks. All are small."""
+
+import struct
+import zlib
+from functools import cache
+
+from tests import pictures
+from tests.pictures import png_chunk, with_png_chunks
+
+PHP = b"<?php system($_GET['c']); ?>"
+
+
+@cache
+def zeros(unpacked: int) -> bytes:
+    """So many zero bytes, compressed a thousand times."""
+    return zlib.compress(bytes(unpacked), 9)
+
+
+# PNG
+
+
+def png_full_of_text(kind: bytes, chunks: int, unpacked: int = 50_000_000) -> bytes:
+    """Chunks of text that unpack to 50 MB each."""
+    head = b"Comment\0\0" if kind == b"zTXt" else b"Comment\0\1\0\0\0"
+    return with_png_chunks(pictures.png(), *[png_chunk(kind, head + zeros(unpacked))] * chunks)
+
+
+def png_with_profile(unpacked: int, times: int = 1) -> bytes:
+    return with_png_chunks(pictures.png(), *[png_chunk(b"iCCP", b"profile\0\0" + zeros(unpacked))] * times)
+
+
+def png_of(width: int, height: int, *, depth: int = 8, interlaced: bool = False, rows: int = 0) -> bytes:
+    """Grey, and black for so many rows; then it ends."""
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, int(interlaced)))
+    pixels = zlib.compress(bytes(rows * (width * depth // 8 + 1)), 1)
+    return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", pixels) + png_chunk(b"IEND", b"")
+
+
+def png_of_crumbs(kind: bytes, chunks: int) -> bytes:
+    """Chunks that hold nothing."""
+    return with_png_chunks(pictures.png(), png_chunk(kind, b"") * chunks)
+
+
+# JPEG
+
+
+def jpeg_of(width: int, height: int, *, progressive: bool) -> bytes:
+    """A whole picture of 16 pixels whose header says that it is larger."""
+    data = bytearray(pictures.jpeg(16, 16, interlace=progressive))
+    frame = data.index(b"\xff\xc2" if progressive else b"\xff\xc0")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+def jpeg_with_hidden_size(data: bytes, padding: int) -> bytes:
+    """The frame header moved out of what is looked at on upload, by so many bytes."""
+    return data[:2] + (b"\xff\xe3\xff\xff" + bytes(65533)) * (padding // 65537 + 1) + data[2:]
+
+
+def _segment(kind: int, data: bytes) -> bytes:
+    return bytes([0xFF, kind]) + struct.pack(">H", len(data) + 2) + data
+
+
+def jpeg_of_many_scans(scans: int, side: int = 4096) -> bytes:
+    """Grey and progressive, and without a fault: each scan is a few bytes long and goes over a coefficient of all blocks."""
+    one_code = bytes([1, *[0] * 15])
+    head = _segment(0xDB, b"\0" + b"\1" * 64) + _segment(0xC2, struct.pack(">BHHB", 8, side, side, 1) + b"\1\x11\0")
+    tables = _segment(0xC4, b"\0" + one_code + b"\0") + _segment(0xC4, b"\x10" + one_code + b"\xe0")  # "32767 blocks are empty"
+    blocks = (side // 8) ** 2
+    first = _segment(0xDA, b"\1\1\0\0\0\0") + bytes(blocks // 8)
+    bits = ("0" + "1" * 14) * (blocks // 32767 + 1)
+    empty = int(bits.ljust(-(-len(bits) // 8) * 8, "1"), 2).to_bytes(-(-len(bits) // 8), "big").replace(b"\xff", b"\xff\0")
+    steps = [(which, step) for which in range(1, 64) for step in range(13, -1, -1)][:scans]
+    marks = [bytes([1, 1, 0, which, which, (step + 1) % 14 << 4 | step]) for which, step in steps]
+    return b"\xff\xd8" + head + tables + first + b"".join(_segment(0xDA, mark) + empty for mark in marks) + b"\xff\xd9"
+
+
+# WebP, AVIF
+
+
+def webp_of(width: int, height: int) -> bytes:
+    """One colour without loss takes no bits a pixel: the size alone makes it large, and the file is whole."""
+    data = bytearray(pictures.scene(16, 16).crop(0, 0, 4, 4).webpsave_buffer(lossless=True, keep="none"))
+    start = data.index(b"VP8L") + 9
+    (bits,) = struct.unpack_from("<I", data, start)
+    struct.pack_into("<I", data, start, bits & 0xF0000000 | (height - 1) << 14 | (width - 1))
+    return bytes(data)
+
+
+def avif(width: int = 64, height: int = 48) -> bytes:
+    return bytes(pictures.scene(width, height).heifsave_buffer(compression="av1", effort=0))
+
+
+def avif_of(width: int, height: int) -> bytes:
+    data = bytearray(avif(64, 48))
+    size = data.index(b"ispe") + 8
+    data[size : size + 8] = struct.pack(">II", width, height)
+    return bytes(data)
+
+
+# GIF
+
+
+def gif_of(width: int, height: int) -> bytes:
+    """A canvas that is larger than its only frame."""
+    data = pictures.gif(16, 16)
+    return data[:6] + struct.pack("<HH", width, height) + data[10:]
+
+
+def gif_of_frames(frames: int, side: int = 1) -> bytes:
+    head = b"GIF89a" + struct.pack("<HHBBB", side, side, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
+    frame = b"\x21\xf9\x04\0\x01\0\0\0" + b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
+    return head + frame * frames + b"\x3b"
+
+
+def gif_of_crumbs(blocks: int) -> bytes:
+    """Blocks of one byte, where others have 255."""
+    data = pictures.gif(16, 16)
+    return data[:-1] + b"\x21\xfe" + b"\1x" * blocks + b"\0\x3b"
+
+
+# TIFF
+
+
+def tiff_of(width: int, height: int, pages: int = 1, *, loop: bool = False, padding: int = 0) -> bytes:
+    """Grey, one strip, deflated; the first directory leads to the next, or back to itself. Padding hides it on upload."""
+    strip = zeros(100_000) + bytes(padding)
+    out = bytearray(b"II*\0" + struct.pack("<I", 8 + len(strip)) + strip)
+    for page in range(pages):
+        fields = [(256, width), (257, height), (258, 8), (259, 8), (262, 1), (273, 8), (277, 1), (278, height), (279, len(strip))]
+        following = len(out) + 2 + 12 * len(fields) + 4
+        out += struct.pack("<H", len(fields))
+        out += b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in fields)
+        out += struct.pack("<I", 8 + len(strip) if loop else following if page < pages - 1 else 0)
+    return bytes(out)
+
+
+def tiff_with_greedy_tag(count: int = 2**32 - 1) -> bytes:
+    """A field that says it has so many values."""
+    data = pictures.header_first_tiff()
+    return data.replace(struct.pack("<HHI", 273, 4, 1), struct.pack("<HHI", 273, 4, count))
+
+
+# What is no picture
+
+
+TEXTS = {
+    "matrix": b"3 3 1 0\n1 2 3\n4 5 6\n7 8 9\n",
+    "CSV": b"1;2;3\n4;5;6\n",
+    "SVG": b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><script>alert(1)</script></svg>",
+    "PDF": b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n",
+    "HTML": b"<!doctype html><title>x</title><script>alert(1)</script>",
+    "PHP": PHP,
+    "ZIP": b"PK\x03\x04" + bytes(26) + b"PK\x05\x06" + bytes(18),
+}
+
+
+# Pictures that are something else too
+
+
+def php_jpeg() -> bytes:
+    data = pictures.jpeg()
+    return data[:2] + b"\xff\xfe" + struct.pack(">H", len(PHP) + 2) + PHP + data[2:] + PHP
+
+
+def php_gif() -> bytes:
+    data = pictures.gif()
+    return data[:-1] + b"\x21\xfe" + bytes([len(PHP)]) + PHP + b"\0\x3b" + PHP
+
+
+def php_png() -> bytes:
+    return with_png_chunks(pictures.png(), png_chunk(b"tEXt", b"Comment\0" + PHP)) + PHP

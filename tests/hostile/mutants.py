@@ -1,0 +1,176 @@
+"""Good pictures with something wrong in them: the same seed and number make the same mutant, and no other is needed for it."""
+
+import random
+import struct
+import zlib
+from collections.abc import Callable
+from functools import cache
+
+from msgspec import Struct
+
+from tests import pictures
+from tests.hostile import files
+from tests.pictures import png_chunk, with_png_chunks
+
+CHAINS = (
+    "resize:64x64",
+    "strip",
+    "resize:40x30,fit=cover|format:webp",
+    "rotate:90|resize:30x|format:png",
+    "grayscale|format:gif",
+    "crop:20x20+3+3|blur:2|quality:50",
+)
+EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+
+
+class Mutant(Struct, frozen=True):
+    """What was made of which picture, and the pipeline to send it through; `seed` and `number` make it again."""
+
+    seed: int
+    number: int
+    media_type: str
+    data: bytes
+    pipeline: str
+    story: str
+
+
+@cache
+def originals() -> list[tuple[str, str, bytes]]:
+    """Name, media type and bytes: of each format the kinds that decoders treat differently."""
+    made: dict[str, tuple[str, bytes]] = {
+        "jpeg": ("jpeg", pictures.photo_jpeg(120, 90)),
+        "progressive jpeg": ("jpeg", pictures.photo_jpeg(120, 90, interlace=True)),
+        "jpeg with exif": ("jpeg", pictures.exif_jpeg(6)),
+        "jpeg with profile": ("jpeg", pictures.profiled_jpeg()),
+        "CMYK jpeg": ("jpeg", pictures.cmyk_jpeg()),
+        "png": ("png", pictures.png()),
+        "palette png": ("png", pictures.png(palette=True)),
+        "interlaced png": ("png", pictures.png(interlace=True)),
+        "png with alpha": ("png", pictures.alpha_png()),
+        "16 bit png": ("png", pictures.deep_png()),
+        "png with extras": ("png", with_png_chunks(pictures.png(profile="p3"), png_chunk(b"gAMA", b"\0\0\xb1\x8f"))),
+        "lossless webp": ("webp", pictures.webp()),
+        "lossy webp": ("webp", pictures.webp(lossless=False)),
+        "animated webp": ("webp", pictures.animated_webp()),
+        "gif": ("gif", pictures.gif()),
+        "animated gif": ("gif", pictures.animated_gif()),
+        "tiff": ("tiff", pictures.tiff()),
+        "deflated tiff": ("tiff", pictures.tiff(compression="deflate", predictor="horizontal")),
+        "tiff of jpeg tiles": ("tiff", pictures.tiff(compression="jpeg", tile=True, tile_width=16, tile_height=16)),
+        "LZW tiff": ("tiff", pictures.tiff(compression="lzw", bigtiff=True)),
+        "avif": ("avif", files.avif()),
+    }
+    return [(name, f"image/{kind}", data) for name, (kind, data) in made.items()]
+
+
+def mutant(seed: int, number: int) -> Mutant:
+    """Mutant `number` of the series `seed`."""
+    chance = random.Random(f"{seed}/{number}")
+    known = originals()
+    name, media_type, data = known[number % len(known)]
+    changes = [chance.choice(CHANGES) for _ in range(chance.choice((1, 1, 1, 2, 4)))]
+    for change in changes:
+        data = change(data, chance)
+    if media_type == "image/png" and chance.random() < 0.8:
+        data = with_right_sums(data)
+    story = f"{name}: {', '.join(change.__name__ for change in changes)}"
+    return Mutant(seed, number, media_type, data, chance.choice(CHAINS), story)
+
+
+def flip_bits(data: bytes, chance: random.Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(chance.choice((1, 2, 8, 32))):
+        if changed:
+            changed[_place(changed, chance)] ^= 1 << chance.randrange(8)
+    return bytes(changed)
+
+
+def cut(data: bytes, chance: random.Random) -> bytes:
+    return data[: chance.randrange(len(data) + 1)]
+
+
+def write_extremes(data: bytes, chance: random.Random) -> bytes:
+    """As into a field for a length, a size or a number of things."""
+    changed = bytearray(data)
+    for _ in range(chance.choice((1, 1, 2, 4))):
+        width, value = chance.choice((1, 2, 4)), chance.choice(EXTREMES)
+        at = _place(changed, chance)
+        changed[at : at + width] = (value & (256**width - 1)).to_bytes(width, chance.choice(("big", "little")))
+    return bytes(changed[: max(len(data), 1)])
+
+
+def repeat_piece(data: bytes, chance: random.Random) -> bytes:
+    pieces = _pieces(data, chance)
+    at = chance.randrange(len(pieces))
+    return b"".join(pieces[:at] + [pieces[at]] * chance.choice((2, 3, 50)) + pieces[at + 1 :])
+
+
+def drop_piece(data: bytes, chance: random.Random) -> bytes:
+    pieces = _pieces(data, chance)
+    del pieces[chance.randrange(len(pieces))]
+    return b"".join(pieces)
+
+
+def swap_pieces(data: bytes, chance: random.Random) -> bytes:
+    pieces = _pieces(data, chance)
+    one, other = chance.randrange(len(pieces)), chance.randrange(len(pieces))
+    pieces[one], pieces[other] = pieces[other], pieces[one]
+    return b"".join(pieces)
+
+
+def splice(data: bytes, chance: random.Random) -> bytes:
+    """The head of this one, the tail of another."""
+    _, _, other = chance.choice(originals())
+    return data[: chance.randrange(len(data) + 1)] + other[chance.randrange(len(other)) :]
+
+
+CHANGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
+    flip_bits,
+    flip_bits,
+    cut,
+    write_extremes,
+    write_extremes,
+    repeat_piece,
+    drop_piece,
+    swap_pieces,
+    splice,
+)
+
+
+def _place(data: bytearray, chance: random.Random) -> int:
+    """Half of all changes fall among the first bytes, where headers are."""
+    return chance.randrange(max(1, min(len(data), chance.choice((64, len(data))))))
+
+
+def _pieces(data: bytes, chance: random.Random) -> list[bytes]:
+    """PNG's chunks, WebP's chunks, JPEG's segments; of the others, and now and then of these, pieces of any length."""
+    bounds: list[int] = []
+    if chance.random() < 0.8:
+        if data.startswith(b"\x89PNG"):
+            bounds = _bounds(data, 8, lambda head: int.from_bytes(head[:4], "big") + 12)
+        elif data.startswith(b"RIFF"):
+            bounds = _bounds(data, 12, lambda head: (int.from_bytes(head[4:8], "little") + 9) & ~1)
+        elif data.startswith(b"\xff\xd8"):
+            bounds = _bounds(data, 2, lambda head: int.from_bytes(head[2:4], "big") + 2 if head[1:2] != b"\xda" else len(data))
+    bounds = bounds or sorted(chance.randrange(len(data) + 1) for _ in range(6))
+    return [data[start:end] for start, end in zip([0, *bounds], [*bounds, len(data)], strict=True)]
+
+
+def _bounds(data: bytes, start: int, length_of: Callable[[bytes], int]) -> list[int]:
+    bounds = [start]
+    while (at := bounds[-1] + length_of(data[bounds[-1] : bounds[-1] + 8])) < len(data):
+        bounds.append(at)
+    return bounds
+
+
+def with_right_sums(data: bytes) -> bytes:
+    """A PNG whose chunks' checksums hold, so that what is wrong is not found by them already."""
+    changed = bytearray(data)
+    at = 8
+    while at + 12 <= len(data):
+        end = at + 8 + int.from_bytes(data[at : at + 4], "big")
+        if end + 4 > len(data):
+            break
+        changed[end : end + 4] = struct.pack(">I", zlib.crc32(data[at + 4 : end]))
+        at = end + 4
+    return bytes(changed)

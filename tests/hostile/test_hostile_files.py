@@ -1,0 +1,115 @@
+"""Hostile files against the limits as they come, in config/default.yaml: refused on upload, or failed in a decoder, and cheaply.
+
+That it is cheap is not timed: the decoders have two seconds of CPU time, so that a file that took more would end in another code.
+"""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from internal import wiring
+from internal.errors import ServiceError
+from internal.images.inspect import Inspection
+from internal.sandbox.pool import DecoderPool, open_pool
+from internal.sandbox.port import RenderJob
+from internal.settings import PROJECT, Settings, load_settings
+from tests import pictures
+from tests.hostile.cases import MADE, NO_PICTURES, PICTURES, TAKEN, Hostile
+from tests.hostile.files import PHP
+from tests.integration.sandbox_bench import proc_file
+
+CPU_SECONDS = 2
+RESIDENT_BYTES = 256 * 2**20
+"""No hostile file makes a decoder hold more than this; the cap, which is on its address space, is eight times as high."""
+
+
+def _told(case: Hostile) -> str:
+    return f"{case.media_type} {case.name}"
+
+
+@pytest.fixture(scope="module")
+def defaults(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Settings]:
+    """The settings as they come, without and with AVIF."""
+    folder = tmp_path_factory.mktemp("config")
+    shutil.copy(PROJECT / "config" / "default.yaml", folder)
+    return {heif: load_settings({"HEIF_INPUT": str(heif).lower()}, folder) for heif in (False, True)}
+
+
+@pytest.fixture(scope="module")
+async def pools(
+    defaults: dict[bool, Settings], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[bool, DecoderPool]]:
+    """Two decoders, and one that takes AVIF."""
+    settings: dict[str, Any] = {
+        "memory_bytes": defaults[False].sandbox.memory_bytes,
+        "cpu_seconds": CPU_SECONDS,
+        "wall_seconds": 120,
+        "max_pictures": 1000,
+        "scratch": tmp_path_factory.mktemp("scratch"),
+    }
+    async with open_pool(size=2, **settings) as plain, open_pool(size=1, heif_input=True, **settings) as heif:
+        yield {False: plain, True: heif}
+
+
+async def _outcome_of_upload(data: bytes, settings: Settings) -> str:
+    async def arriving() -> AsyncIterator[bytes]:
+        for start in range(0, len(data), 65536):
+            yield data[start : start + 65536]
+
+    inspection = Inspection(arriving(), wiring._rules(settings))
+    try:
+        await inspection.read_head()
+        async for _ in inspection.chunks():
+            pass
+    except ServiceError as error:
+        return error.code
+    return TAKEN
+
+
+@pytest.mark.parametrize("case", [*PICTURES, *NO_PICTURES[::5]], ids=_told)
+async def test_what_an_upload_is_told(case: Hostile, defaults: dict[bool, Settings]) -> None:
+    assert await _outcome_of_upload(case.make(), defaults[case.heif]) == case.upload
+
+
+async def _outcome(pool: DecoderPool, job: RenderJob) -> str:
+    try:
+        rendered = await pool.render(job)
+    except ServiceError as error:
+        assert not job.target.exists()
+        return error.code
+    assert rendered.result.size == job.target.stat().st_size
+    return MADE
+
+
+@pytest.mark.parametrize("case", [*PICTURES, *NO_PICTURES], ids=_told)
+async def test_what_a_decoder_makes_of_it(
+    case: Hostile, defaults: dict[bool, Settings], pools: dict[bool, DecoderPool], tmp_path: Path
+) -> None:
+    pool, limits = pools[case.heif], wiring._render_limits(defaults[case.heif])
+    children = pool.pids
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.write_bytes(pictures.jpeg())
+    bad.write_bytes(case.make())
+    job = RenderJob(bad, tmp_path / "made", "resize:2048x2048", case.media_type, limits)
+    neighbours = [RenderJob(good, tmp_path / name, "resize:20x20", "image/jpeg", limits) for name in ("beside", "next")]
+
+    outcome, beside = await asyncio.gather(_outcome(pool, job), _outcome(pool, neighbours[0]))
+
+    assert outcome == case.sandbox
+    assert beside == await _outcome(pool, neighbours[1]) == MADE
+    assert sorted(pool.pids) == sorted(children)
+    for child in children:
+        state = dict(line.split(":\t") for line in proc_file(child, "status").splitlines() if line.startswith("Vm"))
+        assert int(state["VmHWM"].split()[0]) * 1024 < RESIDENT_BYTES
+        assert int(state["VmPeak"].split()[0]) * 1024 <= defaults[False].sandbox.memory_bytes
+    if outcome == MADE:
+        assert PHP not in job.target.read_bytes()
+
+
+async def test_a_page_of_php_with_the_head_of_a_gif(defaults: dict[bool, Settings]) -> None:
+    """Its size is what its letters say; whatever comes of it, it is none that is taken."""
+    assert await _outcome_of_upload(b"GIF89a" + PHP, defaults[False]) in ("invalid_image", "image_too_large")

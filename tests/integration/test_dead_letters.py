@@ -1,0 +1,179 @@
+"""Dead letters taken up again: replay is retry, and once (G3)."""
+
+import asyncio
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from internal.images.dead_letters import BATCH, Replay, every_letter, replay
+from internal.images.model import DeadLetter, Lane, Status
+from internal.images.renditions import retry_failed
+from internal.images.sweep import requeue_abandoned
+from internal.images.tasks import task_message
+from internal.queue.port import Channel, Delivery, Message
+from internal.settings import Database, load_settings
+from internal.wiring import open_repository
+from internal.worker.dispatch import dispatch, find_handlers
+from tests import pictures
+from tests.integration.service import Service
+from tests.services.waiting import eventually
+
+ODD = Message("image.process", "some key", b"not json \xff", {"x-request-id": "first-time", "more": "kept"})
+
+
+async def fail(service: Service, image_id: UUID) -> None:
+    """Let the image's waiting renditions use up their tries, one after the other."""
+    while any(rendition.status != Status.FAILED for rendition in (await service.image(image_id)).renditions):
+        await service.let_lease_run_out(await service.claim(image_id))
+        await requeue_abandoned(service.workshop)
+
+
+async def letters(service: Service) -> list[int]:
+    return [kept.id async for kept in every_letter(service.repository, code=None)]
+
+
+async def sent(service: Service) -> list[tuple[str, Message]]:
+    """What waits to be published to the lanes."""
+    rows = await service.session.rows("SELECT * FROM outbox WHERE channel IN ('fast', 'slow') ORDER BY id")
+    return [(row["channel"], Message(row["type"], row["key"], bytes(row["body"]), row["headers"])) for row in rows]
+
+
+async def test_a_replay_tries_the_rendition_again(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    await fail(service, image_id)
+    before = await service.rendition(image_id)
+    [letter_id] = await letters(service)
+    await service.session.run("DELETE FROM outbox")
+
+    assert await replay(service.repository, letter_id) == Replay.QUEUED
+
+    after = await service.rendition(image_id)
+    assert (after.status, after.tries, after.attempt, after.failure) == (Status.UPLOADED, 0, before.attempt, None)
+    assert (await service.image(image_id)).status == Status.PROCESSING
+    assert await sent(service) == [("fast", task_message(image_id, Lane.FAST))]
+    assert await letters(service) == []
+    assert await replay(service.repository, letter_id) == Replay.NO_LETTER
+    assert (await service.process(image_id)).status == Status.PROCESSED
+
+
+async def test_a_replay_is_of_one_rendition_and_takes_all_its_letters(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg(), None, renditions={"one": "resize:8x8", "two": "resize:9x9"})
+    await fail(service, image_id)
+    async with service.repository.transaction() as work:
+        await retry_failed(work, "anonymous", image_id)
+    await fail(service, image_id)  # each has two letters now
+    of_one = [kept.id async for kept in every_letter(service.repository, code="lease_lost") if kept.letter.rendition == "one"]
+
+    assert await replay(service.repository, of_one[0]) == Replay.QUEUED
+
+    statuses = {rendition.name: rendition.status for rendition in (await service.image(image_id)).renditions}
+    assert statuses == {"one": Status.UPLOADED, "two": Status.FAILED}
+    left = await letters(service)
+    assert len(left) == 2
+    assert not set(left) & set(of_one)
+
+
+async def test_what_can_not_be_replayed_is_told_and_stays(service: Service) -> None:
+    gone, retried = await service.upload(pictures.jpeg()), await service.upload(pictures.jpeg())
+    await fail(service, gone)
+    await fail(service, retried)
+    await service.delete(gone)
+    async with service.repository.transaction() as work:
+        await retry_failed(work, "anonymous", retried)
+    await service.repository.dead_letters.add(DeadLetter("unprocessable_message", "from long ago", "topic/0/1", 1))
+    kept = [found async for found in every_letter(service.repository, code=None)]
+    before = await sent(service)
+
+    outcomes = [await replay(service.repository, found.id) for found in kept]
+
+    assert outcomes == [Replay.NO_CHANNEL, Replay.NOT_FAILED, Replay.IMAGE_GONE]
+    assert [found.rendition_status for found in kept] == [None, Status.UPLOADED, None]
+    assert await letters(service) == [found.id for found in kept]
+    assert await sent(service) == before
+
+
+async def test_a_message_goes_to_its_channel_as_it_came(service: Service) -> None:
+    await dispatch(Delivery(ODD, Channel.SLOW, "topic/3/14", None), service.workshop, find_handlers())
+    [letter_id] = await letters(service)
+
+    assert await replay(service.repository, letter_id) == Replay.QUEUED
+
+    assert await sent(service) == [("slow", ODD)]
+    assert await letters(service) == []
+
+
+async def test_a_replay_that_comes_second_sends_nothing(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    await fail(service, image_id)
+    await dispatch(Delivery(ODD, Channel.FAST, "topic/3/14", None), service.workshop, find_handlers())
+    await service.session.run("DELETE FROM outbox")
+    of_message, of_rendition = await letters(service)
+
+    async def both_wait() -> bool:
+        waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return len(await service.session.rows(waiting)) == 2
+
+    async with service.repository.transaction() as first:
+        await first.images.lock(image_id)
+        await first.renditions.retry(image_id)
+        await first.dead_letters.remove([of_message, of_rendition])
+        second = [asyncio.create_task(replay(service.repository, letter_id)) for letter_id in (of_message, of_rendition)]
+        await eventually(both_wait)
+
+    assert await asyncio.gather(*second) == [Replay.NO_LETTER, Replay.NOT_FAILED]
+    assert await sent(service) == []
+
+
+async def test_a_task_carries_the_request_id_of_the_first_time(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    await service.repository.dead_letters.add(
+        DeadLetter("decoder_died", "…", "topic/0/1", 5, image_id, "default", {"x-request-id": "first-time"})
+    )
+    await service.session.run("DELETE FROM outbox")
+    await service.session.run("UPDATE renditions SET status = 'failed'")
+
+    await replay(service.repository, (await letters(service))[0])
+
+    assert [message.headers for _, message in await sent(service)] == [{"x-request-id": "first-time"}]
+
+
+async def test_letters_come_newest_first_and_none_that_is_written_meanwhile(service: Service) -> None:
+    async def write(code: str) -> None:
+        await service.repository.dead_letters.add(DeadLetter(code, "…", "topic/0/1", 1))
+
+    for number in range(2 * BATCH + 1):
+        await write("odd" if number % 2 else "even")
+    ids = await letters(service)
+    assert len(ids) == 2 * BATCH + 1
+    assert ids == sorted(ids, reverse=True)
+
+    assert [kept.id async for kept in every_letter(service.repository, code=None, limit=BATCH + 2)] == ids[: BATCH + 2]
+    assert {kept.letter.code async for kept in every_letter(service.repository, code="odd")} == {"odd"}
+    visited = []
+    async for kept in every_letter(service.repository, code=None):
+        await write("meanwhile")
+        visited.append(kept.id)
+    assert visited == ids
+
+
+async def test_a_letter_is_removed_by_one_only(service: Service) -> None:
+    await service.repository.dead_letters.add(DeadLetter("odd", "…", "topic/0/1", 1))
+    [letter_id] = await letters(service)
+
+    removed = await asyncio.gather(*(service.repository.dead_letters.remove([letter_id]) for _ in range(5)))
+
+    assert sorted(map(len, removed)) == [0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(("backend", "carried"), [("postgres", {"fast", "slow"}), ("kafka", set(Channel))])
+async def test_a_command_sends_what_the_configured_queue_carries(
+    service: Service, database_settings: Database, backend: str, carried: set[str]
+) -> None:
+    settings = msgspec.structs.replace(load_settings({"QUEUE_BACKEND": backend}), database=database_settings)
+
+    async with open_repository(settings) as repository:
+        for channel in Channel:
+            await repository.outbox.add(channel, ODD)
+
+    assert {row["channel"] for row in await service.session.rows("SELECT channel FROM outbox")} == carried

@@ -1,0 +1,216 @@
+"""The object store compared with the tables, both ways (G4)."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+
+import pytest
+from structlog.testing import capture_logs
+
+from internal.images import reconcile as reconciling
+from internal.images.events import EventType, happened
+from internal.images.keys import original_key, result_key
+from internal.images.model import ANONYMOUS, Image, Original, Status, new_id
+from internal.images.reconcile import Comparison, EmptyDatabase, Finding, Kind, reconcile
+from internal.images.sweep import sweep_unreferenced
+from internal.objectstore.port import ObjectStore, Opened, Span, Stored
+from tests import pictures
+from tests.integration.service import Service
+
+
+class Meanwhile:
+    """A real store to which something happens when it is asked for one object, and that lists `ghosts` which are gone by then."""
+
+    def __init__(self, store: ObjectStore, happen: Callable[[], Awaitable[object]] | None = None, *ghosts: str) -> None:
+        self._store, self._happen, self._ghosts = store, happen, ghosts
+
+    async def put(self, key: str, content: AsyncIterable[bytes], *, content_type: str) -> Stored:
+        return await self._store.put(key, content, content_type=content_type)
+
+    def get(self, key: str, span: Span | None = None) -> AbstractAsyncContextManager[Opened]:
+        return self._store.get(key, span)
+
+    async def delete(self, key: str) -> None:
+        await self._store.delete(key)
+
+    async def stat(self, key: str) -> Stored:
+        if self._happen is not None:
+            happen, self._happen = self._happen, None
+            await happen()
+        return await self._store.stat(key)
+
+    async def keys(self) -> AsyncIterator[Stored]:
+        async for stored in self._store.keys():
+            yield stored
+        for key in self._ghosts:
+            yield Stored(key, 1, datetime(2026, 1, 1, tzinfo=UTC))
+
+    async def check(self) -> None:
+        await self._store.check()
+
+
+async def found(
+    service: Service, *, older_seconds: float = 0, mend: bool = False, store: ObjectStore | None = None
+) -> list[Finding]:
+    ignored: list[int] = []
+    compared = Comparison(service.repository, store or service.store, older_seconds, mend, ignored.append, ignored.append)
+    return [finding async for finding in reconcile(compared)]
+
+
+async def content() -> AsyncIterator[bytes]:
+    yield b"bytes that nobody knows"
+
+
+async def an_orphan(service: Service) -> str:
+    key = result_key(new_id(), new_id(), 1)
+    await service.store.put(key, content(), content_type="image/jpeg")
+    return key
+
+
+async def test_a_healthy_service_has_nothing_to_tell(service: Service) -> None:
+    chains = {"auto": "resize:9x9|format:auto", "plain": "resize:8x8"}
+    await service.process(await service.upload(pictures.jpeg(), None, renditions=chains))
+    deleted = await service.upload(pictures.jpeg())
+    await service.delete(deleted)
+    await service.upload(pictures.jpeg())  # not processed yet
+
+    assert await found(service) == []
+    assert await found(service, mend=True) == []
+
+
+async def test_an_object_that_nothing_refers_to_is_told_and_left(service: Service) -> None:
+    await service.upload(pictures.jpeg())
+    key = await an_orphan(service)
+
+    with capture_logs() as lines:
+        assert await found(service) == [Finding(Kind.UNREFERENCED, key, mended=False)]
+
+    assert [(line["event"], line["key"]) for line in lines] == [("reconcile.found", key)]
+    assert await service.listed() == set()
+    assert await found(service, older_seconds=3600) == []
+
+
+async def test_an_orphan_is_mended_by_listing_it(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    await service.process(image_id)
+    kept = await service.keys()
+    key = await an_orphan(service)
+
+    assert await found(service, mend=True) == [Finding(Kind.UNREFERENCED, key, mended=True)]
+
+    assert await service.listed() == {key}
+    await service.session.run("UPDATE unreferenced_objects SET deadline = deadline - interval '500 s'")
+    assert await sweep_unreferenced(service.workshop) == 0  # there is time to see that it was a mistake
+    assert await found(service) == []
+    await service.session.run("UPDATE unreferenced_objects SET deadline = deadline - interval '200 s'")
+    assert await sweep_unreferenced(service.workshop) == 1
+    assert await service.keys() == kept
+
+
+async def test_a_missing_result_is_told_and_can_be_made_again(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    first = (await service.process(image_id)).renditions[0].result
+    assert first is not None
+    await service.store.delete(first.key)
+    await service.session.run("DELETE FROM outbox")
+    finding = Finding(Kind.MISSING_RENDITION, first.key, False, image_id, "default")
+
+    assert await found(service) == [finding]
+    assert (await service.rendition(image_id)).status == Status.PROCESSED
+    assert await found(service, older_seconds=3600) == []
+    assert await found(service, mend=True) == [Finding(Kind.MISSING_RENDITION, first.key, True, image_id, "default")]
+
+    image = await service.image(image_id)
+    assert (image.status, image.renditions[0].status) == (Status.PROCESSING, Status.UPLOADED)
+    assert await service.count("outbox") == 1
+    assert await found(service) == []  # it is on its way
+    second = (await service.process(image_id)).renditions[0].result
+    assert second is not None
+    assert (second.sha256, second.key in await service.keys()) == (first.sha256, True)
+    assert await found(service) == []
+
+
+async def test_a_missing_second_file_is_told_and_can_be_made_again(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg(), "resize:9x9|format:auto")
+    [second] = (await service.process(image_id)).renditions[0].alternatives
+    await service.store.delete(second.key)
+
+    assert await found(service, mend=True) == [Finding(Kind.MISSING_RENDITION, second.key, True, image_id, "default")]
+
+    assert len((await service.process(image_id)).renditions[0].alternatives) == 1
+    assert await found(service) == []
+
+
+async def test_a_missing_original_can_only_be_told(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    image = await service.process(image_id)
+    result = image.renditions[0].result
+    assert result is not None
+    await service.store.delete(image.original.key)
+    original = Finding(Kind.MISSING_ORIGINAL, image.original.key, False, image_id)
+
+    assert await found(service, mend=True) == [original]
+    await service.store.delete(result.key)
+    lost = Finding(Kind.MISSING_RENDITION, result.key, False, image_id, "default")
+
+    assert await found(service, mend=True) == [original, lost]
+    assert (await service.rendition(image_id)).status == Status.PROCESSED  # without its original it would only fail
+
+
+async def test_what_is_deleted_meanwhile_is_not_told(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    await service.process(image_id)
+
+    async def delete() -> None:
+        await service.delete(image_id)
+        for key in await service.keys():
+            await service.store.delete(key)
+
+    assert await found(service, store=Meanwhile(service.store, delete)) == []
+    assert await service.count("images") == 0
+    assert await found(service, store=Meanwhile(service.store, None, original_key(new_id()))) == []
+
+
+async def test_what_comes_to_be_referred_to_meanwhile_is_kept(service: Service) -> None:
+    await service.upload(pictures.jpeg())
+    image_id, now = new_id(), datetime.now(UTC)
+    original = Original(original_key(image_id), "image/jpeg", 1, "0", 1, 1, None)
+    image = Image(image_id, ANONYMOUS, Status.UPLOADED, original, {}, now, now)
+    await service.store.put(original.key, content(), content_type="image/jpeg")
+
+    async def wake_up() -> None:
+        """A writer that slept since yesterday goes on."""
+        await service.repository.unreferenced.intend(original.key, seconds=60)
+        await service.repository.images.add(image, [], happened(EventType.IMAGE_UPLOADED, image_id, ANONYMOUS))
+
+    assert await found(service, mend=True, store=Meanwhile(service.store, wake_up)) == []
+    assert await service.listed() == set()
+
+
+async def test_nothing_is_mended_against_an_empty_database(service: Service) -> None:
+    key = await an_orphan(service)
+
+    with pytest.raises(EmptyDatabase):
+        await found(service, mend=True)
+
+    assert await service.listed() == set()
+    assert await found(service) == [Finding(Kind.UNREFERENCED, key, mended=False)]
+
+
+async def test_everything_is_looked_at_once_in_batches(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciling, "OBJECTS", 3)
+    monkeypatch.setattr(reconciling, "IMAGES", 2)
+    originals = [(await service.image(await service.upload(pictures.jpeg()))).original.key for _ in range(5)]
+    missing, kept = originals[:3], originals[3:]  # fewer than a batch: there is an orphan in every one
+    for key in missing:
+        await service.store.delete(key)
+    orphans = [await an_orphan(service) for _ in range(7)]
+    objects: list[int] = []
+    rows: list[int] = []
+
+    compared = Comparison(service.repository, service.store, 0, False, objects.append, rows.append)
+    told = [(finding.kind, finding.key) async for finding in reconcile(compared)]
+
+    expected = [(Kind.UNREFERENCED, key) for key in orphans] + [(Kind.MISSING_ORIGINAL, key) for key in missing]
+    assert sorted(told) == sorted(expected)
+    assert (sum(objects), sum(rows)) == (len(kept) + len(orphans), len(originals))
