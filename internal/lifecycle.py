@@ -23,7 +23,8 @@ def settings_or_exit() -> Settings:
         configured_grammar(settings)
         return settings
     except SettingsError as error:
-        sys.exit(f"configuration: {error}")
+        print(f"configuration: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def refuse_taken_port(variable: str, host: str, port: int) -> None:

@@ -1,6 +1,6 @@
 """Every metric that this process counts, named by Prometheus' conventions: base units, `_total` for counters.
 
-What has to be asked for at a scrape (depths, ages, pools) is in internal/api/metrics.py. With several API processes on one port
+What has to be asked for at a scrape (depths, ages, pools) is in internal/gauges.py. With several API processes on one port
 (`SERVER_WORKERS`) the counts of all of them are added up: see share_between_processes.
 """
 

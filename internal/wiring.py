@@ -13,11 +13,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from internal.api.gauges import of_circuits, of_database_pool, of_queue, of_sandbox, of_tables
-from internal.api.metrics import Source
 from internal.breaker import Breaker
 from internal.configured import configured_grammar
 from internal.errors import DatabaseUnavailable, StoreUnavailable
+from internal.gauges import Source, of_circuits, of_database_pool, of_queue, of_sandbox, of_tables
 from internal.health import Dependency
 from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.images.ports import Ports, Rules, Schedule, Workshop

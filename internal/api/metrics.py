@@ -1,44 +1,24 @@
-"""`/metrics` of API and worker: what was counted (internal/metrics.py), and what has to be asked for at each scrape.
+"""`/metrics` of API and worker: what was counted (internal/metrics.py), and what has to be asked for (internal/gauges.py).
 
 A source that can't be asked right now is left out of the answer: a database that is down must not hide the other metrics.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import structlog
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.registry import Collector
 
 from internal import metrics
 from internal.errors import ServiceError
+from internal.gauges import Gauge, Source
 
 log = structlog.get_logger(__name__)
 
 ASK_SECONDS = 5.0
-PREFIX = "image_processor_"
-
-
-class Gauge(Collector):
-    """One measure as it is now: `values` by the value of `label`, or one under the empty name when there is no label."""
-
-    def __init__(self, name: str, description: str, values: float | Mapping[str, float], label: str = "") -> None:
-        self._name, self._description, self._label = PREFIX + name, description, label
-        self._values = values if isinstance(values, Mapping) else {"": values}
-
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        family = GaugeMetricFamily(self._name, self._description, labels=[self._label] if self._label else [])
-        for value, measure in self._values.items():
-            family.add_metric([value] if self._label else [], measure)
-        yield family
-
-
-Source = Callable[[], Awaitable[Sequence[Gauge]]]
-"""Asks for measures. Raises ServiceError when it can't."""
 
 
 def metrics_handler(sources: Sequence[Source]) -> HTTPRouteHandler:

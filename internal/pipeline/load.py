@@ -27,10 +27,10 @@ LOADERS = {
     "image/gif": "gifload",
     "image/tiff": "tiffload",
     "image/avif": "heifload",
-    "image/heif": "heifload",
+    "image/heic": "heifload",
 }
 """The loader of each media type that we may take, named here and never guessed by libvips."""
-HEIF = frozenset({"image/avif", "image/heif"})
+HEIF = frozenset({"image/avif", "image/heic"})
 """Taken where the configuration says so. Their decoder follows the orientation by itself."""
 _CLASSES = {
     "jpegload": "VipsForeignLoadJpeg",
@@ -151,13 +151,13 @@ def _first_size(header: Header, chain: Chain) -> tuple[int, int] | None:
 
 
 def _load_options(media_type: str, header: Header, chain: Chain, result: OutputFormat) -> dict[str, Any]:
-    """All frames, or what can be left out. JPEG: from a ratio of 4 on the largest shrink above the target (DESIGN §10)."""
+    """All frames, or what can be left out. JPEG: from a ratio of 3 on the largest shrink above the target."""
     if header.frames > 1 and result.animation:
         return {"n": -1}
     wanted = _first_size(header, chain)
     ratio = min(header.width / wanted[0], header.height / wanted[1]) if wanted else 1.0
-    if media_type == "image/jpeg" and ratio >= 4:
-        return {"shrink": 8 if ratio >= 8 else 4}
-    if media_type == "image/webp" and ratio > 2 and header.frames == 1:
-        return {"scale": 2 / ratio}
+    if media_type == "image/jpeg" and ratio >= 3:
+        return {"shrink": 8 if ratio >= 8 else 4 if ratio >= 4 else 2}
+    if media_type == "image/webp" and ratio > 1.5 and header.frames == 1:
+        return {"scale": 1.5 / ratio}
     return {}

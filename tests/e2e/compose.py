@@ -21,6 +21,7 @@ MINUTES = 60.0
 WORKERS = 2
 FIND_WORK = ["find", "/dev/shm", "-name", "task-*"]
 ASK_HEALTH = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8081/health/ready').status)"
+ASK_METRICS = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8081/metrics').read().decode())"
 
 
 def require_compose() -> None:
@@ -97,6 +98,7 @@ def composed() -> Iterator[tuple[Deployment, Compose]]:
                 objects=lambda: objects_in(store, "images"),
                 scratch=lambda: {line for said in compose.each_worker(*FIND_WORK) for line in said.split()},
                 log=lambda: compose("logs", "--no-color", "--no-log-prefix", "api", "worker"),
+                worker_metrics=lambda: "\n".join(compose.each_worker("python", "-c", ASK_METRICS)),
                 worker_health=lambda: max(int(status) for status in compose.each_worker("python", "-c", ASK_HEALTH)),
             )
             yield deployment, compose

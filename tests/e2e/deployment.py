@@ -31,7 +31,10 @@ TABLES = {
 
 
 class Deployment(Struct, frozen=True):
-    """`objects`: names of all that is in the store, half-written too. `scratch`: pictures in work. `log`: all processes'."""
+    """`objects`: names of all that is in the store, half-written too. `scratch`: pictures in work. `log`: all processes'.
+
+    `worker_metrics`: of all workers, one after the other.
+    """
 
     http: httpx.Client
     conninfo: str
@@ -39,6 +42,7 @@ class Deployment(Struct, frozen=True):
     scratch: Callable[[], set[str]]
     log: Callable[[], str]
     worker_health: Callable[[], int]
+    worker_metrics: Callable[[], str]
 
     def upload(self, picture: bytes, *, name: str = "picture.jpg", headers: dict[str, str] | None = None, **fields: str) -> str:
         """Upload, and return the image's path."""
@@ -129,3 +133,8 @@ def health_of(port: int) -> int:
         return httpx.get(f"http://127.0.0.1:{port}/health/ready", trust_env=False).status_code
     except httpx.TransportError:
         return 0
+
+
+def metrics_of(port: int) -> str:
+    """What a worker counted."""
+    return httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text

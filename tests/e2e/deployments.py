@@ -14,6 +14,7 @@ from tests.e2e.deployment import (
     client,
     files_below,
     health_of,
+    metrics_of,
     objects_in,
     pictures_in_work,
 )
@@ -61,6 +62,7 @@ def standalone(folder: Path, **settings: object) -> Iterator[tuple[Deployment, R
             scratch=lambda: pictures_in_work(folder / "scratch"),
             log=process.said,
             worker_health=lambda: health_of(int(environ["WORKER_PORT"])),
+            worker_metrics=lambda: metrics_of(int(environ["WORKER_PORT"])),
         )
         yield deployment, process
 
@@ -145,6 +147,7 @@ class FullStack:
                 scratch=lambda: pictures_in_work(self._folder / "scratch"),
                 log=(self._folder / "log").read_text,
                 worker_health=lambda: health_of(self._ports["WORKER_PORT"]),
+                worker_metrics=lambda: metrics_of(self._ports["WORKER_PORT"]),
             )
 
     @contextmanager

@@ -21,6 +21,7 @@ STEPS: list[Callable[[Deployment], None]] = [
     use.a_deleted_image_is_gone,
     use.a_request_id_travels_to_the_worker,
     use.it_describes_itself,
+    use.it_counts_what_it_does,
     *steps_renditions.STEPS,
     *steps_refusals.STEPS,
     use.nothing_in_work_is_left_over,

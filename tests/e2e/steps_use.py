@@ -179,6 +179,7 @@ def it_describes_itself(service: Deployment) -> None:
     assert all("parameters" in operation for operation in operations.values())
     limits = service.http.get("/api/v1/limits").json()
     assert limits["limits"]["max_upload_bytes"] > 0
+    assert limits["sandbox"].keys() == {"memory_bytes", "cpu_seconds", "wall_seconds", "max_pictures", "landlock"}
     document = service.http.get("/openapi.json").json()
     assert document["openapi"].startswith("3.")
     assert {IMAGES, f"{IMAGES}/{{image_id}}", "/api/v1/operations"} <= document["paths"].keys()
@@ -186,6 +187,19 @@ def it_describes_itself(service: Deployment) -> None:
         shown = service.http.get(page)
         assert (shown.status_code, shown.headers["content-type"].split(";")[0]) == (200, "text/html")
         assert "https://" not in shown.text  # nothing comes from elsewhere
+
+
+def it_counts_what_it_does(service: Deployment) -> None:
+    service.processed(pictures.jpeg(320, 240), processing="resize:50x50")
+
+    said = service.http.get("/metrics").text
+    assert 'http_requests_total{method="POST",route="/api/v1/images",status="201"}' in said
+    for name in ("upload_size_bytes_sum", "outbox_messages", "unreferenced_objects", "database_pool_connections", "circuit_open"):
+        assert f"\nimage_processor_{name}" in said, name
+    wait_until(lambda: 'attempts_total{outcome="processed"}' in service.worker_metrics(), within=10)
+    said = service.worker_metrics()
+    for name in ("stage_duration_seconds_sum", "queue_lag_messages", "sandbox_decoders", "render_cpu_seconds_total"):
+        assert f"\nimage_processor_{name}" in said, name
 
 
 def nothing_in_work_is_left_over(service: Deployment) -> None:

@@ -34,7 +34,7 @@ QUICK: dict[str, object] = {
     "STORAGE_SWEEP_SECONDS": 0.5,
     "QUEUE_VISIBILITY_SECONDS": 2,
     "SANDBOX_CHILDREN": 2,
-    "LOG_FORMAT": "json", "LOG_LEVEL": "DEBUG",
+    "LOG_FORMAT": "json",
 }
 """All that waits, in a fraction of its usual time."""
 

@@ -75,6 +75,12 @@ def jpeg_of_many_scans(scans: int, side: int = 4096) -> bytes:
     return b"\xff\xd8" + head + tables + first + b"".join(_segment(0xDA, mark) + empty for mark in marks) + b"\xff\xd9"
 
 
+def jpeg_of_crumbs(segments: int) -> bytes:
+    """Comments that say nothing."""
+    data = pictures.jpeg()
+    return data[:2] + b"\xff\xfe\0\2" * segments + data[2:]
+
+
 # WebP, AVIF
 
 

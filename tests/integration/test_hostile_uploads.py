@@ -14,7 +14,7 @@ import pytest
 from internal.errors import ImageTooLarge, InvalidImage, UnsupportedMediaType
 from internal.images.model import Image, Lane, Status, Task
 from internal.images.process import process_task
-from internal.sandbox.pool import open_pool
+from internal.sandbox.pool import DecoderPool, open_pool
 from tests import pictures
 from tests.hostile.fuzz import CODES
 from tests.hostile.mutants import Mutant, mutant
@@ -64,16 +64,20 @@ async def test_a_decoder_that_cannot_be_started_burns_no_try(
     ) as sandbox:
         monkeypatch.setattr(sys, "executable", "/bin/false")
         os.kill(sandbox.pids[0], signal.SIGKILL)
+        looks = 0
+
+        async def looked() -> None:
+            nonlocal looks
+            looks += 1
+            await DecoderPool.check(sandbox)
+
+        monkeypatch.setattr(sandbox, "check", looked)
         workshop = msgspec.structs.replace(service.workshop, sandbox=sandbox)
         working = asyncio.create_task(process_task(Task(image_id, Lane.FAST), workshop, ORIGIN))
         async with cancelled_at_end(working):
-
-            async def given_back() -> bool:
-                rendition = await service.rendition(image_id)
-                return (rendition.status, rendition.attempt, rendition.tries) == (Status.UPLOADED, 1, 0)
-
-            await eventually(given_back)
-            assert not working.done()  # it waits for the sandbox, and takes nothing else meanwhile
+            await eventually(lambda: looks > 2)  # it waits for the sandbox, and takes nothing else meanwhile
+            rendition = await service.rendition(image_id)
+            assert (rendition.status, rendition.attempt, rendition.tries) == (Status.UPLOADED, 1, 0)
             monkeypatch.undo()
             await asyncio.wait_for(working, 20)
 

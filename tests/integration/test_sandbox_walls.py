@@ -15,7 +15,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from structlog.testing import capture_logs
 
-from internal.errors import DecoderFailed, SandboxUnavailable, ScratchUnavailable
+from internal.errors import DecoderFailed, ScratchUnavailable
 from internal.sandbox import landlock
 from internal.sandbox.decoder import environment
 from internal.sandbox.desk import Desk
@@ -221,15 +221,3 @@ def test_what_a_child_says_it_made_is_not_believed(made: str, tmp_path: Path) ->
 
     assert not job.target.is_symlink()
     assert not job.target.exists()
-
-
-async def test_a_decoder_that_cannot_be_started_is_an_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with bench(tmp_path, max_pictures=1) as under_test:
-        await under_test.is_unharmed()
-        monkeypatch.setattr(sys, "executable", "/bin/false")
-
-        with pytest.raises(SandboxUnavailable):
-            await under_test.pool.render(under_test.job(pictures.jpeg()))
-
-        monkeypatch.undo()
-        await under_test.is_unharmed()

@@ -31,7 +31,7 @@ def test_no_process_starts_with_one(program: str) -> None:
 
     done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
 
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("configuration: PRESETS (processing.presets): The preset `thumb` can't be used")
     assert len(done.stderr.splitlines()) == 1
 

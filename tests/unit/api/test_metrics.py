@@ -9,8 +9,9 @@ from litestar.testing import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from internal.api.access_log import AccessLog, App
-from internal.api.metrics import Gauge, metrics_handler
+from internal.api.metrics import metrics_handler
 from internal.errors import DatabaseUnavailable
+from internal.gauges import Gauge
 
 
 async def depth() -> Sequence[Gauge]:

@@ -13,7 +13,7 @@ from internal.pipeline.formats import FORMATS, LOSSLESS, alternative_format, out
         (None, "image/tiff", False, "jpeg"),
         (None, "image/tiff", True, "png"),
         (None, "image/avif", False, "jpeg"),
-        (None, "image/heif", True, "png"),
+        (None, "image/heic", True, "png"),
         ("avif", "image/gif", True, "avif"),
     ],
 )

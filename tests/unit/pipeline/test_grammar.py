@@ -254,7 +254,7 @@ def test_chains_that_mean_something_else_are_written_otherwise() -> None:
         ("flip|format:auto", "image/tiff", True, "image/png"),
         ("flip|format:auto", "image/gif", False, "image/gif"),
         ("flip", "image/avif", False, "image/jpeg"),
-        ("flip", "image/heif", True, "image/png"),
+        ("flip", "image/heic", True, "image/png"),
         ("format:avif", "image/jpeg", False, "image/avif"),
     ],
 )

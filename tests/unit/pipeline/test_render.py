@@ -269,7 +269,7 @@ def test_only_a_picture_that_must_be_turned_is_held_for_it(
 
 
 def test_avif_and_heif_are_taken_only_where_it_is_said_so(rendered: Renderer) -> None:
-    for media_type in ("image/avif", "image/heif"):
+    for media_type in ("image/avif", "image/heic"):
         restrict_libvips()
         with pytest.raises(UnsupportedMediaType):
             rendered(pictures.avif(), "strip", media_type)

@@ -1,11 +1,33 @@
 """Where the gauges of `/metrics` come from: the tables, the queue, and the pools of this process."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-from internal.api.metrics import Gauge, Source
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
 from internal.breaker import Breaker
 from internal.queue.port import Channel, Queue
 from internal.repository.port import Repository
+
+PREFIX = "image_processor_"
+
+
+class Gauge(Collector):
+    """One measure as it is now: `values` by the value of `label`, or one under the empty name when there is no label."""
+
+    def __init__(self, name: str, description: str, values: float | Mapping[str, float], label: str = "") -> None:
+        self._name, self._description, self._label = PREFIX + name, description, label
+        self._values = values if isinstance(values, Mapping) else {"": values}
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        family = GaugeMetricFamily(self._name, self._description, labels=[self._label] if self._label else [])
+        for value, measure in self._values.items():
+            family.add_metric([value] if self._label else [], measure)
+        yield family
+
+
+Source = Callable[[], Awaitable[Sequence[Gauge]]]
+"""Asks for measures. Raises ServiceError when it can't."""
 
 
 def of_tables(repository: Repository) -> Source:
