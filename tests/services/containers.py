@@ -9,7 +9,7 @@ from testcontainers.core.docker_client import DockerClient
 from testcontainers.core.waiting_utils import wait_for_logs
 
 from tests.services.kinds import KafkaService, PostgresService, S3Service, Service
-from tests.services.reachable import free_port, http_answers, postgres_answers
+from tests.services.reachable import free_port, postgres_answers, s3_answers
 from tests.services.waiting import wait_until
 
 POSTGRES = "postgres:18"
@@ -61,8 +61,9 @@ def _s3() -> Iterator[S3Service]:
     container = _publish(DockerContainer(MINIO), 9000).with_command("server /data")
     with container.with_envs(MINIO_ROOT_USER=user, MINIO_ROOT_PASSWORD=password):
         port = container.get_exposed_port(9000)
-        wait_until(lambda: http_answers(port, "/minio/health/live"), READY_SECONDS)
-        yield S3Service("testcontainers", LOCAL, port, user, password)
+        service = S3Service("testcontainers", LOCAL, port, user, password)
+        wait_until(lambda: s3_answers(service), READY_SECONDS)
+        yield service
 
 
 @contextmanager

@@ -4,8 +4,10 @@ import socket
 from http.client import HTTPConnection, HTTPException
 
 import psycopg
+import urllib3
+from minio.error import MinioException
 
-from tests.services.kinds import PostgresService
+from tests.services.kinds import PostgresService, S3Service
 
 
 def free_port() -> int:
@@ -25,6 +27,15 @@ def http_answers(port: int, path: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def s3_answers(service: S3Service) -> bool:
+    """Whether it does what it is asked: MinIO is live for some seconds before it can list a bucket."""
+    try:
+        service.client().list_buckets()
+    except (MinioException, urllib3.exceptions.HTTPError):
+        return False
+    return True
 
 
 def postgres_answers(service: PostgresService) -> bool:
