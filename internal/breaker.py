@@ -1,45 +1,70 @@
 """A circuit breaker before a dependency: when it has failed some times in a row, it is left alone for a while.
 
 Without one, each request to a dependency that says nothing waits out its whole timeout; with one, most are told at once (G6).
-After the pause the next calls go through: one that succeeds closes the circuit, one that fails opens it again.
+After the pause one call goes through, and the others wait for another: when it succeeds the circuit closes.
+
+Our own, because what a call's end means is ours to say: only an outage is a failure, only an answer is a success. A client that
+hangs up, a refused body and a cancelled call tell nothing of the dependency; the libraries we looked at count them as successes.
 """
 
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import OpenedState
 
-from internal.errors import Unavailable
+from internal.errors import NotStored, Unavailable
 from internal.settings import CircuitBreaker
 
 log = structlog.get_logger(__name__)
 
 
 class Breaker:
-    """Guards calls to the dependency `name`, whose outages are errors of the type `outage`; no other error counts."""
+    """Guards calls to the dependency `name`, whose outages are errors of the type `outage`."""
 
     def __init__(self, name: str, outage: type[Unavailable], settings: CircuitBreaker) -> None:
-        self.name, self._outage = name, outage
-        not_ours: Callable[[BaseException], bool] = lambda error: not isinstance(error, outage)  # noqa: E731
-        self._circuits = AsyncCircuitBreakerFactory(settings.failures, settings.seconds, exclude=[(BaseException, not_ours)])
-        self._circuits.add_listener(self._tell)
-        self.is_open = False
+        self.name = name
+        self._outage, self._settings = outage, settings
+        self._failures = 0
+        self._until = 0.0  # of the monotonic clock: the end of the pause; 0 while the circuit is closed
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the dependency is left alone right now."""
+        return time.monotonic() < self._until
 
     @asynccontextmanager
     async def guard(self) -> AsyncIterator[None]:
         """Do the block, or raise the outage at once while the circuit is open."""
-        circuit = await self._circuits.get_breaker(self.name)
+        if self.is_open:
+            raise self._outage
+        probing = self._until > 0
+        if probing:
+            self._pause()
         try:
-            async with circuit:
-                yield
-        except OpenedState as opened:
-            raise self._outage from opened
+            yield
+        except self._outage:
+            self._failed(probing)
+            raise
+        except NotStored:
+            self._answered()
+            raise
+        except BaseException:
+            if probing:
+                self._until = time.monotonic()  # nothing was learned: the next call tries
+            raise
+        self._answered()
 
-    def _tell(self, _name: str, kind: str, event: object) -> None:
-        if kind != "state_changed":
-            return
-        state = getattr(event, "state", "")
-        self.is_open = state == "opened"
-        (log.warning if self.is_open else log.info)("circuit.changed", dependency=self.name, state=state)
+    def _pause(self) -> None:
+        self._until = time.monotonic() + self._settings.seconds
+
+    def _failed(self, probing: bool) -> None:
+        self._failures += 1
+        if probing or self._failures >= self._settings.failures:
+            self._pause()
+            log.warning("circuit.opened", dependency=self.name, seconds=self._settings.seconds)
+
+    def _answered(self) -> None:
+        if self._until:
+            log.info("circuit.closed", dependency=self.name)
+        self._failures, self._until = 0, 0.0

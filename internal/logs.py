@@ -10,6 +10,9 @@ import structlog
 
 from internal.settings import Logging
 
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+"""Without local variables: they may be passwords and pictures."""
+
 
 def configure_logging(settings: Logging, process: str) -> None:
     """Call once, at start. `process` (`api`, `worker`, …) is in every line. Libraries' warnings come out in the same form."""
@@ -20,7 +23,7 @@ def configure_logging(settings: Logging, process: str) -> None:
         _named(process),
     ]
     renderer: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [_TRACEBACKS, structlog.processors.JSONRenderer()]
         if settings.format == "json"
         else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24)]
     )

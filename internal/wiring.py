@@ -74,8 +74,9 @@ async def open_api(settings: Settings) -> AsyncIterator[ApiParts]:
         database = Breaker("database", DatabaseUnavailable, settings.breaker)
         pool = await stack.enter_async_context(open_pool(settings.database, database))
         listener = await stack.enter_async_context(open_listener(connection_string(settings.database), API_SIGNALS))
-        guard = Breaker("object_store", StoreUnavailable, settings.breaker)
-        store = GuardedStore(await stack.enter_async_context(_open_store(settings)), guard)
+        reading = Breaker("object_store_reading", StoreUnavailable, settings.breaker)
+        writing = Breaker("object_store_writing", StoreUnavailable, settings.breaker)
+        store = GuardedStore(await stack.enter_async_context(_open_store(settings)), reading, writing)
         queue = await stack.enter_async_context(_open_queue(settings, pool, listener))
         repository = PostgresRepository(pool, queue.exports)
         await stack.enter_async_context(_running(Relay(repository, queue, listener).run()))
@@ -85,19 +86,20 @@ async def open_api(settings: Settings) -> AsyncIterator[ApiParts]:
             signals=listener,
             uploads=asyncio.Semaphore(settings.server.max_uploads),
             dependencies=_dependencies(repository, store, queue),
-            measures=[of_tables(repository), of_database_pool(pool.get_stats), of_circuits(database, guard)],
+            measures=[of_tables(repository), of_database_pool(pool.get_stats), of_circuits(database, reading, writing)],
         )
 
 
 @asynccontextmanager
 async def open_worker(settings: Settings, children: int) -> AsyncIterator[WorkerParts]:
-    """The worker's parts. `children`: decoder processes."""
+    """The worker's parts. `children`: decoder processes.
+
+    No circuit breaker: an attempt waits through an outage by itself, and its lease must be renewed as soon as that is over.
+    """
     async with AsyncExitStack() as stack:
-        database = Breaker("database", DatabaseUnavailable, settings.breaker)
-        pool = await stack.enter_async_context(open_pool(settings.database, database))
+        pool = await stack.enter_async_context(open_pool(settings.database))
         listener = await stack.enter_async_context(open_listener(connection_string(settings.database), WORKER_SIGNALS))
-        guard = Breaker("object_store", StoreUnavailable, settings.breaker)
-        store = GuardedStore(await stack.enter_async_context(_open_store(settings)), guard)
+        store = await stack.enter_async_context(_open_store(settings))
         queue = await stack.enter_async_context(_open_queue(settings, pool, listener))
         repository = PostgresRepository(pool, queue.exports)
         scratch = stack.enter_context(held_folder(_scratch_place(settings.sandbox.scratch)))
@@ -115,13 +117,7 @@ async def open_worker(settings: Settings, children: int) -> AsyncIterator[Worker
         grammar = Grammar(max_operations=CANONICAL, max_text=CANONICAL)
         workshop = Workshop(repository, store, sandbox, _render_limits(settings), _schedule(settings), scratch, grammar)
         dependencies = {**_dependencies(repository, store, queue), "sandbox": Dependency(sandbox.check)}
-        measures = [
-            of_tables(repository),
-            of_queue(queue),
-            of_database_pool(pool.get_stats),
-            of_circuits(database, guard),
-            of_sandbox(sandbox.use),
-        ]
+        measures = [of_tables(repository), of_queue(queue), of_database_pool(pool.get_stats), of_sandbox(sandbox.use)]
         yield WorkerParts(workshop, queue, dependencies, measures)
 
 

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from urllib.parse import quote
 
+import structlog
 from litestar.enums import HttpMethod
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
@@ -13,8 +14,10 @@ from msgspec import Struct
 
 from internal.api.conditional import Representation, decide
 from internal.api.requests import ApiRequest
-from internal.errors import NotFound, NotStored
+from internal.errors import NotFound, NotStored, StoreUnavailable
 from internal.objectstore.port import ObjectStore, Opened, Span
+
+log = structlog.get_logger(__name__)
 
 ONE_PIECE_BYTES = 2**20
 
@@ -70,7 +73,8 @@ async def send(request: ApiRequest, store: ObjectStore, download: Download, cach
 class StreamedObject(ASGIResponse):
     """An object's bytes as they come from the store, in constant memory; it ends when the client hangs up.
 
-    The object is opened before the status is sent, so that a store that is down is a 503 and not a broken 200.
+    The object is opened before the status is sent, so that a store that is down is a 503 and not a broken 200. One that goes away
+    later breaks the answer off, short of its Content-Length: the server closes a connection whose answer is not complete.
     """
 
     def __init__(self, store: ObjectStore, key: str, span: Span | None, *, status_code: int, headers: dict[str, str]) -> None:
@@ -87,6 +91,8 @@ class StreamedObject(ASGIResponse):
                         return
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
+            except StoreUnavailable as outage:
+                log.warning("download.broken_off", detail=outage.detail, cause=repr(outage.__cause__))
             finally:
                 hung_up.cancel()
 

@@ -13,7 +13,6 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from internal import metrics
-from internal.errors import ServiceError
 from internal.gauges import Gauge, Source
 
 log = structlog.get_logger(__name__)
@@ -38,6 +37,6 @@ async def _asked(source: Source) -> Sequence[Gauge]:
     try:
         async with asyncio.timeout(ASK_SECONDS):
             return await source()
-    except (ServiceError, TimeoutError) as error:
+    except Exception as error:  # also a database that is not migrated yet
         log.warning("metrics.incomplete", error=repr(error))
         return ()

@@ -99,6 +99,8 @@ async def _tables(settings: Settings) -> AsyncIterator[Repository]:
 
 
 async def _chosen(typed: Namespace, repository: Repository) -> AsyncIterator[int]:
+    if typed.id and typed.code:
+        raise UsageError("Give either ids or --code with --all.")
     for letter_id in typed.id:
         yield letter_id
     if typed.all:

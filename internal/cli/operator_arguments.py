@@ -71,7 +71,10 @@ def _code(options: argparse.ArgumentParser) -> None:
 
 def seconds(text: str) -> float:
     """Named for argparse, which says `invalid seconds value`."""
-    return _at_least(0, float(text))
+    number = _at_least(0, float(text))
+    if number > 100 * 365 * 86400:
+        raise ValueError
+    return number
 
 
 def count(text: str) -> int:

@@ -15,6 +15,7 @@ import structlog
 from msgspec import Struct
 
 from internal.errors import DatabaseUnavailable
+from internal.faultpoints import reach
 from internal.images.keys import alternative_key
 from internal.images.model import Claim, Result
 from internal.images.ports import Workshop
@@ -51,8 +52,10 @@ async def make_result(claim: Claim, workshop: Workshop, scratch: Scratch) -> Mad
     """
     clock = [time.perf_counter()]
     job = await _job(claim, workshop, scratch)
+    reach("after-get")
     clock.append(time.perf_counter())
     rendered = await workshop.sandbox.render(job)
+    reach("after-decode")
     clock.append(time.perf_counter())
     alternatives: tuple[Result, ...] = ()
     if (second := rendered.alternative) is not None:
@@ -60,6 +63,7 @@ async def make_result(claim: Claim, workshop: Workshop, scratch: Scratch) -> Mad
         await workshop.repository.unreferenced.intend(key, seconds=workshop.schedule.intent_seconds)
         alternatives = (await _stored(key, scratch.alternative, second, workshop),)
     result = await _stored(claim.result_key, scratch.target, rendered.result, workshop)
+    reach("after-result-put")
     clock.append(time.perf_counter())
     stages = zip(("fetch", "render", "store"), clock, clock[1:], strict=False)
     return Made(result, alternatives, rendered, {name: after - before for name, before, after in stages})

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from internal.errors import PERMANENT, DeadlinePassed, LeaseLost, ServiceError
+from internal.faultpoints import reach
 from internal.images.attempt import AttemptLost, Made
 from internal.images.events import Event, EventType, happened
 from internal.images.model import Claim, DeadLetter, Failure, Task
@@ -75,6 +76,7 @@ async def _publish(claim: Claim, made: Made, workshop: Workshop) -> None:
             raise AttemptLost
         if (learned := made.rendered.facts) is not None:
             await work.images.learn_facts(claim.image_id, learned)
+        reach("before-finish")
 
 
 async def fail_or_postpone(claim: Claim, error: ServiceError, workshop: Workshop, origin: Origin) -> bool:
@@ -95,12 +97,14 @@ async def fail_or_postpone(claim: Claim, error: ServiceError, workshop: Workshop
     return final
 
 
-async def end_abandoned(work: Tables, found: Requeue, workshop: Workshop) -> None:
-    """A worker died with this attempt in its hands. `work` holds the image's row."""
-    if found.tries >= workshop.schedule.max_attempts:
+async def end_abandoned(work: Tables, found: Requeue, workshop: Workshop) -> bool:
+    """A worker died with this attempt in its hands. `work` holds the image's row. Returns whether it is failed for good."""
+    final = found.tries >= workshop.schedule.max_attempts
+    if final:
         await _fail(work, found, Failure(LeaseLost.code, LeaseLost().detail), HOUSEKEEPING)
     else:
         await _postpone(work, found, seconds=0)
+    return final
 
 
 async def give_back(claim: Claim, workshop: Workshop) -> None:

@@ -12,7 +12,9 @@ import structlog
 
 from internal import metrics
 from internal.errors import ServiceError, Unavailable
+from internal.faultpoints import reach
 from internal.images.attempt import AttemptLost, holding, make_result
+from internal.images.keys import attempt_keys
 from internal.images.model import Claim, Result, Task
 from internal.images.outcome import Origin, fail_or_postpone, give_back, publish_result, take_claim
 from internal.images.ports import Workshop
@@ -20,8 +22,8 @@ from internal.images.scratch import Scratch
 
 log = structlog.get_logger(__name__)
 
-RELEASE_SECONDS = 3.0
-"""How long a cancelled attempt may take to give its claim back."""
+RELEASE_SECONDS, RELEASE_PAUSE_SECONDS = 3.0, 0.1
+"""How long a cancelled attempt may take to give its claim back, and the wait before it tries again."""
 
 
 async def process_task(task: Task, workshop: Workshop, origin: Origin) -> None:
@@ -34,9 +36,10 @@ async def process_task(task: Task, workshop: Workshop, origin: Origin) -> None:
         while more:
             claim: Claim | None = None
             try:
-                claim = await take_claim(task, workshop)
+                claim = await _take(task, workshop)
                 if claim is None:
                     return
+                reach("after-claim")
                 more = claim.more
                 await _attempt(claim, workshop, scratch, origin)
             except Unavailable as outage:
@@ -49,16 +52,37 @@ async def process_task(task: Task, workshop: Workshop, origin: Origin) -> None:
                 raise
 
 
+async def _take(task: Task, workshop: Workshop) -> Claim | None:
+    """The next claim. Cancelled in the middle, it waits for what the database may have given, and gives that back.
+
+    INVARIANT: no claim is forgotten (tests/integration/test_process.py::test_a_claim_that_is_cancelled_on_its_way_is_given_back).
+    """
+    taking = asyncio.ensure_future(take_claim(task, workshop))
+    try:
+        return await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        with contextlib.suppress(ServiceError, TimeoutError):
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await _release(await taking, workshop)
+        raise
+
+
 async def _attempt(claim: Claim, workshop: Workshop, scratch: Scratch, origin: Origin) -> None:
-    """One attempt, ended by its outcome. Only an outage goes on to the caller."""
+    """One attempt, ended by its outcome. Only an outage goes on to the caller.
+
+    INVARIANT: what a lost attempt wrote is listed, also when it stood still until the sweep had been there
+    (tests/integration/test_process.py::test_what_a_lost_attempt_wrote_late_is_listed_again).
+    """
     began = time.perf_counter()
     lines = log.bind(image_id=str(claim.image_id), rendition=claim.name, attempt=claim.attempt, lane=claim.lane)
     try:
         made = await holding(claim, workshop, make_result(claim, workshop, scratch))
         await publish_result(claim, made, workshop)
+        reach("after-finish")
     except AttemptLost:
         metrics.ATTEMPTS.labels("lost").inc()
         lines.warning("rendition.lost")
+        await workshop.repository.unreferenced.abandon(attempt_keys(claim.result_key))
     except Unavailable:
         raise
     except Exception as error:
@@ -113,8 +137,23 @@ async def _release(claim: Claim | None, workshop: Workshop) -> None:
     """Give a cancelled attempt's claim back; best effort, for its lease runs out anyway."""
     if claim is None:
         return
-    with contextlib.suppress(ServiceError, TimeoutError):
+    lines = log.bind(image_id=str(claim.image_id), rendition=claim.name, attempt=claim.attempt)
+    try:
         async with asyncio.timeout(RELEASE_SECONDS):
+            await _insist(claim, workshop)
+    except TimeoutError:
+        lines.warning("rendition.not_released")
+    else:
+        metrics.ATTEMPTS.labels("released").inc()
+        lines.info("rendition.released")
+
+
+async def _insist(claim: Claim, workshop: Workshop) -> None:
+    """Give it back, if need be again: a statement that was cancelled may still end the next one on its connection."""
+    while True:
+        try:
             await give_back(claim, workshop)
-    metrics.ATTEMPTS.labels("released").inc()
-    log.info("rendition.released", image_id=str(claim.image_id), rendition=claim.name, attempt=claim.attempt)
+        except Unavailable:
+            await asyncio.sleep(RELEASE_PAUSE_SECONDS)
+        else:
+            return

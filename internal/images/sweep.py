@@ -3,10 +3,12 @@
 import structlog
 
 from internal import metrics
+from internal.errors import LeaseLost, StoreUnavailable
 from internal.images.idempotency import KEPT_SECONDS
 from internal.images.outcome import end_abandoned
 from internal.images.ports import Workshop
 from internal.images.tasks import CHANNEL, task_message
+from internal.repository.port import Tables
 
 log = structlog.get_logger(__name__)
 
@@ -25,9 +27,10 @@ async def requeue_abandoned(workshop: Workshop) -> int:
     """Queue again, or fail at the maximum, what a dead worker held (G1, G3)."""
     async with workshop.repository.transaction() as work:
         found = await work.renditions.abandoned(limit=BATCH)
-        for rendition in found:
-            await end_abandoned(work, rendition, workshop)
-    metrics.REQUEUED.labels("lease").inc(len(found))
+        failed = [await end_abandoned(work, rendition, workshop) for rendition in found]
+    metrics.REQUEUED.labels("lease").inc(failed.count(False))
+    metrics.ATTEMPTS.labels("failed").inc(failed.count(True))
+    metrics.FAILURES.labels(LeaseLost.code).inc(len(found))
     for rendition in found:
         log.warning("lease.ran_out", image_id=str(rendition.image_id), rendition=rendition.name, attempt=rendition.attempt)
     return len(found)
@@ -52,14 +55,28 @@ async def sweep_unreferenced(workshop: Workshop) -> int:
     and the transaction finds its deadline passed (tests/integration/test_sweep.py).
     """
     swept = 0
-    while swept < BATCH:
+    for _ in range(BATCH):
         async with workshop.repository.transaction() as work:
             key = await work.unreferenced.next_overdue(seconds=workshop.schedule.sweep_seconds)
             if key is None:
                 break
-            await workshop.store.delete(key)
-            await work.unreferenced.forget(key)
-        swept += 1
-        metrics.SWEPT.inc()
-        log.info("object.swept", key=key)
+            failure = await _delete(key, work, workshop)
+        if isinstance(failure, StoreUnavailable):
+            raise failure
+        if failure is None:
+            swept += 1
+            metrics.SWEPT.inc()
+            log.info("object.swept", key=key)
     return swept
+
+
+async def _delete(key: str, work: Tables, workshop: Workshop) -> Exception | None:
+    """What went wrong: perhaps with this object only, so that the others get their turn before it is tried again."""
+    try:
+        await workshop.store.delete(key)
+    except (StoreUnavailable, ValueError) as error:
+        log.warning("object.not_swept", key=key, error=repr(error))
+        await work.unreferenced.put_off(key)
+        return error
+    await work.unreferenced.forget(key)
+    return None

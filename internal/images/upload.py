@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from internal import metrics
 from internal.errors import DeadlinePassed, RequestTimeout, ServiceError, StoreUnavailable, Unavailable
+from internal.faultpoints import reach
 from internal.images.events import Event, EventType, happened
 from internal.images.idempotency import Reservation, Slip, fingerprint, reserved
 from internal.images.inspect import Inspection
@@ -76,7 +77,9 @@ async def _keep(
     image_id = new_id()
     key = original_key(image_id)
     await ports.repository.unreferenced.intend(key, seconds=ports.rules.intent_seconds)  # 1 listed for removal
+    reach("after-intent")
     chains = await _store(key, incoming, inspection, ports, context, reservation)  # 2 stored
+    reach("after-put")
     original = inspection.original(key, incoming.requested().filename)
     image = _image(image_id, context.owner, original, chains, incoming, ports)
     try:
@@ -88,6 +91,7 @@ async def _keep(
     except Exception:
         await _clear(key, ports)
         raise
+    reach("after-commit")
     metrics.UPLOAD_BYTES.observe(original.size)
     return answer
 
@@ -154,10 +158,12 @@ def _image(image_id: UUID, owner: str, original: Original, chains: Chains, incom
 async def _commit(image: Image, ports: Ports, context: Context, reservation: Reservation | None, mark: str) -> bytes:
     """The image, its renditions, its tasks, its event and the answer, or nothing (G1); the key is off the list with it."""
     if reservation is None:
+        reach("before-commit")
         return await _add(image, ports.repository, context)
     async with ports.repository.transaction() as work:
         answer = await _add(image, work, context)
         await reservation.complete(work, mark, answer)
+        reach("before-commit")
     return answer
 
 

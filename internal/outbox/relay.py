@@ -3,7 +3,7 @@
     wait for a commit's signal, or a second → claim a batch under a lease → publish all at once → drop what the queue has
 
 A relay that dies gives its rows back when their lease runs out; a message may then be published twice, which is harmless. Any
-number of relays may run.
+number of relays may run. What the queue will never take (it is too large) becomes a dead letter: else it would be tried for ever.
 
 INVARIANT: a row is dropped only after the queue has its message, so that a queue that is down costs time and no picture (G1, G6)
 (tests/integration/test_relay.py::test_a_queue_that_is_down_loses_nothing).
@@ -11,12 +11,16 @@ INVARIANT: a row is dropped only after the queue has its message, so that a queu
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
+from enum import Enum, auto
 
 import structlog
 
 from internal import metrics
 from internal.errors import DatabaseUnavailable, QueueUnavailable
-from internal.queue.port import Queue
+from internal.faultpoints import reach
+from internal.images.model import DeadLetter
+from internal.queue.port import Channel, Queue
 from internal.repository.port import Outgoing, Repository, Signals
 
 log = structlog.get_logger(__name__)
@@ -28,8 +32,17 @@ POLL_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 
 
+class _Outcome(Enum):
+    """What became of a row; only what is kept stays in the outbox."""
+
+    PUBLISHED = auto()
+    DEAD = auto()
+    KEPT = auto()
+
+
 class Relay:
     def __init__(self, repository: Repository, queue: Queue, signals: Signals) -> None:
+        self._repository = repository
         self._outbox = repository.outbox
         self._queue = queue
         self._signals = signals
@@ -54,25 +67,50 @@ class Relay:
         """Publish what is due, batch after batch, until nothing is due or the queue takes nothing."""
         while rows := await self._outbox.claim(limit=BATCH, lease_seconds=LEASE_SECONDS):
             outcomes = await asyncio.gather(*(self._publish(row) for row in rows))
-            published = [row.id for row, sent in zip(rows, outcomes, strict=True) if sent]
-            await self._outbox.published(published)
-            if len(published) < len(rows):  # one row that can't be published doesn't hold up the others
-                kept = [row.id for row, sent in zip(rows, outcomes, strict=True) if not sent]
+            reach("after-publish")
+            await self._outbox.published(_those(rows, outcomes, _Outcome.PUBLISHED))
+            if kept := _those(rows, outcomes, _Outcome.KEPT):  # one row that can't be published doesn't hold up the others
                 await self._outbox.postpone(kept, seconds=RETRY_SECONDS)
                 log.warning("relay.not_published", count=len(kept))
-            if not published:
+            if len(kept) == len(rows):
                 return
 
-    async def _publish(self, row: Outgoing) -> bool:
+    async def _publish(self, row: Outgoing) -> _Outcome:
         try:
             await self._queue.publish(row.channel, row.message)
-            metrics.PUBLISHED.labels(row.channel).inc()
         except QueueUnavailable as outage:
             log.debug("relay.queue_unavailable", detail=outage.detail)
-            metrics.NOT_PUBLISHED.labels(row.channel).inc()
-            return False
+        except ValueError as error:  # the port's word for never
+            await self._bury(row, str(error))
+            return _Outcome.DEAD
         except Exception:
-            log.exception("relay.unpublishable", outbox_id=row.id, channel=row.channel)
-            metrics.NOT_PUBLISHED.labels(row.channel).inc()
-            return False
-        return True
+            log.exception("relay.failed_to_publish", outbox_id=row.id, channel=row.channel)
+        else:
+            metrics.PUBLISHED.labels(row.channel).inc()
+            return _Outcome.PUBLISHED
+        metrics.NOT_PUBLISHED.labels(row.channel).inc()
+        return _Outcome.KEPT
+
+    async def _bury(self, row: Outgoing, reason: str) -> None:
+        """Move the row to the dead letters, from where it can be sent again. What tells of one is in their table already."""
+        message = row.message
+        letter = DeadLetter(
+            code="unpublishable_message",
+            detail=reason,
+            source=f"outbox/{row.id}",
+            attempts=1,
+            headers=dict(message.headers),
+            body=message.body,
+            channel=row.channel,
+            type=message.type,
+            key=message.key,
+        )
+        async with self._repository.transaction() as work:
+            if row.channel != Channel.DEAD_LETTERS:
+                await work.dead_letters.add(letter)
+            await work.outbox.published([row.id])
+        log.error("relay.unpublishable", outbox_id=row.id, channel=row.channel, detail=reason)
+
+
+def _those(rows: Sequence[Outgoing], outcomes: Sequence[_Outcome], wanted: _Outcome) -> list[int]:
+    return [row.id for row, outcome in zip(rows, outcomes, strict=True) if outcome is wanted]

@@ -19,7 +19,7 @@ def _png(encoding: Encoding) -> dict[str, Any]:
 
 
 def _webp(encoding: Encoding) -> dict[str, Any]:
-    return {"effort": 4, "lossless": encoding.lossless}
+    return {"effort": 4, "lossless": encoding.lossless, "exact": encoding.lossless}
 
 
 def _avif(encoding: Encoding) -> dict[str, Any]:

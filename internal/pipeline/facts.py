@@ -3,21 +3,19 @@
 from base64 import b64encode
 from collections import defaultdict
 
-from internal.pipeline.load import Header
+from internal.pipeline.load import SMALL, Header
 from internal.pipeline.picture import Picture
 from internal.pipeline.profiles import to_srgb
 from internal.pipeline.thumbhash import thumbhash
 from internal.sandbox.port import Facts
 
-SIDE = 32
-"""Pixels: the longer side of the copy. The hash holds 7 waves across it, and a colour that matters fills some of 1,000 pixels."""
 _STEP = 5
 """Bits that are left out of a colour when like ones are counted together: 8 shades a channel."""
 
 
 def facts_of(picture: Picture, header: Header) -> Facts:
     """The facts of an original; `picture` is what was loaded of it, upright, and held in memory."""
-    scale = SIDE / max(picture.width, picture.height)
+    scale = SMALL / max(picture.width, picture.height)
     small = Picture(picture.first)
     if scale < 1:
         small = small.scaled(max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))

@@ -15,7 +15,8 @@ from msgspec import Struct
 from internal.errors import ImageTooLarge, UnsupportedMediaType
 from internal.pipeline.chain import Chain
 from internal.pipeline.containers import looked_over
-from internal.pipeline.formats import OutputFormat
+from internal.pipeline.formats import FORMATS, OutputFormat
+from internal.pipeline.operations.thumbnail import Thumbnail
 from internal.pipeline.picture import Picture, Pixels
 from internal.pipeline.profiles import in_own_profile, is_plain, to_srgb
 from internal.sandbox.port import RenderLimits
@@ -42,6 +43,8 @@ _CLASSES = {
 }
 _READING: dict[str, Any] = {"access": "sequential", "fail_on": "truncated"}
 _taken: frozenset[str] = frozenset()
+SMALL = 32
+"""Pixels: the longer side of a copy that still shows what a picture looks like."""
 
 
 class Header(Struct, frozen=True):
@@ -108,6 +111,22 @@ def load(source: Source, chain: Chain, result: OutputFormat) -> Picture:
     if (smaller := _first_size(header, chain)) is not None:
         picture = picture.scaled(*smaller)
     return _upright(picture.with_pixels(convert), header.orientation if chain.autorotate else 1)
+
+
+def shows_the_original(header: Header, chain: Chain) -> bool:
+    """Whether what `load` gives for this chain is upright, of the original's shape, and not tiny."""
+    size = _first_size(header, chain)
+    if size is None:
+        shaped = True
+    else:
+        shaped = max(size) >= SMALL and abs(size[0] * header.height - size[1] * header.width) <= max(header.width, header.height)
+    return shaped and (chain.autorotate or header.orientation == 1)
+
+
+def miniature(source: Source) -> Picture:
+    """A small copy of the original, upright, whatever its chain does to it. Reads the file once more."""
+    anew = Source(source.path, source.media_type, source.header, _open(source.path, source.media_type))
+    return load(anew, Chain((Thumbnail(SMALL),)), FORMATS["png"]).in_memory()
 
 
 def _open(path: Path, media_type: str, **options: Any) -> Pixels:

@@ -21,7 +21,7 @@ from internal.pipeline.facts import facts_of
 from internal.pipeline.faults import errors_translated
 from internal.pipeline.formats import FORMATS, USUAL_QUALITY, Encoding, OutputFormat, alternative_format, output_format
 from internal.pipeline.kept import Kept, kept_of
-from internal.pipeline.load import LOADERS, load, opened, restrict_libvips
+from internal.pipeline.load import LOADERS, load, miniature, opened, restrict_libvips, shows_the_original
 from internal.pipeline.picture import Picture
 from internal.sandbox.port import Encoded, Facts, Rendered, RenderJob, RenderLimits
 
@@ -41,7 +41,7 @@ def render(job: RenderJob, chain: Chain, scratch: Path) -> Rendered:
         facts: Facts | None = None
         if job.want_facts:
             picture = picture.in_memory()
-            facts = facts_of(picture, source.header)
+            facts = facts_of(picture if shows_the_original(source.header, chain) else miniature(source), source.header)
         if chain.references:
             picture = replace(picture, overlays={name: _overlay(job, name, scratch) for name in chain.references})
         picture = _operated(picture, chain, job.limits)
@@ -58,12 +58,15 @@ def _operated(picture: Picture, chain: Chain, limits: RenderLimits) -> Picture:
     for operation in chain.operations:
         if streams and not operation.streams:
             picture, streams = picture.in_memory(), False
+        _require_small(operation.scaled(picture.width, picture.height) or (1, 1), picture.frames, limits)  # before it is done
         picture = operation.apply(picture)
-        if picture.width * picture.height * picture.frames > limits.max_output_pixels:
-            raise OutputTooLarge(
-                f"The result would be {picture.width}x{picture.height}; {limits.max_output_pixels} pixels are the most."
-            )
+        _require_small((picture.width, picture.height), picture.frames, limits)
     return picture
+
+
+def _require_small(size: tuple[int, int], frames: int, limits: RenderLimits) -> None:
+    if size[0] * size[1] * frames > limits.max_output_pixels:
+        raise OutputTooLarge(f"The result would be {size[0]}x{size[1]}; {limits.max_output_pixels} pixels are the most.")
 
 
 def _overlay(job: RenderJob, reference: str, scratch: Path) -> Picture:

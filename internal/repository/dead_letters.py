@@ -57,6 +57,9 @@ REMOVE_LETTERS_OF_RENDITION = """
 
 LETTER = DeadLetter.__struct_fields__
 
+EXPORTED_BYTES = 2**19
+"""A letter's body is cut to so much when it is published: with the headers, what just fitted into the queue would fit no more."""
+
 
 class PostgresDeadLetters:
     def __init__(self, session: Session, outbox: PostgresOutbox) -> None:
@@ -73,8 +76,10 @@ class PostgresDeadLetters:
             "dead-letter-detail": letter.detail,
             "dead-letter-attempts": str(letter.attempts),
         }
+        if len(letter.body) > EXPORTED_BYTES:
+            headers["dead-letter-size"] = str(len(letter.body))
         key = str(letter.image_id) if letter.image_id else letter.source
-        await self._outbox.add(Channel.DEAD_LETTERS, Message("dead_letter", key, letter.body, headers))
+        await self._outbox.add(Channel.DEAD_LETTERS, Message("dead_letter", key, letter.body[:EXPORTED_BYTES], headers))
 
     async def of(self, image_id: UUID) -> list[DeadLetter]:
         return [_letter(row) for row in await self._session.rows(DEAD_LETTERS_OF_IMAGE, {"image_id": image_id})]

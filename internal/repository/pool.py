@@ -4,7 +4,7 @@ A `Session` runs named statements: on a pooled connection of its own for each (a
 transaction. The tables of this package are written against `Session` and don't know which they have.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, LiteralString, Protocol
 
@@ -125,6 +125,19 @@ def connection_string(settings: Database, **more: Any) -> str:
     )
 
 
+def _limit_transactions(seconds: float) -> Callable[[AsyncConnection[DictRow]], Awaitable[None]]:
+    """For a new connection: PostgreSQL ends a transaction after `seconds`, in the middle of a pipeline too, if it is 17 or newer.
+
+    An older one knows only how to end it between two pipelines: TransactionSession sees to that where it waits for rows.
+    """
+
+    async def configure(connection: AsyncConnection[DictRow]) -> None:
+        if connection.info.server_version >= 170000:
+            await connection.execute("SELECT set_config('transaction_timeout', %s, false)", [f"{int(seconds * 1000)}ms"])
+
+    return configure
+
+
 @asynccontextmanager
 async def open_pool(settings: Database, breaker: Breaker | None = None) -> AsyncIterator[Pool]:
     """Open the process's pool. It does not wait for the database: a process starts, and says that it is not ready."""
@@ -135,6 +148,7 @@ async def open_pool(settings: Database, breaker: Breaker | None = None) -> Async
         max_size=settings.pool_size,
         timeout=settings.timeout_seconds,
         reconnect_timeout=settings.timeout_seconds,
+        configure=_limit_transactions(4 * settings.timeout_seconds),
         check=None,
         open=False,
     )

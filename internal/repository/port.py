@@ -202,6 +202,9 @@ class UnreferencedObjects(Protocol):
     async def forget(self, key: str) -> None:
         """Take a key off the list because no object was written under it."""
 
+    async def put_off(self, key: str) -> None:
+        """Let an overdue key whose object can't be deleted wait behind the others; its deadline stays passed."""
+
     async def next_overdue(self, *, seconds: float) -> str | None:
         """A key `seconds` past its deadline, locked until the transaction ends and skipped by others; None when there is none."""
 

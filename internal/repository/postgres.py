@@ -17,7 +17,10 @@ from internal.repository.renditions import PostgresRenditions
 from internal.repository.unreferenced import PostgresUnreferencedObjects
 
 CHECK_SCHEMA = """
-    SELECT to_regclass('images') IS NOT NULL AS migrated
+    -- The newest columns that this code needs: an older schema is as bad as none.
+    SELECT count(*) = 2 AS migrated FROM information_schema.columns
+     WHERE table_schema = current_schema()
+       AND (table_name, column_name) IN (('renditions', 'alternatives'), ('dead_letters', 'channel'))
 """
 
 
@@ -54,4 +57,4 @@ class PostgresRepository(PostgresTables):
 
     async def check(self) -> None:
         if not (await self._session.rows(CHECK_SCHEMA))[0]["migrated"]:
-            raise DatabaseUnavailable("The database has no tables yet. Run `make migrate`.")
+            raise DatabaseUnavailable("The database is not migrated yet. Run `make migrate`.")

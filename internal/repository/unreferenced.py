@@ -19,6 +19,11 @@ FORGET_OBJECT = """
     DELETE FROM unreferenced_objects WHERE key = %(key)s
 """
 
+PUT_OFF_OBJECT = """
+    -- To the end of the line, and never into the future: a deadline that has passed stays passed (G4).
+    UPDATE unreferenced_objects SET deadline = now() - interval '1 ms' WHERE key = %(key)s
+"""
+
 NEXT_OVERDUE_OBJECT = """
     SELECT key FROM unreferenced_objects
      WHERE deadline < now() - %(seconds)s * interval '1 s'
@@ -38,6 +43,9 @@ class PostgresUnreferencedObjects:
 
     async def forget(self, key: str) -> None:
         await self._session.run(FORGET_OBJECT, {"key": key})
+
+    async def put_off(self, key: str) -> None:
+        await self._session.run(PUT_OFF_OBJECT, {"key": key})
 
     async def next_overdue(self, *, seconds: float) -> str | None:
         rows = await self._session.rows(NEXT_OVERDUE_OBJECT, {"seconds": seconds})

@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -32,6 +32,9 @@ class Desk:
             place.mkdir(parents=True)
 
     def remove(self) -> None:
+        for place in (self.given, self.made):
+            with suppress(OSError):
+                place.chmod(0o700)  # whatever the child made of it
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def lay_out(self, job: RenderJob) -> RenderJob:
@@ -90,7 +93,7 @@ def _take(made: Path, target: Path) -> None:
 def _is_as_told(made: Path, encoded: Encoded) -> bool:
     try:
         state = made.lstat()
-    except FileNotFoundError:
+    except OSError:  # not there, or in a folder that the child has closed
         return False
     return stat.S_ISREG(state.st_mode) and state.st_size == encoded.size and encoded.content_type in _MEDIA_TYPES
 

@@ -1,9 +1,12 @@
 """The sandbox's contract: the only place where a picture is decoded."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Side = Annotated[int, Meta(ge=1, le=2**20)]
+"""Pixels. Such limits hold for what a child tells: it may be in a stranger's hands."""
 
 
 class RenderLimits(Struct, frozen=True):
@@ -44,12 +47,12 @@ class RenderJob(Struct, frozen=True):
 class Encoded(Struct, frozen=True):
     """One file that was made: one frame's `width` and `height` in pixels, `size` in bytes, `sha256` in hexadecimal."""
 
-    width: int
-    height: int
-    frames: int
-    size: int
-    sha256: str
-    content_type: str
+    width: Side
+    height: Side
+    frames: Annotated[int, Meta(ge=1, le=2**20)]
+    size: Annotated[int, Meta(ge=0, le=2**40)]
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    content_type: Annotated[str, Meta(max_length=64)]
 
 
 class Facts(Struct, frozen=True):
@@ -58,12 +61,12 @@ class Facts(Struct, frozen=True):
     `dominant_colour` is `#rrggbb`; `thumbhash` is base64 of https://evanw.github.io/thumbhash/, of the upright picture.
     """
 
-    width: int
-    height: int
-    frames: int
+    width: Side
+    height: Side
+    frames: Annotated[int, Meta(ge=1, le=2**20)]
     has_alpha: bool
-    dominant_colour: str
-    thumbhash: str
+    dominant_colour: Annotated[str, Meta(pattern="^#[0-9a-f]{6}$")]
+    thumbhash: Annotated[str, Meta(pattern="^[A-Za-z0-9+/]{0,64}={0,2}$")]
 
 
 class Rendered(Struct, frozen=True):

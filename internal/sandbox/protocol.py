@@ -62,5 +62,8 @@ def job_from(body: bytes) -> RenderJob:
 
 
 def reply_from(body: bytes) -> Reply:
-    """Raises msgspec.DecodeError for anything else: a child may be in a stranger's hands."""
-    return _replies.decode(body)
+    """Raises msgspec.MsgspecError for anything else: a child may be in a stranger's hands."""
+    try:
+        return _replies.decode(body)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError("not text") from error

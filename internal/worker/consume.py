@@ -7,6 +7,7 @@ from typing import cast
 import structlog
 
 from internal.errors import Unavailable
+from internal.faultpoints import reach
 from internal.images.ports import Workshop
 from internal.queue.port import Channel, Consumer, Delivery, Queue
 from internal.worker.dispatch import Handler, dispatch
@@ -59,5 +60,6 @@ class Lanes:
                 await asyncio.shield(consumer.release(delivery))
                 raise
             else:
+                reach("before-ack")
                 await consumer.acknowledge(delivery)
                 return

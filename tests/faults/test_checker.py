@@ -89,7 +89,7 @@ def healthy() -> Iterator[Run]:
     with open_cluster("stack") as cluster:
         load = Load(lambda: cluster.addresses)
         with cluster.api(), cluster.worker():
-            load.upload(3)
+            load.upload(3, at_once=1)
             load.upload(1, data=pictures.cut(pictures.photo_jpeg(400, 300)))
             assert load.delete(load.accepted[2]) == 200
             cluster.checked(load)

@@ -34,7 +34,7 @@ def test_while_a_worker_is_at_it(cluster: Cluster, point: str) -> None:
             assert load.delete(load.accepted[0]) == 404
             worker.signal(signal.SIGCONT)
             cluster.checked(load)
-            assert cluster.files_in_work() == []
+            wait_until(lambda: cluster.files_in_work() == [], within=30)
     assert cluster.places.objects.names() == set()
 
 

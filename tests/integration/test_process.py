@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import msgspec
 import pytest
 
 from internal.errors import DecoderFailed, NotFound, NothingToRetry, RenditionExists, ScratchUnavailable, StoreUnavailable
 from internal.images.attempt import AttemptLost, holding
-from internal.images.model import ANONYMOUS, Lane, Status, Task
+from internal.images.model import ANONYMOUS, Claim, Lane, Status, Task
 from internal.images.outcome import take_claim
 from internal.images.process import process_task
 from internal.images.renditions import add_rendition, retry_failed
@@ -274,6 +275,30 @@ async def test_a_cancelled_attempt_is_given_back(service: Service) -> None:
     assert (await service.process(image_id)).status == Status.PROCESSED
 
 
+async def test_a_claim_that_is_cancelled_on_its_way_is_given_back(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database has committed it, and its answer has not come yet."""
+    image_id = await service.upload(pictures.jpeg())
+    renditions = service.repository.renditions
+    committed, answered = asyncio.Event(), asyncio.Event()
+    claim = renditions.claim
+
+    async def claim_slowly(*arguments: Any, **options: Any) -> Claim | None:
+        claimed = await claim(*arguments, **options)
+        committed.set()
+        await answered.wait()
+        return claimed
+
+    monkeypatch.setattr(renditions, "claim", claim_slowly)
+    task = asyncio.create_task(process_task(Task(image_id, Lane.FAST), service.workshop, ORIGIN))
+    await committed.wait()
+    task.cancel()
+    asyncio.get_running_loop().call_soon(answered.set)
+    await asyncio.gather(task, return_exceptions=True)
+
+    rendition = await service.rendition(image_id)
+    assert (rendition.status, rendition.attempt, rendition.tries) == (Status.UPLOADED, 1, 0)
+
+
 async def test_a_damaged_original_is_not_decoded(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     await service.session.run("UPDATE images SET sha256 = 'other'")
@@ -302,6 +327,26 @@ async def test_a_lost_lease_stops_the_work_at_once(service: Service) -> None:
     with pytest.raises(AttemptLost):
         await holding(claim, service.workshop, work())
     assert stopped.is_set()
+
+
+async def test_what_a_lost_attempt_wrote_late_is_listed_again(service: Service) -> None:
+    class StandsStill:
+        """Until another has the rendition, and the sweep has been there."""
+
+        async def render(self, job: RenderJob) -> Rendered:
+            rendered = await service.workshop.sandbox.render(job)
+            await service.session.run("UPDATE renditions SET attempt = attempt + 1")
+            await service.session.run("DELETE FROM unreferenced_objects")
+            return rendered
+
+        async def check(self) -> None: ...
+
+    image_id = await service.upload(pictures.jpeg())
+    await process_task(Task(image_id, Lane.FAST), with_sandbox(service, StandsStill()).workshop, ORIGIN)
+
+    written = {key for key in await service.keys() if key.startswith("renditions/")}
+    assert len(written) == 1
+    assert written <= await service.listed()
 
 
 async def test_a_lease_that_is_renewed_holds(service: Service) -> None:

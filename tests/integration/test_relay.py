@@ -3,8 +3,10 @@
 import asyncio
 
 from internal.errors import QueueUnavailable
+from internal.images.model import DeadLetter
 from internal.outbox.relay import Relay
 from internal.queue.port import Channel, Message
+from internal.repository.dead_letters import EXPORTED_BYTES
 from internal.repository.listener import Listener
 from tests import pictures
 from tests.integration.service import Service, cancelled_at_end
@@ -19,9 +21,12 @@ class Collecting:
     def __init__(self) -> None:
         self.taken: list[tuple[Channel, Message]] = []
         self.refused: set[str] = set()
+        self.too_large: int | None = None
         self.down = False
 
     async def publish(self, channel: Channel, message: Message) -> None:
+        if self.too_large is not None and len(message.body) > self.too_large:
+            raise ValueError(f"too large: {len(message.body)} bytes")
         if self.down or message.key in self.refused:
             raise QueueUnavailable
         self.taken.append((channel, message))
@@ -73,6 +78,36 @@ async def test_one_message_that_can_not_be_published_holds_up_nobody(service: Se
 
     assert len(queue.taken) == 6
     assert await service.count("outbox") == 2
+
+
+async def test_what_the_queue_never_takes_becomes_a_dead_letter(service: Service, listener: Listener) -> None:
+    queue = Collecting()
+    queue.too_large = EXPORTED_BYTES
+    large = Message("image.process", "k", bytes(EXPORTED_BYTES + 1), {"a": "b"})
+    await service.repository.outbox.add(Channel.FAST, large)
+    await service.upload(pictures.jpeg())
+
+    await relay_of(service, queue, listener).drain()
+
+    assert await service.count("outbox") == 0
+    [kept] = await service.repository.dead_letters.page(before=None, code=None, limit=10)
+    letter = kept.letter
+    assert (letter.code, letter.attempts, letter.source.partition("/")[0]) == ("unpublishable_message", 1, "outbox")
+    assert (letter.channel, Message(letter.type, letter.key, letter.body, letter.headers)) == (Channel.FAST, large)
+    [told] = [message for channel, message in queue.taken if channel == Channel.DEAD_LETTERS]
+    assert (told.body, told.headers["dead-letter-size"]) == (large.body[:EXPORTED_BYTES], str(len(large.body)))
+    assert len(queue.taken) == 3
+
+
+async def test_a_dead_letter_that_the_queue_never_takes_stays_in_its_table(service: Service, listener: Listener) -> None:
+    queue = Collecting()
+    queue.too_large = 1
+    await service.repository.dead_letters.add(DeadLetter("code", "detail", "source", 1, body=b"abc"))
+
+    await relay_of(service, queue, listener).drain()
+
+    assert queue.taken == []
+    assert (await service.count("outbox"), await service.count("dead_letters")) == (0, 1)
 
 
 async def test_a_relay_that_died_gives_its_rows_back(service: Service, listener: Listener) -> None:

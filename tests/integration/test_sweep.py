@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from internal.errors import DeadlinePassed
+from internal.errors import DeadlinePassed, StoreUnavailable
 from internal.images.events import Event, EventType, happened
 from internal.images.keys import original_key
 from internal.images.model import ANONYMOUS, Image, Original, Status, new_id
@@ -124,3 +124,25 @@ async def test_a_round_of_housekeeping_forgets_old_keys(service: Service) -> Non
     await keep_house(service.workshop)
 
     assert await service.count("idempotency_keys") == 0
+
+
+async def test_an_object_that_cannot_be_deleted_holds_up_no_other(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it get a deadline in the future by that: a late writer must still find that its time is over (G4)."""
+    stuck, next_one = original_key(new_id()), original_key(new_id())
+    for key, age in ((stuck, 90), (next_one, 80)):
+        await service.repository.unreferenced.abandon([key], seconds=-age)
+    delete = service.store.delete
+
+    async def locked(key: str) -> None:
+        if key == stuck:
+            raise StoreUnavailable
+        await delete(key)
+
+    monkeypatch.setattr(service.store, "delete", locked)
+    with pytest.raises(StoreUnavailable):
+        await sweep_unreferenced(service.workshop)
+    passed = "SELECT key FROM unreferenced_objects WHERE deadline < now()"
+    assert {row["key"] for row in await service.session.rows(passed)} == {stuck, next_one}
+
+    assert await sweep_unreferenced(service.workshop) == 1
+    assert await service.listed() == {stuck}

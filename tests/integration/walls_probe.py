@@ -5,6 +5,7 @@ WALLS: `all` locks it in as a decoder is, `landlock` and `seccomp` by one of the
 
 import json
 import os
+import resource
 import socket
 import sys
 from collections.abc import Callable
@@ -55,6 +56,10 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
     "remove elsewhere": lambda: (outside / "doomed").unlink(),
     "make a link": lambda: (made / "link").symlink_to("/etc/passwd"),
     "signal the parent": lambda: os.kill(os.getppid(), 0),
+    "reach for the parent's limits": lambda: resource.prlimit(os.getppid(), resource.RLIMIT_CORE),
+    "slow the parent down": lambda: os.setpriority(os.PRIO_PROCESS, os.getppid(), os.getpriority(os.PRIO_PROCESS, 0)),
+    "close a folder": lambda: outside.chmod(0o700),
+    "change a file's time": lambda: os.utime(outside / "picture"),
     "TCP": _tcp,
     "UDP": _udp,
     "a socket in the file system": lambda: _unix(str(outside / "socket")),

@@ -1,28 +1,39 @@
 """A TCP proxy between a client and a real server, to make the network fail on demand."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 BLOCK = 2**16
+ERROR_500 = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class Proxy:
-    """Listens on 127.0.0.1:`port` and passes everything on; the attributes may be changed at any time.
+    """Listens on 127.0.0.1:`port` and passes everything on; the attributes may be changed at any time, from any thread.
 
-    `cut_after`: each connection ends once so many bytes of answers went through it. `silent`: nothing is passed on, in either
-    direction, until it is unset. `drop_next`: the next bytes of a request end their connection unanswered, once. `requests`
-    counts the pieces of requests that arrived.
+    `cut_after` and `cut_requests_after`: each connection ends once so many bytes of answers, or of requests, went through it.
+    `silent`: nothing is passed on, in either direction, until it is unset. `away`: connections end, and new ones at once.
+    `delay`: seconds that each piece is held back. `answer`: what a request is told instead of being passed on. `drop_next`: the
+    next bytes of a request end their connection unanswered, once. `replace`: bytes of answers, and what is passed on for them.
+    `connections`, `requests` and `sent` count the connections, the pieces of requests that arrived, and their bytes.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
+        self._loop = asyncio.get_running_loop()
         self._loud = asyncio.Event()
         self._loud.set()
+        self._away = False
+        self._serving: set[asyncio.Task[None]] = set()
         self.port = 0
         self.cut_after: int | None = None
+        self.cut_requests_after: int | None = None
+        self.delay = 0.0
+        self.answer: bytes | None = None
         self.drop_next = False
-        self.requests = 0
+        self.replace: tuple[bytes, bytes] | None = None
+        self.connections = self.requests = self.sent = 0
 
     @property
     def silent(self) -> bool:
@@ -33,67 +44,135 @@ class Proxy:
         if silent:
             self._loud.clear()
         else:
-            self._loud.set()
+            self._loop.call_soon_threadsafe(self._loud.set)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    @property
+    def open(self) -> int:
+        """Connections that there are now."""
+        return len(self._serving)
+
+    @property
+    def away(self) -> bool:
+        return self._away
+
+    @away.setter
+    def away(self, away: bool) -> None:
+        self._away = away
+        if away:
+            self._loop.call_soon_threadsafe(self.cut)
+
+    def cut(self) -> None:
+        """End every connection."""
+        for task in list(self._serving):
+            task.cancel()
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """For asyncio's server."""
+        self.connections += 1
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+        await asyncio.wait({task})
+
+    async def close(self) -> None:
+        self.cut()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_writer: asyncio.StreamWriter | None = None
         try:
-            server_reader, server_writer = await asyncio.open_connection(*self._target)
-            up = asyncio.create_task(self._up(reader, server_writer))
+            if self._away:
+                return
+            server_reader, server_writer = await self._connect()
+            up = asyncio.create_task(self._up(reader, server_writer, writer))
             down = asyncio.create_task(self._down(server_reader, writer))
-            _, pending = await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
-            for task in pending:
-                task.cancel()
-            await asyncio.gather(up, down, return_exceptions=True)
+            try:
+                await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                up.cancel()
+                down.cancel()
+                await asyncio.gather(up, down, return_exceptions=True)
         except asyncio.CancelledError:
-            pass  # the proxy closes
+            pass  # cut, or the proxy closes
         finally:
             for end in filter(None, (writer, server_writer)):
                 end.close()
                 with suppress(OSError):
                     await end.wait_closed()
 
-    async def _up(self, client: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        host, port = self._target
+        if host.startswith("/"):  # PostgreSQL's way to name the folder of its socket
+            return await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+        return await asyncio.open_connection(host, port)
+
+    async def _up(self, client: asyncio.StreamReader, server: asyncio.StreamWriter, back: asyncio.StreamWriter) -> None:
+        passed = 0
         while block := await client.read(BLOCK):
             self.requests += 1
             if self.drop_next:
                 self.drop_next = False
                 return
-            await self._loud.wait()
-            server.write(block)
-            await server.drain()
+            if self.answer is not None:
+                await self._answer(self.answer, client, back)
+                return
+            self.sent += len(block)
+            passed += await self._pass(block, server, passed, self.cut_requests_after)
+            if self.cut_requests_after is not None and passed >= self.cut_requests_after:
+                return
+
+    async def _answer(self, answer: bytes, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        """Answer at once, and swallow the rest: who sends first and reads then is told too."""
+        back.write(answer)
+        while await client.read(BLOCK):
+            pass
 
     async def _down(self, server: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         passed = 0
         while block := await server.read(BLOCK):
-            await self._loud.wait()
-            if self.cut_after is not None:
-                block = block[: self.cut_after - passed]
-            passed += len(block)
-            client.write(block)
-            await client.drain()
-            if passed == self.cut_after:
+            if self.replace:
+                block = block.replace(*self.replace)
+            passed += await self._pass(block, client, passed, self.cut_after)
+            if self.cut_after is not None and passed >= self.cut_after:
                 return
+
+    async def _pass(self, block: bytes, to: asyncio.StreamWriter, passed: int, limit: int | None) -> int:
+        """Pass on what the limit leaves of it; returns the number of bytes."""
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        await self._loud.wait()
+        if limit is not None:
+            block = block[: max(0, limit - passed)]
+        to.write(block)
+        await to.drain()
+        return len(block)
 
 
 @asynccontextmanager
 async def open_proxy(host: str, port: int) -> AsyncIterator[Proxy]:
     """A proxy before host:port, on a free port; leaving cuts what is still connected."""
     proxy = Proxy(host, port)
-    serving: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(proxy.serve(reader, writer))
-        serving.add(task)
-        task.add_done_callback(serving.discard)
-        await asyncio.wait({task})
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
     finally:
         server.close()
-        for task in list(serving):
-            task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
+        await proxy.close()
+
+
+@contextmanager
+def proxy_thread(host: str, port: int) -> Iterator[Proxy]:
+    """The same for who has no event loop: the proxy runs in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="proxy")
+    thread.start()
+    opened = open_proxy(host, port)
+    proxy = asyncio.run_coroutine_threadsafe(opened.__aenter__(), loop).result()
+    try:
+        yield proxy
+    finally:
+        asyncio.run_coroutine_threadsafe(opened.__aexit__(None, None, None), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

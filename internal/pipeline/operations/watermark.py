@@ -26,7 +26,6 @@ class Watermark(Operation, frozen=True, tag="watermark"):
     """Lay another of your images, or a text, over the picture: over each frame of an animation, and never larger than it."""
 
     example: ClassVar[str] = "watermark:text=© Example Ltd.,gravity=southeast,opacity=0.6,margin=20"
-    streams: ClassVar[bool] = True
 
     image: Annotated[
         ImageId | None,
@@ -69,13 +68,18 @@ class Watermark(Operation, frozen=True, tag="watermark"):
             raise ValueError("give either scale or size")
 
     @property
+    def streams(self) -> bool:
+        """An image may hide whole rows, which would never be looked at."""
+        return self.text is not None
+
+    @property
     def references(self) -> tuple[str, ...]:
         return () if self.image is None else (str(self.image),)
 
     def apply(self, picture: "Picture") -> "Picture":
         left, top, wide, high = self._room(picture)
         mark = self._image(picture) if self.text is None else self._lettering(picture, self.text.value)
-        if self.angle % 360:
+        if self.angle % 360 % 360:
             mark = Rotate(self.angle).apply(mark)
         mark = mark.cropped(0, 0, min(mark.width, wide), min(mark.height, high))  # a turned one may stand out by a rounded pixel
         mark = mark.faded(self.opacity * self._ink.alpha / 255).in_memory()

@@ -65,6 +65,26 @@ def test_the_hash_is_that_of_the_upright_picture(facts: Callable[..., Facts]) ->
     assert all(_differences(base64.b64decode(other), base64.b64decode(upright)) <= 2 for other in hashes)
 
 
+def colour_of(known: Facts) -> tuple[int, int, int]:
+    red, green, blue = bytes.fromhex(known.dominant_colour[1:])
+    return red, green, blue
+
+
+@pytest.mark.parametrize(
+    ("chain", "orientation"), [("resize:300x9,fit=fill", 1), ("resize:2x2", 1), ("autorotate:false", 6), ("resize:60x60", 1)]
+)
+def test_a_chain_that_distorts_the_picture_leaves_its_facts_alone(
+    chain: str, orientation: int, facts: Callable[..., Facts]
+) -> None:
+    data = pictures.exif_jpeg(orientation, 640, 480)
+
+    plain, found = facts(data, "image/jpeg", "strip"), facts(data, "image/jpeg", chain)
+
+    steps = zip(base64.b64decode(found.thumbhash).hex(), base64.b64decode(plain.thumbhash).hex(), strict=True)
+    assert all(abs(int(one, 16) - int(other, 16)) <= 1 for one, other in steps)
+    assert _near(found.dominant_colour, colour_of(plain))
+
+
 @pytest.mark.parametrize("keep", ["strip", "keep:icc"])
 def test_colours_are_told_in_srgb(keep: str, facts: Callable[..., Facts]) -> None:
     red = pictures.scene(64, 48).crop(0, 0, 20, 20).icc_transform("p3", input_profile="srgb").jpegsave_buffer(Q=95, profile="p3")

@@ -1,0 +1,75 @@
+"""Services behind a proxy each, so that one is away for the processes of a test and for nobody else."""
+
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import psutil  # type: ignore[import-untyped]
+from msgspec import Struct
+
+from tests.e2e.deployment import IMAGES
+from tests.e2e.processes import Running
+from tests.faults.cluster import Cluster
+from tests.faults.load import picture
+from tests.services.kinds import KafkaService, PostgresService, S3Service
+from tests.services.proxy import Proxy, proxy_thread
+
+LOCAL = "127.0.0.1"
+
+
+class Between(Struct, frozen=True):
+    """A proxy, and the settings of a process that goes through it."""
+
+    proxy: Proxy
+    settings: Mapping[str, Any]
+
+
+@contextmanager
+def before_store(s3: S3Service) -> Iterator[Between]:
+    with proxy_thread(s3.host, s3.port) as proxy:
+        yield Between(proxy, {"MINIO_HOST": LOCAL, "MINIO_PORT": proxy.port})
+
+
+@contextmanager
+def before_database(postgres: PostgresService) -> Iterator[Between]:
+    with proxy_thread(postgres.host, postgres.port) as proxy:
+        yield Between(proxy, {"DB_HOST": LOCAL, "DB_PORT": proxy.port})
+
+
+@contextmanager
+def before_kafka(kafka: KafkaService) -> Iterator[Between]:
+    """Clients go to the address that the broker tells of itself, in whatever answer: here it is told as the proxy's."""
+    host, port = kafka.brokers.split(",")[0].rsplit(":", 1)
+    with proxy_thread(host, int(port)) as proxy:
+        proxy.replace = (host.encode() + struct.pack(">i", int(port)), host.encode() + struct.pack(">i", proxy.port))
+        yield Between(proxy, {"KAFKA_BROKERS": f"{host}:{proxy.port}"})
+
+
+def post(cluster: Cluster, data: bytes | None = None) -> httpx.Response:
+    """One upload to the API that started last."""
+    files = {"image": ("a.jpg", data or picture())}
+    return httpx.post(f"{cluster.addresses[-1]}{IMAGES}", files=files, timeout=40, trust_env=False)
+
+
+def assert_unavailable(response: httpx.Response, when: str = "") -> None:
+    """Told as it should be: try again later, and when."""
+    assert response.status_code == 503, f"{when}: {response.text}"
+    assert response.json()["code"] == "unavailable"
+    assert response.headers["retry-after"].isdecimal()
+
+
+class Held(Struct, frozen=True, order=True):
+    """What a process holds of what may leak."""
+
+    threads: int
+    connections: int
+
+
+def held(process: Running) -> Held:
+    """`connections` are those that it has opened itself; who is connected to it is the clients' affair."""
+    found = psutil.Process(process.pid)
+    sockets = found.net_connections("inet")
+    own = {socket.laddr.port for socket in sockets if socket.status == psutil.CONN_LISTEN}
+    return Held(found.num_threads(), sum(1 for socket in sockets if socket.raddr and socket.laddr.port not in own))

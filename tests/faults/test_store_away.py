@@ -1,0 +1,201 @@
+"""G6, G4: an object store that fails in each of its ways costs a 503 and no picture, and leaves nothing half done, or open."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from minio import Minio
+
+from tests.e2e.deployment import IMAGES
+from tests.e2e.wire import FORM, closing, opening
+from tests.faults.cluster import Cluster
+from tests.faults.evidence import BucketObjects
+from tests.faults.load import Load, Sent, picture
+from tests.faults.outages import Between, assert_unavailable, before_store, held, post
+from tests.faults.test_hang_up import unfinished_parts
+from tests.services.kinds import S3Service
+from tests.services.proxy import ERROR_500, Proxy
+from tests.services.waiting import wait_until
+
+pytestmark = pytest.mark.parametrize("cluster", ["stack"], indirect=True)
+
+MIB = 2**20
+IMPATIENT: dict[str, Any] = {
+    "MINIO_TIMEOUT_SECONDS": 1,
+    "MINIO_THREADS": 4,
+    "DB_POOL_SIZE": 4,
+    "BREAKER_SECONDS": 0.2,
+    "WORKER_PAUSE_SECONDS": 0.2,
+}
+FAULTS: dict[str, dict[str, object]] = {
+    "answers 500": {"answer": ERROR_500},
+    "is gone": {"away": True},
+    "says nothing": {"silent": True},
+    "ends in the middle of a PUT": {"cut_requests_after": 4096},
+    "ends before it has answered": {"cut_after": 5},
+}
+WELL: dict[str, object] = {"answer": None, "cut_after": None, "cut_requests_after": None, "away": False, "silent": False}
+
+
+@pytest.fixture
+def between(s3: S3Service) -> Iterator[Between]:
+    with before_store(s3) as between:
+        yield between
+
+
+def become(proxy: Proxy, state: dict[str, object]) -> None:
+    for name, value in state.items():
+        setattr(proxy, name, value)
+
+
+def large(size: int) -> bytes:
+    """A picture of so many bytes: what follows its end is nothing to a decoder."""
+    return picture() + bytes(size - len(picture()))
+
+
+def accept(load: Load, response: httpx.Response) -> str:
+    """The id of an upload that was accepted, which the load remembers."""
+    assert response.status_code == 201, response.text
+    load.sent.append(Sent(0, 0, 201, id=response.json()["id"]))
+    return load.accepted[-1]
+
+
+def heal(cluster: Cluster, between: Between, load: Load) -> None:
+    """Well again, and no breaker open any more. What was held back is lost first, as on a network: a PUT that came through now,
+    behind its key's deadline and the sweep, would be for `imagectl reconcile` to find.
+    """
+    between.proxy.away = True
+    wait_until(lambda: between.proxy.open == 0, within=10)
+    become(between.proxy, WELL)
+
+    def welcome() -> bool:
+        load.upload(1)
+        return load.sent[-1].status == 201
+
+    wait_until(welcome, within=20)
+
+
+def assert_nothing_is_half_done(cluster: Cluster, load: Load) -> None:
+    """Also of uploads in parts, which a bucket's listing does not show. The keys are known as long as they are listed."""
+    objects = cluster.places.objects
+    assert isinstance(objects, BucketObjects)
+    cluster.checked(load)
+    client: Minio = objects.client
+    assert client._list_multipart_uploads(objects.bucket, prefix="originals/").uploads == []
+
+
+def test_each_fault_is_told_and_leaks_nothing(cluster: Cluster, between: Between) -> None:
+    load = Load(lambda: cluster.addresses)
+    with cluster.worker(), cluster.api(**IMPATIENT, **between.settings) as api:
+        load.upload(16)
+        before = held(api)
+        for name, fault in FAULTS.items():
+            become(between.proxy, fault)
+            for _ in range(6):
+                assert_unavailable(post(cluster), name)
+            heal(cluster, between, load)
+        between.proxy.delay = 0.1
+        accept(load, post(cluster))
+        between.proxy.delay = 0
+        load.upload(16)
+        wait_until(lambda: held(api).threads <= before.threads and held(api).connections <= before.connections, within=20)
+        assert_nothing_is_half_done(cluster, load)
+
+
+def test_an_upload_in_parts_is_cut_off(cluster: Cluster, between: Between) -> None:
+    """In the middle of its second part; the rest of it comes all the same."""
+    load = Load(lambda: cluster.addresses)
+    keys: set[str] = set()
+
+    def body() -> Iterator[bytes]:
+        yield opening() + large(12 * MIB)
+        wait_until(lambda: between.proxy.sent > 8 * MIB, within=20)
+        keys.update(key for (key,) in cluster.rows("SELECT key FROM unreferenced_objects"))
+        assert unfinished_parts(cluster, keys) == list(keys)
+        become(between.proxy, FAULTS["ends in the middle of a PUT"])
+        yield bytes(4 * MIB + MIB // 2) + closing()
+
+    with cluster.worker(), cluster.api(**IMPATIENT, **between.settings, STORAGE_INTENT_SECONDS=30):
+        url = f"{cluster.addresses[-1]}{IMAGES}"
+        assert_unavailable(httpx.post(url, content=body(), headers={"content-type": FORM}, timeout=40, trust_env=False))
+        cluster.run("UPDATE unreferenced_objects SET deadline = now()")
+        heal(cluster, between, load)
+        assert_nothing_is_half_done(cluster, load)
+        assert unfinished_parts(cluster, keys) == []
+
+
+def test_downloads_are_cut_off(cluster: Cluster, between: Between) -> None:
+    """Before the first byte: a 503. Later: an answer that is seen to be broken, and never passes for the whole."""
+    load = Load(lambda: cluster.addresses)
+    with (
+        cluster.worker(),
+        cluster.api(**IMPATIENT, **between.settings) as api,
+        httpx.Client(trust_env=False, timeout=40) as client,
+    ):
+        whole = large(4 * MIB)
+        original = cluster.url(accept(load, post(cluster, whole)), "/original")
+        between.proxy.cut()
+        between.proxy.cut_after = 5
+        assert_unavailable(client.get(original))
+        between.proxy.cut_after = MIB // 2
+        assert_unavailable(client.get(original, headers={"range": f"bytes=0-{MIB - 1}"}))
+        between.proxy.cut_after = 2 * MIB + MIB // 2
+        for _ in range(6):
+            with client.stream("GET", original) as response:
+                assert response.status_code == 200
+                with pytest.raises(httpx.RemoteProtocolError):
+                    response.read()
+        heal(cluster, between, load)
+        assert client.get(original).content == whole
+        assert api.said().count("download.broken_off") == 6
+        assert "exc_type" not in api.said()
+        cluster.checked(load)
+
+
+def test_a_worker_is_cut_off(cluster: Cluster, between: Between) -> None:
+    """In the middle of fetching, and then of storing: it waits, and burns no try."""
+    load = Load(lambda: cluster.addresses)
+    with cluster.api(), cluster.worker(**IMPATIENT, **between.settings) as worker:
+        between.proxy.cut_after = MIB
+        id_ = accept(load, post(cluster, large(4 * MIB)))
+        worker.until_said("processing.paused")
+        become(between.proxy, {**WELL, "cut_requests_after": 4096})
+        paused = worker.said().count("processing.paused")
+        wait_until(lambda: worker.said().count("processing.paused") > paused, within=20)
+        become(between.proxy, WELL)
+        cluster.checked(load)
+    assert cluster.rows("SELECT status, tries FROM renditions WHERE image_id = %s", id_) == [("processed", 1)]
+
+
+def test_a_queue_is_full_and_the_store_away(cluster: Cluster, between: Between) -> None:
+    """For longer than a lease, as the worker's own looks at the store tell: each slot has tried one task, and keeps to it."""
+    load = Load(lambda: cluster.addresses)
+    before = cluster.number("SELECT coalesce(sum(attempt), 0) FROM renditions")
+    with cluster.api(), cluster.worker(**IMPATIENT, **between.settings, WORKER_FAST_SLOTS=3) as worker:
+        between.proxy.away = True
+        load.upload(20)
+        wait_until(lambda: worker.said().count("processing.paused") >= 3, within=30)
+        looks = between.proxy.connections
+        wait_until(lambda: between.proxy.connections > looks + 3 * 20, within=60)
+        assert cluster.number("SELECT sum(attempt) FROM renditions") == before + 3
+        assert cluster.number("SELECT max(tries) FROM renditions WHERE status <> 'processed'") == 0
+        become(between.proxy, WELL)
+        cluster.checked(load)
+    assert cluster.rows("SELECT DISTINCT status, tries FROM renditions") == [("processed", 1)]
+
+
+def test_who_comes_later_waits_for_nobody(cluster: Cluster, between: Between) -> None:
+    """The breaker: once a silent store has cost some their whole wait, it is not even asked for a while."""
+    load = Load(lambda: cluster.addresses)
+    patient: dict[str, Any] = {**IMPATIENT, "BREAKER_FAILURES": 2, "BREAKER_SECONDS": 60}
+    with cluster.worker(), cluster.api(**patient, **between.settings):
+        between.proxy.silent = True
+        for _ in range(2):
+            assert_unavailable(post(cluster))
+        asked = between.proxy.connections, between.proxy.requests
+        for _ in range(10):
+            assert_unavailable(post(cluster))
+        assert (between.proxy.connections, between.proxy.requests) == asked
+        between.proxy.away = True  # what was held back never comes
+        cluster.checked(load)
