@@ -4,12 +4,16 @@ import os
 from collections.abc import Iterator
 from uuid import uuid4
 
-import msgspec
-import psycopg
 import pytest
 
 from tests.services import run
+from tests.services.databases import own_database
 from tests.services.kinds import KafkaService, PostgresService, S3Service
+
+pytest.register_assert_rewrite(
+    "tests.e2e.steps_use", "tests.e2e.steps_refusals", "tests.e2e.steps_renditions", "tests.e2e.processes"
+)
+"""Plain modules whose assertions are to say what they saw, as those of tests do. Here, since tests/faults imports them too."""
 
 
 def _is_owner(config: pytest.Config) -> bool:
@@ -54,13 +58,9 @@ def kafka() -> KafkaService:
 
 @pytest.fixture(scope="session")
 def database(postgres: PostgresService) -> Iterator[PostgresService]:
-    """An empty database of this worker's own, dropped at the end also when somebody is still connected."""
-    name = _unique("test").replace("-", "_")
-    with psycopg.connect(postgres.conninfo, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    yield msgspec.structs.replace(postgres, database=name)
-    with psycopg.connect(postgres.conninfo, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+    """An empty database of this worker's own. Who leaves rows in it breaks the next: processes want `own_database`."""
+    with own_database(postgres) as database:
+        yield database
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import pytest
 from tests.e2e.deployment import Deployment
 from tests.e2e.deployments import FullStack, standalone, temporary_folder
 from tests.e2e.journey import STEPS, step_name
+from tests.services.databases import own_database
 from tests.services.kinds import KafkaService, PostgresService, S3Service
 
 
@@ -17,8 +18,12 @@ def in_one_terminal() -> Iterator[Deployment]:
 
 
 @pytest.fixture(scope="module")
-def full_stack(database: PostgresService, s3: S3Service, kafka: KafkaService, topic_prefix: str) -> Iterator[Deployment]:
-    with temporary_folder() as folder, FullStack(folder, database, s3, kafka, topic_prefix).complete() as deployment:
+def full_stack(postgres: PostgresService, s3: S3Service, kafka: KafkaService, topic_prefix: str) -> Iterator[Deployment]:
+    with (
+        temporary_folder() as folder,
+        own_database(postgres) as database,
+        FullStack(folder, database, s3, kafka, topic_prefix).complete() as deployment,
+    ):
         yield deployment
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests import pictures
 from tests.e2e.deployment import Deployment
 from tests.e2e.deployments import FullStack, temporary_folder
+from tests.services.databases import own_database
 from tests.services.kinds import KafkaService, PostgresService, S3Service
 from tests.services.waiting import wait_until
 
@@ -17,8 +18,8 @@ SLOW = "|".join(["blur:60"] * 4)
 
 
 @pytest.fixture
-def stack(database: PostgresService, s3: S3Service, kafka: KafkaService, topic_prefix: str) -> Iterator[FullStack]:
-    with temporary_folder() as folder:
+def stack(postgres: PostgresService, s3: S3Service, kafka: KafkaService, topic_prefix: str) -> Iterator[FullStack]:
+    with temporary_folder() as folder, own_database(postgres) as database:
         yield FullStack(folder, database, s3, kafka, f"{topic_prefix}{uuid4().hex[:8]}-")
 
 

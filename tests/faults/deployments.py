@@ -5,13 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-import msgspec
-import psycopg
-
 from tests.e2e.deployments import database_settings, remove_bucket, stack_settings, temporary_folder
 from tests.faults.cluster import Cluster
 from tests.faults.evidence import BucketObjects, FolderObjects, Places, Topics
 from tests.services import run
+from tests.services.databases import own_database
 from tests.services.kinds import KafkaService, PostgresService, S3Service
 
 DEPLOYMENTS = ("folder", "stack")
@@ -21,23 +19,13 @@ DEPLOYMENTS = ("folder", "stack")
 def open_cluster(name: str) -> Iterator[Cluster]:
     """A migrated cluster without a process; the services that it needs are started with the first one."""
     unique = f"faults-{uuid4().hex[:12]}"
-    with temporary_folder() as folder, own_database_of(run.acquire(PostgresService)) as database:
+    with temporary_folder() as folder, own_database(run.acquire(PostgresService)) as database:
         if name == "folder":
             with _folder_cluster(folder, database) as cluster:
                 yield cluster
         else:
             with _stack_cluster(folder, database, run.acquire(S3Service), run.acquire(KafkaService), unique) as cluster:
                 yield cluster
-
-
-@contextmanager
-def own_database_of(postgres: PostgresService) -> Iterator[PostgresService]:
-    """An empty database, dropped at the end also when a killed process's connection is still there."""
-    name = f"faults_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres.conninfo, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        yield msgspec.structs.replace(postgres, database=name)
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from tests.faults.deployments import open_cluster
 from tests.faults.evidence import BucketObjects, Places
 from tests.faults.load import Load
 from tests.faults.rules import RULES, Told
+from tests.services.databases import own_database
 from tests.services.kinds import PostgresService, S3Service
 
 
@@ -102,19 +103,16 @@ def healthy() -> Iterator[Run]:
 def run(healthy: Run, postgres: PostgresService, s3: S3Service) -> Iterator[Run]:
     """A copy of it, to be damaged."""
     name = f"faults_{uuid4().hex[:12]}"
-    template = psycopg.conninfo.conninfo_to_dict(healthy.places.conninfo)["dbname"]
+    template = str(psycopg.conninfo.conninfo_to_dict(healthy.places.conninfo)["dbname"])
     copy = BucketObjects(healthy.bucket.client, name.replace("_", "-"))
     copy.client.make_bucket(copy.bucket)
-    with psycopg.connect(postgres.conninfo, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
-        conninfo = msgspec.structs.replace(postgres, database=name).conninfo
-        places = Places(conninfo, copy, healthy.places.topics)
+    with own_database(postgres, template) as database:
+        places = Places(database.conninfo, copy, healthy.places.topics)
         damaged = msgspec.structs.replace(healthy, places=places)
         for key in healthy.bucket.names():
             damaged.put(key, healthy.bucket.read(key) or b"")
         yield damaged
         remove_bucket(s3, copy.bucket)
-        connection.execute(f'DROP DATABASE "{name}"'.encode())
 
 
 ABSENT = "renditions/absent/absent/1"

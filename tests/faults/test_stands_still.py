@@ -33,6 +33,8 @@ def test_a_stale_worker(cluster: Cluster, point: str, says: str) -> None:
 
                 stale.signal(signal.SIGCONT)
                 stale.until_said(says)
+                stale.signal(signal.SIGTERM)  # so that all it had in hand has come to its end
+                assert stale.wait() == 0
                 verdict = cluster.checked(load)
 
                 assert cluster.rows(FINISHED) == finished

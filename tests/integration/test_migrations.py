@@ -5,25 +5,21 @@ import psycopg
 
 from internal.repository.migrations import migrate, roll_back
 from internal.settings import Database
+from tests.services.databases import own_database
 from tests.services.kinds import PostgresService
 
 
-def test_migrating_again_and_back_and_again(database: PostgresService, database_settings: Database) -> None:
-    name = f"{database.database}_m"
-    settings = msgspec.structs.replace(database_settings, name=name)
-    with psycopg.connect(database.conninfo, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}"'.encode())
-        try:
-            migrate(settings)
-            migrate(settings)
-            assert "renditions" in _tables(settings)
-            roll_back(settings)
-            assert "renditions" not in _tables(settings)
-            _leave_a_lock_behind(settings)
-            migrate(settings)
-            assert "renditions" in _tables(settings)
-        finally:
-            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+def test_migrating_again_and_back_and_again(postgres: PostgresService, database_settings: Database) -> None:
+    with own_database(postgres) as fresh:
+        settings = msgspec.structs.replace(database_settings, name=fresh.database)
+        migrate(settings)
+        migrate(settings)
+        assert "renditions" in _tables(settings)
+        roll_back(settings)
+        assert "renditions" not in _tables(settings)
+        _leave_a_lock_behind(settings)
+        migrate(settings)
+        assert "renditions" in _tables(settings)
 
 
 def _leave_a_lock_behind(settings: Database) -> None:
