@@ -8,8 +8,6 @@ from msgspec import Struct
 
 from internal.errors import ServiceError
 
-CHECK_SECONDS = 3.0
-
 
 class Condition(StrEnum):
     OK = "ok"
@@ -18,9 +16,10 @@ class Condition(StrEnum):
 
 
 class Dependency(Struct, frozen=True):
-    """One thing that a process needs; without an `essential` one it takes no work."""
+    """One thing that a process needs; without an `essential` one it takes no work. A look at it takes at most `seconds`."""
 
     check: Callable[[], Awaitable[None]]
+    seconds: float
     essential: bool = True
 
 
@@ -32,7 +31,7 @@ class Report(Struct, frozen=True):
 
 
 async def examine(dependencies: Mapping[str, Dependency]) -> Report:
-    """Ask all of them at once, each for at most 3 seconds."""
+    """Ask all of them at once."""
     answers = dict(zip(dependencies, await asyncio.gather(*map(_ask, dependencies.values())), strict=True))
     failing = [dependencies[name] for name, answer in answers.items() if answer != Condition.OK]
     if any(dependency.essential for dependency in failing):
@@ -42,10 +41,10 @@ async def examine(dependencies: Mapping[str, Dependency]) -> Report:
 
 async def _ask(dependency: Dependency) -> str:
     try:
-        async with asyncio.timeout(CHECK_SECONDS):
+        async with asyncio.timeout(dependency.seconds):
             await dependency.check()
     except ServiceError as error:
         return error.detail
     except TimeoutError:
-        return f"did not answer in {CHECK_SECONDS:g} seconds"
+        return f"did not answer in {dependency.seconds:g} seconds"
     return Condition.OK

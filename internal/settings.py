@@ -92,6 +92,15 @@ class Kafka(Struct, frozen=True, forbid_unknown_fields=True):
         int, env("KAFKA_REPLICATION_FACTOR", "Copies of a topic that migrate creates; -1: the broker's default.", ge=-1)
     ]
     publish_seconds: Annotated[float, env("KAFKA_PUBLISH_SECONDS", "Longest time of one publish, in seconds.", gt=0)]
+    request_seconds: Annotated[
+        float, env("KAFKA_REQUEST_SECONDS", "Longest time of a consumer's or migrate's request; above the session's.", gt=0)
+    ]
+    session_seconds: Annotated[
+        float, env("KAFKA_SESSION_SECONDS", "A worker silent for so long loses its partitions, in seconds.", gt=0)
+    ]
+    poll_seconds: Annotated[
+        float, env("KAFKA_POLL_SECONDS", "A worker that has stalled for so long leaves its group, in seconds.", gt=0)
+    ]
     security_protocol: Annotated[
         Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], env("KAFKA_SECURITY_PROTOCOL", "How to speak to the brokers.")
     ]
@@ -112,6 +121,9 @@ class Minio(Struct, frozen=True, forbid_unknown_fields=True):
     bucket: Annotated[str, env("S3_BUCKET_NAME", "The bucket; migrate creates it.", min_length=3)]
     region: Annotated[str, env("S3_LOCATION", "The bucket's region.", min_length=1)]
     threads: Annotated[int, env("MINIO_THREADS", "Calls to the store at once in one process.", ge=1, le=256)]
+    connect_seconds: Annotated[
+        float, env("MINIO_CONNECT_SECONDS", "Longest wait for a connection to it, in seconds.", gt=0)
+    ]
     timeout_seconds: Annotated[float, env("MINIO_TIMEOUT_SECONDS", "Longest wait for the store's next bytes, in seconds.", gt=0)]
 
 
@@ -179,6 +191,18 @@ class Logging(Struct, frozen=True, forbid_unknown_fields=True):
     format: Annotated[Literal["json", "console"], env("LOG_FORMAT", "json for machines, console for people.")]
 
 
+class Health(Struct, frozen=True, forbid_unknown_fields=True):
+    seconds: Annotated[
+        float, env("HEALTH_SECONDS", "Longest look at one dependency, for /health and /metrics, in seconds.", gt=0)
+    ]
+
+
+class Migration(Struct, frozen=True, forbid_unknown_fields=True):
+    wait_seconds: Annotated[
+        float, env("MIGRATE_WAIT_SECONDS", "How long migrate waits for services that are only starting, in seconds.", ge=0)
+    ]
+
+
 class Standalone(Struct, frozen=True, forbid_unknown_fields=True):
     data: Annotated[str, env("DATA_PATH", "Folder of the standalone deployment's database and objects.", min_length=1)]
 
@@ -198,6 +222,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits
     processing: Processing
     logging: Logging
+    health: Health
+    migration: Migration
     standalone: Standalone
 
 

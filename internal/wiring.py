@@ -22,12 +22,12 @@ from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.images.ports import Ports, Rules, Schedule, Workshop
 from internal.objectstore.filesystem import open_filesystem_store
 from internal.objectstore.guarded import GuardedStore
-from internal.objectstore.minio import create_bucket, open_minio_store
+from internal.objectstore.minio import open_minio_store
 from internal.objectstore.port import ObjectStore
 from internal.outbox.relay import Relay
 from internal.pipeline.grammar import Grammar
 from internal.queue.kafka import open_kafka_queue
-from internal.queue.kafka_topics import create_topics, topics
+from internal.queue.kafka_topics import topics
 from internal.queue.port import Channel, Queue
 from internal.queue.postgres import PostgresQueue, open_postgres_queue
 from internal.repository.listener import Listener, open_listener
@@ -85,7 +85,7 @@ async def open_api(settings: Settings) -> AsyncIterator[ApiParts]:
             ports=Ports(repository, store, configured_grammar(settings), _rules(settings)),
             signals=listener,
             uploads=asyncio.Semaphore(settings.server.max_uploads),
-            dependencies=_dependencies(repository, store, queue),
+            dependencies=_dependencies(repository, store, queue, settings.health.seconds),
             measures=[of_tables(repository), of_database_pool(pool.get_stats), of_circuits(database, reading, writing)],
         )
 
@@ -116,7 +116,8 @@ async def open_worker(settings: Settings, children: int) -> AsyncIterator[Worker
         )
         grammar = Grammar(max_operations=CANONICAL, max_text=CANONICAL)
         workshop = Workshop(repository, store, sandbox, _render_limits(settings), _schedule(settings), scratch, grammar)
-        dependencies = {**_dependencies(repository, store, queue), "sandbox": Dependency(sandbox.check)}
+        seconds = settings.health.seconds
+        dependencies = _dependencies(repository, store, queue, seconds) | {"sandbox": Dependency(sandbox.check, seconds)}
         measures = [of_tables(repository), of_queue(queue), of_database_pool(pool.get_stats), of_sandbox(sandbox.use)]
         yield WorkerParts(workshop, queue, dependencies, measures)
 
@@ -145,14 +146,6 @@ async def open_operator(settings: Settings) -> AsyncIterator[OperatorParts]:
         yield OperatorParts(repository, store)
 
 
-async def prepare(settings: Settings) -> None:
-    """Create the bucket and the topics that the configured adapters need; they may be there already."""
-    if settings.storage.backend == "minio":
-        await create_bucket(settings.minio)
-    if settings.queue.backend == "kafka":
-        await create_topics(settings.kafka)
-
-
 def _open_store(settings: Settings) -> AbstractAsyncContextManager[ObjectStore]:
     if settings.storage.backend == "filesystem":
         return open_filesystem_store(PROJECT / settings.storage.path)
@@ -162,7 +155,7 @@ def _open_store(settings: Settings) -> AbstractAsyncContextManager[ObjectStore]:
 def _open_queue(settings: Settings, pool: Pool, listener: Listener) -> AbstractAsyncContextManager[Queue]:
     if settings.queue.backend == "postgres":
         return open_postgres_queue(pool, listener, settings.queue)
-    return open_kafka_queue(settings.kafka)
+    return open_kafka_queue(settings.kafka, look_seconds=settings.health.seconds)
 
 
 def _exports(settings: Settings) -> frozenset[Channel]:
@@ -170,12 +163,12 @@ def _exports(settings: Settings) -> frozenset[Channel]:
     return PostgresQueue.exports if settings.queue.backend == "postgres" else frozenset(topics(settings.kafka))
 
 
-def _dependencies(repository: Repository, store: ObjectStore, queue: Queue) -> dict[str, Dependency]:
+def _dependencies(repository: Repository, store: ObjectStore, queue: Queue, seconds: float) -> dict[str, Dependency]:
     """A queue that is down is no reason to refuse uploads: G6."""
     return {
-        "database": Dependency(repository.check),
-        "object_store": Dependency(store.check),
-        "queue": Dependency(queue.check, essential=False),
+        "database": Dependency(repository.check, seconds),
+        "object_store": Dependency(store.check, seconds),
+        "queue": Dependency(queue.check, seconds, essential=False),
     }
 
 

@@ -1,19 +1,16 @@
 """Bring database, bucket and topics up to date, and exit: `python -P cmd/migrate/main.py`. Again is harmless."""
 
-import asyncio
 import sys
 
 from internal.errors import Unavailable
 from internal.lifecycle import settings_or_exit
 from internal.logs import configure_logging
-from internal.repository.migrations import migrate
-from internal.wiring import prepare
+from internal.provision import provide
 
 if __name__ == "__main__":
     settings = settings_or_exit()
     configure_logging(settings.logging, "migrate")
     try:
-        migrate(settings.database)
-        asyncio.run(prepare(settings))
+        provide(settings)
     except Unavailable as error:
         sys.exit(f"migrate: {error.detail} ({error.__cause__!r})")

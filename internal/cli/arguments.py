@@ -20,6 +20,13 @@ def parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--address", default=default_address(), metavar="URL", help="the service (default: %(default)s)")
     shared.add_argument("--json", action="store_true", help="print the service's JSON")
+    shared.add_argument(
+        "--retry",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long to come again when it is busy (%(default)g)",
+    )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, summary: str) -> argparse.ArgumentParser:

@@ -3,13 +3,16 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx
 
-from internal.cli.errors import CommandError, Unreachable
+from internal.cli.again import until_taken
+from internal.cli.errors import CommandError, Refused, Unanswered, Unreachable
 
 IMAGES = "/api/v1/images"
 FINAL = ("processed", "failed")
@@ -22,19 +25,12 @@ def image_path(image_id: str) -> str:
     return f"{IMAGES}/{quote(image_id, safe='')}"
 
 
-class Refused(CommandError):
-    """The service said no: `status` and `code` are its problem's."""
-
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(f"{status} {code}: {detail}")
-        self.status, self.code = status, code
-
-
 class Connection:
-    """Calls to one service. Use it as a context."""
+    """Calls to one service, made again for `patience` seconds when it is unavailable. Use it as a context."""
 
-    def __init__(self, address: str, *, timeout: float = 60.0) -> None:
+    def __init__(self, address: str, *, timeout: float = 60.0, patience: float = 0.0) -> None:
         self.address = address.rstrip("/")
+        self._patience = patience
         self._http = httpx.Client(base_url=self.address, timeout=timeout, trust_env=False)
 
     def __enter__(self) -> Self:
@@ -51,17 +47,20 @@ class Connection:
             return False
 
     def upload(self, file: Path, fields: Mapping[str, str], *, idempotency_key: str | None = None) -> dict[str, Any]:
-        """Send a picture, read from the disk as it goes. `fields`: the form's other parts."""
-        headers = {"idempotency-key": idempotency_key} if idempotency_key else {}
-        with ExitStack() as stack:
+        """Send a picture, read from the disk as it goes. `fields`: the form's other parts. Sent again it is the same image."""
+        headers = {"idempotency-key": idempotency_key or uuid4().hex}
+
+        def send() -> dict[str, Any]:
             try:
-                content = stack.enter_context(file.open("rb"))
+                with file.open("rb") as content:
+                    return self._json("POST", IMAGES, files={"image": (file.name, content)}, data=fields, headers=headers)
             except OSError as error:
                 raise CommandError(f"{file}: {error.strerror}") from error
-            return self._json("POST", IMAGES, files={"image": (file.name, content)}, data=fields, headers=headers)
+
+        return until_taken(send, seconds=self._patience, harmless=True)
 
     def status(self, image_id: str) -> dict[str, Any]:
-        return self._json("GET", f"{image_path(image_id)}/status")
+        return self._again("GET", f"{image_path(image_id)}/status")
 
     def settled(self, image_id: str, seconds: float) -> dict[str, Any]:
         """The status when the image is processed or failed, or as it is after `seconds`."""
@@ -77,23 +76,35 @@ class Connection:
     @contextmanager
     def download(self, path: str, *, wait: float = 0.0) -> Iterator[httpx.Response]:
         """A binary as it comes, after waiting up to `wait` seconds until it is there."""
-        with _translated(self.address), self._http.stream("GET", path, headers=_prefer(wait)) as response:
-            if response.is_error:
-                response.read()
-            yield _accepted(response)
+        with ExitStack() as stack:
+
+            def begin() -> httpx.Response:
+                with _translated(self.address):
+                    response = stack.enter_context(self._http.stream("GET", path, headers=_prefer(wait)))
+                    if response.is_error:
+                        response.read()
+                return _accepted(response)
+
+            response = until_taken(begin, seconds=self._patience, harmless=True)
+            with _translated(self.address):
+                yield response
 
     def page(self, **query: Any) -> dict[str, Any]:
         """One page of the list, newest first."""
-        return self._json("GET", IMAGES, params={name: value for name, value in query.items() if value is not None})
+        return self._again("GET", IMAGES, params={name: value for name, value in query.items() if value is not None})
 
     def delete(self, image_id: str) -> dict[str, Any]:
-        return self._json("DELETE", image_path(image_id))
+        return self._again("DELETE", image_path(image_id))
 
     def new_rendition(self, image_id: str, name: str, processing: str) -> dict[str, Any]:
-        return self._json("POST", f"{image_path(image_id)}/renditions", json={"name": name, "processing": processing})
+        return self._again("POST", f"{image_path(image_id)}/renditions", json={"name": name, "processing": processing})
 
     def retry(self, image_id: str) -> dict[str, Any]:
-        return self._json("POST", f"{image_path(image_id)}/retry")
+        return self._again("POST", f"{image_path(image_id)}/retry")
+
+    def _again(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        call = partial(self._json, method, path, **options)
+        return until_taken(call, seconds=self._patience, harmless=method == "GET")
 
     def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         try:
@@ -116,7 +127,8 @@ def _accepted(response: httpx.Response) -> httpx.Response:
         return response
     try:
         problem = response.json()
-        raise Refused(response.status_code, problem["code"], problem["detail"])
+        again = response.headers.get("retry-after", "")
+        raise Refused(response.status_code, problem["code"], problem["detail"], float(again) if again.isdecimal() else None)
     except (ValueError, KeyError, TypeError):
         raise Refused(response.status_code, "unknown", response.reason_phrase) from None
 
@@ -132,6 +144,6 @@ def _translated(address: str) -> Iterator[None]:
             f"No service answers at {address}. Start one with `make run`, or name another with --address."
         ) from error
     except httpx.TimeoutException as error:
-        raise Unreachable(f"The service at {address} took too long to answer.") from error
+        raise Unanswered(f"The service at {address} took too long to answer.") from error
     except httpx.HTTPError as error:
-        raise Unreachable(f"The connection to {address} broke: {error}") from error
+        raise Unanswered(f"The connection to {address} broke: {error}") from error

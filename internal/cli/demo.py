@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 
 from internal.cli import demo_pictures
-from internal.cli.connection import IMAGES, Connection, Refused
+from internal.cli.connection import IMAGES, Connection
 from internal.cli.demo_checks import check, check_picture
+from internal.cli.errors import Refused
 from internal.cli.own_service import own_service
 
 ORIGINALS = {

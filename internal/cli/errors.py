@@ -21,3 +21,15 @@ class Unreachable(CommandError):
     """Nobody answers at the address."""
 
     exit_code = EXIT_UNREACHABLE
+
+
+class Unanswered(Unreachable):
+    """Somebody took the request and has not answered: it may have been done."""
+
+
+class Refused(CommandError):
+    """The service said no: `status` and `code` are its problem's; `retry_after` in seconds, when it asks to come again."""
+
+    def __init__(self, status: int, code: str, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status, self.code, self.retry_after = status, code, retry_after

@@ -50,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         if typed.command in OPERATORS:
             return OPERATORS[typed.command](typed)
-        with Connection(typed.address) as connection:
+        with Connection(typed.address, patience=typed.retry) as connection:
             return COMMANDS[typed.command](connection, typed)
     except CommandError as error:
         print(f"imagectl: {error}", file=sys.stderr)

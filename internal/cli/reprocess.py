@@ -5,8 +5,8 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any
 
-from internal.cli.connection import Connection, Refused
-from internal.cli.errors import EXIT_FAILED
+from internal.cli.connection import Connection
+from internal.cli.errors import EXIT_FAILED, Refused
 from internal.cli.progress import Progress
 from internal.errors import InvalidProcessing
 from internal.pipeline.calls import read_calls

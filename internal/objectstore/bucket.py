@@ -64,10 +64,10 @@ class Bucket:
         self._name = name
 
     @classmethod
-    def at(cls, settings: MinioSettings, *, connections: int, connect_seconds: float) -> Self:
+    def at(cls, settings: MinioSettings, *, connections: int) -> Self:
         http = urllib3.PoolManager(
             maxsize=connections,
-            timeout=urllib3.Timeout(connect=connect_seconds, read=settings.timeout_seconds),
+            timeout=urllib3.Timeout(connect=settings.connect_seconds, read=settings.timeout_seconds),
             retries=_OneFreshConnection(total=1, connect=0, redirect=0, status=0),
             cert_reqs=ssl.CERT_REQUIRED,
             ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),

@@ -22,19 +22,15 @@ from internal.objectstore.threads import Threads, open_threads, surely
 from internal.settings import Minio
 
 PART = 8 * 2**20
-CONNECT_SECONDS = 2.0
 
 
 @asynccontextmanager
-async def open_minio_store(
-    settings: Minio, *, connect_seconds: float = CONNECT_SECONDS, part_size: int = PART
-) -> AsyncIterator[ObjectStore]:
+async def open_minio_store(settings: Minio, *, part_size: int = PART) -> AsyncIterator[ObjectStore]:
     """The store in one bucket; nothing is asked of the server yet.
 
-    `connect_seconds` bounds a wait for the server; `part_size`, in bytes and at least S3's 5 MiB, is the longest content that
-    goes in one request.
+    `part_size`, in bytes and at least S3's 5 MiB, is the longest content that goes in one request.
     """
-    bucket = Bucket.at(settings, connections=settings.threads, connect_seconds=connect_seconds)
+    bucket = Bucket.at(settings, connections=settings.threads)
     try:
         async with open_threads(settings.threads, "minio-store") as threads:
             yield MinioStore(bucket, threads, part_size)
@@ -44,7 +40,7 @@ async def open_minio_store(
 
 async def create_bucket(settings: Minio) -> None:
     """Make the bucket unless it is there; safe to call again and by several at once. Raises StoreUnavailable."""
-    bucket = Bucket.at(settings, connections=1, connect_seconds=CONNECT_SECONDS)
+    bucket = Bucket.at(settings, connections=1)
     try:
         async with open_threads(1, "minio-bucket") as threads:
             await threads.run(partial(bucket.create, settings.region))

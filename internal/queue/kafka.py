@@ -15,19 +15,17 @@ from internal.queue.kafka_topics import create_topics, topics
 from internal.queue.port import Channel, Message
 from internal.settings import Kafka
 
-__all__ = ["POLL_INTERVAL_SECONDS", "KafkaQueue", "create_topics", "open_kafka_queue"]
-
-POLL_INTERVAL_SECONDS = 30.0
+__all__ = ["KafkaQueue", "create_topics", "open_kafka_queue"]
 
 
 class KafkaQueue:
-    """The port's Queue. `poll_interval_seconds`: a consumer whose process has stalled for so long leaves its group."""
+    """The port's Queue. Lag is asked for with requests of at most `look_seconds`."""
 
-    def __init__(self, settings: Kafka, publisher: Publisher, poll_interval_seconds: float) -> None:
+    def __init__(self, settings: Kafka, publisher: Publisher, look_seconds: float) -> None:
         self._settings = settings
         self._topics = topics(settings)
         self._publisher = publisher
-        self._poll_interval_seconds = poll_interval_seconds
+        self._look_seconds = look_seconds
 
     @property
     def exports(self) -> frozenset[Channel]:
@@ -37,14 +35,14 @@ class KafkaQueue:
         await self._publisher.publish(self._topic(channel), message)
 
     def consume(self, channel: Channel, *, slots: int) -> AbstractAsyncContextManager[KafkaConsumer]:
-        topic = self._topic(channel)
-        return open_kafka_consumer(self._settings, channel, topic, slots=slots, poll_interval_seconds=self._poll_interval_seconds)
+        return open_kafka_consumer(self._settings, channel, self._topic(channel), slots=slots)
 
     async def check(self) -> None:
         await self._publisher.check()
 
     async def lag(self, channel: Channel) -> int:
-        return await lag_of(self._settings, self._topic(channel), group_of(self._settings, channel))
+        group = group_of(self._settings, channel)
+        return await lag_of(self._settings, self._topic(channel), group, request_seconds=self._look_seconds)
 
     def _topic(self, channel: Channel) -> str:
         if channel not in self._topics:
@@ -53,8 +51,8 @@ class KafkaQueue:
 
 
 @asynccontextmanager
-async def open_kafka_queue(settings: Kafka, *, poll_interval_seconds: float = POLL_INTERVAL_SECONDS) -> AsyncIterator[KafkaQueue]:
+async def open_kafka_queue(settings: Kafka, *, look_seconds: float = 3.0) -> AsyncIterator[KafkaQueue]:
     """Open the queue without waiting for Kafka; it connects, and reconnects, by itself."""
     publisher = Publisher(settings)
     async with running(kafka_producer=publisher.run()):
-        yield KafkaQueue(settings, publisher, poll_interval_seconds)
+        yield KafkaQueue(settings, publisher, look_seconds)

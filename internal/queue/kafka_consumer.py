@@ -21,9 +21,6 @@ from internal.settings import Kafka
 
 log = structlog.get_logger(__name__)
 
-REQUEST_SECONDS = 10.0  # above the time that a rebalance may take, which is the session's
-SESSION_SECONDS = 6.0
-HEARTBEAT_SECONDS = 2.0
 RECONNECT_SECONDS = 1.0
 FETCH_BYTES = 65_536
 """Of one partition at once: some hundred tasks, so that a long one does not stand before the others. Larger messages come too."""
@@ -34,12 +31,11 @@ _NOTHING = TopicPartition("", -1)
 class KafkaConsumer:
     """The port's Consumer of one topic; receives while `run` runs."""
 
-    def __init__(self, settings: Kafka, channel: Channel, topic: str, *, slots: int, poll_interval_seconds: float) -> None:
+    def __init__(self, settings: Kafka, channel: Channel, topic: str, *, slots: int) -> None:
         self._settings = settings
         self._channel = channel
         self._topic = topic
         self._ahead = Ahead(slots)
-        self._poll_interval = poll_interval_seconds
 
     async def receive(self) -> Delivery:
         return await self._ahead.take()
@@ -82,11 +78,11 @@ class KafkaConsumer:
             group_id=group_of(self._settings, self._channel),
             enable_auto_commit=False,
             auto_offset_reset=self._settings.auto_offset_reset,
-            session_timeout_ms=int(SESSION_SECONDS * 1000),
-            heartbeat_interval_ms=int(HEARTBEAT_SECONDS * 1000),
-            max_poll_interval_ms=int(self._poll_interval * 1000),
+            session_timeout_ms=int(self._settings.session_seconds * 1000),
+            heartbeat_interval_ms=int(self._settings.session_seconds * 1000 / 3),
+            max_poll_interval_ms=int(self._settings.poll_seconds * 1000),
             max_partition_fetch_bytes=FETCH_BYTES,
-            **connection(self._settings, request_seconds=REQUEST_SECONDS),
+            **connection(self._settings, request_seconds=self._settings.request_seconds),
         )
 
     async def _poll(self, consumer: AIOKafkaConsumer, group: GroupOffsets) -> None:
@@ -96,7 +92,7 @@ class KafkaConsumer:
         nobody (tests/contract/test_queue.py::test_what_is_held_for_long_is_given_to_nobody_else). With no room it polls for a
         partition that does not exist: `pause()` would throw away what aiokafka has fetched already, and fetch it again.
         """
-        often = self._poll_interval / 4
+        often = self._settings.poll_seconds / 4
         while True:
             if room := self._ahead.room:
                 fetched = await consumer.getmany(timeout_ms=int(often * 1000), max_records=room)
@@ -124,10 +120,8 @@ def _is_undone(delivery: Delivery) -> bool:
 
 
 @asynccontextmanager
-async def open_kafka_consumer(
-    settings: Kafka, channel: Channel, topic: str, *, slots: int, poll_interval_seconds: float
-) -> AsyncIterator[KafkaConsumer]:
+async def open_kafka_consumer(settings: Kafka, channel: Channel, topic: str, *, slots: int) -> AsyncIterator[KafkaConsumer]:
     """Consume in the background while the block runs; at its end commit what is done and leave the group."""
-    consumer = KafkaConsumer(settings, channel, topic, slots=slots, poll_interval_seconds=poll_interval_seconds)
+    consumer = KafkaConsumer(settings, channel, topic, slots=slots)
     async with running(kafka_consumer=consumer.run()):
         yield consumer

@@ -8,12 +8,10 @@ from internal.errors import QueueUnavailable
 from internal.queue.kafka_connection import connection
 from internal.settings import Kafka
 
-REQUEST_SECONDS = 3.0
 
-
-async def lag_of(settings: Kafka, topic: str, group: str) -> int:
+async def lag_of(settings: Kafka, topic: str, group: str, *, request_seconds: float) -> int:
     """Over all partitions. Connects for each call: it is asked every few seconds at most. Raises QueueUnavailable."""
-    options = connection(settings, request_seconds=REQUEST_SECONDS)
+    options = connection(settings, request_seconds=request_seconds)
     admin, consumer = AIOKafkaAdminClient(**options), AIOKafkaConsumer(topic, **options)
     try:
         await consumer.start()

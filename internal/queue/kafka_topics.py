@@ -10,8 +10,6 @@ from internal.queue.kafka_connection import connection
 from internal.queue.port import Channel
 from internal.settings import Kafka
 
-CREATE_SECONDS = 15.0
-
 
 def topics(settings: Kafka) -> dict[Channel, str]:
     """The topic of each channel that has one."""
@@ -27,11 +25,11 @@ def topics(settings: Kafka) -> dict[Channel, str]:
 async def create_topics(settings: Kafka) -> None:
     """Create the topics that are missing; leaves those that exist as they are, so it may be called again and by many at once.
 
-    Raises QueueUnavailable when the brokers can't be reached, or refuse, within 15 s.
+    Raises QueueUnavailable when the brokers can't be reached, or refuse, within KAFKA_REQUEST_SECONDS.
     """
-    admin = AIOKafkaAdminClient(**connection(settings, request_seconds=CREATE_SECONDS))
+    admin = AIOKafkaAdminClient(**connection(settings, request_seconds=settings.request_seconds))
     try:
-        async with asyncio.timeout(CREATE_SECONDS):
+        async with asyncio.timeout(settings.request_seconds):
             await admin.start()
             if not await has_controller(admin):
                 raise QueueUnavailable("Topics can't be created: the brokers have no controller yet")

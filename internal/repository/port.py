@@ -165,7 +165,10 @@ class Renditions(Protocol):
         """Renditions whose lease ran out, locked and skipped by others until the transaction ends."""
 
     async def overdue(self, *, seconds: float, limit: int) -> list[Requeue]:
-        """Renditions `uploaded` for longer than `seconds` past their due time; makes them due now, so that each is found once."""
+        """Renditions `uploaded` for longer than `seconds` past their due time; makes them due now, so that each is found once.
+
+        None of a lane whose oldest message in the outbox is older than that: it is not lost, it can't be published.
+        """
 
 
 class Outbox(Protocol):

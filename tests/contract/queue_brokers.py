@@ -12,7 +12,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 from msgspec.structs import replace
 
 from internal.queue.kafka import create_topics, open_kafka_queue
-from internal.queue.kafka_consumer import HEARTBEAT_SECONDS
 from internal.queue.kafka_topics import has_controller
 from internal.queue.port import Queue
 from internal.queue.postgres import open_postgres_queue
@@ -52,7 +51,8 @@ class KafkaBroker:
         host, _, port = brokers.partition(",")[0].rpartition(":")
         self.address = host, int(port)
         self.shares = False
-        self.notices_seconds = 2 * HEARTBEAT_SECONDS + 1  # the consumer's own heartbeat looks, then the other's learns of it
+        # The consumer's own heartbeat looks, then the other's learns of it; there are three in a session.
+        self.notices_seconds = 2 / 3 * SETTINGS.kafka.session_seconds + 1
         name = f"test-{uuid4().hex}"
         self.settings: Kafka = replace(
             SETTINGS.kafka, brokers=brokers, topic=name, slow_topic=f"{name}-slow", events_topic="", dlq_topic="", group_id=name,
@@ -74,8 +74,9 @@ class KafkaBroker:
     def open(self, address: Address | None = None, *, hold_seconds: float = 60.0) -> AbstractAsyncContextManager[Queue]:
         host, port = address or self.address
         seconds = ANSWER_SECONDS if address else PATIENT_SECONDS
-        settings = replace(self.settings, brokers=f"{host}:{port}", publish_seconds=seconds)
-        return open_kafka_queue(settings, poll_interval_seconds=hold_seconds)
+        return open_kafka_queue(
+            replace(self.settings, brokers=f"{host}:{port}", publish_seconds=seconds, poll_seconds=hold_seconds)
+        )
 
 
 class PostgresBroker:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -13,11 +14,18 @@ from tests import pictures
 from tests.e2e.deployment import Deployment
 from tests.e2e.deployments import standalone, temporary_folder
 from tests.e2e.processes import PROJECT, environment
+from tests.services.proxy import proxy_thread
 from tests.services.reachable import free_port
+from tests.services.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("imagectl")
 
 UUID_LENGTH = 36
+BUSY_BODY = b'{"status": 503, "code": "unavailable", "detail": "Busy."}'
+BUSY = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (
+    len(BUSY_BODY),
+    BUSY_BODY,
+)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +137,31 @@ def test_what_goes_wrong_is_one_line(
     assert "Traceback" not in error
     if code == 1 and told:
         assert len(error.splitlines()) == 1
+
+
+def test_an_answer_that_was_lost_is_asked_for_again(service: Deployment, tmp_path: Path, picture: Path) -> None:
+    """The service has the picture, and the client does not know: sent again, it is the same image."""
+    before = service.rows("SELECT count(*) FROM images")[0][0]
+    with proxy_thread(*service.place) as proxy, ThreadPoolExecutor(1) as elsewhere:
+        proxy.cut_after = 5
+        sending = elsewhere.submit(imagectl, tmp_path, proxy.port, "upload", picture)
+        wait_until(lambda: proxy.connections > 1, within=30)
+        proxy.cut_after = None
+        done = sending.result()
+    assert (done.returncode, b"again in" in done.stderr) == (0, True), done.stderr
+    assert service.rows("SELECT count(*) FROM images")[0][0] == before + 1
+
+
+def test_who_is_told_to_come_again_does(service: Deployment, tmp_path: Path) -> None:
+    with proxy_thread(*service.place) as proxy, ThreadPoolExecutor(1) as elsewhere:
+        proxy.answer = BUSY
+        assert imagectl(tmp_path, proxy.port, "list", "--retry", 0).returncode == 1
+        asked = proxy.connections
+        asking = elsewhere.submit(imagectl, tmp_path, proxy.port, "list", "--limit", 1)
+        wait_until(lambda: proxy.connections > asked + 1, within=30)
+        proxy.answer = None
+        done = asking.result()
+    assert (done.returncode, b"503 unavailable: Busy.; again in 1.0 s" in done.stderr) == (0, True), done.stderr
 
 
 def test_nobody_at_the_address_has_an_exit_code_of_its_own(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ async def proxy(s3: S3Service) -> AsyncIterator[Proxy]:
 @pytest.fixture
 async def store(s3: S3Service, bucket: str, proxy: Proxy) -> AsyncIterator[ObjectStore]:
     settings = replace(s3.settings(bucket), host="127.0.0.1", port=proxy.port, threads=2, timeout_seconds=PATIENCE)
-    async with open_minio_store(settings, connect_seconds=PATIENCE) as store:
+    async with open_minio_store(replace(settings, connect_seconds=PATIENCE)) as store:
         yield store
 
 

@@ -54,6 +54,23 @@ async def test_a_lost_message_is_sent_again_once_a_minute(service: Service) -> N
     assert (await service.process(image_id)).status == Status.PROCESSED
 
 
+async def test_what_waits_for_the_queue_is_not_sent_again(service: Service) -> None:
+    """As long as a lane's oldest message can't be published, its backlog does not grow by itself. The other lane goes on."""
+    for _ in range(2):
+        await service.upload(pictures.jpeg())
+    lost = await service.upload(pictures.jpeg(), "format:avif")
+    await service.session.run("DELETE FROM outbox WHERE channel = 'slow'")
+    await service.session.run("UPDATE renditions SET due_at = now() - interval '61 s'")
+    await service.session.run("UPDATE outbox SET created_at = now() - interval '61 s', due_at = now() + interval '1 s'")
+
+    assert await requeue_overdue(service.workshop) == 1
+
+    assert [row["key"] for row in await service.session.rows("SELECT key FROM outbox WHERE channel = 'slow'")] == [str(lost)]
+    await service.session.run("DELETE FROM outbox")
+    await service.session.run("UPDATE renditions SET due_at = now() - interval '61 s'")
+    assert await requeue_overdue(service.workshop) == 3
+
+
 async def test_the_sweep_takes_what_is_overdue_and_nothing_else(service: Service) -> None:
     kept = await service.upload(pictures.jpeg())
     doomed = await service.upload(pictures.jpeg())

@@ -2,9 +2,6 @@
 
 import asyncio
 
-import pytest
-
-from internal import health
 from internal.errors import QueueUnavailable, StoreUnavailable
 from internal.health import Condition, Dependency, examine
 
@@ -25,13 +22,13 @@ async def silent() -> None:
 
 
 async def test_all_is_well() -> None:
-    report = await examine({"database": Dependency(fine)})
+    report = await examine({"database": Dependency(fine, 3)})
 
     assert (report.status, report.dependencies) == (Condition.OK, {"database": "ok"})
 
 
 async def test_an_essential_dependency_that_fails_is_named() -> None:
-    report = await examine({"database": Dependency(fine), "object_store": Dependency(no_store)})
+    report = await examine({"database": Dependency(fine, 3), "object_store": Dependency(no_store, 3)})
 
     assert report.status == Condition.UNAVAILABLE
     assert report.dependencies["database"] == "ok"
@@ -40,14 +37,12 @@ async def test_an_essential_dependency_that_fails_is_named() -> None:
 
 async def test_a_queue_that_is_down_only_degrades() -> None:
     """G6: uploads are kept in the outbox meanwhile."""
-    report = await examine({"database": Dependency(fine), "queue": Dependency(no_queue, essential=False)})
+    report = await examine({"database": Dependency(fine, 3), "queue": Dependency(no_queue, 3, essential=False)})
 
     assert report.status == Condition.DEGRADED
 
 
-async def test_one_that_does_not_answer_fails_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "CHECK_SECONDS", 0.05)
-
-    report = await examine({"database": Dependency(silent)})
+async def test_one_that_does_not_answer_fails_in_time() -> None:
+    report = await examine({"database": Dependency(silent, 0.05)})
 
     assert (report.status, report.dependencies) == (Condition.UNAVAILABLE, {"database": "did not answer in 0.05 seconds"})
