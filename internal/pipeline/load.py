@@ -56,6 +56,11 @@ class Header(Struct, frozen=True):
     orientation: int
     has_alpha: bool
 
+    @property
+    def pixels(self) -> int:
+        """Of all frames."""
+        return self.width * self.height * self.frames
+
 
 class Source(Struct, frozen=True):
     """A file whose header has been read and lies within the limits. `pixels` are read once and from top to bottom, by `load`."""
@@ -140,15 +145,14 @@ def _header(pixels: Pixels, media_type: str) -> Header:
 
 
 def _require_within(header: Header, limits: RenderLimits) -> None:
-    pixels = header.width * header.height * header.frames
     if header.width > limits.max_width or header.height > limits.max_height:
         raise ImageTooLarge(
             f"The picture is {header.width}x{header.height}; {limits.max_width}x{limits.max_height} pixels are the most."
         )
     if header.frames > limits.max_frames:
         raise ImageTooLarge(f"The animation has {header.frames} frames; {limits.max_frames} are the most.")
-    if pixels > limits.max_pixels:
-        raise ImageTooLarge(f"The picture has {pixels} pixels, all frames together; {limits.max_pixels} are the most.")
+    if header.pixels > limits.max_pixels:
+        raise ImageTooLarge(f"The picture has {header.pixels} pixels, all frames together; {limits.max_pixels} are the most.")
 
 
 def _upright(picture: Picture, orientation: int) -> Picture:

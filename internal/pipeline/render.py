@@ -21,7 +21,7 @@ from internal.pipeline.facts import facts_of
 from internal.pipeline.faults import errors_translated
 from internal.pipeline.formats import FORMATS, USUAL_QUALITY, Encoding, OutputFormat, alternative_format, output_format
 from internal.pipeline.kept import Kept, kept_of
-from internal.pipeline.load import LOADERS, load, miniature, opened, restrict_libvips, shows_the_original
+from internal.pipeline.load import LOADERS, Header, load, miniature, opened, restrict_libvips, shows_the_original
 from internal.pipeline.picture import Picture
 from internal.sandbox.port import Encoded, Facts, Rendered, RenderJob, RenderLimits
 
@@ -43,7 +43,7 @@ def render(job: RenderJob, chain: Chain, scratch: Path) -> Rendered:
             picture = picture.in_memory()
             facts = facts_of(picture if shows_the_original(source.header, chain) else miniature(source), source.header)
         if chain.references:
-            picture = replace(picture, overlays={name: _overlay(job, name, scratch) for name in chain.references})
+            picture = replace(picture, overlays=_overlays(job, chain, source.header, scratch))
         picture = _operated(picture, chain, job.limits)
         other = alternative_format(chain.alternative, result, frames=picture.frames) if job.alternative else None
         picture = picture if other is None else picture.in_memory()
@@ -69,14 +69,24 @@ def _require_small(size: tuple[int, int], frames: int, limits: RenderLimits) -> 
         raise OutputTooLarge(f"The result would be {size[0]}x{size[1]}; {limits.max_output_pixels} pixels are the most.")
 
 
-def _overlay(job: RenderJob, reference: str, scratch: Path) -> Picture:
-    """A picture that the chain lays over this one: its first frame, upright, in memory."""
+def _overlays(job: RenderJob, chain: Chain, header: Header, scratch: Path) -> dict[str, Picture]:
+    """The pictures that the chain lays over this one, by their ids; all of them and it have no more pixels than one may have."""
+    overlays: dict[str, Picture] = {}
+    left = job.limits.max_pixels - header.pixels
+    for name in chain.references:
+        overlays[name] = _overlay(job, name, msgspec.structs.replace(job.limits, max_pixels=left), scratch)
+        left -= overlays[name].width * overlays[name].height
+    return overlays
+
+
+def _overlay(job: RenderJob, reference: str, limits: RenderLimits, scratch: Path) -> Picture:
+    """Its first frame, upright, in memory."""
     if reference not in job.overlays:
         raise InvalidProcessing(f"The picture {reference}, which is to be laid over this one, is not there.")
     overlay = job.overlays[reference]
     try:
         copy = scratch / "lean-overlay.png"  # another one: the picture below is still being read
-        with errors_translated(), opened(overlay.path, overlay.media_type, job.limits, copy) as source:
+        with errors_translated(), opened(overlay.path, overlay.media_type, limits, copy) as source:
             return load(source, Chain(), FORMATS["png"]).in_memory()
     except ServiceError as error:
         raise type(error)(f"The picture {reference}, which is to be laid over this one: {error.detail}") from error

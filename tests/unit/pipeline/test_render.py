@@ -12,7 +12,7 @@ from internal.pipeline.picture import Picture
 from internal.pipeline.render import restrict_libvips
 from internal.sandbox.port import Overlay
 from tests import pictures
-from tests.unit.pipeline.conftest import LIMITS, Maker, Renderer
+from tests.unit.pipeline.conftest import LIMITS, Made, Maker, Renderer
 
 MAKERS: dict[str, Callable[[], bytes]] = {
     "image/jpeg": lambda: pictures.photo_jpeg(320, 240),
@@ -319,6 +319,22 @@ def test_an_overlay_that_is_missing_or_broken_is_named(maker: Maker, tmp_path: P
         maker(pictures.jpeg(), chain)
     with pytest.raises(InvalidImage, match="0190a6b0"):
         maker(pictures.jpeg(), chain, overlays={chain.partition(":")[2]: Overlay(broken, "image/jpeg")})
+
+
+def test_overlays_count_against_the_most_pixels_of_a_picture(maker: Maker, tmp_path: Path) -> None:
+    """Each of them is held in memory."""
+    names = [f"0190a6b0-0000-7000-8000-00000000000{number}" for number in range(3)]
+    overlay = Overlay(tmp_path / "overlay", "image/png")
+    overlay.path.write_bytes(pictures.png(64, 48))
+    chain = "|".join(f"watermark:{name}" for name in names)
+
+    def made(max_pixels: int) -> Made:
+        limits = msgspec.structs.replace(LIMITS, max_pixels=max_pixels)
+        return maker(pictures.png(64, 48), chain, "image/png", overlays=dict.fromkeys(names, overlay), limits=limits)
+
+    assert made(4 * 64 * 48).rendered.result.width == 64
+    with pytest.raises(ImageTooLarge, match=f"{names[2]}.*are the most"):
+        made(4 * 64 * 48 - 1)
 
 
 def test_an_overlay_lies_upright_and_its_animation_stands_still(maker: Maker, tmp_path: Path) -> None:
