@@ -2,6 +2,8 @@
 
 import itertools
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -14,7 +16,7 @@ import psycopg
 
 from tests.e2e.deployment import IMAGES
 from tests.e2e.deployments import until_ready
-from tests.e2e.processes import Running, environment, running
+from tests.e2e.processes import PROJECT, Running, environment, running
 from tests.faults.checker import Verdict, check
 from tests.faults.evidence import Places
 from tests.faults.load import Load
@@ -58,6 +60,12 @@ class Cluster:
     def migrate(self, **settings: object) -> None:
         with running("migrate", self._log("migrate"), environment(**{**self._settings, **settings})) as process:
             assert process.wait() == 0, process.said()[-3000:]
+
+    def imagectl(self, *words: object) -> str:
+        """What an operator's command prints; it works on the database and the store of this cluster."""
+        command = [sys.executable, "-P", str(PROJECT / "cmd/imagectl/main.py"), *map(str, words)]
+        environ = environment(**self._settings)
+        return subprocess.run(command, env=environ, capture_output=True, timeout=60, text=True, check=False).stdout
 
     @property
     def place(self) -> tuple[str, int]:
