@@ -15,8 +15,8 @@ from bench.render import confine_libvips
 
 confine_libvips()  # before anything imports pyvips
 
-from bench.deployments import OPENERS, Deployment  # noqa: E402
-from bench.parts import chains, children, lanes, latency, memory, peers, uploads, worker  # noqa: E402
+from bench.deployments import OPENERS  # noqa: E402
+from bench.parts.every import ALONE, DEPLOYED, NAMED_ONLY, ONCE  # noqa: E402
 from bench.parts.scale import FULL, QUICK, Scale  # noqa: E402
 from bench.pictures import SMALL, TWELVE, TWO, picture  # noqa: E402
 from bench.programs import ProgramFailed  # noqa: E402
@@ -24,21 +24,6 @@ from bench.report import Report, Result, new_report, print_result, write  # noqa
 from bench.requests import RequestFailed  # noqa: E402
 from internal.logs import configure_logging  # noqa: E402
 from internal.settings import Logging  # noqa: E402
-
-ALONE: dict[str, Callable[[Scale], Result]] = {
-    "chains": chains.measure,
-    "peers": peers.measure,
-    "children": children.measure,
-}
-"""Parts that need nothing but the sandbox."""
-DEPLOYED: dict[str, Callable[[Deployment, Scale], Result]] = {
-    "worker": worker.measure,
-    "upload": uploads.measure,
-    "latency": latency.measure,
-    "lanes": lanes.measure,
-    "memory": memory.measure,
-}
-"""Parts that are measured in each deployment."""
 
 
 def main() -> None:
@@ -54,8 +39,9 @@ def main() -> None:
     try:
         for part in (name for name in ALONE if name in options.only):
             complete &= _kept(report, part, partial(ALONE[part], scale))
-        if parts := [name for name in DEPLOYED if name in options.only]:
-            for name in options.deployment:
+        asked = [name for name in DEPLOYED if name in options.only]
+        for number, name in enumerate(options.deployment):
+            if parts := [part for part in asked if number == 0 or part not in ONCE]:
                 complete &= _measure(name, parts, scale, report)
     except KeyboardInterrupt:
         sys.exit("stopped")
@@ -89,12 +75,14 @@ def _kept(report: Report, part: str, measure: Callable[[], Result]) -> bool:
 
 
 def _options() -> argparse.Namespace:
+    parts = [*ALONE, *DEPLOYED]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round of everything")
-    parser.add_argument("--only", action="append", choices=[*ALONE, *DEPLOYED], help="this part only; may be repeated")
+    unnamed = f"{', '.join(sorted(NAMED_ONLY))}: only when named, some six minutes a deployment"
+    parser.add_argument("--only", action="append", choices=parts, help=f"this part only; may be repeated; {unnamed}")
     parser.add_argument("--deployment", action="append", choices=[*OPENERS], help="this deployment only")
     options = parser.parse_args()
-    options.only = options.only or [*ALONE, *DEPLOYED]
+    options.only = options.only or [part for part in parts if part not in NAMED_ONLY]
     options.deployment = options.deployment or [*OPENERS]
     return options
 

@@ -5,26 +5,26 @@
 A thread for each upload in flight, each with its own connection. The clock starts when all are connected.
 """
 
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID
 
 from msgspec import Struct
 
+from bench.at_once import Do, at_once
 from bench.programs import give_outcome, taken_order
-from bench.requests import Connection, upload_request
+from bench.requests import ComeAgain, Connection, upload_request
 from bench.straight import Address, Straight, open_straight
 from internal.images.keys import original_key
 from internal.images.model import new_id
 
 
 class Api(Struct, frozen=True, tag="api"):
-    """The API on this port of 127.0.0.1."""
+    """The API on this port of 127.0.0.1. Who is told to come again does, as told, for `patience` seconds."""
 
     port: int
+    patience: float = 0.0
 
 
 class Upload(Struct, frozen=True):
@@ -44,74 +44,78 @@ class Order(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """How long all of it took, this program's own CPU time, and which images there are now."""
+    """How long all of it took, this program's own CPU time, and which images there are now.
+
+    `began` on the system's clock; `taken`: seconds of each upload from its first byte to its 201, with all its coming again;
+    `sent_away`: how many were told to come again, and came.
+    """
 
     seconds: float
     cpu_seconds: float
     bytes_sent: int
     images: list[UUID]
+    began: float
+    taken: list[float]
+    sent_away: int
 
 
-Put = Callable[[int], UUID]
-"""Do the upload of this number, on a connection of the thread's own."""
+class Put(Struct, frozen=True):
+    """An upload that was taken, and how often it had been told to come again."""
+
+    image: UUID
+    sent_away: int = 0
 
 
 def main() -> None:
-    give_outcome(_Run(taken_order(Order)).outcome())
+    give_outcome(_outcome(taken_order(Order)))
 
 
-class _Run:
-    def __init__(self, order: Order) -> None:
-        self._order = order
-        self._numbers = iter(range(order.count))
-        self._lock = threading.Lock()
-        self._barrier = threading.Barrier(order.at_once + 1)
-
-    def outcome(self) -> Outcome:
-        order = self._order
-        opened = self._opener()
-        with ThreadPoolExecutor(order.at_once) as threads:
-            working = [threads.submit(self._work, opened) for _ in range(order.at_once)]
-            self._barrier.wait(60)
-            began, cpu = time.perf_counter(), time.process_time()
-            images = [image for future in working for image in future.result()]
-            seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-        sizes = [upload.path.stat().st_size for upload in order.uploads]
-        return Outcome(seconds, cpu, sum(sizes[number % len(sizes)] for number in range(order.count)), images)
-
-    def _opener(self) -> Callable[[], Put]:
-        """What gives a thread its way to upload."""
-        target, uploads = self._order.target, self._order.uploads
-        if isinstance(target, Api):
-            port = target.port
-            requests = [upload_request(upload.path, upload.processing, port) for upload in uploads]
-            return lambda: _through_api(Connection(port), requests)
-        contents = [upload.path.read_bytes() for upload in uploads]
-        store = open_straight(target, connections=self._order.at_once)
-        return lambda: _straight(store, contents)
-
-    def _work(self, opened: Callable[[], Put]) -> list[UUID]:
-        put = opened()
-        self._barrier.wait(60)
-        images = []
-        while (number := self._next()) is not None:
-            images.append(put(number))
-        return images
-
-    def _next(self) -> int | None:
-        with self._lock:
-            return next(self._numbers, None)
+def _outcome(order: Order) -> Outcome:
+    done = at_once(order.at_once, order.count, _opener(order))
+    sizes = [upload.path.stat().st_size for upload in order.uploads]
+    puts = [put for _, put in done.each]
+    return Outcome(
+        seconds=done.seconds,
+        cpu_seconds=done.cpu_seconds,
+        bytes_sent=sum(sizes[number % len(sizes)] for number in range(order.count)),
+        images=[put.image for put in puts],
+        began=done.began,
+        taken=[seconds for seconds, _ in done.each],
+        sent_away=sum(put.sent_away > 0 for put in puts),
+    )
 
 
-def _through_api(connection: Connection, requests: list[bytes]) -> Put:
-    return lambda number: connection.upload(requests[number % len(requests)])
+def _opener(order: Order) -> Callable[[], Do[Put]]:
+    """What gives a thread its way to upload."""
+    target, uploads = order.target, order.uploads
+    if isinstance(target, Api):
+        requests = [upload_request(upload.path, upload.processing, target.port) for upload in uploads]
+        return lambda: _through_api(Connection(target.port), requests, target.patience)
+    contents = [upload.path.read_bytes() for upload in uploads]
+    store = open_straight(target, connections=order.at_once)
+    return lambda: _straight(store, contents)
 
 
-def _straight(store: Straight, contents: list[bytes]) -> Put:
-    def put(number: int) -> UUID:
+def _through_api(connection: Connection, requests: list[bytes], patience: float) -> Do[Put]:
+    def put(number: int) -> Put:
+        sent_away, until = 0, time.monotonic() + patience
+        while True:
+            try:
+                return Put(connection.upload(requests[number % len(requests)]), sent_away)
+            except ComeAgain as later:
+                if time.monotonic() + later.seconds > until:
+                    raise
+                sent_away += 1
+                time.sleep(later.seconds)
+
+    return put
+
+
+def _straight(store: Straight, contents: list[bytes]) -> Do[Put]:
+    def put(number: int) -> Put:
         image = new_id()
         store.put(original_key(image), contents[number % len(contents)])
-        return image
+        return Put(image)
 
     return put
 

@@ -121,9 +121,7 @@ class Minio(Struct, frozen=True, forbid_unknown_fields=True):
     bucket: Annotated[str, env("S3_BUCKET_NAME", "The bucket; migrate creates it.", min_length=3)]
     region: Annotated[str, env("S3_LOCATION", "The bucket's region.", min_length=1)]
     threads: Annotated[int, env("MINIO_THREADS", "Calls to the store at once in one process.", ge=1, le=256)]
-    connect_seconds: Annotated[
-        float, env("MINIO_CONNECT_SECONDS", "Longest wait for a connection to it, in seconds.", gt=0)
-    ]
+    connect_seconds: Annotated[float, env("MINIO_CONNECT_SECONDS", "Longest wait for a connection to it, in seconds.", gt=0)]
     timeout_seconds: Annotated[float, env("MINIO_TIMEOUT_SECONDS", "Longest wait for the store's next bytes, in seconds.", gt=0)]
 
 

@@ -22,6 +22,7 @@ FLAT_MEGABYTES = 16
 QUICKLY = 0.02
 MORE = {"MAX_UPLOAD_BYTES": str(2 * 10**8)}
 PROCESSES = ("api", "worker", "decoders")
+MIXED = [(SMALL, THUMBNAIL), (TWO, THUMBNAIL), (SMALL, WEB), (TWO, THUMBNAIL), (TWELVE, THUMBNAIL), (SMALL, THUMBNAIL)]
 
 
 def measure(deployment: Deployment, scale: Scale) -> Result:
@@ -44,8 +45,7 @@ def measure(deployment: Deployment, scale: Scale) -> Result:
 
 def _mixed(scale: Scale, api: Running, worker: Running, place: Place) -> tuple[list[list[str]], dict[str, list[int]]]:
     count = scale.count(PICTURES)
-    kinds = [(SMALL, THUMBNAIL), (TWO, THUMBNAIL), (SMALL, WEB), (TWO, THUMBNAIL), (TWELVE, THUMBNAIL), (SMALL, THUMBNAIL)]
-    uploads = [load.Upload(picture(size), rendering.processing) for size, rendering in kinds]
+    uploads = [load.Upload(picture(size), rendering.processing) for size, rendering in MIXED]
     time.sleep(SETTLE_SECONDS)
     with Sampler(groups_of(place, api=api, worker=worker)) as sampler:
         outcome = run("bench.load", load.Order(load.Api(api.port), uploads, count, AT_ONCE), load.Outcome)

@@ -59,15 +59,23 @@ def wait_until_queued(place: Place) -> None:
 
 def wait_until_finished(place: Place, images: list[UUID], within: float) -> list[float]:
     """When each of these images' renditions was finished, in seconds of the system's clock. Raises ProgramFailed."""
+    found = finished_within(place, images, within)
+    if len(found) < len(images):
+        raise ProgramFailed(f"{len(found)} of {len(images)} pictures were finished in {within:g} s")
+    if failed := [status for status, _ in found if status != "processed"]:
+        raise ProgramFailed(f"{len(failed)} pictures failed")
+    return sorted(moment for _, moment in found)
+
+
+def finished_within(place: Place, images: list[UUID], within: float) -> list[tuple[str, float]]:
+    """Status and moment of each rendition of these images that is finished: when all are, or after `within` seconds."""
     with psycopg.connect(place.conninfo, autocommit=True) as connection:
         deadline = time.monotonic() + within
         while len(found := connection.execute(TIMES_FINISHED, [images]).fetchall()) < len(images):
             if time.monotonic() > deadline:
-                raise ProgramFailed(f"{len(found)} of {len(images)} pictures were finished in {within:g} s")
+                break
             time.sleep(LOOK_SECONDS)
-    if failed := [status for status, _ in found if status != "processed"]:
-        raise ProgramFailed(f"{len(failed)} pictures failed")
-    return sorted(float(moment) for _, moment in found)
+    return [(str(status), float(moment)) for status, moment in found]
 
 
 def count_unfinished(place: Place, images: list[UUID]) -> int:

@@ -60,7 +60,7 @@ def measure(deployment: Deployment, scale: Scale) -> Result:
             served, bare = [], []
             for _ in scale.turns(ROW_SECONDS):
                 images = _upload(case, scale, api, place)
-                served.append(_served(images, place))
+                served.append(from_full_queue(images, place))
                 bare.append(_bare(case, images, place))
             rows.append(_row(case, served, bare))
             raw[case.name] = {"service": served, "bare": bare}
@@ -78,7 +78,8 @@ def _upload(case: Case, scale: Scale, api: Running, place: Place) -> list[UUID]:
     return outcome.images
 
 
-def _served(images: list[UUID], place: Place) -> Round:
+def from_full_queue(images: list[UUID], place: Place) -> Round:
+    """What a worker needs for these images, all of which are queued."""
     with starting_worker(place) as worker, Sampler(groups_of(place, worker=worker)) as sampler:
         finished = wait_until_finished(place, images, ROUND_SECONDS)
     spent = sampler.cpu_between(finished[0], finished[-1])

@@ -24,7 +24,8 @@ ADD_OUTGOING = """
 CLAIM_OUTGOING = """
     -- A claim only moves due_at: no lock is held while a message is sent, and a relay that dies gives its rows back.
     UPDATE outbox SET due_at = now() + %(lease)s * interval '1 s'
-     WHERE id IN (SELECT id FROM outbox WHERE due_at <= now() ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+     WHERE id = ANY (ARRAY (
+           SELECT id FROM outbox WHERE due_at <= now() ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
     RETURNING id, channel, type, key, body, headers
 """
 

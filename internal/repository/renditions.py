@@ -60,14 +60,14 @@ OVERDUE_RENDITIONS = """
     -- Not in a lane whose messages wait in the outbox as long: they are there, and an outage would make them many.
     UPDATE renditions r SET due_at = now()
       FROM images i
-     WHERE i.id = r.image_id AND r.id IN (
+     WHERE i.id = r.image_id AND r.id = ANY (ARRAY (
             SELECT id FROM renditions
              WHERE status = 'uploaded' AND due_at < now() - %(seconds)s * interval '1 s'
                AND lane <> ALL (ARRAY(
                    SELECT behind FROM unnest(ARRAY['fast', 'slow']) AS behind
-                    WHERE (SELECT created_at FROM outbox WHERE channel = behind ORDER BY id LIMIT 1)
+                    WHERE (SELECT min(created_at) FROM outbox WHERE channel = behind)
                           < now() - %(seconds)s * interval '1 s'))
-             ORDER BY due_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED)
+             ORDER BY due_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED))
     RETURNING r.image_id, r.id AS rendition_id, i.owner, r.name, r.lane, r.attempt, r.tries
 """
 

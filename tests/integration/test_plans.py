@@ -1,0 +1,243 @@
+"""Every named statement finds its rows by an index, as PostgreSQL plans it for a service that has worked for long.
+
+Looked at as it is planned at first, for its values, and as what PostgreSQL settles on when it has run the prepared statement some
+times. No plan may read a large table from end to end. Statements are found in the packages: a new one is looked at without
+anybody's doing, unless it is an exception below.
+"""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, LiteralString, cast
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Composable, Literal
+from psycopg.types.json import Jsonb
+
+import internal.queue
+import internal.repository
+from bench.filling import fill
+from internal.images.keys import RESULT_KEY, attempt_keys
+from internal.repository.migrations import migrate
+from internal.settings import load_settings
+from tests.services.databases import own_database
+from tests.services.kinds import PostgresService
+
+IMAGES, EACH = 8_000, 2
+
+SETTLED_AFTER = 8
+"""PostgreSQL plans a prepared statement five times for its values; then it may take one plan for all."""
+
+STATEMENT = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM)\b")
+PLACE = re.compile(r"%\((\w+)\)s")
+
+FRAGMENTS = {"DERIVE_STATUS", "CONCLUDE", "RECORD_HAPPENED", "KEPT_LETTERS", "REFERRED"}
+"""Parts of statements, looked at in each that continues them."""
+
+NO_TABLE_OF_OURS = {"ANSWER", "CHECK_SCHEMA"}
+"""They ask whether the server answers, and its catalogue for our columns."""
+
+READS_ALL = {
+    "TAKE_MEASURES": "counts what waits, in tables and parts of tables that are short while the service keeps up",
+    "COUNT": "the metrics' lag: how many messages are in the queue, all of one channel's",
+}
+"""Statements that may read a table from end to end, and why: only those in COUNTED."""
+
+COUNTED = {"outbox", "queue_messages", "unreferenced_objects", "dead_letters"}
+
+LARGE = {"images", "renditions", "events", "idempotency_keys"} | COUNTED
+
+OWN_PLANS = {
+    "CASCADE": "DELETE FROM ONLY renditions WHERE image_id = %(image_id)s",
+}
+"""What PostgreSQL runs by itself: a deleted image takes its renditions with it."""
+
+TEXTS = (
+    *("code", "content_type", "detail", "dominant_colour", "fingerprint", "filename", "key", "lane", "media_type", "name"),
+    *("notifications", "original_key", "pipeline", "processing", "rendition", "route", "sha256", "source", "thumbhash", "type"),
+    *("event_type", "completed", "failed"),
+)
+VALUES: dict[str, Any] = {
+    **dict.fromkeys(("id", "image_id", "event_id", "final_id", "holder", "after", "after_id"), uuid4()),
+    **{name: [uuid4()] for name in ("ids", "images")},
+    **dict.fromkeys(("after_time", "created_after", "created_before"), datetime(2026, 11, 1, tzinfo=UTC)),
+    **dict.fromkeys(("attempt", "attempts", "frames", "given_back", "height", "max_attempts", "size", "width"), 1),
+    **dict.fromkeys(("delay", "grace", "intent", "lease", "older", "seconds"), 60.0),
+    **dict.fromkeys(("alternatives", "event_data", "headers", "metadata", "renditions", "tasks"), Jsonb([])),
+    **dict.fromkeys(("announce", "has_alpha"), True),
+    **dict.fromkeys(("answer", "body"), b"{}"),
+    **dict.fromkeys(TEXTS, "text"),
+    "before": 150,
+    "channel": "fast",
+    "data": [Jsonb({})],
+    "keys": attempt_keys(RESULT_KEY % (uuid4(), uuid4(), 1)),
+    "limit": 20,  # as small beside these tables as a batch is beside a service's
+    "owner": "anonymous",
+    "owners": ["anonymous"],
+    "result_key": RESULT_KEY,
+    "status": "uploaded",
+    "types": ["image.uploaded"],
+}
+"""What a statement is given under these names, where THEIR_OWN says nothing else."""
+
+BY_NUMBER = ("FIND_LETTER", "REMOVE_LETTERS", "DROP_PUBLISHED", "POSTPONE_OUTGOING", "RENEW", "FINISH", "FREE")
+NUMBERED = {"id": 1, "ids": [1, 2]}
+PAGE: dict[str, Any] = dict.fromkeys(("after_time", "after_id", "status", "created_after", "created_before"))
+THEIR_OWN: dict[str, list[dict[str, Any]]] = {
+    **{name: [NUMBERED] for name in BY_NUMBER},
+    "PAGE_OF_IMAGES": [
+        PAGE,
+        {**PAGE, "status": "processing"},
+        {**PAGE, "after_time": VALUES["after_time"], "after_id": uuid4()},
+        {**PAGE, "created_before": VALUES["created_before"]},
+    ],
+    "PAGE_OF_LETTERS": [{"before": None, "code": None}, {}],
+    "PAGE_OF_REFERENCES": [{"after": None}, {}],
+    "RETRY_RENDITIONS": [{"name": None}, {}],
+    "PURGE_KEYS": [{"seconds": 86_400.0}],
+}
+"""A dictionary for each way of calling."""
+
+FILL_WAITING = (
+    # One picture in a hundred waits or is under way; some of it overdue or abandoned, most of it not.
+    """
+    WITH taken AS (SELECT id, row_number() OVER () AS number FROM renditions WHERE status = 'processed' AND random() < 0.01)
+    UPDATE renditions SET status = CASE WHEN number % 2 = 0 THEN 'uploaded' ELSE 'processing' END,
+                          due_at = now() - number % 70 * interval '1 s',
+                          lease_until = now() + (number % 60 - 3) * interval '0.1 s'
+      FROM taken WHERE renditions.id = taken.id
+    """,
+    "UPDATE images SET status = 'processing' WHERE id IN (SELECT image_id FROM renditions WHERE status = 'processing')",
+    """
+    INSERT INTO outbox (channel, type, key, body, due_at)
+    SELECT 'fast', 'process_image', 'key', '{}', now() + (number % 50 - 2) * interval '1 s'
+      FROM generate_series(1, 20000) AS number
+    """,
+    """
+    INSERT INTO queue_messages (channel, type, key, body, lease_until)
+    SELECT CASE WHEN number % 20 = 0 THEN 'slow' ELSE 'fast' END, 'process_image', 'key', '{}',
+           CASE WHEN number % 100 = 0 THEN now() + interval '10 s' ELSE '-infinity' END FROM generate_series(1, 10000) AS number
+    """,
+    """
+    INSERT INTO unreferenced_objects (key, deadline)
+    SELECT 'originals/' || number, now() + (number % 600) * interval '1 s' FROM generate_series(1, 10000) AS number
+    """,
+    """
+    INSERT INTO dead_letters (image_id, rendition, code, detail, source, attempts, body)
+    SELECT gen_random_uuid(), 'default', 'unavailable', 'It went away.', 'queue_messages/1', 5, '{}'
+      FROM generate_series(1, 10000)
+    """,
+    """
+    INSERT INTO idempotency_keys (owner, route, key, lease_until, holder, created_at)
+    SELECT 'anonymous', 'POST /images', 'waiting-' || number, now(), gen_random_uuid(), now() - number * interval '5 s'
+      FROM generate_series(1, 20000) AS number
+    """,
+    "ANALYZE",
+)
+
+
+def statements() -> dict[str, LiteralString]:
+    """Every text in the packages that holds an SQL statement, by its name."""
+    found: dict[str, LiteralString] = {}
+    for package in (internal.repository, internal.queue):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            for name, value in vars(importlib.import_module(module.name)).items():
+                if name.isupper() and isinstance(value, str) and STATEMENT.search(value):
+                    assert found.setdefault(name, value) == value, f"two statements are called {name}"
+    return found
+
+
+PLANNED = {name: text for name, text in statements().items() if name not in FRAGMENTS | NO_TABLE_OF_OURS} | OWN_PLANS
+
+
+@pytest.fixture(scope="module")
+def filled(postgres: PostgresService) -> Iterator[psycopg.Connection]:
+    """A connection to a database with many rows, most of them of pictures that are done with."""
+    with own_database(postgres) as own:
+        values = {"HOST": own.host, "PORT": str(own.port), "USER": own.user, "PASSWORD": own.password, "NAME": own.database}
+        migrate(load_settings({f"DB_{name}": value for name, value in values.items()}).database)
+        fill(own.conninfo, IMAGES, each=EACH)
+        with psycopg.connect(own.conninfo, autocommit=True) as connection:
+            for statement in FILL_WAITING:
+                connection.execute(statement.encode())
+            yield connection
+
+
+@pytest.mark.parametrize("name", sorted(PLANNED))
+def test_a_statement_uses_its_indexes(name: str, filled: psycopg.Connection) -> None:
+    allowed = COUNTED if name in READS_ALL else set()
+
+    read = {
+        f"{table} {when} for {own}" for own, when, plan in plans(name, filled) for table in read_whole(plan) & LARGE - allowed
+    }
+
+    assert read == set()
+
+
+def test_a_further_page_of_images_begins_at_its_place(filled: psycopg.Connection) -> None:
+    values = {**VALUES, **PAGE, "after_time": VALUES["after_time"], "after_id": uuid4()}
+
+    plan = settled(filled, PLANNED["PAGE_OF_IMAGES"], values)
+
+    assert any("ROW(created_at, id) < " in condition for condition in index_conditions(plan))
+
+
+def test_every_exception_is_a_statement() -> None:
+    assert FRAGMENTS | NO_TABLE_OF_OURS | READS_ALL.keys() | THEIR_OWN.keys() <= statements().keys()
+
+
+def test_a_plan_without_an_index_is_seen(filled: psycopg.Connection) -> None:
+    plan = at_first(filled, "SELECT count(*) FROM renditions r JOIN images i ON i.id = r.image_id WHERE r.size = 1", {})
+
+    assert "renditions" in read_whole(plan)
+
+
+def plans(name: str, connection: psycopg.Connection) -> Iterator[tuple[dict[str, Any], str, dict[str, Any]]]:
+    """For each way of calling: the values of its own, when it was planned, and how."""
+    for own in THEIR_OWN.get(name, [{}]):
+        values = {**VALUES, **own}
+        yield own, "at first", at_first(connection, PLANNED[name], values)
+        yield own, "later", settled(connection, PLANNED[name], values)
+
+
+def at_first(connection: psycopg.Connection, text: LiteralString, values: dict[str, Any]) -> dict[str, Any]:
+    return explained(connection, SQL(text), {name: values[name] for name in PLACE.findall(text)})
+
+
+def settled(connection: psycopg.Connection, text: LiteralString, values: dict[str, Any]) -> dict[str, Any]:
+    """The plan of the prepared statement after SETTLED_AFTER runs, of which EXPLAIN does all but the last step."""
+    names = list(dict.fromkeys(PLACE.findall(text)))
+    numbered = PLACE.sub(lambda place: f"${names.index(place[1]) + 1}", text)
+    given = SQL("({})").format(SQL(", ").join(Literal(values[name]) for name in names)) if names else SQL("")
+    connection.execute(f"PREPARE looked_at AS {numbered}".encode())
+    try:
+        for _ in range(SETTLED_AFTER):
+            plan = explained(connection, SQL("EXECUTE looked_at") + given)
+    finally:
+        connection.execute("DEALLOCATE looked_at")
+    return plan
+
+
+def explained(connection: psycopg.Connection, statement: Composable, values: dict[str, Any] | None = None) -> dict[str, Any]:
+    row = connection.execute(SQL("EXPLAIN (FORMAT JSON) ") + statement, values).fetchone()
+    assert row is not None
+    return cast("dict[str, Any]", row[0][0]["Plan"])
+
+
+def read_whole(plan: dict[str, Any]) -> set[str]:
+    """The tables that a plan reads from end to end, also in the order of an index in which it looks for nothing."""
+    whole = plan["Node Type"] == "Seq Scan" or (
+        plan["Node Type"] == "Index Scan" and {"Index Cond", "Filter"} & plan.keys() == {"Filter"}
+    )
+    own = {plan["Relation Name"]} if whole else set()
+    return own.union(*(read_whole(part) for part in plan.get("Plans", ())))
+
+
+def index_conditions(plan: dict[str, Any]) -> Iterator[str]:
+    yield plan.get("Index Cond", "")
+    for part in plan.get("Plans", ()):
+        yield from index_conditions(part)
