@@ -20,8 +20,9 @@ from bench import full_stack
 from bench.sampler import Group
 from bench.servers import durability, listening_group, postgres_group
 from bench.straight import Address, BucketAddress, FolderAddress
+from internal.configuration import load_settings
 from internal.repository.migrations import migrate
-from internal.settings import PROJECT, Settings, every_setting, load_settings
+from internal.settings import PROJECT, Settings, every_setting
 from internal.standalone.postgres import embedded_postgres
 from tests.services import run
 from tests.services.kinds import KafkaService, PostgresService, S3Service

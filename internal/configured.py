@@ -1,8 +1,9 @@
 """The pipelines of the configuration, checked before anything starts."""
 
+from internal.configuration import SettingsError
 from internal.errors import InvalidProcessing
 from internal.pipeline.grammar import Grammar
-from internal.settings import Settings, SettingsError
+from internal.settings import Settings
 
 
 def configured_grammar(settings: Settings) -> Grammar:

@@ -10,8 +10,9 @@ from typing import Any
 
 import uvloop
 
+from internal.configuration import SettingsError, load_settings
 from internal.configured import configured_grammar
-from internal.settings import Settings, SettingsError, load_settings
+from internal.settings import Settings
 
 SAME_SIGNAL_SECONDS = 1.0
 

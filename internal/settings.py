@@ -1,25 +1,16 @@
-"""Every setting: its name, its default's place, its limits and its environment variable, read once and frozen.
+"""Every setting: its name, its limits and its environment variable. configuration.py reads them.
 
-Order, later wins: `config/default.yaml`, the profile's file (`APP_PROFILE=standalone` reads `config/standalone.yaml`),
-`config/local.yaml` when it is there, then the environment. A value that does not fit stops the start with a sentence that names
-the variable. A field's `env` is its variable; the YAML path is section and field. The README's table and .env.example are held to
-these structs by tests/unit/test_settings.py.
+A field's `env` is its variable; the YAML path is section and field. The README's table and .env.example are held to these structs
+by tests/unit/test_settings.py.
 """
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-import msgspec
-import yaml
 from msgspec import Meta, Struct
 
 PROJECT = Path(__file__).resolve().parent.parent
-
-
-class SettingsError(Exception):
-    """The configuration can't be used; the message names the variable or the file."""
 
 
 def env(name: str, description: str, **limits: Any) -> Meta:
@@ -245,57 +236,3 @@ def every_setting() -> Iterator[Setting]:
         for name, hint in get_type_hints(struct, include_extras=True).items():
             plain, meta = get_args(hint)[0], next(extra for extra in get_args(hint)[1:] if isinstance(extra, Meta))
             yield Setting(section, name, (meta.extra or {})["env"], meta.description or "", plain)
-
-
-def load_settings(environment: Mapping[str, str] = os.environ, folder: Path = PROJECT / "config") -> Settings:
-    """Read files and environment; raise SettingsError, which names the file or the variable, when they can't be used."""
-    profile = environment.get("APP_PROFILE", "")
-    files = ["default.yaml", *([f"{profile}.yaml"] if profile else [])]
-    merged: dict[str, dict[str, Any]] = {}
-    for file in [*files, "local.yaml"]:
-        _merge(merged, _read(folder / file, required=file in files))
-    for setting in every_setting():
-        if (text := environment.get(setting.variable)) is not None:
-            merged.setdefault(setting.section, {})[setting.name] = _from_text(text, setting)
-    return _convert(merged)
-
-
-def _read(path: Path, *, required: bool) -> dict[str, Any]:
-    if not required and not path.exists():
-        return {}
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path.name} can't be read: {error}") from error
-    if not isinstance(content, dict) or not all(isinstance(section, dict) for section in content.values()):
-        raise SettingsError(f"{path.name}: expected sections of settings")
-    return content
-
-
-def _merge(into: dict[str, dict[str, Any]], more: dict[str, Any]) -> None:
-    for section, values in more.items():
-        into.setdefault(section, {}).update(values)
-
-
-def _from_text(text: str, setting: Setting) -> Any:
-    if setting.type in (int, float, str):
-        return text
-    if setting.type is bool and text.lower() in ("yes", "on", "no", "off"):
-        return text.lower() in ("yes", "on")
-    if setting.type == dict[str, str]:
-        try:
-            return msgspec.json.decode(text, type=dict[str, str])
-        except msgspec.MsgspecError as error:
-            raise SettingsError(f"{setting.variable} ({setting.path}): expected a JSON object of texts") from error
-    return text
-
-
-def _convert(values: dict[str, dict[str, Any]]) -> Settings:
-    try:
-        return msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        path = path.strip("`.")
-        setting = next((known for known in every_setting() if path.split("[")[0] == known.path), None)
-        where = f"{setting.variable} ({setting.path})" if setting else f"configuration {path or 'files'}"
-        raise SettingsError(f"{where}: {message}") from error

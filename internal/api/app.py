@@ -13,8 +13,9 @@ from internal.api.health import health_handlers
 from internal.api.metrics import metrics_handler
 from internal.api.problems import HANDLERS
 from internal.api.schemas import PREFIX
+from internal.configuration import load_settings
 from internal.logs import configure_logging
-from internal.settings import Settings, load_settings
+from internal.settings import Settings
 from internal.wiring import open_api
 
 ROUTES = [

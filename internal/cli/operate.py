@@ -10,10 +10,11 @@ import psycopg
 from msgspec.structs import replace
 
 from internal.cli.errors import Unreachable, UsageError
+from internal.configuration import SettingsError, load_settings
 from internal.errors import DatabaseUnavailable, StoreUnavailable, Unavailable
 from internal.logs import configure_logging
 from internal.repository.pool import connection_string
-from internal.settings import Settings, SettingsError, load_settings
+from internal.settings import Settings
 from internal.standalone.found import running_standalone
 
 SETTINGS = "It is set as the service's is (DB_HOST, …); APP_PROFILE=standalone finds that of `make run`."

@@ -11,6 +11,7 @@ import psycopg
 from aiokafka.admin import AIOKafkaAdminClient
 from msgspec.structs import replace
 
+from internal.configuration import load_settings
 from internal.queue.kafka import create_topics, open_kafka_queue
 from internal.queue.kafka_topics import has_controller
 from internal.queue.port import Queue
@@ -19,7 +20,7 @@ from internal.repository.listener import open_listener
 from internal.repository.migrations import migrate
 from internal.repository.pool import connection_string, open_pool
 from internal.repository.queue_messages import NOTIFICATIONS
-from internal.settings import Kafka, load_settings
+from internal.settings import Kafka
 
 SETTINGS = load_settings({})
 PATIENT_SECONDS = 20.0

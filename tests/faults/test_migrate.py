@@ -8,8 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from internal.configuration import load_settings
 from internal.repository.migrations import migrate, roll_back
-from internal.settings import Database, load_settings
+from internal.settings import Database
 from tests.e2e.deployments import database_settings
 from tests.e2e.processes import environment, running
 from tests.services import run

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from internal import wiring
+from internal.configuration import load_settings
 from internal.errors import ServiceError
 from internal.images.inspect import Inspection
 from internal.sandbox.pool import DecoderPool, open_pool
 from internal.sandbox.port import RenderJob
-from internal.settings import PROJECT, Settings, load_settings
+from internal.settings import PROJECT, Settings
 from tests import pictures
 from tests.hostile.cases import MADE, NO_PICTURES, PICTURES, TAKEN, Hostile
 from tests.hostile.files import PHP

@@ -6,13 +6,14 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from internal.configuration import load_settings
 from internal.images.dead_letters import BATCH, Replay, every_letter, replay
 from internal.images.model import DeadLetter, Lane, Status
 from internal.images.renditions import retry_failed
 from internal.images.sweep import requeue_abandoned
 from internal.images.tasks import task_message
 from internal.queue.port import Channel, Delivery, Message
-from internal.settings import Database, load_settings
+from internal.settings import Database
 from internal.wiring import open_repository
 from internal.worker.dispatch import dispatch, find_handlers
 from tests import pictures

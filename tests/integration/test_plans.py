@@ -21,9 +21,9 @@ from psycopg.types.json import Jsonb
 import internal.queue
 import internal.repository
 from bench.filling import fill
+from internal.configuration import load_settings
 from internal.images.keys import RESULT_KEY, attempt_keys
 from internal.repository.migrations import migrate
-from internal.settings import load_settings
 from tests.services.databases import own_database
 from tests.services.kinds import PostgresService
 

@@ -6,6 +6,7 @@ from minio import Minio
 from msgspec import Raw, Struct, structs
 
 from internal import settings
+from internal.configuration import load_settings
 
 Source: TypeAlias = Literal["environment", "testcontainers", "wheels"]
 
@@ -39,7 +40,7 @@ class S3Service(Struct, frozen=True):
     def settings(self, bucket: str) -> settings.Minio:
         """For the adapter under test."""
         given = {"host": self.host, "port": self.port, "access_key": self.access_key, "secret_key": self.secret_key}
-        return structs.replace(settings.load_settings({}).minio, **given, secure=self.secure, bucket=bucket)
+        return structs.replace(load_settings({}).minio, **given, secure=self.secure, bucket=bucket)
 
     def client(self) -> Minio:
         """To look at the server behind the back of what is tested."""

@@ -14,9 +14,10 @@ from typing import Any, Literal, get_args, get_origin
 
 from internal.api.openapi.guide import failure_table
 from internal.api.problems import CODE_OF_STATUS, RETRY_LATER, STATUS
+from internal.configuration import load_settings
 from internal.errors import ClientGone, ServiceError
 from internal.pipeline.grammar import Grammar
-from internal.settings import PROJECT, Setting, every_setting, load_settings
+from internal.settings import PROJECT, Setting, every_setting
 
 README = PROJECT / "README.md"
 BLOCK = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)

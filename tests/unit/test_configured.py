@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from internal.configuration import SettingsError, load_settings
 from internal.configured import configured_grammar
-from internal.settings import SettingsError, load_settings
 from tests.e2e.processes import PROJECT, environment
 
 

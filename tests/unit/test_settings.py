@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from internal.settings import PROJECT, SettingsError, every_setting, load_settings
+from internal.configuration import SettingsError, load_settings
+from internal.settings import PROJECT, every_setting
 
 
 def test_the_environment_overrides_the_files() -> None:
