@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,11 +58,14 @@ class Running:
 
 
 @contextmanager
-def running(program: str, log: Path, environ: Mapping[str, str]) -> Iterator[Running]:
-    """`cmd/{program}/main.py`. At the end it is asked to end, and its whole family is ended if it does not."""
+def running(program: str, log: Path, environ: Mapping[str, str], command: Sequence[str] = ()) -> Iterator[Running]:
+    """`cmd/{program}/main.py`. At the end it is asked to end, and its whole family is ended if it does not.
+
+    `command`: one that becomes the program after it has done something.
+    """
     with log.open("ab") as output:
         popen = subprocess.Popen(
-            [sys.executable, "-P", str(PROJECT / f"cmd/{program}/main.py")],
+            [*command, sys.executable, "-P", str(PROJECT / f"cmd/{program}/main.py")],
             cwd=PROJECT,
             env=dict(environ),
             stdout=output,

@@ -4,7 +4,7 @@ import itertools
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -74,9 +74,12 @@ class Cluster:
         return parts.hostname or "", parts.port or 80
 
     @contextmanager
-    def api(self, *, ready: bool = True, **settings: object) -> Iterator[Running]:
-        """One more API; while it is in `addresses` the load goes to it too. With `ready=False` it may die as soon as it likes."""
-        with self._process("api", "SERVER_PORT", settings, ready=ready) as (process, http):
+    def api(self, *, ready: bool = True, command: Sequence[str] = (), **settings: object) -> Iterator[Running]:
+        """One more API; while it is in `addresses` the load goes to it too. With `ready=False` it may die as soon as it likes.
+
+        `command` becomes the API after it has done something.
+        """
+        with self._process("api", "SERVER_PORT", settings, command, ready=ready) as (process, http):
             address = str(http.base_url)
             self.addresses.append(address)
             try:
@@ -85,19 +88,19 @@ class Cluster:
                 self.addresses.remove(address)
 
     @contextmanager
-    def worker(self, *, ready: bool = True, **settings: object) -> Iterator[Running]:
-        """One more worker; the same of `ready`."""
-        with self._process("worker", "WORKER_PORT", settings, ready=ready) as (process, _):
+    def worker(self, *, ready: bool = True, command: Sequence[str] = (), **settings: object) -> Iterator[Running]:
+        """One more worker; the same of `ready` and of `command`."""
+        with self._process("worker", "WORKER_PORT", settings, command, ready=ready) as (process, _):
             yield process
 
     @contextmanager
     def _process(
-        self, program: str, port: str, settings: dict[str, object], *, ready: bool = True
+        self, program: str, port: str, settings: dict[str, object], command: Sequence[str], *, ready: bool
     ) -> Iterator[tuple[Running, httpx.Client]]:
         given = {**self._settings, port: free_port(), **settings}
         with ExitStack() as stack:
             http = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{given[port]}", timeout=40, trust_env=False))
-            process = stack.enter_context(running(program, self._log(program), environment(**given)))
+            process = stack.enter_context(running(program, self._log(program), environment(**given), command))
             stack.callback(process.signal, signal.SIGCONT)  # whoever stands still can't end
             if ready:
                 until_ready(http, process)

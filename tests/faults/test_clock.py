@@ -16,7 +16,7 @@ from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load
 from tests.services.waiting import wait_until
 
-UPLOADS = 60 if LONG else 24
+UPLOADS = 60 if LONG else 14
 SLOTS = 2
 OFF = {"folder": timedelta(hours=1), "stack": timedelta(minutes=10)}
 """S3 refuses whoever is more than a quarter of an hour off: such a worker waits, as in any outage of its store."""

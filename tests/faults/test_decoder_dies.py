@@ -16,7 +16,7 @@ from tests.faults.load import Load
 from tests.services.waiting import wait_until
 
 TRIES = 3
-NEIGHBOURS = 50 if LONG else 10
+NEIGHBOURS = 50 if LONG else 6
 BLUR = "blur:100"
 """Takes a decoder a fifth of a second, all of it CPU time, so that some are beside a poison when it dies."""
 OUTCOME = """
@@ -48,11 +48,14 @@ KILLED = [
 ]
 AT_ITS_WALLS = [
     Poison(840, None, "decoder_timeout", "1 seconds of CPU time"),
-    Poison(850, signal.SIGSTOP, "decoder_timeout", "more than 4 seconds."),
     Poison(9000, None, "decoder_out_of_memory", "more memory", huge=True),
 ]
-WALLS = {"SANDBOX_CPU_SECONDS": 1, "SANDBOX_WALL_SECONDS": 4, "SANDBOX_MEMORY_BYTES": 2**28}
-KINDS: dict[str, tuple[dict[str, Any], list[Poison]]] = {"killed": ({}, KILLED), "at-its-walls": (WALLS, AT_ITS_WALLS)}
+HANGING = [Poison(850, signal.SIGSTOP, "decoder_timeout", "more than 4 seconds.")]
+KINDS: dict[str, tuple[dict[str, Any], list[Poison]]] = {
+    "killed": ({}, KILLED),
+    "at-its-walls": ({"SANDBOX_CPU_SECONDS": 1, "SANDBOX_MEMORY_BYTES": 2**28}, AT_ITS_WALLS),
+    "hanging": ({"SANDBOX_WALL_SECONDS": 4}, HANGING),
+}
 CASES = (
     [("folder", "at-its-walls"), ("stack", "killed")] if not LONG else [(name, kind) for name in DEPLOYMENTS for kind in KINDS]
 )

@@ -20,15 +20,15 @@ from tests.faults.load import Load, Sent
 from tests.services.waiting import wait_until
 
 POLL_SECONDS = 30 if LONG else 1
-HELD_SECONDS = POLL_SECONDS + 8.0
-"""A poll interval, and until the group has learnt that it is over; four leases of a message of the queue in PostgreSQL."""
+HELD_SECONDS = POLL_SECONDS + 6.0
+"""A poll interval, and until the group has learnt that it is over; three leases of a message of the queue in PostgreSQL."""
 SETTINGS: dict[str, Any] = {
     "KAFKA_POLL_SECONDS": POLL_SECONDS,
     "QUEUE_VISIBILITY_SECONDS": 2,
     "WORKER_OVERDUE_SECONDS": 600,
     "WORKER_FAST_SLOTS": 1,
 }
-LONG_ONE = {"long": "|".join(["blur:100"] * 10), "next": "resize:64x64"}
+LONG_ONE = {"long": "|".join(["blur:100"] * 6), "next": "resize:64x64"}
 """Whoever is given the message a second time finds one rendition to do."""
 BEGUN = "SELECT count(*) FROM renditions WHERE image_id = %s AND attempt > 0"
 

@@ -14,7 +14,7 @@ from tests.faults.load import Load
 from tests.services.waiting import wait_until
 
 ROUNDS = 3 if LONG else 1
-PER_SECOND = 5.0
+PER_SECOND = 4.0
 MORE_THAN_ENOUGH = 100_000
 LEASE: dict[str, Any] = {"WORKER_LEASE_SECONDS": 6}
 """Longer than a machine that starts four workers at once may keep one of them waiting."""

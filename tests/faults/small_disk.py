@@ -1,0 +1,70 @@
+"""A disk of a few megabytes that a test fills, or makes read-only, while programs use it.
+
+It is a tmpfs in a mount namespace of its own, held by a process that does nothing else: no privileges are needed where the system
+lets everybody have namespaces. Programs of the test enter it; the test itself looks in by way of /proc.
+"""
+
+import errno
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.processes import PROJECT
+
+NEW = ["unshare", "--user", "--map-root-user", "--mount"]
+MOUNT = 'mount -t tmpfs -o size="$1" small-disk "$2" && echo mounted && exec cat'  # until its stdin ends
+BLOCK = 4096
+
+
+class SmallDisk:
+    """`folder` is the disk for those who are started with `command` before their own."""
+
+    def __init__(self, folder: Path, holder: int) -> None:
+        self.folder = folder
+        self.command = ["nsenter", f"--target={holder}", "--user", "--mount", "--preserve-credentials", f"--wd={PROJECT}"]
+        self.seen = Path(f"/proc/{holder}/root", *folder.parts[1:])
+
+    def fill(self) -> None:
+        """To the last byte."""
+        with (self.seen / "filler").open("ab", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(BLOCK))
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+
+    def make_room(self) -> None:
+        (self.seen / "filler").unlink()
+
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """While the block runs; files that are open stay as they are."""
+        self._run("mount", "--bind", str(self.folder), str(self.folder))
+        try:
+            self._run("mount", "-o", "remount,bind,ro", str(self.folder))
+            yield
+        finally:
+            self._run("umount", "--lazy", str(self.folder))
+
+    def _run(self, *command: str) -> None:
+        subprocess.run([*self.command, *command], check=True)
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[SmallDisk]:
+    """Skips the test where there are no namespaces for everybody; nothing is left of the disk afterwards."""
+    folder.mkdir()
+    shell = ["sh", "-c", MOUNT, "sh", f"{megabytes}m", str(folder)]
+    if not (shutil.which("unshare") and shutil.which("nsenter")):
+        pytest.skip("a small disk needs unshare and nsenter")
+    with subprocess.Popen([*NEW, *shell], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as holder:
+        assert holder.stdout is not None  # leaving closes its stdin, which ends it
+        said = holder.stdout.readline().decode().strip()
+        if said != "mounted":
+            pytest.skip(f"no small disk: {said}")
+        yield SmallDisk(folder, holder.pid)
