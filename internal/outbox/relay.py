@@ -64,16 +64,31 @@ class Relay:
                         await woken.wait()
 
     async def drain(self) -> None:
-        """Publish what is due, batch after batch, until nothing is due or the queue takes nothing."""
-        while rows := await self._outbox.claim(limit=BATCH, lease_seconds=LEASE_SECONDS):
-            outcomes = await asyncio.gather(*(self._publish(row) for row in rows))
-            reach("after-publish")
-            await self._outbox.published(_those(rows, outcomes, _Outcome.PUBLISHED))
-            if kept := _those(rows, outcomes, _Outcome.KEPT):  # one row that can't be published doesn't hold up the others
-                await self._outbox.postpone(kept, seconds=RETRY_SECONDS)
-                log.warning("relay.not_published", count=len(kept))
-            if len(kept) == len(rows):
-                return
+        """Publish what is due, batch after batch, until nothing is due or the queue takes nothing.
+
+        Cancelled, it ends its batch first: what it has claimed nobody else would send until the lease runs out.
+        """
+        more = True
+        while more:
+            batch = asyncio.ensure_future(self._send_batch())
+            try:
+                more = await asyncio.shield(batch)
+            except asyncio.CancelledError:
+                await asyncio.gather(batch, return_exceptions=True)
+                raise
+
+    async def _send_batch(self) -> bool:
+        """Whether to go on: there was something, and the queue took some of it."""
+        rows = await self._outbox.claim(limit=BATCH, lease_seconds=LEASE_SECONDS)
+        if not rows:
+            return False
+        outcomes = await asyncio.gather(*(self._publish(row) for row in rows))
+        reach("after-publish")
+        await self._outbox.published(_those(rows, outcomes, _Outcome.PUBLISHED))
+        if kept := _those(rows, outcomes, _Outcome.KEPT):  # one row that can't be published doesn't hold up the others
+            await self._outbox.postpone(kept, seconds=RETRY_SECONDS)
+            log.warning("relay.not_published", count=len(kept))
+        return len(kept) < len(rows)
 
     async def _publish(self, row: Outgoing) -> _Outcome:
         try:

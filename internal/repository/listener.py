@@ -14,6 +14,8 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
+from internal.repository.connection import BoundedConnection
+
 log = structlog.get_logger(__name__)
 
 RECONNECT_SECONDS = 1.0
@@ -46,7 +48,7 @@ class Listener:
         """Listen until cancelled; reconnects by itself."""
         while True:
             try:
-                async with await AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
+                async with await BoundedConnection.connect(self._conninfo, autocommit=True) as connection:
                     await self._listen(connection)
             except (psycopg.Error, OSError) as error:
                 log.warning("listener.disconnected", error=type(error).__name__)

@@ -17,10 +17,11 @@ from psycopg_pool import AsyncConnectionPool
 
 from internal.breaker import Breaker
 from internal.errors import DatabaseUnavailable
+from internal.repository.connection import BoundedConnection
 from internal.settings import Database
 
 
-class Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
+class Pool(AsyncConnectionPool[BoundedConnection[DictRow]]):
     """The process's connections; with a `breaker`, a database that is down is left alone for a while (G6)."""
 
     breaker: Breaker | None = None
@@ -107,7 +108,9 @@ def translated() -> Iterator[None]:
 
 
 def connection_string(settings: Database, **more: Any) -> str:
-    """The libpq connection string. Statements and idle transactions end by themselves after DB_TIMEOUT_SECONDS."""
+    """The libpq connection string. The server ends a statement after DB_TIMEOUT_SECONDS, and a transaction that idles after four
+    times that; a server that is not heard of for twice that is given up: two statements may wait for their answers together.
+    """
     milliseconds = int(settings.timeout_seconds * 1000)
     return make_conninfo(
         host=settings.host,
@@ -120,6 +123,7 @@ def connection_string(settings: Database, **more: Any) -> str:
         keepalives_idle=10,
         keepalives_interval=5,
         keepalives_count=3,
+        tcp_user_timeout=2 * milliseconds,
         options=f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout={4 * milliseconds}",
         **more,
     )
@@ -143,6 +147,7 @@ async def open_pool(settings: Database, breaker: Breaker | None = None) -> Async
     """Open the process's pool. It does not wait for the database: a process starts, and says that it is not ready."""
     pool = Pool(
         connection_string(settings),
+        connection_class=BoundedConnection[DictRow],
         kwargs={"autocommit": True, "row_factory": dict_row, "prepare_threshold": 1},
         min_size=min(2, settings.pool_size),
         max_size=settings.pool_size,

@@ -12,10 +12,10 @@ import pytest
 from tests.faults.cluster import Cluster
 from tests.faults.deployments import DEPLOYMENTS, open_cluster
 
+pytest.register_assert_rewrite("tests.faults.outages")
+
 LONG = os.environ.get("FAULTS") == "long"
 LOG_CHARACTERS = 3000
-collect_ignore = [] if LONG else ["test_asked_to_end.py", "test_kafka_away.py", "test_postgres_away.py", "test_store_away.py"]
-"""They wait for what services do in an outage, minutes together: `make faults` runs them."""
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,15 @@ from msgspec import Struct
 from tests.e2e.deployment import IMAGES
 from tests.e2e.processes import Running
 from tests.faults.cluster import Cluster
-from tests.faults.load import picture
+from tests.faults.load import Load, picture
+from tests.pictures import jpeg
 from tests.services.kinds import KafkaService, PostgresService, S3Service
 from tests.services.proxy import Proxy, proxy_thread
 
 LOCAL = "127.0.0.1"
+POOL, THREADS, FOLDER_THREADS = 4, 4, 8
+SMALL: dict[str, Any] = {"DB_POOL_SIZE": POOL, "MINIO_THREADS": THREADS}
+"""A process that soon has all that it may have; a folder's threads are not configured."""
 
 
 class Between(Struct, frozen=True):
@@ -60,16 +64,38 @@ def assert_unavailable(response: httpx.Response, when: str = "") -> None:
     assert response.headers["retry-after"].isdecimal()
 
 
-class Held(Struct, frozen=True, order=True):
-    """What a process holds of what may leak."""
+class Held(Struct, frozen=True):
+    """What a process holds of what may leak. `connections` are its own: who is connected to it is the clients' affair."""
 
     threads: int
     connections: int
 
 
 def held(process: Running) -> Held:
-    """`connections` are those that it has opened itself; who is connected to it is the clients' affair."""
     found = psutil.Process(process.pid)
     sockets = found.net_connections("inet")
-    own = {socket.laddr.port for socket in sockets if socket.status == psutil.CONN_LISTEN}
-    return Held(found.num_threads(), sum(1 for socket in sockets if socket.raddr and socket.laddr.port not in own))
+    listening = {socket.laddr.port for socket in sockets if socket.status == psutil.CONN_LISTEN}
+    return Held(found.num_threads(), sum(1 for socket in sockets if socket.raddr and socket.laddr.port not in listening))
+
+
+def sweep_at_once(cluster: Cluster) -> None:
+    """What is listed for removal, once all is final, waits no longer. For when nobody writes any more."""
+    cluster.until_final()
+    cluster.run("UPDATE unreferenced_objects SET deadline = now()")
+
+
+def warm_up(cluster: Cluster, load: Load, process: Running) -> Held:
+    """So much at once that every thread of the store is started; what the process holds then."""
+    load.upload(32, at_once=32, data=jpeg())
+    cluster.until_final()
+    return held(process)
+
+
+def assert_nothing_has_leaked(cluster: Cluster, before: Held, process: Running) -> None:
+    """Connections are as many as its small pools allow, and one listens, and one is Kafka's; not all need have been there
+    before. A folder's threads neither: they are soon done, and so some may have started later.
+    """
+    on_the_stack = cluster.name == "stack"
+    now = held(process)
+    assert now.connections <= POOL + 1 + (THREADS + 1 if on_the_stack else 0)
+    assert now.threads <= before.threads + (0 if on_the_stack else FOLDER_THREADS)

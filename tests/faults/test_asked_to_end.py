@@ -9,42 +9,50 @@ from tests import pictures
 from tests.e2e.deployment import IMAGES
 from tests.e2e.wire import FORM, Wire, closing, opening
 from tests.faults.cluster import Cluster
+from tests.faults.conftest import LONG
+from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load, Sent
 from tests.services.waiting import wait_until
 
 SLOW = "blur:40|blur:40"
 """Some half a second."""
+IN = DEPLOYMENTS if LONG else ("folder",)
 
 
-@pytest.mark.parametrize("grace", [0, 30])
-def test_a_worker_finishes_or_gives_back(cluster: Cluster, grace: int) -> None:
+@pytest.mark.parametrize("cluster", IN, indirect=True)
+def test_a_worker_finishes_or_gives_back(cluster: Cluster) -> None:
+    """Without time to finish, and with enough of it."""
     load = Load(lambda: cluster.addresses, processing=SLOW)
     with cluster.api():
-        load.upload(8)
-        with cluster.worker(WORKER_GRACE_SECONDS=grace) as worker:
-            wait_until(lambda: cluster.number("SELECT count(*) FROM renditions WHERE status = 'processing'") > 0, within=60)
-            worker.signal(signal.SIGTERM)
-            assert worker.wait() == 0
-        assert ("rendition.released" in worker.said()) == (grace == 0)
-        left = cluster.rows("SELECT DISTINCT status, tries FROM renditions WHERE status <> 'processed'")
-        assert left == [("uploaded", 0)]
+        for grace in (0, 30):
+            load.upload(3)
+            with cluster.worker(WORKER_GRACE_SECONDS=grace, WORKER_FAST_SLOTS=1) as worker:
+                wait_until(lambda: cluster.number("SELECT count(*) FROM renditions WHERE status = 'processing'") > 0, within=60)
+                worker.signal(signal.SIGTERM)
+                assert worker.wait() == 0
+            assert ("rendition.released" in worker.said()) == (grace == 0)
+            left = cluster.rows("SELECT DISTINCT status, tries FROM renditions WHERE status <> 'processed'")
+            assert left == [("uploaded", 0)]
         with cluster.worker():
             cluster.checked(load)
     assert cluster.rows("SELECT DISTINCT status, tries FROM renditions") == [("processed", 1)]
 
 
+@pytest.mark.parametrize("cluster", IN, indirect=True)
 def test_an_api_drains(cluster: Cluster) -> None:
-    """The second half of a body comes after the signal; nobody new is let in."""
+    """The second half of a body comes after the signal, and takes its time; nobody new is let in."""
     body = opening() + pictures.photo_jpeg(2400, 1800) + closing()
     half = len(body) // 2
     headers = {"content-type": FORM, "content-length": str(len(body))}
     load = Load(lambda: cluster.addresses)
-    with cluster.worker(), cluster.api(STORAGE_INTENT_SECONDS=30) as api, Wire(cluster.place) as wire:
+    with cluster.worker(ready=False), cluster.api(STORAGE_INTENT_SECONDS=30) as api, Wire(cluster.place) as wire:
         wire.post(IMAGES, headers, body[:half])
         wait_until(lambda: cluster.number("SELECT count(*) FROM unreferenced_objects") == 1, within=20)
         api.signal(signal.SIGTERM)
         wait_until(lambda: not accepts(cluster.place), within=20)
-        wire.send(body[half:])
+        for begin in range(half, len(body), half // 9):
+            wire.send(body[begin : begin + half // 9])
+            time.sleep(0.1)  # the client's pace
         answer = wire.answer()
         assert answer.status == 201
         assert api.wait() == 0

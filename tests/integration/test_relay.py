@@ -23,8 +23,11 @@ class Collecting:
         self.refused: set[str] = set()
         self.too_large: int | None = None
         self.down = False
+        self.open = asyncio.Event()
+        self.open.set()
 
     async def publish(self, channel: Channel, message: Message) -> None:
+        await self.open.wait()
         if self.too_large is not None and len(message.body) > self.too_large:
             raise ValueError(f"too large: {len(message.body)} bytes")
         if self.down or message.key in self.refused:
@@ -49,6 +52,29 @@ async def test_a_commit_wakes_the_relay(service: Service, listener: Listener) ->
 
 async def _empty(service: Service) -> bool:
     return await service.count("outbox") == 0
+
+
+async def test_who_is_cancelled_ends_its_batch_first(service: Service, listener: Listener) -> None:
+    """An API that ends, in the middle of a publish: else its row would lie under a lease that nobody renews."""
+    queue = Collecting()
+    queue.open.clear()
+    await service.upload(pictures.jpeg())
+    draining = asyncio.create_task(relay_of(service, queue, listener).drain())
+    await eventually(lambda: _held(service))
+    draining.cancel()
+    await asyncio.sleep(0)
+    queue.open.set()
+
+    await asyncio.wait({draining})
+
+    assert draining.cancelled()
+    assert queue.taken
+    assert await _empty(service)
+
+
+async def _held(service: Service) -> bool:
+    """By a relay: nothing is due."""
+    return await service.count("outbox WHERE due_at <= now()") == 0
 
 
 async def test_a_queue_that_is_down_loses_nothing(service: Service, listener: Listener) -> None:

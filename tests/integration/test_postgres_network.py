@@ -1,0 +1,155 @@
+"""PostgreSQL over a network that falls silent: connections stay open, and nothing comes. TCP's own limits never see it."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+
+import psutil  # type: ignore[import-untyped]
+import psycopg
+import pytest
+from msgspec.structs import replace
+
+from internal.errors import DatabaseUnavailable
+from internal.repository import listener as listening
+from internal.repository.connection import BoundedConnection
+from internal.repository.listener import open_listener
+from internal.repository.pool import Pool, PooledSession, connection_string, open_pool, transaction
+from internal.settings import Database
+from tests.services.proxy import Proxy, open_proxy
+from tests.services.waiting import eventually
+
+PATIENCE = 0.5
+POOL = 3
+TOO_LONG = 10.0  # seconds: far above what every call here may take, and there to end the test
+
+
+@pytest.fixture
+async def proxy(database_settings: Database) -> AsyncIterator[Proxy]:
+    async with open_proxy(database_settings.host, database_settings.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def beyond(database_settings: Database, proxy: Proxy) -> Database:
+    """The way through the proxy, for the impatient."""
+    return replace(database_settings, host="127.0.0.1", port=proxy.port, pool_size=POOL, timeout_seconds=PATIENCE)
+
+
+@pytest.fixture
+async def far(beyond: Database) -> AsyncIterator[Pool]:
+    async with open_pool(beyond) as pool:
+        yield pool
+
+
+async def work(pool: Pool) -> None:
+    async with transaction(pool) as session:
+        await session.run("SELECT 1")
+        await session.rows("SELECT 1")
+
+
+async def all_at_once(pool: Pool) -> bool:
+    """Whether as many statements as the pool has places run beside one another."""
+    try:
+        await asyncio.gather(*(PooledSession(pool).rows("SELECT pg_sleep(0.1)") for _ in range(POOL)))
+    except DatabaseUnavailable:
+        return False
+    return True
+
+
+async def test_a_silent_server_is_unavailable_in_time_and_welcome_back(far: Pool, proxy: Proxy) -> None:
+    """More calls than there are connections: those that wait for a connection are told too."""
+    await eventually(lambda: all_at_once(far))
+    proxy.silent = True
+    async with asyncio.timeout(TOO_LONG):
+        for call in (PooledSession(far).rows, PooledSession(far).run):
+            with pytest.raises(DatabaseUnavailable):
+                await call("SELECT 1")
+        told = await asyncio.gather(*(work(far) for _ in range(2 * POOL)), return_exceptions=True)
+    assert {type(error) for error in told} == {DatabaseUnavailable}
+
+    proxy.silent = False
+
+    await eventually(lambda: all_at_once(far))
+    assert far.get_stats()["pool_size"] <= POOL
+
+
+async def test_silence_ends_a_transaction_at_each_step(far: Pool, proxy: Proxy) -> None:
+    async def fall_silent_before(step: int) -> None:
+        async with transaction(far) as session:
+            for number in range(3):
+                proxy.silent = proxy.silent or number == step
+                await session.rows("SELECT 1")
+            proxy.silent = True
+
+    for step in range(4):
+        await eventually(lambda: all_at_once(far))
+        async with asyncio.timeout(TOO_LONG):
+            with pytest.raises(DatabaseUnavailable):
+                await fall_silent_before(step)
+        proxy.silent = False
+
+
+async def test_what_was_not_answered_is_closed(beyond: Database, proxy: Proxy) -> None:
+    """Its answer may still come, and would be the next statement's."""
+    async with await BoundedConnection.connect(connection_string(beyond), autocommit=True) as connection:
+        proxy.silent = True
+        with pytest.raises(psycopg.OperationalError):
+            await connection.execute("SELECT 1")
+        assert connection.closed
+
+
+async def test_what_was_never_connected_is_closed(beyond: Database, proxy: Proxy) -> None:
+    """At once: a pool that tries again and again must not collect open sockets until Python collects garbage."""
+    proxy.silent = True
+    gc.disable()
+    try:
+        with pytest.raises(psycopg.OperationalError):
+            await BoundedConnection.connect(connection_string(beyond))
+        sockets = psutil.Process().net_connections("inet")
+    finally:
+        gc.enable()
+    assert not [socket for socket in sockets if socket.raddr and socket.raddr.port == proxy.port]
+
+
+async def test_who_is_cancelled_does_not_wait_for_a_silent_server(beyond: Database, proxy: Proxy) -> None:
+    """However long it would have waited itself: neither for its answer, nor for that to its wish to cancel."""
+    async with open_pool(replace(beyond, timeout_seconds=TOO_LONG)) as pool:
+        await PooledSession(pool).run("SELECT 1")
+        proxy.silent = True
+        asked = proxy.requests
+        asking = asyncio.create_task(PooledSession(pool).run("SELECT 1"))
+        await eventually(lambda: proxy.requests > asked)
+        asking.cancel()
+
+        done, _ = await asyncio.wait({asking}, timeout=TOO_LONG / 2)
+
+        proxy.silent = False
+        assert done
+        assert asking.cancelled()
+
+
+async def test_a_transaction_may_take_longer_than_one_answer(far: Pool) -> None:
+    """The limit is each answer's: what a transaction does between its statements is limited by the server."""
+    await eventually(lambda: all_at_once(far))
+    async with transaction(far) as session:
+        for _ in range(4):
+            await session.rows("SELECT pg_sleep(0.3)")
+
+
+async def test_a_silent_server_is_noticed_by_who_only_listens(
+    beyond: Database, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "ALIVE_SECONDS", 0.1)
+    heard: list[str] = []
+    async with open_listener(connection_string(beyond), ("outbox",)) as listener, open_pool(beyond) as pool:
+        with listener.subscribed("outbox", heard.append):
+            await eventually(lambda: heard == [""])
+            before = proxy.connections
+            proxy.silent = True
+            await eventually(lambda: proxy.connections > before, within=TOO_LONG)
+
+            proxy.silent = False
+
+            await eventually(lambda: heard == ["", ""], within=TOO_LONG)
+            await PooledSession(pool).run("NOTIFY outbox, 'news'")
+            await eventually(lambda: heard[-1] == "news")
