@@ -24,7 +24,7 @@ class BoundedConnection(AsyncConnection[Row]):
 
     @classmethod
     async def connect(cls, conninfo: str = "", **options: Any) -> Self:
-        """psycopg's error holds what was half open, in a circle that only the garbage collector ends: hours later, at times."""
+        """psycopg's error holds what was half open, in a circle that only the garbage collector ends, whenever it comes."""
         try:
             return await super().connect(conninfo, **options)
         except psycopg.Error as error:
