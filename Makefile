@@ -57,7 +57,7 @@ test: setup ## all tests; services from containers, or from wheels where there i
 	@exec $(PY) -m pytest
 
 faults: setup ## the guarantees under fault, at length; `make test` has a short version
-	@FAULTS=long exec $(PY) -m pytest tests/faults
+	@FAULTS=long exec $(PY) -m pytest -rP tests/faults
 
 soak: setup ## random load, faults and deletes for MINUTES=5 in each deployment (SEED=n again), then the checker
 	@exec $(PY) -m tests.faults.soak $(MINUTES) $(SEED)

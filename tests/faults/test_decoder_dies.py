@@ -57,7 +57,7 @@ KINDS: dict[str, tuple[dict[str, Any], list[Poison]]] = {
     "hanging": ({"SANDBOX_WALL_SECONDS": 4}, HANGING),
 }
 CASES = (
-    [("folder", "at-its-walls"), ("stack", "killed")] if not LONG else [(name, kind) for name in DEPLOYMENTS for kind in KINDS]
+    [("folder", "at-its-walls"), ("folder", "killed")] if not LONG else [(name, kind) for name in DEPLOYMENTS for kind in KINDS]
 )
 
 

@@ -57,6 +57,7 @@ def test_before_its_upload_is_answered(cluster: Cluster) -> None:
         cluster.checked(load)
 
 
+@pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["folder"], indirect=True)
 def test_before_its_message_comes_and_by_many_at_once(cluster: Cluster) -> None:
     load = Load(lambda: cluster.addresses)
     with cluster.api(), ThreadPoolExecutor(10) as clients:

@@ -10,10 +10,14 @@ import pytest
 from tests import pictures
 from tests.e2e.deployment import IMAGES
 from tests.faults.cluster import Cluster, until_killed
+from tests.faults.conftest import LONG
+from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load, Sent, picture
 from tests.services.waiting import wait_until
 
 CLIENTS = 50
+WHERE = DEPLOYMENTS if LONG else ["folder"]
+"""Keys are kept in the database, whatever the deployment."""
 
 
 def post(address: str, key: str, data: bytes) -> Sent:
@@ -41,6 +45,7 @@ def insist(address: str, key: str, data: bytes) -> Sent:
     return answers[-1]
 
 
+@pytest.mark.parametrize("cluster", WHERE, indirect=True)
 def test_many_clients_at_once(cluster: Cluster) -> None:
     key, before = uuid4().hex, cluster.number("SELECT count(*) FROM images")
     load = Load(lambda: cluster.addresses)
@@ -56,6 +61,7 @@ def test_many_clients_at_once(cluster: Cluster) -> None:
         cluster.checked(load)
 
 
+@pytest.mark.parametrize("cluster", WHERE, indirect=True)
 @pytest.mark.parametrize(("point", "made"), [("before-commit", 0), ("after-commit", 1)])
 def test_an_answer_that_was_lost(cluster: Cluster, point: str, made: int) -> None:
     key, before = uuid4().hex, cluster.number("SELECT count(*) FROM images")

@@ -5,20 +5,23 @@ import signal
 import pytest
 
 from tests.faults.cluster import Cluster, until_stopped
+from tests.faults.conftest import LONG
+from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load
 
 FINISHED = "SELECT id, status, attempt, result_key, sha256, finished_at FROM renditions ORDER BY id"
 
 
-@pytest.mark.parametrize(
-    ("point", "says"),
-    [
-        ("after-decode", "rendition.lost"),  # it has still to store its result
-        ("after-result-put", "rendition.lost"),  # it has stored it
-        ("before-finish", "processing.paused"),  # PostgreSQL has ended its transaction, which held the image's lock
-    ],
-)
-def test_a_stale_worker(cluster: Cluster, point: str, says: str) -> None:
+SAYS = {
+    "after-decode": "rendition.lost",  # it has still to store its result
+    "after-result-put": "rendition.lost",  # it has stored it
+    "before-finish": "processing.paused",  # PostgreSQL has ended its transaction, which held the image's lock
+}
+CASES = [(name, point) for name in DEPLOYMENTS for point in SAYS if LONG or name == "folder" or point == "after-result-put"]
+
+
+@pytest.mark.parametrize(("cluster", "point"), CASES, indirect=["cluster"])
+def test_a_stale_worker(cluster: Cluster, point: str) -> None:
     load = Load(lambda: cluster.addresses)
     fault = {"FAULT_POINTS": "allowed", "FAULT_POINT": point, "FAULT_ACTION": "stop"}
     with cluster.api():
@@ -32,7 +35,7 @@ def test_a_stale_worker(cluster: Cluster, point: str, says: str) -> None:
                 finished = cluster.rows(FINISHED)
 
                 stale.signal(signal.SIGCONT)
-                stale.until_said(says)
+                stale.until_said(SAYS[point])
                 stale.signal(signal.SIGTERM)  # so that all it had in hand has come to its end
                 assert stale.wait() == 0
                 verdict = cluster.checked(load)

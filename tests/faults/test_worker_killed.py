@@ -14,7 +14,7 @@ from tests.faults.evidence import FolderObjects, Places
 from tests.faults.load import Load
 from tests.services.waiting import wait_until
 
-KILLS = 50 if LONG else 5
+KILLS = 50 if LONG else 3
 UPLOADS = 10 * KILLS
 PER_SECOND = 3.0
 PROCESSED = "SELECT count(*) FROM renditions WHERE status = 'processed'"
