@@ -17,7 +17,7 @@ from uuid import uuid4
 import confluent_kafka
 import psycopg
 from minio import Minio
-from minio.error import S3Error
+from minio.error import InvalidResponseError, S3Error
 from psycopg.rows import dict_row
 
 Row = dict[str, Any]
@@ -73,8 +73,8 @@ class BucketObjects:
     def read(self, key: str) -> bytes | None:
         try:
             response = self.client.get_object(self.bucket, key)
-        except S3Error as error:
-            if error.code == "NoSuchKey":
+        except (S3Error, InvalidResponseError) as error:  # rclone's media type is not the one that minio-py knows
+            if "NoSuchKey" in str(error):
                 return None
             raise
         try:

@@ -1,7 +1,7 @@
 """A disk of a few megabytes that a test fills, or makes read-only, while programs use it.
 
-It is a tmpfs in a mount namespace of its own, held by a process that does nothing else: no privileges are needed where the system
-lets everybody have namespaces. Programs of the test enter it; the test itself looks in by way of /proc.
+It is a tmpfs in a mount namespace of its own, held by a process that does nothing else; who is not allowed that takes a user
+namespace too, in which everybody is root. Programs of the test enter it; the test itself looks in by way of /proc.
 """
 
 import errno
@@ -15,7 +15,6 @@ import pytest
 
 from tests.e2e.processes import PROJECT
 
-NEW = ["unshare", "--user", "--map-root-user", "--mount"]
 MOUNT = 'mount -t tmpfs -o size="$1" small-disk "$2" && echo mounted && exec cat'  # until its stdin ends
 BLOCK = 4096
 
@@ -23,9 +22,9 @@ BLOCK = 4096
 class SmallDisk:
     """`folder` is the disk for those who are started with `command` before their own."""
 
-    def __init__(self, folder: Path, holder: int) -> None:
+    def __init__(self, folder: Path, holder: int, user: list[str]) -> None:
         self.folder = folder
-        self.command = ["nsenter", f"--target={holder}", "--user", "--mount", "--preserve-credentials", f"--wd={PROJECT}"]
+        self.command = ["nsenter", f"--target={holder}", "--mount", f"--wd={PROJECT}", *user]
         self.seen = Path(f"/proc/{holder}/root", *folder.parts[1:])
 
     def fill(self) -> None:
@@ -59,12 +58,15 @@ class SmallDisk:
 def small_disk(folder: Path, megabytes: int) -> Iterator[SmallDisk]:
     """Skips the test where there are no namespaces for everybody; nothing is left of the disk afterwards."""
     folder.mkdir()
-    shell = ["sh", "-c", MOUNT, "sh", f"{megabytes}m", str(folder)]
     if not (shutil.which("unshare") and shutil.which("nsenter")):
         pytest.skip("a small disk needs unshare and nsenter")
-    with subprocess.Popen([*NEW, *shell], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as holder:
+    new, user = ["unshare", "--mount"], []
+    if subprocess.run([*new, "true"], check=False, capture_output=True).returncode:
+        new, user = [*new, "--user", "--map-root-user"], ["--user", "--preserve-credentials"]
+    command = [*new, "sh", "-c", MOUNT, "sh", f"{megabytes}m", str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as holder:
         assert holder.stdout is not None  # leaving closes its stdin, which ends it
         said = holder.stdout.readline().decode().strip()
         if said != "mounted":
             pytest.skip(f"no small disk: {said}")
-        yield SmallDisk(folder, holder.pid)
+        yield SmallDisk(folder, holder.pid, user)

@@ -68,7 +68,9 @@ def until_it_works(load: Load, worker: Running) -> None:
 
 
 @pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["stack"], indirect=True)
-def test_longer_than_a_poll_interval(cluster: Cluster) -> None:
+def test_longer_than_a_poll_interval(cluster: Cluster, request: pytest.FixtureRequest) -> None:
+    if cluster.name == "stack" and request.getfixturevalue("kafka").source == "wheels":
+        pytest.skip("librdkafka's mock broker can't divide a topic between two workers")
     load, data = Load(lambda: cluster.addresses), pictures.photo_jpeg(810, 600)
     with cluster.api(), cluster.worker(ready=False, **SETTINGS) as one, cluster.worker(ready=False, **SETTINGS) as other:
         until_it_works(load, one)
