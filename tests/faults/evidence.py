@@ -83,6 +83,16 @@ class BucketObjects:
             response.close()
             response.release_conn()
 
+    def unfinished(self, prefix: str) -> list[str]:
+        """Keys of uploads in parts that nobody has completed or aborted; a listing does not show them."""
+        try:
+            uploads = self.client._list_multipart_uploads(self.bucket, prefix=prefix).uploads
+        except InvalidResponseError as error:
+            if "NoSuchUpload" not in str(error):  # rclone's way to say that there is none
+                raise
+            return []
+        return [upload.object_name or "" for upload in uploads]
+
 
 @dataclass(frozen=True)
 class Record:

@@ -3,8 +3,6 @@
 import signal
 from itertools import product
 
-from minio import Minio
-
 from tests import pictures
 from tests.e2e.deployment import IMAGES
 from tests.e2e.wire import FORM, Wire, opening
@@ -32,9 +30,7 @@ def unfinished_parts(cluster: Cluster, keys: set[str]) -> list[str]:
     """Multipart uploads that nobody completed or aborted; a bucket's listing does not show them."""
     if not isinstance(cluster.places.objects, BucketObjects):
         return []
-    client: Minio = cluster.places.objects.client
-    bucket = cluster.places.objects.bucket
-    return [upload.object_name for key in keys for upload in client._list_multipart_uploads(bucket, prefix=key).uploads]
+    return [found for key in keys for found in cluster.places.objects.unfinished(key)]
 
 
 def assert_nothing_is_left(cluster: Cluster, keys: set[str]) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import httpx
 import pytest
-from minio import Minio
 
 from tests.e2e.deployment import IMAGES
 from tests.e2e.wire import FORM, closing, opening
@@ -96,8 +95,7 @@ def assert_nothing_is_half_done(cluster: Cluster, load: Load) -> None:
     assert isinstance(objects, BucketObjects)
     sweep_at_once(cluster)
     cluster.checked(load)
-    client: Minio = objects.client
-    assert client._list_multipart_uploads(objects.bucket, prefix="originals/").uploads == []
+    assert objects.unfinished("originals/") == []
 
 
 def test_each_fault_is_told_and_leaks_nothing(cluster: Cluster, between: Between) -> None:
