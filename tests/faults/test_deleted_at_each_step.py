@@ -71,6 +71,7 @@ def test_before_its_message_comes_and_by_many_at_once(cluster: Cluster) -> None:
     assert cluster.places.objects.names() == set()
 
 
+@pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["folder"], indirect=True)
 def test_the_sweep_takes_nothing_live(cluster: Cluster) -> None:
     load = Load(lambda: cluster.addresses)
     eager: dict[str, Any] = {"WORKER_HOUSEKEEPING_SECONDS": 0.05, "STORAGE_SWEEP_SECONDS": 0}

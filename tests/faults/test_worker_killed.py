@@ -10,6 +10,7 @@ from tests.e2e.deployments import standalone, temporary_folder
 from tests.faults.checker import check
 from tests.faults.cluster import QUICK, Cluster
 from tests.faults.conftest import LONG
+from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.evidence import FolderObjects, Places
 from tests.faults.load import Load
 from tests.services.waiting import wait_until
@@ -22,6 +23,7 @@ UNDER_WAY = "SELECT count(*) FROM renditions WHERE status = 'processing'"
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["stack"], indirect=True)  # the folder's is in test_standalone
 def test_killed_again_and_again(cluster: Cluster) -> None:
     load = Load(lambda: cluster.addresses)
     with cluster.api(), load.uploading(UPLOADS, per_second=PER_SECOND):
