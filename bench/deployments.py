@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
-import msgspec
-import psycopg
 from msgspec import Struct
 
 from bench import full_stack
@@ -25,6 +23,7 @@ from internal.repository.migrations import migrate
 from internal.settings import PROJECT, Settings, every_setting
 from internal.standalone.postgres import embedded_postgres
 from tests.services import run
+from tests.services.databases import own_database
 from tests.services.kinds import KafkaService, PostgresService, S3Service
 
 
@@ -70,8 +69,8 @@ class Standalone:
     def place(self, more: dict[str, str] | None = None) -> Iterator[Place]:
         folder = self._folder / uuid4().hex
         folder.mkdir()
-        with _own_database(self._server) as database:
-            values = {"APP_PROFILE": "standalone", "STORAGE_PATH": str(folder / "objects"), **_database_values(database)}
+        with own_database(self._server) as database:
+            values = {"APP_PROFILE": "standalone", "STORAGE_PATH": str(folder / "objects"), **database.variables}
             place_environment = environment({**values, **(more or {})})
             migrate(settings_of(place_environment).database)
             store = FolderAddress(folder / "objects")
@@ -96,8 +95,8 @@ class FullStack:
     def place(self, more: dict[str, str] | None = None) -> Iterator[Place]:
         folder, word = self._folder / uuid4().hex, f"bench-{uuid4().hex[:12]}"
         folder.mkdir()
-        with _own_database(self._server) as database:
-            values = {**_database_values(database), **full_stack.values(self._s3, self._kafka, word), **(more or {})}
+        with own_database(self._server) as database:
+            values = {**database.variables, **full_stack.values(self._s3, self._kafka, word), **(more or {})}
             place_environment = environment(values)
             settings = settings_of(place_environment)
             migrate(settings.database)
@@ -129,28 +128,6 @@ def open_full_stack(folder: Path) -> Iterator[Deployment]:
 
 
 OPENERS = {"standalone": open_standalone, "full": open_full_stack}
-
-
-@contextmanager
-def _own_database(server: PostgresService) -> Iterator[PostgresService]:
-    name = f"bench_{uuid4().hex[:12]}"
-    with psycopg.connect(server.conninfo, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    try:
-        yield msgspec.structs.replace(server, database=name)
-    finally:
-        with psycopg.connect(server.conninfo, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
-
-
-def _database_values(server: PostgresService) -> dict[str, str]:
-    return {
-        "DB_HOST": server.host,
-        "DB_PORT": str(server.port),
-        "DB_USER": server.user,
-        "DB_PASSWORD": server.password,
-        "DB_NAME": server.database,
-    }
 
 
 def _bucket(settings: Settings) -> BucketAddress:

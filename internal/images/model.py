@@ -2,13 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import uuid_utils.compat
 from msgspec import Struct, field
 
-from internal.queue.port import Channel
+from internal.queue.port import Channel, Message
 
 ANONYMOUS = "anonymous"
 """The owner of every image until there are identities."""
@@ -171,3 +171,18 @@ class DeadLetter(Struct, frozen=True):
     channel: Channel | None = None
     type: str = ""
     key: str = ""
+
+    @classmethod
+    def of_message(cls, message: Message, channel: Channel, *, code: str, detail: str, source: str) -> Self:
+        """Of a message that nobody can take. `detail` may quote it: a NUL, which PostgreSQL keeps in no text, is replaced."""
+        return cls(
+            code=code,
+            detail=detail.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+            source=source,
+            attempts=1,
+            headers=dict(message.headers),
+            body=message.body,
+            channel=channel,
+            type=message.type,
+            key=message.key,
+        )

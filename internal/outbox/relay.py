@@ -108,18 +108,8 @@ class Relay:
 
     async def _bury(self, row: Outgoing, reason: str) -> None:
         """Move the row to the dead letters, from where it can be sent again. What tells of one is in their table already."""
-        message = row.message
-        letter = DeadLetter(
-            code="unpublishable_message",
-            detail=reason,
-            source=f"outbox/{row.id}",
-            attempts=1,
-            headers=dict(message.headers),
-            body=message.body,
-            channel=row.channel,
-            type=message.type,
-            key=message.key,
-        )
+        code, source = "unpublishable_message", f"outbox/{row.id}"
+        letter = DeadLetter.of_message(row.message, row.channel, code=code, detail=reason, source=source)
         async with self._repository.transaction() as work:
             if row.channel != Channel.DEAD_LETTERS:
                 await work.dead_letters.add(letter)

@@ -51,7 +51,7 @@ class KafkaQueue:
 
 
 @asynccontextmanager
-async def open_kafka_queue(settings: Kafka, *, look_seconds: float = 3.0) -> AsyncIterator[KafkaQueue]:
+async def open_kafka_queue(settings: Kafka, *, look_seconds: float) -> AsyncIterator[KafkaQueue]:
     """Open the queue without waiting for Kafka; it connects, and reconnects, by itself."""
     publisher = Publisher(settings)
     async with running(kafka_producer=publisher.run()):

@@ -59,15 +59,4 @@ async def dispatch(delivery: Delivery, workshop: Workshop, known: Mapping[str, H
 
 
 def _dead_letter(delivery: Delivery, code: str, detail: str) -> DeadLetter:
-    message = delivery.message
-    return DeadLetter(
-        code=code,
-        detail=detail.replace("\0", "\N{REPLACEMENT CHARACTER}"),
-        source=delivery.source,
-        attempts=1,
-        headers=dict(message.headers),
-        body=message.body,
-        channel=delivery.channel,
-        type=message.type,
-        key=message.key,
-    )
+    return DeadLetter.of_message(delivery.message, delivery.channel, code=code, detail=detail, source=delivery.source)

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import psutil  # type: ignore[import-untyped]
 import pytest
-from minio.error import InvalidResponseError
 from msgspec.structs import replace
 
 from internal.objectstore.filesystem import open_filesystem_store
@@ -18,6 +17,7 @@ from internal.objectstore.minio import create_bucket, open_minio_store
 from internal.objectstore.port import ObjectStore
 from tests.services.kinds import S3Service
 from tests.services.reachable import free_port
+from tests.services.uploads import unfinished_uploads
 from tests.services.waiting import eventually
 
 
@@ -100,15 +100,8 @@ class BucketPlace(Place):
         return [found.object_name or "" for found in self._client.list_objects(self._bucket, recursive=True)]
 
     def unfinished(self) -> list[str]:
-        return [upload for key in self.keys for upload in self._uploads(key)]
-
-    def _uploads(self, key: str) -> list[str]:
-        try:
-            return [upload.upload_id or "" for upload in self._client._list_multipart_uploads(self._bucket, prefix=key).uploads]
-        except InvalidResponseError as error:
-            if "NoSuchUpload" not in str(error):  # rclone's way to say that there is none
-                raise
-            return []
+        uploads = (unfinished_uploads(self._client, self._bucket, key) for key in self.keys)
+        return [upload.upload_id or "" for of_key in uploads for upload in of_key]
 
     def held(self) -> list[object]:
         self._client._http.clear()

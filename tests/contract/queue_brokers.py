@@ -76,7 +76,8 @@ class KafkaBroker:
         host, port = address or self.address
         seconds = ANSWER_SECONDS if address else PATIENT_SECONDS
         return open_kafka_queue(
-            replace(self.settings, brokers=f"{host}:{port}", publish_seconds=seconds, poll_seconds=hold_seconds)
+            replace(self.settings, brokers=f"{host}:{port}", publish_seconds=seconds, poll_seconds=hold_seconds),
+            look_seconds=SETTINGS.health.seconds,
         )
 
 

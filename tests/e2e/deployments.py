@@ -73,16 +73,6 @@ def embedded_conninfo(data: Path) -> str:
     return f"host={lines[4]} port={lines[3]} user=postgres dbname=images"
 
 
-def database_settings(database: PostgresService) -> dict[str, object]:
-    return {
-        "DB_HOST": database.host,
-        "DB_PORT": database.port,
-        "DB_USER": database.user,
-        "DB_PASSWORD": database.password,
-        "DB_NAME": database.database,
-    }
-
-
 def stack_settings(s3: S3Service, kafka: KafkaService, bucket: str, prefix: str) -> dict[str, object]:
     """MinIO and Kafka, with a bucket, topics and a group of one's own."""
     return {
@@ -119,7 +109,7 @@ class FullStack:
         self._ports = {"SERVER_PORT": free_port(), "WORKER_PORT": free_port()}
         (folder / "scratch").mkdir()
         self._settings: dict[str, object] = {
-            **database_settings(database),
+            **database.variables,
             **stack_settings(s3, kafka, self._bucket, prefix),
             "SANDBOX_SCRATCH": folder / "scratch",
             "MAX_UPLOAD_BYTES": MAX_UPLOAD_BYTES,

@@ -51,6 +51,10 @@ class Running:
         process = psutil.Process(self.pid)
         return [process, *process.children(recursive=True)]
 
+    def of_program(self, program: str) -> list[psutil.Process]:
+        """Those of its family that run `cmd/{program}/main.py` at this moment."""
+        return [found for found in self.family() if f"cmd/{program}/main.py" in _command(found)]
+
     def until_said(self, words: str, within: float = 30.0) -> None:
         """Wait until its output has these words; fails at once when it ends without them."""
         wait_until(lambda: words in self.said() or self.ended, within)
@@ -88,6 +92,19 @@ def running(program: str, log: Path, environ: Mapping[str, str], command: Sequen
             raise
         finally:
             end_all(family)
+
+
+def imagectl(folder: Path, *words: object, **variables: object) -> subprocess.CompletedProcess[bytes]:
+    """Run one command to its end in `folder`, with these settings."""
+    command = [sys.executable, "-P", str(PROJECT / "cmd/imagectl/main.py"), *map(str, words)]
+    return subprocess.run(command, cwd=folder, env=environment(**variables), capture_output=True, timeout=120, check=False)
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it ended since it was listed
+        return ""
 
 
 def end_all(family: list[psutil.Process]) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,9 +10,9 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from tests import pictures
+from tests.e2e import processes
 from tests.e2e.deployment import Deployment
 from tests.e2e.deployments import standalone, temporary_folder
-from tests.e2e.processes import PROJECT, environment
 from tests.services.proxy import proxy_thread
 from tests.services.reachable import free_port
 from tests.services.waiting import wait_until
@@ -43,9 +42,7 @@ def picture(tmp_path: Path) -> Path:
 
 def imagectl(folder: Path, port: int, *words: object, **variables: object) -> subprocess.CompletedProcess[bytes]:
     """Run it in `folder`, with the address from SERVER_PORT."""
-    command = [sys.executable, "-P", str(PROJECT / "cmd/imagectl/main.py"), *map(str, words)]
-    environ = environment(SERVER_PORT=port, **variables)
-    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, timeout=120, check=False)
+    return processes.imagectl(folder, *words, SERVER_PORT=port, **variables)
 
 
 def test_a_picture_goes_in_and_out(service: Deployment, tmp_path: Path, picture: Path) -> None:

@@ -37,7 +37,7 @@ def test_killed_in_the_middle_it_starts_again_and_loses_nothing(folder: Path) ->
     """No process is left that would hold the port, and the database that is left is taken over."""
     with standalone(folder) as (service, process):
         paths = [service.upload(pictures.photo_jpeg(2000, 1500), processing="resize:200x200") for _ in range(5)]
-        ours = [found for found in process.family() if any("cmd/" in word for word in found.cmdline())]
+        ours = [found for program in ("standalone", "api", "worker") for found in process.of_program(program)]
         process.signal(signal.SIGKILL)
         process.wait()
         assert psutil.wait_procs(ours, timeout=30)[1] == []
@@ -92,8 +92,7 @@ def test_a_signal_ends_every_process(folder: Path, number: signal.Signals) -> No
 
 def test_a_process_that_dies_is_started_again(folder: Path) -> None:
     with standalone(folder) as (service, process):
-        api = next(child for child in process.family() if "cmd/api/main.py" in " ".join(child.cmdline()))
-        worker = next(child for child in process.family() if "cmd/worker/main.py" in " ".join(child.cmdline()))
+        (api,), (worker,) = process.of_program("api"), process.of_program("worker")
         path = service.processed(pictures.jpeg())
 
         for killed in (api, worker):

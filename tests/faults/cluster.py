@@ -2,8 +2,6 @@
 
 import itertools
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -16,7 +14,7 @@ import psycopg
 
 from tests.e2e.deployment import IMAGES
 from tests.e2e.deployments import until_ready
-from tests.e2e.processes import PROJECT, Running, environment, running
+from tests.e2e.processes import Running, environment, imagectl, running
 from tests.faults.checker import Verdict, check
 from tests.faults.evidence import Places
 from tests.faults.load import Load
@@ -63,9 +61,7 @@ class Cluster:
 
     def imagectl(self, *words: object) -> str:
         """What an operator's command prints; it works on the database and the store of this cluster."""
-        command = [sys.executable, "-P", str(PROJECT / "cmd/imagectl/main.py"), *map(str, words)]
-        environ = environment(**self._settings)
-        return subprocess.run(command, env=environ, capture_output=True, timeout=60, text=True, check=False).stdout
+        return imagectl(self._folder, *words, **self._settings).stdout.decode()
 
     @property
     def place(self) -> tuple[str, int]:

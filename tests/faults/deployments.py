@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from tests.e2e.deployments import database_settings, remove_bucket, stack_settings, temporary_folder
+from tests.e2e.deployments import remove_bucket, stack_settings, temporary_folder
 from tests.faults.cluster import Cluster
 from tests.faults.evidence import BucketObjects, FolderObjects, Places, Topics
 from tests.services import run
@@ -32,7 +32,7 @@ def open_cluster(name: str) -> Iterator[Cluster]:
 def _folder_cluster(folder: Path, database: PostgresService) -> Iterator[Cluster]:
     """The adapters of the standalone deployment: a folder, and the queue in PostgreSQL."""
     settings = {
-        **database_settings(database),
+        **database.variables,
         "STORAGE_BACKEND": "filesystem",
         "STORAGE_PATH": folder / "objects",
         "QUEUE_BACKEND": "postgres",
@@ -45,7 +45,7 @@ def _folder_cluster(folder: Path, database: PostgresService) -> Iterator[Cluster
 @contextmanager
 def _stack_cluster(folder: Path, database: PostgresService, s3: S3Service, kafka: KafkaService, unique: str) -> Iterator[Cluster]:
     """The adapters of the full stack: MinIO and Kafka. The bucket is removed at the end."""
-    settings = {**database_settings(database), **stack_settings(s3, kafka, unique, f"{unique}-")}
+    settings = {**database.variables, **stack_settings(s3, kafka, unique, f"{unique}-")}
     topics = Topics(kafka.brokers, str(settings["KAFKA_EVENTS_TOPIC"]), str(settings["KAFKA_DLQ_TOPIC"]))
     cluster = Cluster("stack", folder, settings, Places(database.conninfo, BucketObjects(s3.client(), unique), topics))
     try:

@@ -20,6 +20,8 @@ from minio import Minio
 from minio.error import InvalidResponseError, S3Error
 from psycopg.rows import dict_row
 
+from tests.services.uploads import unfinished_uploads
+
 Row = dict[str, Any]
 
 TABLES = {
@@ -85,13 +87,7 @@ class BucketObjects:
 
     def unfinished(self, prefix: str) -> list[str]:
         """Keys of uploads in parts that nobody has completed or aborted; a listing does not show them."""
-        try:
-            uploads = self.client._list_multipart_uploads(self.bucket, prefix=prefix).uploads
-        except InvalidResponseError as error:
-            if "NoSuchUpload" not in str(error):  # rclone's way to say that there is none
-                raise
-            return []
-        return [upload.object_name or "" for upload in uploads]
+        return [upload.object_name or "" for upload in unfinished_uploads(self.client, self.bucket, prefix)]
 
 
 @dataclass(frozen=True)

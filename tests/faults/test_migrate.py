@@ -11,7 +11,6 @@ import pytest
 from internal.configuration import load_settings
 from internal.repository.migrations import migrate, roll_back
 from internal.settings import Database
-from tests.e2e.deployments import database_settings
 from tests.e2e.processes import environment, running
 from tests.services import run
 from tests.services.databases import own_database
@@ -31,7 +30,7 @@ def database() -> Iterator[PostgresService]:
 
 def settings_of(database: PostgresService, **more: object) -> dict[str, str]:
     """Neither a bucket nor topics are to be made."""
-    return environment(**{**database_settings(database), "STORAGE_BACKEND": "filesystem", "QUEUE_BACKEND": "postgres", **more})
+    return environment(**{**database.variables, "STORAGE_BACKEND": "filesystem", "QUEUE_BACKEND": "postgres", **more})
 
 
 def in_process(database: PostgresService) -> Database:

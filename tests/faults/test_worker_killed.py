@@ -7,6 +7,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from tests.e2e.deployments import standalone, temporary_folder
+from tests.e2e.processes import Running
 from tests.faults.checker import check
 from tests.faults.cluster import QUICK, Cluster
 from tests.faults.conftest import LONG
@@ -49,7 +50,7 @@ def test_standalone() -> None:
         with load.uploading(30, per_second=2 * PER_SECOND):
             for kill in range(3):
                 wait_until(lambda: service.rows(PROCESSED)[0][0] > kill * 3, within=60)  # noqa: B023 - used at once
-                the_worker(process.family()).kill()
+                the_worker(process).kill()
         cluster = Cluster("standalone", folder, {}, Places(service.conninfo, FolderObjects(folder / "data/objects")))
         cluster.until_quiet()
         verdict = check(cluster.places, load.told())
@@ -57,13 +58,7 @@ def test_standalone() -> None:
         assert verdict.counted["images processed"] == 30
 
 
-def the_worker(family: list[psutil.Process]) -> psutil.Process:
+def the_worker(service: Running) -> psutil.Process:
     """The worker among a standalone service's processes, as soon as there is one."""
-    found: list[psutil.Process] = []
-
-    def look() -> bool:
-        found[:] = [process for process in family[0].children() if "cmd/worker/main.py" in " ".join(process.cmdline())]
-        return bool(found)
-
-    wait_until(look, within=30)
-    return found[0]
+    wait_until(lambda: bool(service.of_program("worker")), within=30)
+    return service.of_program("worker")[0]

@@ -26,6 +26,17 @@ class PostgresService(Struct, frozen=True):
         """For libpq and psycopg."""
         return f"host={self.host} port={self.port} user={self.user} password='{self.password}' dbname={self.database}"
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """For a process of ours that is to work with it."""
+        return {
+            "DB_HOST": self.host,
+            "DB_PORT": str(self.port),
+            "DB_USER": self.user,
+            "DB_PASSWORD": self.password,
+            "DB_NAME": self.database,
+        }
+
 
 class S3Service(Struct, frozen=True):
     """An S3 server."""
