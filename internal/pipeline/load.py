@@ -33,6 +33,11 @@ LOADERS = {
 """The loader of each media type that we may take, named here and never guessed by libvips."""
 HEIF = frozenset({"image/avif", "image/heic"})
 """Taken where the configuration says so. Their decoder follows the orientation by itself."""
+PREMULTIPLIED = frozenset({"image/gif"})
+"""What a transparent pixel is black in as it comes from the loader, so that scaling need not multiply by alpha.
+
+INVARIANT: test_a_transparent_pixel_of_a_gif_is_black.
+"""
 _CLASSES = {
     "jpegload": "VipsForeignLoadJpeg",
     "pngload": "VipsForeignLoadPng",
@@ -114,7 +119,7 @@ def load(source: Source, chain: Chain, result: OutputFormat) -> Picture:
     notes = {"delays": pixels.get("delay"), "loop": pixels.get("loop")} if animated and pixels.get_typeof("delay") else {}
     picture = Picture(pixels if is_plain(pixels) else convert(pixels), header.frames if animated else 1, **notes)
     if (smaller := _first_size(header, chain)) is not None:
-        picture = picture.scaled(*smaller)
+        picture = picture.scaled(*smaller, premultiplied=source.media_type in PREMULTIPLIED)
     return _upright(picture.with_pixels(convert), header.orientation if chain.autorotate else 1)
 
 
@@ -174,13 +179,16 @@ def _first_size(header: Header, chain: Chain) -> tuple[int, int] | None:
 
 
 def _load_options(media_type: str, header: Header, chain: Chain, result: OutputFormat) -> dict[str, Any]:
-    """All frames, or what can be left out. JPEG: from a ratio of 3 on the largest shrink above the target."""
+    """All frames, or what can be left out. JPEG: from a ratio of 3 on the largest shrink above the target.
+
+    WebP: all of it, but not beside alpha: its decoder would mix the colours of transparent pixels in.
+    """
     if header.frames > 1 and result.animation:
         return {"n": -1}
     wanted = _first_size(header, chain)
     ratio = min(header.width / wanted[0], header.height / wanted[1]) if wanted else 1.0
     if media_type == "image/jpeg" and ratio >= 3:
         return {"shrink": 8 if ratio >= 8 else 4 if ratio >= 4 else 2}
-    if media_type == "image/webp" and ratio > 1.5 and header.frames == 1:
-        return {"scale": 1.5 / ratio}
+    if media_type == "image/webp" and ratio > 1 and header.frames == 1 and not header.has_alpha:
+        return {"scale": 1 / ratio}
     return {}

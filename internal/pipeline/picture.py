@@ -14,6 +14,7 @@ from internal.pipeline.colours import Matrix, beside_alpha, in_colour, through_c
 from internal.pipeline.lettering import lettering
 from internal.pipeline.marks import faded, laid_over, tiled
 from internal.pipeline.notation import WHITE, Colour
+from internal.pipeline.scaling import scaled
 from internal.pipeline.shapes import masked, rounded_box
 from internal.pipeline.squares import in_squares
 
@@ -86,12 +87,11 @@ class Picture:
     def _each_frame(self) -> list[Pixels]:
         return [self.pixels.crop(0, number * self.height, self.width, self.height) for number in range(self.frames)]
 
-    def scaled(self, width: int, height: int) -> Picture:
-        """Resampled (Lanczos 3) to exactly this size in pixels."""
+    def scaled(self, width: int, height: int, *, premultiplied: bool = False) -> Picture:
+        """Resampled to exactly this size in pixels. `premultiplied`: as in scaling.scaled."""
         if (width, height) == (self.width, self.height):
             return self
-        across, down = width / self.width, height / self.height
-        return self.each_frame(lambda pixels: pixels.resize(across, vscale=down), premultiplied=True)
+        return self.with_pixels(lambda pixels: scaled(pixels, self.frames, width, height, premultiplied=premultiplied))
 
     def cropped(self, left: int, top: int, width: int, height: int) -> Picture:
         """The rectangle, which must lie within the picture."""

@@ -46,7 +46,7 @@ def test_what_is_hidden_by_transparency_lends_no_colour(chain: str) -> None:
         assert alpha == 0 or colour == [255, 255, 255], x
 
 
-@pytest.mark.parametrize("chain", ["resize:63x47,fit=fill", "blur:0.3", "pixelate:2"])
+@pytest.mark.parametrize("chain", ["blur:0.3", "pixelate:2"])
 @pytest.mark.parametrize("pixel", [(200, 100, 50, 77), (1, 2, 3, 255), (254, 253, 128, 3), (200, 9)])
 def test_a_plain_picture_keeps_its_colour_and_its_transparency(chain: str, pixel: tuple[int, ...]) -> None:
     pixels = pyvips.Image.black(64, 48, bands=len(pixel)).linear(1, list(pixel)).cast("uchar")
