@@ -3,10 +3,14 @@
 import signal
 from itertools import product
 
+import pytest
+
 from tests import pictures
 from tests.e2e.deployment import IMAGES
 from tests.e2e.wire import FORM, Wire, opening
 from tests.faults.cluster import Cluster
+from tests.faults.conftest import LONG
+from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.evidence import BucketObjects
 from tests.faults.load import Load
 from tests.services.waiting import wait_until
@@ -54,6 +58,7 @@ def test_the_client_hangs_up(cluster: Cluster) -> None:
         assert_nothing_is_left(cluster, keys)
 
 
+@pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["stack"], indirect=True)  # which is the one with parts
 def test_the_api_is_killed(cluster: Cluster) -> None:
     with cluster.worker():
         with cluster.api() as api, Wire(cluster.place) as wire:

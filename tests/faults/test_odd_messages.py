@@ -5,10 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import confluent_kafka
+import pytest
 from confluent_kafka.admin import AdminClient
 from msgspec import Struct
 
 from tests.faults.cluster import Cluster
+from tests.faults.conftest import LONG
+from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load
 from tests.services.kinds import KafkaService
 from tests.services.waiting import wait_until
@@ -85,6 +88,7 @@ def replayed(cluster: Cluster, letter: int) -> str:
     return str(json.loads(cluster.imagectl("deadletters", "replay", letter, "--json"))["outcome"])
 
 
+@pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["folder"], indirect=True)
 def test_replayed_by_many_at_once_it_has_one_result(cluster: Cluster) -> None:
     """What failed under a limit that was too narrow is made once, with the tries it has as new."""
     load = Load(lambda: cluster.addresses, processing="resize:100x100")

@@ -17,7 +17,7 @@ SAYS = {
     "after-result-put": "rendition.lost",  # it has stored it
     "before-finish": "processing.paused",  # PostgreSQL has ended its transaction, which held the image's lock
 }
-CASES = [(name, point) for name in DEPLOYMENTS for point in SAYS if LONG or name == "folder" or point == "after-result-put"]
+CASES = [(name, point) for name in DEPLOYMENTS for point in SAYS if LONG or (name == "stack") == (point == "after-result-put")]
 
 
 @pytest.mark.parametrize(("cluster", "point"), CASES, indirect=["cluster"])
