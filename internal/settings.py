@@ -140,6 +140,14 @@ class QueueSettings(Struct, frozen=True, forbid_unknown_fields=True):
     visibility_seconds: Annotated[
         float, env("QUEUE_VISIBILITY_SECONDS", "postgres: a message that nobody holds this long is given out again.", gt=0)
     ]
+    outbox_lease_seconds: Annotated[
+        float,
+        env(
+            "OUTBOX_LEASE_SECONDS",
+            "What a killed API was publishing goes out by another one this much later: more seconds than KAFKA_PUBLISH_SECONDS.",
+            gt=0,
+        ),
+    ]
 
 
 class Sandbox(Struct, frozen=True, forbid_unknown_fields=True):

@@ -79,7 +79,8 @@ async def open_api(settings: Settings) -> AsyncIterator[ApiParts]:
         store = GuardedStore(await stack.enter_async_context(_open_store(settings)), reading, writing)
         queue = await stack.enter_async_context(_open_queue(settings, pool, listener))
         repository = PostgresRepository(pool, queue.exports)
-        await stack.enter_async_context(_running(Relay(repository, queue, listener).run()))
+        relay = Relay(repository, queue, listener, lease_seconds=settings.queue.outbox_lease_seconds)
+        await stack.enter_async_context(_running(relay.run()))
         yield ApiParts(
             settings=settings,
             ports=Ports(repository, store, configured_grammar(settings), _rules(settings)),

@@ -120,6 +120,15 @@ def animated_gif(frames: int = 4, width: int = 32, height: int = 24) -> bytes:
     return bytes(animation(frames, width, height).gifsave_buffer())
 
 
+def standing_gif() -> bytes:
+    """An animation of four frames in which nothing moves."""
+    still = animation(4).crop(0, 0, 32, 24)
+    roll = pyvips.Image.arrayjoin([still] * 4, across=1).copy()
+    for name in ("page-height", "delay", "loop"):
+        roll.set_type(animation(4).get_typeof(name), name, animation(4).get(name))
+    return bytes(roll.gifsave_buffer(keep_duplicate_frames=True))
+
+
 def animated_webp(frames: int = 4, width: int = 32, height: int = 24) -> bytes:
     return bytes(animation(frames, width, height).webpsave_buffer(lossless=True))
 

@@ -25,7 +25,7 @@ from internal.worker.service import decoders_of, slots_of
 
 PICTURES = 10_000
 PORTIONS = 40
-LIMIT_SECONDS = 330.0
+LIMIT_SECONDS = 900.0
 PORTION_SECONDS = 120.0
 SETTLE_SECONDS = 5.0
 INTERVAL_SECONDS = 0.25

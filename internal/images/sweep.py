@@ -15,12 +15,16 @@ log = structlog.get_logger(__name__)
 BATCH = 100
 
 
-async def keep_house(workshop: Workshop) -> None:
-    """One round, in this order: leases that ran out, overdue renditions, unreferenced objects, old idempotency keys."""
+async def requeue(workshop: Workshop) -> None:
+    """Queue again what nobody works on, in this order: leases that ran out, overdue renditions."""
     await requeue_abandoned(workshop)
     await requeue_overdue(workshop)
-    await sweep_unreferenced(workshop)
+
+
+async def clear_away(workshop: Workshop) -> None:
+    """Remove what nobody needs any more: unreferenced objects, old idempotency keys. A slow store makes this one long."""
     await workshop.repository.idempotency.purge(older_seconds=KEPT_SECONDS)
+    await sweep_unreferenced(workshop)
 
 
 async def requeue_abandoned(workshop: Workshop) -> int:

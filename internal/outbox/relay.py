@@ -2,8 +2,9 @@
 
     wait for a commit's signal, or a second → claim a batch under a lease → publish all at once → drop what the queue has
 
-A relay that dies gives its rows back when their lease runs out; a message may then be published twice, which is harmless. Any
-number of relays may run. What the queue will never take (it is too large) becomes a dead letter: else it would be tried for ever.
+Each channel by itself: one whose topic is gone, and whose rows pile up, holds up no other. Any number of relays may run. One that
+dies gives its rows back when their lease runs out; a message may then be published twice, which is harmless. What the queue will
+never take (it is too large) becomes a dead letter: else it would be tried for ever.
 
 INVARIANT: a row is dropped only after the queue has its message, so that a queue that is down costs time and no picture (G1, G6)
 (tests/integration/test_relay.py::test_a_queue_that_is_down_loses_nothing).
@@ -27,7 +28,6 @@ log = structlog.get_logger(__name__)
 
 SIGNAL = "outbox"
 BATCH = 100
-LEASE_SECONDS = 30.0
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 
@@ -41,20 +41,31 @@ class _Outcome(Enum):
 
 
 class Relay:
-    def __init__(self, repository: Repository, queue: Queue, signals: Signals) -> None:
+    def __init__(self, repository: Repository, queue: Queue, signals: Signals, *, lease_seconds: float) -> None:
         self._repository = repository
         self._outbox = repository.outbox
         self._queue = queue
         self._signals = signals
+        self._lease_seconds = lease_seconds
 
     async def run(self) -> None:
         """Publish until cancelled; lives through outages of database and queue."""
+        async with asyncio.TaskGroup() as group:
+            for channel in self._queue.exports:
+                group.create_task(self._run(channel), name=f"relay-{channel}")
+
+    async def _run(self, channel: Channel) -> None:
         woken = asyncio.Event()
-        with self._signals.subscribed(SIGNAL, lambda _: woken.set()):
+
+        def wake(signalled: str) -> None:
+            if signalled in (channel, ""):  # which channel has news, or that some may have been missed
+                woken.set()
+
+        with self._signals.subscribed(SIGNAL, wake):
             while True:
                 woken.clear()
                 try:
-                    await self.drain()
+                    await self.drain(channel)
                 except DatabaseUnavailable as outage:
                     log.warning("relay.paused", detail=outage.detail)
                 except Exception:  # not migrated yet, read-only for a while: a relay that ended would be missed by nobody
@@ -63,23 +74,23 @@ class Relay:
                     async with asyncio.timeout(POLL_SECONDS):
                         await woken.wait()
 
-    async def drain(self) -> None:
-        """Publish what is due, batch after batch, until nothing is due or the queue takes nothing.
+    async def drain(self, channel: Channel) -> None:
+        """Publish what is due in this channel, batch after batch, until nothing is due or the queue takes nothing.
 
         Cancelled, it ends its batch first: what it has claimed nobody else would send until the lease runs out.
         """
         more = True
         while more:
-            batch = asyncio.ensure_future(self._send_batch())
+            batch = asyncio.ensure_future(self._send_batch(channel))
             try:
                 more = await asyncio.shield(batch)
             except asyncio.CancelledError:
                 await asyncio.gather(batch, return_exceptions=True)
                 raise
 
-    async def _send_batch(self) -> bool:
-        """Whether to go on: there was something, and the queue took some of it."""
-        rows = await self._outbox.claim(limit=BATCH, lease_seconds=LEASE_SECONDS)
+    async def _send_batch(self, channel: Channel) -> bool:
+        """Whether to go on: there may be more, and the queue took some of it. Of what comes later the signal tells."""
+        rows = await self._outbox.claim(channel, limit=BATCH, lease_seconds=self._lease_seconds)
         if not rows:
             return False
         outcomes = await asyncio.gather(*(self._publish(row) for row in rows))
@@ -87,8 +98,8 @@ class Relay:
         await self._outbox.published(_those(rows, outcomes, _Outcome.PUBLISHED))
         if kept := _those(rows, outcomes, _Outcome.KEPT):  # one row that can't be published doesn't hold up the others
             await self._outbox.postpone(kept, seconds=RETRY_SECONDS)
-            log.warning("relay.not_published", count=len(kept))
-        return len(kept) < len(rows)
+            log.warning("relay.not_published", channel=channel, count=len(kept))
+        return len(rows) == BATCH and len(kept) < BATCH
 
     async def _publish(self, row: Outgoing) -> _Outcome:
         try:

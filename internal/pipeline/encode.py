@@ -27,7 +27,7 @@ def _avif(encoding: Encoding) -> dict[str, Any]:
 
 
 def _gif(_encoding: Encoding) -> dict[str, Any]:
-    return {}
+    return {"keep_duplicate_frames": True}
 
 
 _SAVERS: dict[str, tuple[str, Callable[[Encoding], dict[str, Any]]]] = {

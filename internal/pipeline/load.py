@@ -139,6 +139,12 @@ def miniature(source: Source) -> Picture:
     return load(anew, Chain((Thumbnail(SMALL),)), FORMATS["png"]).in_memory()
 
 
+def frames_in(path: Path, media_type: str) -> int:
+    """How many frames a file of ours has: libwebp makes one of two that are equal, and lets it be seen as long as both."""
+    pixels = _open(path, media_type)
+    return int(pixels.get("n-pages")) if pixels.get_typeof("n-pages") else 1
+
+
 def _open(path: Path, media_type: str, **options: Any) -> Pixels:
     return getattr(pyvips.Image, LOADERS[media_type])(str(path), **_READING, **options)
 

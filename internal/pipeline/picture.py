@@ -11,6 +11,7 @@ import pyvips
 
 from internal.pipeline.border import content_box
 from internal.pipeline.colours import Matrix, beside_alpha, in_colour, through_curve, through_matrix, tinted
+from internal.pipeline.hidden import filled
 from internal.pipeline.lettering import lettering
 from internal.pipeline.marks import faded, laid_over, tiled
 from internal.pipeline.notation import WHITE, Colour
@@ -92,6 +93,10 @@ class Picture:
         if (width, height) == (self.width, self.height):
             return self
         return self.with_pixels(lambda pixels: scaled(pixels, self.frames, width, height, premultiplied=premultiplied))
+
+    def with_hidden_colours_filled(self, reach: float) -> Picture:
+        """As in hidden.filled. What looks at neighbours then takes a transparent one for more of the same."""
+        return self.each_frame(lambda pixels: filled(pixels, reach)) if self.has_alpha else self
 
     def cropped(self, left: int, top: int, width: int, height: int) -> Picture:
         """The rectangle, which must lie within the picture."""
@@ -176,9 +181,9 @@ class Picture:
         """Another picture: `text` in letters of this size (em) in pixels, cut to its ink. Raises InvalidProcessing."""
         return Picture(lettering(text, size, colour))
 
-    def over(self, colour: Colour) -> Picture:
-        """The same pixels, to be laid over this colour where the result can't hold transparency."""
-        return replace(self, background=colour)
+    def over(self, colour: Colour | None) -> Picture:
+        """The same pixels, to be laid over this colour where the result can't hold transparency; None: as before."""
+        return self if colour is None else replace(self, background=colour)
 
     def flattened(self) -> Picture:
         """Without transparency: laid over the background."""

@@ -14,8 +14,8 @@ _COLOUR_SPACE = slice(16, 20)
 
 def is_plain(pixels: Pixels) -> bool:
     """Whether the pixels can be scaled as they are."""
-    plain = pixels.interpretation in (*_RGB, *_GREY, "cmyk")
-    return plain and pixels.format in ("uchar", "ushort") and pixels.coding == "none"
+    plain = pixels.interpretation in ("srgb", "b-w", "cmyk")
+    return plain and pixels.format == "uchar" and pixels.coding == "none"
 
 
 def to_srgb(pixels: Pixels) -> Pixels:

@@ -21,7 +21,7 @@ from internal.pipeline.facts import facts_of
 from internal.pipeline.faults import errors_translated
 from internal.pipeline.formats import FORMATS, USUAL_QUALITY, Encoding, OutputFormat, alternative_format, output_format
 from internal.pipeline.kept import Kept, kept_of
-from internal.pipeline.load import LOADERS, Header, load, miniature, opened, restrict_libvips, shows_the_original
+from internal.pipeline.load import LOADERS, Header, frames_in, load, miniature, opened, restrict_libvips, shows_the_original
 from internal.pipeline.picture import Picture
 from internal.sandbox.port import Encoded, Facts, Rendered, RenderJob, RenderLimits
 
@@ -125,4 +125,5 @@ def _written(
         raise OutputTooLarge(f"The result has {size} bytes; at most {limits.max_output_bytes} are made.")
     with target.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Encoded(picture.width, picture.height, picture.frames, size, digest, result.media_type)
+    frames = frames_in(target, result.media_type) if picture.frames > 1 else 1
+    return Encoded(picture.width, picture.height, frames, size, digest, result.media_type)

@@ -65,13 +65,23 @@ class Publisher:
                 await self._broken.wait()
             except (KafkaError, OSError) as error:
                 log.warning("queue.producer_waits", error=repr(error))
+            except Exception:
+                log.exception("queue.producer_waits")
             finally:
                 if self._producer.done():
                     self._producer = asyncio.get_running_loop().create_future()
-                await producer.stop()  # sends what it has, at most for `publish_seconds`
+                await _stop(producer)
             await asyncio.sleep(RECONNECT_SECONDS)
 
     def _look_for_damage(self, error: Exception) -> None:
         """aiokafka reconnects by itself, but a sender task of its that died fails every later send: only a new producer helps."""
         if isinstance(error, KafkaError) and not error.retriable:
             self._broken.set()
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    """It sends what it has, at most for `publish_seconds`. Another one takes its place, whatever is wrong with it."""
+    try:
+        await producer.stop()
+    except Exception as error:
+        log.warning("queue.producer_not_stopped", error=repr(error))

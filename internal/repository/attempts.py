@@ -45,7 +45,7 @@ CLAIM_RENDITION: LiteralString = (
 """
     + RECORD_HAPPENED
     + """
-    SELECT claimed.*, (SELECT pg_notify('outbox', '') FROM announced) FROM claimed
+    SELECT claimed.*, (SELECT pg_notify('outbox', 'events') FROM announced) FROM claimed
 """
 )
 
@@ -92,7 +92,7 @@ FINISH_RENDITION: LiteralString = (
     + CONCLUDE
     + """
     SELECT (SELECT count(*) FROM settled) AS settled, pg_notify('image', %(image_id)s::text),
-           (SELECT pg_notify('outbox', '') FROM announced LIMIT 1)
+           (SELECT pg_notify('outbox', 'events') FROM announced LIMIT 1)
       FROM changed
 """
 )
@@ -110,7 +110,7 @@ FAIL_RENDITION: LiteralString = (
 """
     + CONCLUDE
     + """
-    SELECT pg_notify('image', %(image_id)s::text), (SELECT pg_notify('outbox', '') FROM announced LIMIT 1) FROM changed
+    SELECT pg_notify('image', %(image_id)s::text), (SELECT pg_notify('outbox', 'events') FROM announced LIMIT 1) FROM changed
 """
 )
 

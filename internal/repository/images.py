@@ -41,14 +41,17 @@ ADD_IMAGE: LiteralString = (
         INSERT INTO outbox (channel, type, key, body, headers)
         SELECT task.channel, task.type, task.key, convert_to(task.body, 'UTF8'), task.headers
           FROM added, jsonb_to_recordset(%(tasks)s) AS task (channel text, type text, key text, body text, headers jsonb)
-        RETURNING id
+        RETURNING channel
     ), happened AS (
         SELECT %(event_id)s::uuid AS id, %(event_type)s AS type, id AS image_id, owner, %(event_data)s::jsonb AS data FROM added
     ),
 """
     + RECORD_HAPPENED
     + """
-    SELECT created_at, (SELECT pg_notify('outbox', '') FROM (SELECT FROM sent LIMIT 1) AS any_of_them) FROM added
+    SELECT created_at,
+           (SELECT count(pg_notify('outbox', channel))
+              FROM (SELECT channel FROM sent UNION SELECT 'events' FROM announced) AS woken (channel))
+      FROM added
 """
 )
 

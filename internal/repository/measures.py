@@ -6,7 +6,7 @@ from internal.repository.port import Measures
 TAKE_MEASURES = """
     -- Each count is of a small table or of a partial index.
     SELECT (SELECT count(*) FROM outbox) AS outbox_messages,
-           (SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM outbox) AS outbox_oldest_seconds,
+           (SELECT greatest(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM outbox) AS outbox_oldest_seconds,
            (SELECT count(*) FROM renditions WHERE status = 'uploaded') AS renditions_waiting,
            (SELECT count(*) FROM renditions WHERE status = 'processing') AS renditions_processing,
            (SELECT count(*) FROM unreferenced_objects) AS unreferenced_objects,

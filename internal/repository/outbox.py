@@ -14,18 +14,20 @@ from internal.repository.port import Outgoing
 ADD_OUTGOING = """
     -- The notification leaves with the commit and wakes the relays.
     WITH added AS (
-        INSERT INTO outbox (channel, type, key, body, headers, due_at)
-        VALUES (%(channel)s, %(type)s, %(key)s, %(body)s, %(headers)s, now() + %(delay)s * interval '1 s')
-        RETURNING id
+        INSERT INTO outbox (channel, type, key, body, headers, due_at, created_at)
+        VALUES (%(channel)s, %(type)s, %(key)s, %(body)s, %(headers)s,
+                now() + %(delay)s * interval '1 s', now() + %(delay)s * interval '1 s')  -- it waits for nobody before that
+        RETURNING channel
     )
-    SELECT pg_notify('outbox', '') FROM added
+    SELECT pg_notify('outbox', channel) FROM added
 """
 
 CLAIM_OUTGOING = """
     -- A claim only moves due_at: no lock is held while a message is sent, and a relay that dies gives its rows back.
     UPDATE outbox SET due_at = now() + %(lease)s * interval '1 s'
      WHERE id = ANY (ARRAY (
-           SELECT id FROM outbox WHERE due_at <= now() ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+           SELECT id FROM outbox WHERE channel = %(channel)s AND due_at <= now()
+            ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
     RETURNING id, channel, type, key, body, headers
 """
 
@@ -63,7 +65,7 @@ ADD_EVENTS: LiteralString = (
 """
     + RECORD_HAPPENED
     + """
-    SELECT pg_notify('outbox', '') FROM announced LIMIT 1
+    SELECT pg_notify('outbox', 'events') FROM announced LIMIT 1
 """
 )
 
@@ -92,8 +94,8 @@ class PostgresOutbox:
         }
         await self._session.run(ADD_OUTGOING, parameters)
 
-    async def claim(self, *, limit: int, lease_seconds: float) -> list[Outgoing]:
-        rows = await self._session.rows(CLAIM_OUTGOING, {"limit": limit, "lease": lease_seconds})
+    async def claim(self, channel: Channel, *, limit: int, lease_seconds: float) -> list[Outgoing]:
+        rows = await self._session.rows(CLAIM_OUTGOING, {"channel": channel, "limit": limit, "lease": lease_seconds})
         return [
             Outgoing(row["id"], Channel(row["channel"]), Message(row["type"], row["key"], bytes(row["body"]), row["headers"]))
             for row in rows

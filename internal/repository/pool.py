@@ -35,14 +35,21 @@ class Pool(AsyncConnectionPool[BoundedConnection[DictRow]]):
                     yield connection
 
 
-_OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed)
-
+_OUTAGES = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg_pool.PoolTimeout,
+    psycopg_pool.PoolClosed,
+    psycopg.errors.ReadOnlySqlTransaction,  # a primary that has just become a standby
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
+)
 
 Parameters = Mapping[str, Any]
 
 
 class Session(Protocol):
-    """Runs statements. Raises DatabaseUnavailable when the database can't be reached in time."""
+    """Runs statements. Raises DatabaseUnavailable when the database can't be reached in time, or takes no writes."""
 
     async def rows(self, statement: LiteralString, parameters: Parameters | None = None) -> list[DictRow]:
         """Run a statement that gives rows (it has a SELECT or a RETURNING), and return them."""

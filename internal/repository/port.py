@@ -175,7 +175,7 @@ class Outbox(Protocol):
     async def add(self, channel: Channel, message: Message, *, delay_seconds: float = 0) -> None:
         """Ask the relay to publish; a commit wakes it. Does nothing for a channel that goes nowhere in this deployment."""
 
-    async def claim(self, *, limit: int, lease_seconds: float) -> list[Outgoing]:
+    async def claim(self, channel: Channel, *, limit: int, lease_seconds: float) -> list[Outgoing]:
         """Take due rows for `lease_seconds`; another relay takes what is not `published` by then. Holds no lock afterwards."""
 
     async def published(self, ids: Sequence[int]) -> None:

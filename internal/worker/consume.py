@@ -59,6 +59,9 @@ class Lanes:
             except asyncio.CancelledError:
                 await asyncio.shield(consumer.release(delivery))
                 raise
+            except Exception:  # the message stays in hand: a slot that ended would end the process, and all that it works on
+                log.exception("message.waits", source=delivery.source)
+                await asyncio.sleep(self._workshop.schedule.pause_seconds)
             else:
                 reach("before-ack")
                 await consumer.acknowledge(delivery)

@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 
 import structlog
 
 from internal.errors import ServiceError
 from internal.images.ports import Workshop
-from internal.images.sweep import keep_house
+from internal.images.sweep import clear_away, requeue
 from internal.queue.port import Channel
 from internal.settings import Settings
 from internal.wiring import open_worker
@@ -42,7 +43,10 @@ async def run_worker(settings: Settings, stopping: asyncio.Event) -> None:
     async with open_worker(settings, children=decoders_of(settings, slots)) as parts:
         lanes = Lanes(parts.queue, parts.workshop, find_handlers(), stopping)
         background = [
-            asyncio.create_task(_housekeeping(parts.workshop, settings.worker.housekeeping_seconds), name="housekeeping"),
+            *(
+                asyncio.create_task(_again(round_, parts.workshop, settings.worker.housekeeping_seconds), name=round_.__name__)
+                for round_ in (requeue, clear_away)
+            ),
             asyncio.create_task(serve_health(settings.worker, parts), name="health"),
         ]
         consuming = [asyncio.create_task(lanes.consume(channel, count), name=channel) for channel, count in slots.items()]
@@ -73,10 +77,10 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _housekeeping(workshop: Workshop, every_seconds: float) -> None:
+async def _again(round_: Callable[[Workshop], Awaitable[None]], workshop: Workshop, every_seconds: float) -> None:
     while True:
         try:
-            await keep_house(workshop)
+            await round_(workshop)
         except ServiceError as error:
             log.warning("housekeeping.paused", code=error.code, detail=error.detail)
         except Exception:

@@ -33,6 +33,7 @@ QUICK: dict[str, object] = {
     "STORAGE_INTENT_SECONDS": 4,
     "STORAGE_SWEEP_SECONDS": 0.5,
     "QUEUE_VISIBILITY_SECONDS": 2,
+    "OUTBOX_LEASE_SECONDS": 2,
     "SANDBOX_CHILDREN": 2,
     "LOG_FORMAT": "json",
 }

@@ -9,7 +9,7 @@ from internal.errors import DeadlinePassed, StoreUnavailable
 from internal.images.events import Event, EventType, happened
 from internal.images.keys import original_key
 from internal.images.model import ANONYMOUS, Image, Original, Status, new_id
-from internal.images.sweep import keep_house, requeue_abandoned, requeue_overdue, sweep_unreferenced
+from internal.images.sweep import clear_away, requeue_abandoned, requeue_overdue, sweep_unreferenced
 from tests import pictures
 from tests.integration.service import Service
 
@@ -138,7 +138,7 @@ async def test_a_round_of_housekeeping_forgets_old_keys(service: Service) -> Non
         "UPDATE idempotency_keys SET created_at = now() - interval '25 h', lease_until = now() - interval '1 s'"
     )
 
-    await keep_house(service.workshop)
+    await clear_away(service.workshop)
 
     assert await service.count("idempotency_keys") == 0
 

@@ -38,7 +38,7 @@ class Pad(Operation, frozen=True, tag="pad"):
 
     def apply(self, picture: "Picture") -> "Picture":
         wide, high, left, top = self._place(picture.width, picture.height)
-        return picture.on_canvas(wide, high, left, top, self.background)
+        return picture.over(self.background).on_canvas(wide, high, left, top, self.background)
 
     def _place(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Width and height of the canvas, left and top of the picture on it."""

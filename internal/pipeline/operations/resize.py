@@ -71,9 +71,7 @@ class Resize(Operation, frozen=True, tag="resize"):
 
     def apply(self, picture: "Picture") -> "Picture":
         wide, high = self.box(picture.width, picture.height)
-        if self.background is not None:
-            picture = picture.over(self.background)
-        picture = picture.scaled(*self.scaled(picture.width, picture.height))
+        picture = picture.over(self.background).scaled(*self.scaled(picture.width, picture.height))
         if self.fit == "cover":
             return cut_out(picture, wide, high, self.gravity, self.focal)
         if self.fit == "contain":

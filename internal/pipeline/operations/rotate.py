@@ -24,6 +24,7 @@ class Rotate(Operation, frozen=True, tag="rotate"):
 
     def apply(self, picture: "Picture") -> "Picture":
         angle = self.angle % 360 % 360  # twice: a tiny angle below 0 rounds up to 360 itself
+        picture = picture.over(self.background)
         if angle % 90:
             return picture.in_memory().turned(angle, self.background)
         return picture.each_frame(lambda pixels: pixels.rot(f"d{angle:.0f}"))

@@ -29,4 +29,4 @@ class Round(Operation, frozen=True, tag="round"):
         across, down = picture.width / 2, picture.height / 2
         if self.radius.pixels is not None:
             across = down = min(self.radius.pixels, across, down)
-        return picture.rounded(across, down, self.background)
+        return picture.over(self.background).rounded(across, down, self.background)

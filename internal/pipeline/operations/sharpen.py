@@ -18,7 +18,7 @@ class Sharpen(Operation, frozen=True, tag="sharpen"):
     sigma: Annotated[float, Meta(ge=0.3, le=10, description="Standard deviation of the mask, in pixels.")] = 0.5
 
     def apply(self, picture: "Picture") -> "Picture":
-        def sharpened(pixels: "Pixels") -> "Pixels":
-            return pixels.sharpen(sigma=self.sigma).colourspace(pixels.interpretation)
+        return picture.in_memory().with_hidden_colours_filled(3 * self.sigma).each_frame(self._sharpened, colours_only=True)
 
-        return picture.in_memory().each_frame(sharpened, colours_only=True)
+    def _sharpened(self, pixels: "Pixels") -> "Pixels":
+        return pixels.sharpen(sigma=self.sigma).colourspace(pixels.interpretation)

@@ -73,6 +73,22 @@ def test_hard_pictures_become_pictures_or_a_coded_error(name: str, chain: str, r
         assert image.avg() >= 0
 
 
+@pytest.mark.parametrize("chain", ["strip", "brightness:0", "resize:16x12"])
+def test_frames_that_are_alike_stay_frames_in_a_gif(chain: str, rendered: Renderer) -> None:
+    facts, path = rendered(pictures.standing_gif(), chain, "image/gif")
+
+    image = pyvips.Image.new_from_file(str(path), n=-1)
+    assert (facts.frames, image.get("delay")) == (4, [50, 60, 70, 80])
+
+
+def test_the_frames_of_a_result_are_counted_in_it(rendered: Renderer) -> None:
+    """libwebp makes one of two frames that are alike."""
+    facts, path = rendered(pictures.standing_gif(), "format:webp", "image/gif")
+
+    image = pyvips.Image.new_from_file(str(path), n=-1)
+    assert (facts.frames, image.height) == (1, facts.height)
+
+
 @pytest.mark.parametrize("chain", [chain for chain in CHAINS if "format" not in chain])
 @pytest.mark.parametrize("media_type", MOVING)
 def test_an_animation_stays_one(media_type: str, chain: str, rendered: Renderer) -> None:

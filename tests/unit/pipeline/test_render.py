@@ -142,6 +142,29 @@ def test_sixteen_bits_become_eight(rendered: Renderer) -> None:
     assert _shows_red(path)
 
 
+@pytest.mark.parametrize("colour", [(51200, 12800, 0), (32768,)])
+@pytest.mark.parametrize("chain", ["strip", "resize:21x", "resize:300x,enlarge=true"])
+def test_sixteen_bits_of_a_plain_colour_and_its_alpha(chain: str, colour: tuple[int, ...], rendered: Renderer) -> None:
+    """Nothing is lost but the finer steps: what was opaque still is."""
+    deep = pyvips.Image.black(64, 48, bands=len(colour) + 1).linear(1, [*colour, 65535]).cast("ushort")
+    data = deep.copy(interpretation="rgb16" if len(colour) > 1 else "grey16").pngsave_buffer()
+
+    _, path = rendered(bytes(data), f"{chain}|format:png", "image/png")
+
+    made = pyvips.Image.new_from_file(str(path))
+    assert made.getpoint(9, 9) == [*(value // 256 for value in colour), 255]
+
+
+@pytest.mark.parametrize("chain", ["pad:80x60,background=ffcc00", "round:3,background=ffcc00", "rotate:10,background=ffcc00"])
+def test_what_can_not_be_transparent_is_laid_over_the_background(chain: str, rendered: Renderer) -> None:
+    clear = pyvips.Image.black(40, 30, bands=4).cast("uchar").copy(interpretation="srgb")
+
+    _, path = rendered(bytes(clear.pngsave_buffer()), f"{chain}|format:jpeg|quality:100", "image/png")
+
+    made = pyvips.Image.new_from_file(str(path))
+    assert made.getpoint(made.width // 2, made.height // 2) == pytest.approx([255, 204, 0], abs=3)
+
+
 def test_grey_stays_grey(rendered: Renderer) -> None:
     assert pyvips.Image.new_from_file(str(rendered(pictures.grey_jpeg(), "resize:16x16")[1])).bands == 1
 

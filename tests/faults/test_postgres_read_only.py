@@ -1,0 +1,60 @@
+"""G3, G6: a database that takes no writes for a while, as one that has just become a standby: 503, and no try is burnt."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from tests.e2e.processes import Running
+from tests.faults.cluster import Cluster
+from tests.faults.conftest import LONG
+from tests.faults.deployments import DEPLOYMENTS
+from tests.faults.load import Load
+from tests.faults.outages import assert_unavailable, post
+from tests.services.waiting import wait_until
+
+UNDER_WAY = "SELECT count(*) FROM renditions WHERE status = 'processing'"
+
+
+@contextmanager
+def read_only(cluster: Cluster) -> Iterator[None]:
+    """Its connections break, as in a failover, and new ones may only read."""
+    with psycopg.connect(cluster.places.conninfo, autocommit=True, options="-c default_transaction_read_only=off") as operator:
+
+        def switch(to: bytes) -> None:
+            operator.execute(b"ALTER DATABASE %b SET default_transaction_read_only = %b" % (name, to))
+            operator.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> %s",
+                [operator.info.backend_pid],
+            )
+
+        name = f'"{operator.info.dbname}"'.encode()
+        switch(b"on")
+        try:
+            yield
+        finally:
+            switch(b"off")
+
+
+def refused_as_read_only(cluster: Cluster, api: Running) -> bool:
+    """Each upload is told to come again: the first ones for connections that broke, later ones for what may not be written."""
+    assert_unavailable(post(cluster))
+    return any("request.failed" in line and "ReadOnlySqlTransaction" in line for line in api.said().splitlines())
+
+
+@pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["folder"], indirect=True)
+def test_in_the_middle_of_work(cluster: Cluster) -> None:
+    load = Load(lambda: cluster.addresses, stubborn=True)
+    with cluster.api(BREAKER_SECONDS=0.2) as api, cluster.worker(WORKER_FAST_SLOTS=2, WORKER_PAUSE_SECONDS=0.2) as worker:
+        load.upload(12)
+        wait_until(lambda: cluster.number(UNDER_WAY) > 0, within=30)
+        with read_only(cluster):
+            wait_until(lambda: "paused" in worker.said() or worker.ended, within=30)
+            wait_until(lambda: refused_as_read_only(cluster, api), within=30)
+        load.upload(4)
+        cluster.checked(load)
+        assert not api.ended
+        assert not worker.ended
+    assert "Traceback" not in worker.said()
+    assert cluster.number("SELECT count(*) FROM images WHERE status = 'processed'") == len(load.accepted)
