@@ -18,7 +18,7 @@ async def lag_of(settings: Kafka, topic: str, group: str, *, request_seconds: fl
         await admin.start()
         ends = await consumer.end_offsets(consumer.assignment())
         begins = await consumer.beginning_offsets(consumer.assignment())
-        committed = await admin.list_consumer_group_offsets(group)
+        committed = await admin.list_consumer_group_offsets(group, partitions=[*ends])  # all at once is none to some brokers
     except (KafkaError, OSError) as error:
         raise QueueUnavailable from error
     finally:

@@ -1,6 +1,8 @@
 """Whether a service answers yet, and a port for one that is about to start."""
 
+import secrets
 import socket
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 
 import psycopg
@@ -9,12 +11,17 @@ from minio.error import MinioException
 
 from tests.services.kinds import PostgresService, S3Service
 
+FIXED_PORTS = range(12_000, 32_000)
+"""Below those that systems give to connections that go out: one of these could have the port before its server does."""
+
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 that nobody listens on, by chance: another run beside this one will hardly choose the same."""
+    while True:
+        port = secrets.choice(FIXED_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def http_answers(port: int, path: str) -> bool:
