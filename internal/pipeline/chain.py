@@ -58,6 +58,11 @@ class Chain(Struct, frozen=True):
         return option.enabled if option else True
 
     @property
+    def in_any_colours(self) -> bool:
+        """Whether all of it can be done in the picture's own profile."""
+        return all(step.in_any_colours for step in self.operations)
+
+    @property
     def references(self) -> tuple[str, ...]:
         """Ids of the images that the chain lays over this one, each once."""
         return tuple(dict.fromkeys(reference for step in self.operations for reference in step.references))

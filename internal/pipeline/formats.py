@@ -13,7 +13,8 @@ USUAL_QUALITY = 80
 
 
 class OutputFormat(Struct, frozen=True):
-    """`max_side` in pixels; `alpha`, `animation` and `profile` say whether it holds transparency, frames, a colour profile.
+    """`max_side` in pixels; `alpha`, `animation`, `profile`, `grey_profile` say whether it holds transparency, frames, a colour
+    profile, one for a single grey channel.
 
     `quality` is the encoder's number when nothing is asked for; None for a format that loses nothing by quality. Each is what
     looks like a JPEG of 80: AVIF's scale is another one (CIEDE2000 of 1.5 for both on a photograph of 2 MP, WebP 1.6).
@@ -26,6 +27,7 @@ class OutputFormat(Struct, frozen=True):
     profile: bool
     max_side: int
     quality: int | None = None
+    grey_profile: bool = False
 
 
 class Encoding(Struct, frozen=True):
@@ -41,8 +43,17 @@ class Encoding(Struct, frozen=True):
 FORMATS = {
     known.name: known
     for known in (
-        OutputFormat("jpeg", "image/jpeg", alpha=False, animation=False, profile=True, max_side=65500, quality=USUAL_QUALITY),
-        OutputFormat("png", "image/png", alpha=True, animation=False, profile=True, max_side=65535),
+        OutputFormat(
+            "jpeg",
+            "image/jpeg",
+            alpha=False,
+            animation=False,
+            profile=True,
+            max_side=65500,
+            quality=USUAL_QUALITY,
+            grey_profile=True,
+        ),
+        OutputFormat("png", "image/png", alpha=True, animation=False, profile=True, max_side=65535, grey_profile=True),
         OutputFormat("webp", "image/webp", alpha=True, animation=True, profile=True, max_side=16383, quality=USUAL_QUALITY),
         OutputFormat("avif", "image/avif", alpha=True, animation=False, profile=True, max_side=16384, quality=55),
         OutputFormat("gif", "image/gif", alpha=True, animation=True, profile=False, max_side=65535),

@@ -18,7 +18,7 @@ from internal.pipeline.containers import looked_over
 from internal.pipeline.formats import FORMATS, OutputFormat
 from internal.pipeline.operations.thumbnail import Thumbnail
 from internal.pipeline.picture import Picture, Pixels
-from internal.pipeline.profiles import in_own_profile, is_plain, to_srgb
+from internal.pipeline.profiles import GREY, in_own_profile, is_plain, to_srgb
 from internal.sandbox.port import RenderLimits
 
 LOADERS = {
@@ -112,7 +112,7 @@ def opened(path: Path, media_type: str, limits: RenderLimits, copy: Path) -> Ite
 
 def load(source: Source, chain: Chain, result: OutputFormat) -> Picture:
     """The picture upright, in 8 bits; already scaled when the chain begins by making it smaller. Read as it is computed."""
-    header, convert = source.header, in_own_profile if result.profile and "icc" in chain.encoding.keep else to_srgb
+    header, convert = source.header, in_own_profile if _keeps_colours(source, chain, result) else to_srgb
     options = _load_options(source.media_type, header, chain, result)
     pixels = _open(source.path, source.media_type, **options) if options else source.pixels
     animated = header.frames > 1 and result.animation
@@ -121,6 +121,13 @@ def load(source: Source, chain: Chain, result: OutputFormat) -> Picture:
     if (smaller := _first_size(header, chain)) is not None:
         picture = picture.scaled(*smaller, premultiplied=source.media_type in PREMULTIPLIED)
     return _upright(picture.with_pixels(convert), header.orientation if chain.autorotate else 1)
+
+
+def _keeps_colours(source: Source, chain: Chain, result: OutputFormat) -> bool:
+    """Whether the pixels stay in their own profile, which every file that is made of them must be able to hold."""
+    grey = source.pixels.interpretation in GREY
+    holds = result.grey_profile and chain.alternative is None if grey else result.profile
+    return holds and "icc" in chain.encoding.keep and chain.in_any_colours
 
 
 def shows_the_original(header: Header, chain: Chain) -> bool:

@@ -26,6 +26,11 @@ class Operation(Struct, frozen=True, forbid_unknown_fields=True, tag_field="op",
         return False
 
     @property
+    def in_any_colours(self) -> bool:
+        """Whether it means the same in the picture's own profile (`keep:icc`): it names no colour, and makes none but means."""
+        return False
+
+    @property
     def references(self) -> tuple[str, ...]:
         """Ids of the images whose pictures it needs; they are in `picture.overlays`."""
         return ()

@@ -7,7 +7,7 @@ import pyvips
 from internal.pipeline.picture import Pixels
 
 PROFILE = "icc-profile-data"
-_GREY, _RGB = ("b-w", "grey16"), ("srgb", "rgb16")
+GREY, _RGB = ("b-w", "grey16"), ("srgb", "rgb16")
 _COLOUR_SPACE = slice(16, 20)
 """Where a profile says what it describes."""
 
@@ -23,7 +23,7 @@ def to_srgb(pixels: Pixels) -> Pixels:
     profiled = bool(pixels.get_typeof(PROFILE))
     if _is_done(pixels) and not profiled:
         return pixels
-    grey = pixels.interpretation in _GREY
+    grey = pixels.interpretation in GREY
     if profiled:
         with suppress(pyvips.Error):
             pixels = pixels.icc_transform("srgb", embedded=True, depth=8)
@@ -43,12 +43,12 @@ def in_own_profile(pixels: Pixels) -> Pixels:
     """8 bits a channel in the colours of the picture's own profile, which stays with it; as `to_srgb` without one that fits."""
     if profile_of(pixels) is None:
         return to_srgb(pixels)
-    return pixels if _is_done(pixels) else _in_eight_bits(pixels, grey=pixels.interpretation in _GREY)
+    return pixels if _is_done(pixels) else _in_eight_bits(pixels, grey=pixels.interpretation in GREY)
 
 
 def profile_of(pixels: Pixels) -> bytes | None:
     """The profile that the pixels are in, if it can be used and describes colours of their kind: RGB or grey, and not CMYK."""
-    if not pixels.get_typeof(PROFILE) or pixels.interpretation not in (*_RGB, *_GREY):
+    if not pixels.get_typeof(PROFILE) or pixels.interpretation not in (*_RGB, *GREY):
         return None
     profile = bytes(pixels.get(PROFILE))
     return profile if fits(profile, pixels) and _can_be_used(profile) else None
@@ -56,7 +56,7 @@ def profile_of(pixels: Pixels) -> bytes | None:
 
 def fits(profile: bytes, pixels: Pixels) -> bool:
     """Whether `profile` describes as many colour channels as the pixels have."""
-    return profile[_COLOUR_SPACE] == (b"GRAY" if pixels.interpretation in _GREY else b"RGB ")
+    return profile[_COLOUR_SPACE] == (b"GRAY" if pixels.interpretation in GREY else b"RGB ")
 
 
 def _can_be_used(profile: bytes) -> bool:

@@ -23,6 +23,10 @@ class Blur(Operation, frozen=True, tag="blur"):
 
     sigma: Annotated[float, Meta(ge=0.3, le=100, description="Standard deviation, in pixels; 3 is clearly soft.")]
 
+    @property
+    def in_any_colours(self) -> bool:
+        return True
+
     def apply(self, picture: "Picture") -> "Picture":
         return picture.in_memory().each_frame(self._blurred, premultiplied=True)
 

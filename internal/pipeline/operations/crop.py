@@ -35,6 +35,10 @@ class Crop(Operation, frozen=True, tag="crop"):
         if self.region.corner is not None and (self.gravity != "centre" or self.focal is not None):
             raise ValueError("give either +X+Y, or gravity or focal")
 
+    @property
+    def in_any_colours(self) -> bool:
+        return True
+
     def apply(self, picture: "Picture") -> "Picture":
         region = self.region
         if region.corner is None:

@@ -13,5 +13,9 @@ class Flip(Operation, frozen=True, tag="flip"):
 
     example: ClassVar[str] = "flip"
 
+    @property
+    def in_any_colours(self) -> bool:
+        return True
+
     def apply(self, picture: "Picture") -> "Picture":
         return picture.each_frame(lambda pixels: pixels.flipver())

@@ -14,5 +14,9 @@ class Flop(Operation, frozen=True, tag="flop"):
     example: ClassVar[str] = "flop"
     streams: ClassVar[bool] = True
 
+    @property
+    def in_any_colours(self) -> bool:
+        return True
+
     def apply(self, picture: "Picture") -> "Picture":
         return picture.with_pixels(lambda pixels: pixels.fliphor())

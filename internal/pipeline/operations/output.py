@@ -114,7 +114,8 @@ class Keep(Option, frozen=True, tag="keep"):
     what: Annotated[
         Kept,
         Meta(
-            description="icc: the pixels stay in the input's own profile, which is embedded (not in gif; CMYK becomes sRGB). "
+            description="icc: the pixels stay in the input's own profile, which is embedded. They become sRGB where the format "
+            "can't hold it, the input is CMYK, or an operation names or makes colours. "
             "copyright: EXIF's Copyright and Artist (not in gif)."
         ),
     ]

@@ -36,6 +36,10 @@ class Pad(Operation, frozen=True, tag="pad"):
         if self.margin is not None and self.gravity != "centre":
             raise ValueError("gravity goes with a size, not with margin")
 
+    @property
+    def in_any_colours(self) -> bool:
+        return self.background is None
+
     def apply(self, picture: "Picture") -> "Picture":
         wide, high, left, top = self._place(picture.width, picture.height)
         return picture.over(self.background).on_canvas(wide, high, left, top, self.background)

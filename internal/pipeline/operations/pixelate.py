@@ -18,5 +18,9 @@ class Pixelate(Operation, frozen=True, tag="pixelate"):
 
     block: Annotated[int, Meta(ge=2, le=1000, description="Side of the squares, in pixels.")]
 
+    @property
+    def in_any_colours(self) -> bool:
+        return True
+
     def apply(self, picture: "Picture") -> "Picture":
         return picture.in_squares(self.block)

@@ -69,6 +69,10 @@ class Resize(Operation, frozen=True, tag="resize"):
             across, down = min(across, 1.0), min(down, 1.0)
         return max(1, round(width * across)), max(1, round(height * down))
 
+    @property
+    def in_any_colours(self) -> bool:
+        return self.background is None
+
     def apply(self, picture: "Picture") -> "Picture":
         wide, high = self.box(picture.width, picture.height)
         picture = picture.over(self.background).scaled(*self.scaled(picture.width, picture.height))

@@ -22,6 +22,10 @@ class Rotate(Operation, frozen=True, tag="rotate"):
         Meta(description="Colour of the corners; default: transparent, which becomes white where the format can't hold it."),
     ] = None
 
+    @property
+    def in_any_colours(self) -> bool:
+        return self.background is None
+
     def apply(self, picture: "Picture") -> "Picture":
         angle = self.angle % 360 % 360  # twice: a tiny angle below 0 rounds up to 360 itself
         picture = picture.over(self.background)

@@ -25,6 +25,10 @@ class Round(Operation, frozen=True, tag="round"):
         Meta(description="Colour of the corners; default: transparent, which becomes white where the format can't hold it."),
     ] = None
 
+    @property
+    def in_any_colours(self) -> bool:
+        return self.background is None
+
     def apply(self, picture: "Picture") -> "Picture":
         across, down = picture.width / 2, picture.height / 2
         if self.radius.pixels is not None:

@@ -27,5 +27,9 @@ class Thumbnail(Operation, frozen=True, tag="thumbnail"):
     def scaled(self, width: int, height: int) -> tuple[int, int]:
         return self._resize().scaled(width, height)
 
+    @property
+    def in_any_colours(self) -> bool:
+        return True
+
     def apply(self, picture: "Picture") -> "Picture":
         return self._resize().apply(picture)

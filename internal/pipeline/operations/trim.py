@@ -22,6 +22,10 @@ class Trim(Operation, frozen=True, tag="trim"):
     ] = 10
     background: Annotated[Colour | None, Meta(description="The border's colour; default: that of the top left pixel.")] = None
 
+    @property
+    def in_any_colours(self) -> bool:
+        return self.background is None
+
     def apply(self, picture: "Picture") -> "Picture":
         picture = picture.in_memory()
         box = picture.content(self.threshold, self.background)

@@ -1,7 +1,6 @@
 """G8: nothing of what a camera or an editor wrote beside the pixels reaches a result, but for what `keep` names."""
 
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,6 @@ import pyvips
 
 from internal.pipeline.exif import ownership
 from tests import pictures
-from tests.profiles import grey_profile
 from tests.unit.pipeline.conftest import Renderer
 
 pytestmark = pytest.mark.usefixtures("heif_input")  # to look at what was made
@@ -162,75 +160,6 @@ def test_keep_copyright_of_a_picture_that_names_nobody_keeps_nothing(rendered: R
     assert _notes(rendered(pictures.jpeg(), "keep:copyright")[1]) == {}
 
 
-def _wide(make: str = "jpeg") -> tuple[bytes, bytes]:
-    """A picture in Display P3, and its profile."""
-    wide = pictures.scene().icc_transform("p3", input_profile="srgb")
-    return bytes(getattr(wide, f"{make}save_buffer")()), bytes(wide.get("icc-profile-data"))
-
-
-@pytest.mark.parametrize("made", ["jpeg", "png", "webp", "avif"])
-@pytest.mark.parametrize("given", ["jpeg", "png", "webp", "tiff", "avif"])
-def test_keep_icc_leaves_the_pixels_in_their_own_colours(given: str, made: str, rendered: Renderer) -> None:
-    wide, profile = _wide("png")
-    if given != "png":
-        suffix = {"jpeg": ".jpg[Q=100]", "webp": ".webp[lossless]", "tiff": ".tif", "avif": ".avif[lossless]"}[given]
-        wide = bytes(pyvips.Image.new_from_buffer(wide, "").write_to_buffer(suffix))
-
-    _, path = rendered(wide, f"resize:32x32|keep:icc|quality:95|format:{made}", f"image/{given}")
-
-    image = pyvips.Image.new_from_file(str(path))
-    stored = pyvips.Image.new_from_buffer(wide, "")
-    assert image.get("icc-profile-data") == profile
-    assert max(abs(a - b) for a, b in zip(image.getpoint(6, 6), stored.getpoint(12, 12), strict=True)) < 6
-    assert max(abs(a - b) for a, b in zip(image.icc_transform("srgb").getpoint(6, 6), pictures.RED, strict=True)) < 8
-
-
-@pytest.mark.parametrize(
-    ("make", "chain"),
-    [
-        (lambda: _wide()[0], "keep:icc|format:gif"),
-        (lambda: _wide()[0], "strip"),
-        (lambda: bytes(pictures.scene().icc_transform("cmyk", input_profile="srgb").jpegsave_buffer(Q=95)), "keep:icc"),
-        (lambda: pictures.with_profile(pictures.jpeg(), _broken(_wide()[1])), "keep:icc"),
-        (lambda: pictures.with_profile(pictures.jpeg(), b"no profile at all" * 20), "keep:icc"),
-        (lambda: pictures.with_profile(pictures.jpeg(), grey_profile()), "keep:icc|format:webp"),
-    ],
-    ids=["gif holds none", "not asked for", "cmyk", "broken", "junk", "of another kind"],
-)
-def test_where_no_profile_can_be_kept_the_colours_are_srgb(make: Callable[[], bytes], chain: str, rendered: Renderer) -> None:
-    data = make()
-    image_is_print = pyvips.Image.new_from_buffer(data, "").interpretation == "cmyk"  # and can't show this red
-
-    _, path = rendered(data, chain)
-
-    image = pyvips.Image.new_from_file(str(path))
-    assert "icc-profile-data" not in image.get_fields()
-    assert max(abs(a - b) for a, b in zip(image.getpoint(6, 6), pictures.RED, strict=False)) < (45 if image_is_print else 12)
-
-
-@pytest.mark.parametrize("made", ["jpeg", "png", "webp", "avif"])
-def test_a_profile_goes_when_the_chain_makes_other_channels(made: str, rendered: Renderer) -> None:
-    assert _notes(rendered(_wide()[0], f"grayscale|keep:icc|format:{made}")[1]) == {}
-
-
-def test_a_grey_profile_is_kept_for_grey(rendered: Renderer) -> None:
-    grey = _with_profile(pictures.scene().colourspace("b-w"), grey_profile())
-
-    _, path = rendered(grey, "keep:icc")
-
-    assert _notes(path) == {"icc-profile-data": grey_profile()}
-
-
-def test_sixteen_bits_and_a_profile_become_eight_and_the_profile(rendered: Renderer) -> None:
-    deep = _with_profile(pictures.scene().colourspace("rgb16"), _wide()[1], "png")
-
-    _, path = rendered(deep, "keep:icc", "image/png")
-
-    image = pyvips.Image.new_from_file(str(path))
-    assert (image.format, "icc-profile-data" in image.get_fields()) == ("uchar", True)
-    assert max(abs(a - b) for a, b in zip(image.getpoint(6, 6), pictures.RED, strict=True)) < 2
-
-
 def test_profile_and_owner_can_both_be_kept(rendered: Renderer) -> None:
     data = pyvips.Image.new_from_buffer(_owned("jpeg"), "").jpegsave_buffer(profile="p3")
 
@@ -239,14 +168,3 @@ def test_profile_and_owner_can_both_be_kept(rendered: Renderer) -> None:
     assert OWNER in path.read_bytes()
     assert pictures.GPS_MARK not in path.read_bytes()
     assert "icc-profile-data" in _notes(path)
-
-
-def _broken(profile: bytes) -> bytes:
-    """Its head is whole, and what follows is not."""
-    return profile[:200] + b"\xff" * (len(profile) - 200)
-
-
-def _with_profile(image: pyvips.Image, profile: bytes, maker: str = "jpeg") -> bytes:
-    noted = image.copy()
-    noted.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
-    return bytes(getattr(noted, f"{maker}save_buffer")(**({"Q": 100} if maker == "jpeg" else {})))
