@@ -172,7 +172,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_metadata_bytes: Annotated[int, env("MAX_METADATA_BYTES", "Largest metadata, in bytes of JSON.", ge=2)]
     heif_input: Annotated[bool, env("HEIF_INPUT", "Take AVIF and HEIF pictures too.")]
     slow_pixels: Annotated[int, env("SLOW_PIXELS", "Pictures with more pixels go to the slow lane.", ge=1)]
-    slow_animation_bytes: Annotated[int, env("SLOW_ANIMATION_BYTES", "GIF files with more bytes go to the slow lane.", ge=1)]
+    slow_animation_bytes: Annotated[int, env("SLOW_ANIMATION_BYTES", "Animations with more bytes go to the slow lane.", ge=1)]
 
 
 class Processing(Struct, frozen=True, forbid_unknown_fields=True):

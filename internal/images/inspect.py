@@ -56,6 +56,11 @@ def read_size(head: bytes, media_type: str, rules: Rules, *, whole: bool) -> tup
     return int(width), int(height)
 
 
+def is_animated_webp(head: bytes) -> bool:
+    """Whether a WebP's first chunk says so (VP8X, RFC 9649 section 2.7)."""
+    return head[:4] == b"RIFF" and head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 2)
+
+
 class Inspection:
     """The picture's bytes on their way into the store: sniffed, measured, counted and hashed as they pass."""
 
@@ -67,6 +72,7 @@ class Inspection:
         self._size = 0
         self.media_type = ""
         self._pixels: tuple[int | None, int | None] = (None, None)
+        self._animated = False
 
     async def read_head(self) -> None:
         """Read as much as tells the file's kind. Raises InvalidImage, UnsupportedMediaType, ImageTooLarge."""
@@ -78,6 +84,7 @@ class Inspection:
         head = b"".join(self._head)
         self.media_type = sniff_media_type(head, self._rules)
         self._pixels = read_size(head, self.media_type, self._rules, whole=held < HEAD_BYTES)
+        self._animated = self.media_type == "image/gif" or is_animated_webp(head)
 
     def _count(self, chunk: bytes) -> None:
         self._size += len(chunk)
@@ -96,4 +103,5 @@ class Inspection:
     def original(self, key: str, filename: str | None) -> Original:
         """What is known of the file when all of it has passed."""
         width, height = self._pixels
-        return Original(key, self.media_type, self._size, self._hash.hexdigest(), width, height, filename)
+        checksum = self._hash.hexdigest()
+        return Original(key, self.media_type, self._size, checksum, width, height, filename, animated=self._animated)

@@ -46,8 +46,9 @@ class Original(Struct, frozen=True):
     """What the upload knew about its own bytes, taken from the bytes and never from the client's word.
 
     `size` in bytes; `sha256` in hexadecimal; `width` and `height` in pixels as stored (before orientation), None where the
-    header lies beyond the first bytes; `filename` is the client's, cleaned, and used for downloads only. The rest is what the
-    first decode tells, None until then: see sandbox.port.Facts.
+    header lies beyond the first bytes; `filename` is the client's, cleaned, and used for downloads only. From `frames` on
+    it is what the first decode tells, None until then: see sandbox.port.Facts. `animated`: it may be an animation, by its first
+    bytes, or where they are gone by its media type.
     """
 
     key: str
@@ -61,6 +62,7 @@ class Original(Struct, frozen=True):
     has_alpha: bool | None = None
     dominant_colour: str | None = None
     thumbhash: str | None = None
+    animated: bool = False
 
 
 class Result(Struct, frozen=True):

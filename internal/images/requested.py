@@ -107,5 +107,6 @@ def rendition_of(image_id: UUID, name: str, asked: str, chain: Chain, original: 
 def lane_of(original: Original, chain: Chain, rules: Rules) -> Lane:
     """`slow` for what takes seconds: huge pictures, long animations, and AVIF."""
     pixels = (original.width or 0) * (original.height or 0)
-    long_animation = original.media_type == "image/gif" and original.size > rules.slow_animation_bytes
+    moves = original.animated if original.frames is None else original.frames > 1
+    long_animation = moves and original.size > rules.slow_animation_bytes
     return Lane.SLOW if chain.is_slow or pixels > rules.slow_pixels or long_animation else Lane.FAST

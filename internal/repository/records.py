@@ -59,6 +59,7 @@ def image_from(row: DictRow) -> Image:
             has_alpha=row["has_alpha"],
             dominant_colour=row["dominant_colour"],
             thumbhash=row["thumbhash"],
+            animated=row["media_type"] in ("image/gif", "image/webp"),
         ),
         metadata=row["metadata"],
         created_at=row["created_at"],

@@ -13,7 +13,7 @@ from tests.services.databases import own_database
 from tests.services.kinds import KafkaService, PostgresService, S3Service
 from tests.services.waiting import wait_until
 
-SLOW = "|".join(["blur:60"] * 4)
+SLOW = "|".join(["blur:10"] * 4)
 """Takes a few seconds on the picture below."""
 
 

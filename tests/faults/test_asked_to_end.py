@@ -14,7 +14,7 @@ from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load, Sent
 from tests.services.waiting import wait_until
 
-SLOW = "blur:40|blur:40"
+SLOW = "blur:5|blur:5"
 """Some half a second."""
 IN = DEPLOYMENTS if LONG else ("folder",)
 

@@ -64,7 +64,7 @@ def kill(cluster: Cluster, load: Load, doomed: Running, workers: int) -> None:
 @pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["folder"], indirect=True)
 def test_clocks_that_are_off(cluster: Cluster, tmp_path: Path) -> None:
     off = OFF[cluster.name]
-    load = Load(lambda: cluster.addresses, processing="blur:100")
+    load = Load(lambda: cluster.addresses, processing="blur:10")
     right, ahead, behind = ({"ready": False, **settings(tmp_path, clock)} for clock in (RIGHT, off, -off))
     with cluster.api(), cluster.worker(**right) as right_one, cluster.worker(**ahead) as early, cluster.worker(**behind) as late:
         workers = [right_one, early, late]

@@ -33,7 +33,7 @@ def until_all_work(workers: list[Running]) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["folder"], indirect=True)
 def test_one_four_one(cluster: Cluster) -> None:
-    load = Load(lambda: cluster.addresses, processing="blur:100")
+    load = Load(lambda: cluster.addresses, processing="blur:10")
     with cluster.api(), ExitStack() as started:
         workers = [started.enter_context(cluster.worker(**LEASE))]
         with load.uploading(MORE_THAN_ENOUGH, per_second=PER_SECOND):

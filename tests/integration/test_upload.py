@@ -217,12 +217,12 @@ async def test_no_database_is_unavailable_at_once(service: Service) -> None:
 
 
 async def test_huge_pictures_and_long_animations_take_the_slow_lane(service: Service) -> None:
-    animation = pictures.animated_gif() + bytes(2**20)
-    slow = await service.upload(animation)
-    fast = await service.upload(pictures.jpeg())
+    much = bytes(2**20)
+    slow = [await service.upload(data + much) for data in (pictures.animated_gif(), pictures.animated_webp())]
+    fast = [await service.upload(data) for data in (pictures.jpeg(), pictures.webp() + much, pictures.animated_webp())]
 
-    assert (await service.rendition(slow)).lane == "slow"
-    assert (await service.rendition(fast)).lane == "fast"
+    assert [(await service.rendition(image)).lane for image in slow] == ["slow"] * 2
+    assert [(await service.rendition(image)).lane for image in fast] == ["fast"] * 3
 
 
 async def test_avif_is_refused_or_taken_as_it_is_configured(service: Service) -> None:
