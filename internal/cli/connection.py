@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import httpx
 
-from internal.cli.again import until_taken
+from internal.cli.again import until_ready, until_taken
 from internal.cli.errors import CommandError, Refused, Unanswered, Unreachable
 
 IMAGES = "/api/v1/images"
@@ -71,21 +71,25 @@ class Connection:
             unfinished = [rendition for rendition in image["renditions"] if rendition["status"] not in FINAL]
             if not unfinished or left <= 0:
                 return image
-            self._call("HEAD", unfinished[0]["url"], headers=_prefer(min(left, LONGEST_WAIT)))  # answers when it is final
+            ask = partial(self._call, "HEAD", unfinished[0]["url"], headers=_prefer(left))  # answers when it is final
+            until_taken(ask, seconds=self._patience, harmless=True)
 
     @contextmanager
     def download(self, path: str, *, wait: float = 0.0) -> Iterator[httpx.Response]:
         """A binary as it comes, after waiting up to `wait` seconds until it is there."""
         with ExitStack() as stack:
 
-            def begin() -> httpx.Response:
+            def begin(left: float) -> httpx.Response:
                 with _translated(self.address):
-                    response = stack.enter_context(self._http.stream("GET", path, headers=_prefer(wait)))
+                    response = stack.enter_context(self._http.stream("GET", path, headers=_prefer(left)))
                     if response.is_error:
                         response.read()
                 return _accepted(response)
 
-            response = until_taken(begin, seconds=self._patience, harmless=True)
+            def take(left: float) -> httpx.Response:
+                return until_taken(partial(begin, left), seconds=self._patience, harmless=True)
+
+            response = until_ready(take, seconds=wait)
             with _translated(self.address):
                 yield response
 
@@ -119,7 +123,7 @@ class Connection:
 
 
 def _prefer(seconds: float) -> dict[str, str]:
-    return {"prefer": f"wait={max(1, round(seconds))}"} if seconds > 0 else {}
+    return {"prefer": f"wait={max(1, round(min(seconds, LONGEST_WAIT)))}"} if seconds > 0 else {}
 
 
 def _accepted(response: httpx.Response) -> httpx.Response:

@@ -3,7 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -13,18 +13,25 @@ from tests import pictures
 from tests.e2e import processes
 from tests.e2e.deployment import Deployment
 from tests.e2e.deployments import standalone, temporary_folder
-from tests.services.proxy import proxy_thread
+from tests.services.proxy import Proxy, proxy_thread
 from tests.services.reachable import free_port
 from tests.services.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("imagectl")
 
 UUID_LENGTH = 36
-BUSY_BODY = b'{"status": 503, "code": "unavailable", "detail": "Busy."}'
-BUSY = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (
-    len(BUSY_BODY),
-    BUSY_BODY,
-)
+
+
+def refusal(status: str, code: str) -> bytes:
+    """An answer that asks to come again."""
+    body = f'{{"status": {status[:3]}, "code": "{code}", "detail": "Busy."}}'
+    head = f"HTTP/1.1 {status}\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
+    return f"{head}{body}".encode()
+
+
+BUSY = refusal("503 Service Unavailable", "unavailable")
+IN_PROGRESS = refusal("409 Conflict", "idempotency_in_progress")
+NOT_READY = refusal("409 Conflict", "not_ready")
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +50,11 @@ def picture(tmp_path: Path) -> Path:
 def imagectl(folder: Path, port: int, *words: object, **variables: object) -> subprocess.CompletedProcess[bytes]:
     """Run it in `folder`, with the address from SERVER_PORT."""
     return processes.imagectl(folder, *words, SERVER_PORT=port, **variables)
+
+
+def until_asked_again(proxy: Proxy, asked: int, asking: Future[subprocess.CompletedProcess[bytes]]) -> None:
+    """Wait for a second call, or for a command that gives up after the first."""
+    wait_until(lambda: proxy.connections > asked + 1 or asking.done(), within=30)
 
 
 def test_a_picture_goes_in_and_out(service: Deployment, tmp_path: Path, picture: Path) -> None:
@@ -149,16 +161,62 @@ def test_an_answer_that_was_lost_is_asked_for_again(service: Deployment, tmp_pat
     assert service.rows("SELECT count(*) FROM images")[0][0] == before + 1
 
 
-def test_who_is_told_to_come_again_does(service: Deployment, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "answer", "told"),
+    [
+        (["list", "--limit", "1"], BUSY, "503 unavailable"),
+        (["upload", "scene.jpg"], IN_PROGRESS, "409 idempotency_in_progress"),
+    ],
+)
+def test_who_is_told_to_come_again_does(
+    service: Deployment, tmp_path: Path, picture: Path, words: list[str], answer: bytes, told: str
+) -> None:
+    """As one whose answer got lost is told, who sends the same again while the first is still under way."""
     with proxy_thread(*service.place) as proxy, ThreadPoolExecutor(1) as elsewhere:
-        proxy.answer = BUSY
-        assert imagectl(tmp_path, proxy.port, "list", "--retry", 0).returncode == 1
+        proxy.answer = answer
+        assert imagectl(tmp_path, proxy.port, *words, "--retry", 0).returncode == 1
         asked = proxy.connections
-        asking = elsewhere.submit(imagectl, tmp_path, proxy.port, "list", "--limit", 1)
-        wait_until(lambda: proxy.connections > asked + 1, within=30)
+        asking = elsewhere.submit(imagectl, tmp_path, proxy.port, *words)
+        until_asked_again(proxy, asked, asking)
         proxy.answer = None
         done = asking.result()
-    assert (done.returncode, b"503 unavailable: Busy.; again in 1.0 s" in done.stderr) == (0, True), done.stderr
+    assert (done.returncode, f"{told}: Busy.; again in 1.0 s" in done.stderr.decode()) == (0, True), done.stderr
+
+
+def test_a_picture_is_waited_for_longer_than_the_service_waits(service: Deployment, tmp_path: Path) -> None:
+    image_id = service.processed(pictures.jpeg()).rpartition("/")[2]
+    with proxy_thread(*service.place) as proxy, ThreadPoolExecutor(1) as elsewhere:
+        proxy.answer = NOT_READY
+        assert imagectl(tmp_path, proxy.port, "get", image_id).returncode == 1
+        assert proxy.connections == 1
+        ended = imagectl(tmp_path, proxy.port, "get", image_id, "--wait", 1)
+        assert (ended.returncode, ended.stderr) == (1, b"imagectl: 409 not_ready: Busy.\n")
+        asked = proxy.connections
+        assert asked > 2
+        asking = elsewhere.submit(imagectl, tmp_path, proxy.port, "get", image_id, "--wait", 60)
+        until_asked_again(proxy, asked, asking)
+        proxy.answer = None
+        done = asking.result()
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / f"{image_id}.jpg").exists()
+
+
+def test_a_wait_that_breaks_off_begins_again(service: Deployment, tmp_path: Path, picture: Path) -> None:
+    """As when the API is started anew. The picture is ready when it is back."""
+    path = service.processed(picture.read_bytes())
+    image_id = path.rpartition("/")[2]
+    in_work = "UPDATE renditions SET status = 'uploaded', due_at = now() + interval '1 h' WHERE image_id = %s RETURNING 1"
+    done = "UPDATE renditions SET status = 'processed' WHERE image_id = %s RETURNING 1"
+    with proxy_thread(*service.place) as proxy, ThreadPoolExecutor(1) as elsewhere:
+        service.rows(in_work, image_id)
+        asking = elsewhere.submit(imagectl, tmp_path, proxy.port, "status", image_id, "--wait", 60)
+        wait_until(lambda: proxy.requests > 1, within=30)
+        proxy.away = True
+        wait_until(lambda: proxy.open == 0, within=30)
+        service.rows(done, image_id)
+        proxy.away = False
+        told = asking.result()
+    assert (told.returncode, b"again in" in told.stderr, b"processed" in told.stdout) == (0, True, True), told.stderr
 
 
 def test_nobody_at_the_address_has_an_exit_code_of_its_own(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -68,10 +68,15 @@ class Load:
     def refused(self) -> list[Sent]:
         return [sent for sent in self.sent if sent.id is None]
 
-    def told(self, *, swept: bool = True) -> Told:
-        """For the checker."""
+    def told(self, *, swept: bool = True, bad: Iterable[str] | None = None) -> Told:
+        """For the checker. `bad`: the ids whose pictures may fail, by who knows what was uploaded."""
         return Told(
-            frozenset(self.accepted), frozenset(self.deleted), frozenset(self.doubtful), frozenset(self.reopened), swept=swept
+            frozenset(self.accepted),
+            frozenset(self.deleted),
+            frozenset(self.doubtful),
+            frozenset(self.reopened),
+            bad=None if bad is None else frozenset(bad),
+            swept=swept,
         )
 
     @contextmanager

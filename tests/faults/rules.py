@@ -22,14 +22,15 @@ DEAD_LETTER_HEADERS = ("dead-letter-source", "dead-letter-code", "dead-letter-de
 class Told:
     """What clients know: ids that were answered 201, ids whose DELETE was answered 200 or not at all, ids asked for more.
 
-    `swept`: the sweep has had its time, so that nothing unreferenced may be left. `patience_seconds`: how far past its lease or
-    its due time a rendition may be found waiting.
+    `bad`: the ids whose pictures may fail; None when nobody can tell. `swept`: the sweep has had its time, so that nothing
+    unreferenced may be left. `patience_seconds`: how far past its lease or its due time a rendition may be found waiting.
     """
 
     accepted: frozenset[str] = frozenset()
     deleted: frozenset[str] = frozenset()
     doubtful: frozenset[str] = frozenset()
     reopened: frozenset[str] = frozenset()
+    bad: frozenset[str] | None = None
     swept: bool = True
     patience_seconds: float = 10.0
 
@@ -45,6 +46,14 @@ def nothing_is_lost(evidence: Evidence, told: Told) -> Iterator[str]:
             yield f"{id_} was accepted and is not there"
         elif image["status"] not in FINAL:
             yield f"{id_} was accepted and is still {image['status']}"
+
+
+def good_pictures_are_processed(evidence: Evidence, told: Told) -> Iterator[str]:
+    """G3: no outage and no death of ours fails a picture that is good, whoever was told of it."""
+    for id_, image in evidence.images.items() if told.bad is not None else ():
+        if image["status"] == "failed" and id_ not in (told.bad or ()):
+            codes = sorted({str(row["error_code"]) for row in evidence.renditions.get(id_, []) if row["status"] == "failed"})
+            yield f"{id_} is a good picture and has failed: {', '.join(codes)}"
 
 
 def deleted_is_gone(evidence: Evidence, told: Told) -> Iterator[str]:
@@ -204,6 +213,7 @@ def events_are_exported(evidence: Evidence, told: Told) -> Iterator[str]:
 
 RULES: tuple[Rule, ...] = (
     nothing_is_lost,
+    good_pictures_are_processed,
     deleted_is_gone,
     one_status,
     one_published_attempt,

@@ -1,6 +1,7 @@
 """The checker sees what it is there for: a run in which all is well, damaged in one way at a time."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import BytesIO
 from uuid import uuid4
 
@@ -96,7 +97,7 @@ def healthy() -> Iterator[Run]:
             cluster.checked(load)
         image, _, deleted, failed = load.accepted
         assert cluster.status(failed) == "failed"
-        yield Run(cluster.places, load.told(), image, failed, deleted)
+        yield Run(cluster.places, load.told(bad={failed}), image, failed, deleted)
 
 
 @pytest.fixture
@@ -124,6 +125,7 @@ REVIVE = """
 DAMAGES: list[tuple[str, Callable[[Run], None]]] = [
     ("nothing_is_lost", lambda run: run.sql("DELETE FROM images WHERE id = %s", run.image)),
     ("nothing_is_lost", lambda run: run.sql("UPDATE images SET status = 'processing' WHERE id = %s", run.image)),
+    ("good_pictures_are_processed", lambda run: run.sql("UPDATE images SET status = 'failed' WHERE id = %s", run.image)),
     ("deleted_is_gone", lambda run: run.tell("image.deleted", run.deleted)),
     ("deleted_is_gone", lambda run: run.sql(REVIVE, run.deleted, run.failed)),
     ("one_status", lambda run: run.sql("UPDATE images SET status = 'failed' WHERE id = %s", run.image)),
@@ -178,6 +180,14 @@ def test_before_the_sweep_an_object_need_only_be_listed(run: Run) -> None:
     run.sql("INSERT INTO unreferenced_objects VALUES (%s, now())", ABSENT)
 
     assert check(before.places, before.told).broken == set()
+
+
+def test_a_failed_picture_is_seen_by_who_knows_that_it_is_good(run: Run) -> None:
+    """As in a soak: all that is kept of it agrees, and no other rule minds."""
+    all_good, unknown = (replace(run.told, bad=bad) for bad in (frozenset[str](), None))
+
+    assert check(run.places, all_good).broken == {"good_pictures_are_processed"}
+    assert check(run.places, unknown).broken == set()
 
 
 @pytest.mark.parametrize(("rule", "damage"), DAMAGES, ids=[f"{rule}-{number}" for number, (rule, _) in enumerate(DAMAGES)])

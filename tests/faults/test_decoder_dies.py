@@ -1,6 +1,7 @@
 """G3, G7: a picture that kills every decoder is given up after its tries, with a code; the pictures beside it notice nothing."""
 
 import signal
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -13,11 +14,13 @@ from tests.faults.conftest import LONG
 from tests.faults.decoders import decoders_at
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load
+from tests.faults.measures import Measures, worker_at
+from tests.services.reachable import free_port
 from tests.services.waiting import wait_until
 
 TRIES = 3
 NEIGHBOURS = 50 if LONG else 6
-BLUR = "blur:100"
+BLUR = "blur:10"
 """Takes a decoder a fifth of a second, all of it CPU time, so that some are beside a poison when it dies."""
 OUTCOME = """
     SELECT r.status, r.tries, r.attempt, r.error_code, r.error_detail, d.code, d.attempts
@@ -79,15 +82,28 @@ def haunt(cluster: Cluster, worker: Running, poison: Poison) -> str:
     return load.accepted[0]
 
 
+def assert_counted(worker: str, poisons: list[Poison]) -> None:
+    """Each death by its cause, each attempt that went wrong by its code, and each attempt by its end."""
+    deaths = Counter(poison.code for poison in poisons for _ in range(TRIES))
+    wait_until(lambda: sum(Measures(worker).counts("failures_total").values()) >= deaths.total(), within=10)
+    counted = Measures(worker)
+    assert counted.counts("sandbox_deaths_total") == deaths
+    assert counted.counts("failures_total") == deaths
+    ends = {"processed": NEIGHBOURS, "postponed": (TRIES - 1) * len(poisons), "failed": len(poisons)}
+    assert counted.counts("attempts_total") == ends
+
+
 @pytest.mark.parametrize(("cluster", "kind"), CASES, indirect=["cluster"])
 def test_poison(cluster: Cluster, kind: str) -> None:
     walls, poisons = KINDS[kind]
     load = Load(lambda: cluster.addresses, processing=BLUR)
-    with cluster.api(), cluster.worker(WORKER_MAX_ATTEMPTS=TRIES, **walls) as worker:
+    port = free_port()
+    with cluster.api(), cluster.worker(WORKER_PORT=port, WORKER_MAX_ATTEMPTS=TRIES, **walls) as worker:
         with load.uploading(NEIGHBOURS, per_second=4), ThreadPoolExecutor(len(poisons)) as haunting:
             ids = list(haunting.map(lambda poison: haunt(cluster, worker, poison), poisons))
         cluster.checked(load)
         assert cluster.files_in_work() == []
+        assert_counted(worker_at(port), poisons)
 
     for id_, poison in zip(ids, poisons, strict=True):
         ((status, tries, attempt, code, detail, letter, attempts),) = cluster.rows(OUTCOME, id_)

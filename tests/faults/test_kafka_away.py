@@ -11,7 +11,8 @@ from tests.faults.cluster import Cluster
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load, Sent
-from tests.faults.outages import before_kafka
+from tests.faults.measures import Measures
+from tests.faults.outages import ALL_THREADS, CONSUMERS, PRODUCER, SMALL, assert_nothing_has_leaked, before_kafka, held, warm_up
 from tests.services.kinds import KafkaService
 from tests.services.waiting import wait_until
 
@@ -19,6 +20,7 @@ UPLOADS, PER_SECOND = (400, 8.0) if LONG else (16, 16.0)
 OUTAGES = 2 if LONG else 1
 """It goes away again after it has come back: what was connected anew is cut too."""
 ROUNDS = (False, False, True) if LONG else (False, True)
+DEPTH_AND_AGE = "SELECT count(*), extract(epoch FROM now() - min(created_at))::float8 FROM outbox"
 WAITING = "SELECT count(*) FROM outbox WHERE channel IN ('fast', 'slow')"
 
 
@@ -33,14 +35,26 @@ def p95(sent: list[Sent]) -> float:
     return 1000 * quantiles([one.seconds for one in sent], n=20)[-1]
 
 
+def assert_the_outbox_is_measured(cluster: Cluster) -> None:
+    """While nothing can leave it: between two looks by the database's clock its oldest row has aged, and no row has gone."""
+    [(fewer, younger)] = cluster.rows(DEPTH_AND_AGE)
+    measured = Measures(cluster.addresses[-1])
+    [(more, older)] = cluster.rows(DEPTH_AND_AGE)
+    assert UPLOADS <= fewer <= measured.one("outbox_messages") <= more
+    assert younger <= measured.one("outbox_oldest_age_seconds") <= older
+    assert measured.of("outbox_publish_failures_total")["fast"] >= 1
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("cluster", ["stack"], indirect=True)
 def test_uploads_go_on(cluster: Cluster, kafka: KafkaService) -> None:
     """For some publishes' whole time."""
     load = Load(lambda: cluster.addresses)
     with before_kafka(kafka) as between:
-        settings: dict[str, Any] = {**between.settings, "KAFKA_PUBLISH_SECONDS": 1}
-        with cluster.worker(ready=False, **settings), cluster.api(**settings) as api:
+        settings: dict[str, Any] = {**SMALL, **between.settings, "KAFKA_PUBLISH_SECONDS": 1}
+        with cluster.worker(ready=False, **settings) as worker, cluster.api(**settings) as api:
+            before_api, before_worker = warm_up(cluster, load, api), held(worker)
+            warm = len(load.sent)
             upload(load)
             for _ in range(OUTAGES):
                 cluster.until_final()
@@ -50,10 +64,15 @@ def test_uploads_go_on(cluster: Cluster, kafka: KafkaService) -> None:
                 upload(load)
                 wait_until(lambda: api.said().count("relay.not_published") > given_up, within=30)  # noqa: B023 - used at once
                 assert cluster.number(WAITING) == UPLOADS
+                assert_the_outbox_is_measured(cluster)
                 between.proxy.away = False
             verdict = cluster.checked(load, within=120)
-    before, during = p95(load.sent[:UPLOADS]), p95(load.sent[UPLOADS:])
-    print(f"p95 of an upload: {before:.0f} ms before, {during:.0f} ms without Kafka: {during / before:.2f} times")
+            measured = Measures(cluster.addresses[-1])
+            assert (measured.one("outbox_messages"), measured.one("outbox_oldest_age_seconds")) == (0, 0)
+            assert_nothing_has_leaked(cluster, before_api, api, threads=ALL_THREADS)
+            assert_nothing_has_leaked(cluster, before_worker, worker, kafka=PRODUCER + CONSUMERS, threads=ALL_THREADS)
+    well, away = p95(load.sent[warm : warm + UPLOADS]), p95(load.sent[warm + UPLOADS :])
+    print(f"p95 of an upload: {well:.0f} ms before, {away:.0f} ms without Kafka: {away / well:.2f} times")
     assert {sent.status for sent in load.sent} == {201}
     assert verdict.counted["images processed"] == len(load.sent)
 

@@ -12,7 +12,11 @@ from tests.faults.cluster import LEASE_SECONDS, Cluster
 from tests.faults.conftest import LONG
 from tests.faults.evidence import BucketObjects
 from tests.faults.load import Load, Sent, picture
+from tests.faults.measures import Measures, worker_at
 from tests.faults.outages import (
+    ALL_THREADS,
+    CONSUMERS,
+    PRODUCER,
     SMALL,
     Between,
     assert_nothing_has_leaked,
@@ -25,6 +29,7 @@ from tests.faults.outages import (
 from tests.faults.test_hang_up import unfinished_parts
 from tests.services.kinds import S3Service
 from tests.services.proxy import ERROR_500, Proxy
+from tests.services.reachable import free_port
 from tests.services.waiting import wait_until
 
 pytestmark = pytest.mark.parametrize("cluster", ["stack"], indirect=True)
@@ -171,6 +176,7 @@ def test_a_worker_is_cut_off(cluster: Cluster, between: Between) -> None:
     """In the middle of fetching, and then of storing: it waits, and burns no try."""
     load = Load(lambda: cluster.addresses)
     with cluster.worker(ready=False, **IMPATIENT, **between.settings) as worker, cluster.api():
+        before = warm_up(cluster, load, worker)
         between.proxy.cut_after = MIB
         id_ = accept(load, post(cluster, large(4 * MIB)))
         worker.until_said("processing.paused")
@@ -178,26 +184,36 @@ def test_a_worker_is_cut_off(cluster: Cluster, between: Between) -> None:
         paused = worker.said().count("processing.paused")
         wait_until(lambda: worker.said().count("processing.paused") > paused, within=20)
         become(between.proxy, WELL)
+        load.upload(16)
         sweep_at_once(cluster)
         cluster.checked(load)
+        assert_nothing_has_leaked(cluster, before, worker, kafka=PRODUCER + CONSUMERS, threads=ALL_THREADS)
     assert cluster.rows("SELECT status, tries FROM renditions WHERE image_id = %s", id_) == [("processed", 1)]
+
+
+def lag(settings: dict[str, Any]) -> dict[str, float]:
+    """By lane, as a worker with these settings tells."""
+    return Measures(worker_at(settings["WORKER_PORT"])).of("queue_lag_messages")
 
 
 def test_a_queue_is_full_and_the_store_away(cluster: Cluster, between: Between) -> None:
     """For longer than a lease, as the worker's own looks at the store tell: each slot has tried one task, and keeps to it."""
     load = Load(lambda: cluster.addresses)
     before = cluster.number("SELECT coalesce(sum(attempt), 0) FROM renditions")
-    with cluster.worker(ready=False, **IMPATIENT, **between.settings, WORKER_FAST_SLOTS=3) as worker, cluster.api():
+    settings: dict[str, Any] = {**IMPATIENT, **between.settings, "WORKER_PORT": free_port(), "WORKER_FAST_SLOTS": 3}
+    with cluster.worker(ready=False, **settings) as worker, cluster.api():
         between.proxy.away = True
         load.upload(6)
         wait_until(lambda: worker.said().count("processing.paused") >= 3, within=30)
         looks = between.proxy.connections
         wait_until(lambda: between.proxy.connections > looks + 3 * LOOKS, within=60)
         assert cluster.number("SELECT sum(attempt) FROM renditions") == before + 3
+        assert lag(settings) == {"fast": 6, "slow": 0}
         assert cluster.number("SELECT max(tries) FROM renditions WHERE status <> 'processed'") == 0
         become(between.proxy, WELL)
         sweep_at_once(cluster)
         cluster.checked(load)
+        wait_until(lambda: lag(settings) == {"fast": 0, "slow": 0}, within=30)
     assert cluster.rows("SELECT DISTINCT status, tries FROM renditions") == [("processed", 1)]
 
 
