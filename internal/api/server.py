@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import sys
 
 import uvicorn
 
@@ -14,7 +15,8 @@ from internal.settings import Server, Settings
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then requests in flight end within the configured time."""
     configure_logging(settings.logging, "api")
-    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it once more when it has ended well: exit code 0, then
+    # Before uvicorn takes it there is nothing to end in order; when it has ended well uvicorn raises it once more: 0 both times.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = settings.server
     refuse_taken_port("SERVER_PORT", server.host, server.port)
     with shared_between_processes() if server.workers > 1 else contextlib.nullcontext():
