@@ -72,6 +72,7 @@ class Proxy:
         task = asyncio.create_task(self._serve(reader, writer))
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
+        task.add_done_callback(lambda _: writer.close())  # also when it was cut before it began
         await asyncio.wait({task})
 
     async def close(self) -> None:
@@ -95,8 +96,10 @@ class Proxy:
         except asyncio.CancelledError:
             pass  # cut, or the proxy closes
         finally:
-            for end in filter(None, (writer, server_writer)):
+            ends = [end for end in (writer, server_writer) if end is not None]
+            for end in ends:
                 end.close()
+            for end in ends:  # who is cut once more, here, has closed both
                 with suppress(OSError):
                     await end.wait_closed()
 
