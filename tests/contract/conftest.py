@@ -86,6 +86,7 @@ class BucketPlace(Place):
         self._s3 = s3
         self._bucket = bucket
         self._client = s3.client()
+        self._of_others = self._connections()
 
     def open(self) -> AbstractAsyncContextManager[ObjectStore]:
         return self._open_at(self._s3.port)
@@ -105,10 +106,13 @@ class BucketPlace(Place):
 
     def held(self) -> list[object]:
         self._client._http.clear()
+        return [port for port in self._connections() if port not in self._of_others]
+
+    def _connections(self) -> list[int]:
+        """Our own ends of the process's connections to the server."""
         connections = psutil.Process().net_connections("tcp")
-        return [
-            found for found in connections if found.raddr and found.raddr.port == self._s3.port and found.status == "ESTABLISHED"
-        ]
+        to_it = (found for found in connections if found.raddr and found.raddr.port == self._s3.port)
+        return [found.laddr.port for found in to_it if found.status == "ESTABLISHED"]
 
 
 @pytest.fixture(scope="session")
