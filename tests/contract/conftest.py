@@ -140,13 +140,15 @@ async def place(bare_place: Place) -> AsyncIterator[Place]:
 
 @asynccontextmanager
 async def _opened(place: Place) -> AsyncIterator[Place]:
+    of_others = set(threading.enumerate())
     async with place.open() as place.store:
         yield place
         assert place.unfinished() == []
         async for stored in place.store.keys():
             await place.store.delete(stored.key)
         assert place.objects() == []
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith(place.threads)] == []
+    left = set(threading.enumerate()) - of_others
+    assert [thread.name for thread in left if thread.name.startswith(place.threads)] == []
     await eventually(lambda: place.held() == [])
 
 
