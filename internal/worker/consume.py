@@ -55,14 +55,13 @@ class Lanes:
                 await dispatch(delivery, self._workshop, self._known)
             except Unavailable as outage:  # the message itself could not be put away: it stays in hand
                 log.warning("message.waits", source=delivery.source, detail=outage.detail)
-                await asyncio.sleep(self._workshop.schedule.pause_seconds)
             except asyncio.CancelledError:
                 await asyncio.shield(consumer.release(delivery))
                 raise
-            except Exception:  # the message stays in hand: a slot that ended would end the process, and all that it works on
+            except Exception:  # so does this: a slot that ended would end the process, and all that it works on
                 log.exception("message.waits", source=delivery.source)
-                await asyncio.sleep(self._workshop.schedule.pause_seconds)
             else:
                 reach("before-ack")
                 await consumer.acknowledge(delivery)
                 return
+            await asyncio.sleep(self._workshop.schedule.pause_seconds)

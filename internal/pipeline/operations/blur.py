@@ -20,12 +20,9 @@ class Blur(Operation, frozen=True, tag="blur"):
     """Gaussian blur. `sigma` in pixels of the picture at this point of the chain."""
 
     example: ClassVar[str] = "blur:3"
+    in_any_colours: ClassVar[bool] = True
 
     sigma: Annotated[float, Meta(ge=0.3, le=100, description="Standard deviation, in pixels; 3 is clearly soft.")]
-
-    @property
-    def in_any_colours(self) -> bool:
-        return True
 
     def apply(self, picture: "Picture") -> "Picture":
         return picture.in_memory().each_frame(self._blurred, premultiplied=True)

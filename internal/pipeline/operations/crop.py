@@ -17,6 +17,7 @@ class Crop(Operation, frozen=True, tag="crop"):
     """Keep a rectangle, in pixels of the picture at this point of the chain; what lies beyond its edges is left out."""
 
     example: ClassVar[str] = "crop:300x200+10+20"
+    in_any_colours: ClassVar[bool] = True
 
     region: Annotated[
         Region,
@@ -34,10 +35,6 @@ class Crop(Operation, frozen=True, tag="crop"):
         require_one(self.gravity, self.focal)
         if self.region.corner is not None and (self.gravity != "centre" or self.focal is not None):
             raise ValueError("give either +X+Y, or gravity or focal")
-
-    @property
-    def in_any_colours(self) -> bool:
-        return True
 
     def apply(self, picture: "Picture") -> "Picture":
         region = self.region

@@ -12,10 +12,7 @@ class Flip(Operation, frozen=True, tag="flip"):
     """Mirror the picture from top to bottom."""
 
     example: ClassVar[str] = "flip"
-
-    @property
-    def in_any_colours(self) -> bool:
-        return True
+    in_any_colours: ClassVar[bool] = True
 
     def apply(self, picture: "Picture") -> "Picture":
         return picture.each_frame(lambda pixels: pixels.flipver())

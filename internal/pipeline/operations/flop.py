@@ -12,11 +12,8 @@ class Flop(Operation, frozen=True, tag="flop"):
     """Mirror the picture from left to right."""
 
     example: ClassVar[str] = "flop"
+    in_any_colours: ClassVar[bool] = True
     streams: ClassVar[bool] = True
-
-    @property
-    def in_any_colours(self) -> bool:
-        return True
 
     def apply(self, picture: "Picture") -> "Picture":
         return picture.with_pixels(lambda pixels: pixels.fliphor())

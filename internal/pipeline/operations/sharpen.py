@@ -14,12 +14,9 @@ class Sharpen(Operation, frozen=True, tag="sharpen"):
     """Sharpen edges, in lightness only. `sigma` in pixels of the picture at this point of the chain."""
 
     example: ClassVar[str] = "sharpen:1"
+    in_any_colours: ClassVar[bool] = True
 
     sigma: Annotated[float, Meta(ge=0.3, le=10, description="Standard deviation of the mask, in pixels.")] = 0.5
-
-    @property
-    def in_any_colours(self) -> bool:
-        return True
 
     def apply(self, picture: "Picture") -> "Picture":
         return picture.in_memory().with_hidden_colours_filled(3 * self.sigma).each_frame(self._sharpened, colours_only=True)

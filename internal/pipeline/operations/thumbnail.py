@@ -16,6 +16,7 @@ class Thumbnail(Operation, frozen=True, tag="thumbnail"):
     """Fit the picture inside a square, in pixels: short for `resize:SIZExSIZE`."""
 
     example: ClassVar[str] = "thumbnail:200"
+    in_any_colours: ClassVar[bool] = True
 
     size: Annotated[int, Meta(ge=1, le=MAX_SIDE, description="Side of the square, in pixels.")]
 
@@ -26,10 +27,6 @@ class Thumbnail(Operation, frozen=True, tag="thumbnail"):
 
     def scaled(self, width: int, height: int) -> tuple[int, int]:
         return self._resize().scaled(width, height)
-
-    @property
-    def in_any_colours(self) -> bool:
-        return True
 
     def apply(self, picture: "Picture") -> "Picture":
         return self._resize().apply(picture)
