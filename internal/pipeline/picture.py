@@ -15,7 +15,7 @@ from internal.pipeline.hidden import filled
 from internal.pipeline.lettering import lettering
 from internal.pipeline.marks import faded, laid_over, tiled
 from internal.pipeline.notation import WHITE, Colour
-from internal.pipeline.scaling import scaled
+from internal.pipeline.scaling import divided, multiplied
 from internal.pipeline.shapes import masked, rounded_box
 from internal.pipeline.squares import in_squares
 
@@ -89,10 +89,20 @@ class Picture:
         return [self.pixels.crop(0, number * self.height, self.width, self.height) for number in range(self.frames)]
 
     def scaled(self, width: int, height: int, *, premultiplied: bool = False) -> Picture:
-        """Resampled to exactly this size in pixels. `premultiplied`: as in scaling.scaled."""
+        """Resampled (Lanczos 3) to exactly this size in pixels.
+
+        `premultiplied`: the colours come multiplied by alpha already. They never leave so.
+        """
         if (width, height) == (self.width, self.height):
             return self
-        return self.with_pixels(lambda pixels: scaled(pixels, self.frames, width, height, premultiplied=premultiplied))
+        across, down = width / self.width, height / self.height
+        ready = self.with_pixels(multiplied) if self.has_alpha and not premultiplied else self
+        if self.frames == 1 or max(across, down) > 1:
+            made = ready.each_frame(lambda pixels: pixels.resize(across, vscale=down))
+        else:  # rows of two frames must not be mixed; columns are those of one frame anyway, and all at once they cost less
+            made = ready.each_frame(lambda pixels: pixels.resize(1, vscale=down))
+            made = made.with_pixels(lambda pixels: pixels.resize(across, vscale=1))
+        return made.with_pixels(divided) if self.has_alpha else made
 
     def with_hidden_colours_filled(self, reach: float) -> Picture:
         """As in hidden.filled. What looks at neighbours then takes a transparent one for more of the same."""

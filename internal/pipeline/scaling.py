@@ -1,4 +1,4 @@
-"""Scaling: all frames by one factor, as fast as libvips' own thumbnail, and without mixing frames.
+"""Scaling: as fast as libvips' own thumbnail. What is done to the pixels before and after it.
 
 Colours are multiplied by alpha before neighbours are mixed, so that the colour of a transparent pixel counts for nothing, and
 divided by it afterwards. As in libvips' thumbnail, what lies between is held in 8 bits; floating point would take twice the time.
@@ -13,22 +13,11 @@ import pyvips
 Pixels: TypeAlias = pyvips.Image
 
 
-def scaled(pixels: Pixels, frames: int, width: int, height: int, *, premultiplied: bool = False) -> Pixels:
-    """`frames` that lie one below the other in `pixels`, each resampled (Lanczos 3) to exactly this size in pixels.
-
-    `premultiplied`: the colours come multiplied by alpha already. They never leave so.
-    """
-    tall = int(pixels.height) // frames
-    across, down = width / pixels.width, height / tall
-    seen = pixels.premultiply().rint().cast(pixels.format) if pixels.hasalpha() and not premultiplied else pixels
-    made = seen.resize(across, vscale=down) if frames == 1 else _each(seen, frames, across, down)
-    return made.unpremultiply().rint().cast(pixels.format) if pixels.hasalpha() else made
+def multiplied(pixels: Pixels) -> Pixels:
+    """Colours times alpha, rounded to the format that they had."""
+    return pixels.premultiply().rint().cast(pixels.format)
 
 
-def _each(pixels: Pixels, frames: int, across: float, down: float) -> Pixels:
-    """Rows of two frames must not be mixed. Columns are those of one frame anyway: made smaller all at once, they cost less."""
-    tall, together = int(pixels.height) // frames, max(across, down) <= 1
-    first = 1 if together else across
-    each = [pixels.crop(0, number * tall, pixels.width, tall).resize(first, vscale=down) for number in range(frames)]
-    joined = pyvips.Image.arrayjoin(each, across=1)
-    return joined.resize(across, vscale=1) if together else joined
+def divided(pixels: Pixels) -> Pixels:
+    """The way back; a colour that comes out as 199.99 is 200."""
+    return pixels.unpremultiply().rint().cast(pixels.format)
