@@ -1,10 +1,12 @@
 """A circuit breaker before a dependency: when it has failed some times in a row, it is left alone for a while.
 
 Without one, each request to a dependency that says nothing waits out its whole timeout; with one, most are told at once (G6).
-After the pause one call goes through, and the others wait for another: when it succeeds the circuit closes.
+After the pause one call goes through, and the others are told at once until it has ended, or for another pause, should it be an
+upload of a slow client: when it succeeds the circuit closes.
 
-Our own, because what a call's end means is ours to say: only an outage is a failure, only an answer is a success. A client that
-hangs up, a refused body and a cancelled call tell nothing of the dependency; the libraries we looked at count them as successes.
+The circuit is purgatory's. What a call's end means is ours to say: only an outage is a failure, only an answer is a success. A
+client that hangs up, a refused body and a cancelled call tell nothing of the dependency; its own context manager would count
+them as successes. It takes the time from the system's clock: one that is set back during a pause makes the pause longer.
 """
 
 import time
@@ -12,6 +14,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
+from purgatory import ContextChanged
+from purgatory.domain.model import CLOSED, HALF_OPENED, OPENED, Context, OpenedState
 
 from internal.errors import NotStored, Unavailable
 from internal.settings import CircuitBreaker
@@ -24,47 +28,64 @@ class Breaker:
 
     def __init__(self, name: str, outage: type[Unavailable], settings: CircuitBreaker) -> None:
         self.name = name
-        self._outage, self._settings = outage, settings
-        self._failures = 0
-        self._until = 0.0  # of the monotonic clock: the end of the pause; 0 while the circuit is closed
+        self._outage = outage
+        self._circuit = Context(name, settings.failures, settings.seconds)
+        self._tried_until = 0.0  # of the monotonic clock: one call tries, and the others wait for its end, or for so long
 
     @property
     def is_open(self) -> bool:
-        """Whether the dependency is left alone right now."""
-        return time.monotonic() < self._until
+        """Whether the dependency is left alone right now, but for the call that tries it."""
+        opened_at = self._circuit.opened_at
+        return self._is_tried or (opened_at is not None and time.time() <= opened_at + self._circuit.ttl)
+
+    @property
+    def _is_tried(self) -> bool:
+        return time.monotonic() < self._tried_until
 
     @asynccontextmanager
     async def guard(self) -> AsyncIterator[None]:
         """Do the block, or raise the outage at once while the circuit is open."""
-        if self.is_open:
-            raise self._outage
-        probing = self._until > 0
-        if probing:
-            self._pause()
+        trying = self._enter()
         try:
             yield
-        except self._outage:
-            self._failed(probing)
+        except self._outage as exc:
+            self._tell(exc)
             raise
         except NotStored:
-            self._answered()
+            self._tell(None)
             raise
-        except BaseException:
-            if probing:
-                self._until = time.monotonic()  # nothing was learned: the next call tries
-            raise
-        self._answered()
+        else:
+            self._tell(None)
+        finally:
+            if trying:
+                self._tried_until = 0.0
 
-    def _pause(self) -> None:
-        self._until = time.monotonic() + self._settings.seconds
+    def _enter(self) -> bool:
+        """Whether this call is the one that tries the dependency after a pause."""
+        try:
+            self._circuit.handle_new_request()
+        except OpenedState as exc:
+            raise self._outage from exc.with_traceback(None)  # one error for the whole pause: its traceback would grow with each
+        if self._circuit.state != HALF_OPENED:
+            return False
+        if self._is_tried:
+            raise self._outage
+        self._tried_until = time.monotonic() + self._circuit.ttl
+        return True
 
-    def _failed(self, probing: bool) -> None:
-        self._failures += 1
-        if probing or self._failures >= self._settings.failures:
-            self._pause()
-            log.warning("circuit.opened", dependency=self.name, seconds=self._settings.seconds)
+    def _tell(self, failure: Unavailable | None) -> None:
+        """How a call ended: with an outage, or with an answer."""
+        if failure:
+            self._circuit.handle_exception(failure)
+        else:
+            self._circuit.handle_end_request()
+        self._log_changes()
 
-    def _answered(self) -> None:
-        if self._until:
-            log.info("circuit.closed", dependency=self.name)
-        self._failures, self._until = 0, 0.0
+    def _log_changes(self) -> None:
+        """And forget them: the circuit keeps its events until somebody takes them."""
+        events, self._circuit.messages = self._circuit.messages, []
+        for event in events:
+            if isinstance(event, ContextChanged) and event.state == OPENED:
+                log.warning("circuit.opened", dependency=self.name, seconds=self._circuit.ttl)
+            elif isinstance(event, ContextChanged) and event.state == CLOSED:
+                log.info("circuit.closed", dependency=self.name)

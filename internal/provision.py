@@ -5,8 +5,6 @@ import asyncio
 import stamina
 
 from internal.errors import Unavailable
-from internal.objectstore.minio import create_bucket
-from internal.queue.kafka import create_topics
 from internal.repository.migrations import migrate
 from internal.settings import Settings
 
@@ -26,6 +24,10 @@ def provide(settings: Settings) -> None:
 async def _prepare(settings: Settings) -> None:
     """Create the bucket and the topics that the configured adapters need; they may be there already."""
     if settings.storage.backend == "minio":
+        from internal.objectstore.minio import create_bucket
+
         await create_bucket(settings.minio)
     if settings.queue.backend == "kafka":
+        from internal.queue.kafka import create_topics
+
         await create_topics(settings.kafka)

@@ -1,6 +1,7 @@
 """Wiring: which adapter stands behind which port. Nothing else in the project names one.
 
 Two functions, read from top to bottom: all that a process runs, in the order in which it starts; the stack closes it in reverse.
+Adapters are imported where they are chosen: who keeps pictures in a folder need not load the clients of MinIO and Kafka.
 """
 
 import asyncio
@@ -20,14 +21,10 @@ from internal.gauges import Source, of_circuits, of_database_pool, of_queue, of_
 from internal.health import Dependency
 from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.images.ports import Ports, Rules, Schedule, Workshop
-from internal.objectstore.filesystem import open_filesystem_store
 from internal.objectstore.guarded import GuardedStore
-from internal.objectstore.minio import open_minio_store
 from internal.objectstore.port import ObjectStore
 from internal.outbox.relay import Relay
 from internal.pipeline.grammar import Grammar
-from internal.queue.kafka import open_kafka_queue
-from internal.queue.kafka_topics import topics
 from internal.queue.port import Channel, Queue
 from internal.queue.postgres import PostgresQueue, open_postgres_queue
 from internal.repository.listener import Listener, open_listener
@@ -149,19 +146,29 @@ async def open_operator(settings: Settings) -> AsyncIterator[OperatorParts]:
 
 def _open_store(settings: Settings) -> AbstractAsyncContextManager[ObjectStore]:
     if settings.storage.backend == "filesystem":
+        from internal.objectstore.filesystem import open_filesystem_store
+
         return open_filesystem_store(PROJECT / settings.storage.path)
+    from internal.objectstore.minio import open_minio_store
+
     return open_minio_store(settings.minio)
 
 
 def _open_queue(settings: Settings, pool: Pool, listener: Listener) -> AbstractAsyncContextManager[Queue]:
     if settings.queue.backend == "postgres":
         return open_postgres_queue(pool, listener, settings.queue)
+    from internal.queue.kafka import open_kafka_queue
+
     return open_kafka_queue(settings.kafka, look_seconds=settings.health.seconds)
 
 
 def _exports(settings: Settings) -> frozenset[Channel]:
     """The channels that the configured queue carries."""
-    return PostgresQueue.exports if settings.queue.backend == "postgres" else frozenset(topics(settings.kafka))
+    if settings.queue.backend == "postgres":
+        return PostgresQueue.exports
+    from internal.queue.kafka_topics import topics
+
+    return frozenset(topics(settings.kafka))
 
 
 def _dependencies(repository: Repository, store: ObjectStore, queue: Queue, seconds: float) -> dict[str, Dependency]:
