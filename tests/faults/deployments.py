@@ -16,15 +16,16 @@ DEPLOYMENTS = ("folder", "stack")
 
 
 @contextmanager
-def open_cluster(name: str) -> Iterator[Cluster]:
-    """A migrated cluster without a process; the services that it needs are started with the first one."""
+def open_cluster(name: str, postgres: PostgresService | None = None, kafka: KafkaService | None = None) -> Iterator[Cluster]:
+    """A migrated cluster without a process, on these servers, or else on the shared ones, which start when first needed."""
     unique = f"faults-{uuid4().hex[:12]}"
-    with temporary_folder() as folder, own_database(run.acquire(PostgresService)) as database:
+    with temporary_folder() as folder, own_database(postgres or run.acquire(PostgresService)) as database:
         if name == "folder":
             with _folder_cluster(folder, database) as cluster:
                 yield cluster
         else:
-            with _stack_cluster(folder, database, run.acquire(S3Service), run.acquire(KafkaService), unique) as cluster:
+            brokers = kafka or run.acquire(KafkaService)
+            with _stack_cluster(folder, database, run.acquire(S3Service), brokers, unique) as cluster:
                 yield cluster
 
 

@@ -8,7 +8,7 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 from testcontainers.core.waiting_utils import wait_for_logs
 
-from tests.services.kinds import KafkaService, PostgresService, S3Service, Service
+from tests.services.kinds import KafkaService, PostgresService, S3Service, Started
 from tests.services.reachable import free_port, postgres_answers, s3_answers
 from tests.services.waiting import wait_until
 
@@ -32,43 +32,43 @@ def docker_answers() -> bool:
 
 
 @contextmanager
-def run(name: str) -> Iterator[Service]:
-    services: dict[str, Callable[[], AbstractContextManager[Service]]] = {"postgres": _postgres, "s3": _s3, "kafka": _kafka}
-    with services[name]() as service:
-        yield service
+def run(name: str) -> Iterator[Started]:
+    services: dict[str, Callable[[], AbstractContextManager[Started]]] = {"postgres": _postgres, "s3": _s3, "kafka": _kafka}
+    with services[name]() as started:
+        yield started
 
 
-def _publish(container: DockerContainer, port: int, host_port: int | None = None) -> DockerContainer:
-    address: Any = (LOCAL,) if host_port is None else (LOCAL, host_port)  # docker's form; testcontainers types ports only
+def _publish(container: DockerContainer, port: int, host_port: int) -> DockerContainer:
+    """The host's port is chosen before the start: one that Docker chooses is another one after a restart."""
+    address: Any = (LOCAL, host_port)  # docker's form; testcontainers types ports only
     container.ports[f"{port}/tcp"] = address
     return container
 
 
 @contextmanager
-def _postgres() -> Iterator[PostgresService]:
-    container = _publish(DockerContainer(POSTGRES), 5432).with_env("POSTGRES_PASSWORD", "postgres")
+def _postgres() -> Iterator[Started]:
+    port = free_port()
+    container = _publish(DockerContainer(POSTGRES), 5432, port).with_env("POSTGRES_PASSWORD", "postgres")
     container = container.with_command("postgres -c fsync=off -c max_connections=300")
     with container:
-        port = container.get_exposed_port(5432)
         service = PostgresService("testcontainers", LOCAL, port, "postgres", "postgres", "postgres")
         wait_until(lambda: postgres_answers(service), READY_SECONDS)
-        yield service
+        yield Started(service, container.get_wrapped_container())
 
 
 @contextmanager
-def _s3() -> Iterator[S3Service]:
-    user, password = "test-access", "test-secret"
-    container = _publish(DockerContainer(MINIO), 9000).with_command("server /data")
+def _s3() -> Iterator[Started]:
+    port, user, password = free_port(), "test-access", "test-secret"
+    container = _publish(DockerContainer(MINIO), 9000, port).with_command("server /data")
     with container.with_envs(MINIO_ROOT_USER=user, MINIO_ROOT_PASSWORD=password):
-        port = container.get_exposed_port(9000)
         service = S3Service("testcontainers", LOCAL, port, user, password)
         wait_until(lambda: s3_answers(service), READY_SECONDS)
-        yield service
+        yield Started(service, container.get_wrapped_container())
 
 
 @contextmanager
-def _kafka() -> Iterator[KafkaService]:
-    """One broker in KRaft mode. Clients are sent to the advertised address, so the host's port is chosen before the start."""
+def _kafka() -> Iterator[Started]:
+    """One broker in KRaft mode, which sends its clients to the advertised address."""
     port = free_port()
     container = _publish(DockerContainer(KAFKA), 19092, port).with_envs(
         KAFKA_NODE_ID="1",
@@ -88,4 +88,4 @@ def _kafka() -> Iterator[KafkaService]:
     )
     with container:
         wait_for_logs(container, "Kafka Server started", timeout=READY_SECONDS)
-        yield KafkaService("testcontainers", f"{LOCAL}:{port}")
+        yield Started(KafkaService("testcontainers", f"{LOCAL}:{port}"), container.get_wrapped_container())

@@ -5,6 +5,8 @@
 It prints one line of JSON, a Report, when the service answers, and then waits for SIGTERM or for the end of the process OWNER,
 whichever comes first and however it comes: so a test run that is killed leaves no container, server or folder behind. It is a
 session of its own, so that Ctrl-C reaches pytest only, and the owner of all that is started, so that no test sees its warnings.
+
+Each line of its input is the name of what its service's switch is to do, and is answered with an empty line when that is done.
 """
 
 import os
@@ -21,7 +23,7 @@ import msgspec
 import psutil  # type: ignore[import-untyped]
 
 from tests.services import containers, wheels
-from tests.services.kinds import Report, Service
+from tests.services.kinds import Report, Started
 
 
 def main(name: str, owner: int, folder: Path) -> None:
@@ -33,9 +35,12 @@ def main(name: str, owner: int, folder: Path) -> None:
     home.mkdir()
     try:
         with ExitStack() as stack:
-            service, note = _start(name, home, stack)
-            report = Report(msgspec.Raw(msgspec.json.encode(service)), service.source, note)
+            started, note = _start(name, home, stack)
+            report = Report(msgspec.Raw(msgspec.json.encode(started.service)), started.service.source, note)
             os.write(report_to, msgspec.json.encode(report) + b"\n")
+            for line in sys.stdin:
+                getattr(started.switch, line.strip())()
+                os.write(report_to, b"\n")
             os.close(report_to)
             while True:
                 signal.pause()
@@ -45,7 +50,7 @@ def main(name: str, owner: int, folder: Path) -> None:
             _tidy(name, folder)
 
 
-def _start(name: str, home: Path, stack: ExitStack) -> tuple[Service, str]:
+def _start(name: str, home: Path, stack: ExitStack) -> tuple[Started, str]:
     note = ""
     if containers.docker_answers():
         try:

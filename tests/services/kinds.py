@@ -1,6 +1,6 @@
 """The services that tests need: how to reach one, and where it came from."""
 
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from minio import Minio
 from msgspec import Raw, Struct, structs
@@ -70,6 +70,26 @@ S = TypeVar("S", PostgresService, S3Service, KafkaService)
 
 NAMES: dict[type[Service], str] = {PostgresService: "postgres", S3Service: "s3", KafkaService: "kafka"}
 KINDS: dict[str, type[Service]] = {name: kind for kind, name in NAMES.items()}
+
+
+class Switch(Protocol):
+    """Ends a server, and starts it again with its data and at its address."""
+
+    def stop(self) -> None:
+        """As an administrator does; what it has in hand it may put in order."""
+
+    def kill(self) -> None:
+        """With -9."""
+
+    def start(self) -> None:
+        """It may not answer yet."""
+
+
+class Started(Struct, frozen=True):
+    """A server that runs; without a `switch` it can't come back with its data."""
+
+    service: Service
+    switch: Switch | None = None
 
 
 class Report(Struct):

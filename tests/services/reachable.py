@@ -7,9 +7,11 @@ from http.client import HTTPConnection, HTTPException
 
 import psycopg
 import urllib3
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 from minio.error import MinioException
 
-from tests.services.kinds import PostgresService, S3Service
+from tests.services.kinds import KafkaService, PostgresService, S3Service
 
 FIXED_PORTS = range(12_000, 32_000)
 """Below those that systems give to connections that go out: one of these could have the port before its server does."""
@@ -49,5 +51,13 @@ def postgres_answers(service: PostgresService) -> bool:
     try:
         psycopg.connect(service.conninfo, connect_timeout=2).close()
     except psycopg.OperationalError:
+        return False
+    return True
+
+
+def kafka_answers(service: KafkaService) -> bool:
+    try:
+        AdminClient({"bootstrap.servers": service.brokers, "log_level": 0}).list_topics(timeout=2)
+    except KafkaException:
         return False
     return True

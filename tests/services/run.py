@@ -59,18 +59,25 @@ def acquire(kind: type[S]) -> S:
 def _start(name: str, folder: Path) -> Record:
     if (service := from_environment(name)) is not None:
         return Record(Report(msgspec.Raw(msgspec.json.encode(service)), service.source))
+    keeper, report = start_keeper(name, folder, subprocess.DEVNULL)
+    assert keeper.stdout is not None
+    keeper.stdout.close()
+    _keepers.append(keeper)
+    return Record(report, keeper.pid)
+
+
+def start_keeper(name: str, folder: Path, told: int) -> tuple[subprocess.Popen[bytes], Report]:
+    """A keeper whose service answers. `told` is its standard input. Raises RuntimeError with its log when it has none."""
     log = folder / f"{name}.log"
     command = [sys.executable, "-m", "tests.services.keeper", name, os.environ[OWNER], str(folder)]
     with log.open("wb") as errors:
-        keeper = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
-    _keepers.append(keeper)
+        keeper = subprocess.Popen(command, cwd=PROJECT, stdin=told, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
     assert keeper.stdout is not None
-    with keeper.stdout as reports:
-        line = reports.readline()  # ends at the latest when the keeper, whose every wait has a deadline, does
+    line = keeper.stdout.readline()  # ends at the latest when the keeper, whose every wait has a deadline, does
     if not line:
-        keeper.wait()
+        keeper.communicate()
         raise RuntimeError(f"no {name} for the tests: {log.read_text(errors='replace').strip()[-2000:]}")
-    return Record(msgspec.json.decode(line, type=Report), keeper.pid)
+    return keeper, msgspec.json.decode(line, type=Report)
 
 
 def summary() -> str:

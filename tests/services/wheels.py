@@ -2,34 +2,60 @@
 
 PostgreSQL is the embedded one that `make run` uses too; the S3 server is rclone's, on a folder; the Kafka broker is librdkafka's
 mock, which clients join groups on. It forgets everything with its process and knows neither topic settings nor transactions.
+PostgreSQL alone has a switch.
 """
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import psycopg
 from confluent_kafka import Producer
 
-from tests.services.kinds import KafkaService, PostgresService, S3Service, Service
+from tests.services.kinds import KafkaService, PostgresService, S3Service, Started
 from tests.services.reachable import free_port, http_answers
 from tests.services.waiting import wait_until
 
 
 @contextmanager
-def run(name: str, folder: Path) -> Iterator[Service]:
+def run(name: str, folder: Path) -> Iterator[Started]:
     """A service that keeps its data in `folder`, which should be removed afterwards."""
-    services: dict[str, Callable[[Path], AbstractContextManager[Service]]] = {"postgres": _postgres, "s3": _s3, "kafka": _kafka}
-    with services[name](folder) as service:
-        yield service
+    services: dict[str, Callable[[Path], AbstractContextManager[Started]]] = {"postgres": _postgres, "s3": _s3, "kafka": _kafka}
+    with services[name](folder) as started:
+        yield started
+
+
+class _EmbeddedSwitch:
+    """Of the wheel's PostgreSQL."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def kill(self) -> None:
+        """All of it; who still has the memory that its processes share would be in a new server's way."""
+        main = psutil.Process(self._server.get_pid())
+        family = [main, *main.children(recursive=True)]
+        for process in family:
+            process.send_signal(signal.SIGKILL)
+        psutil.wait_procs(family, timeout=20)
+
+    def start(self) -> None:
+        (self._server.pgdata / "postmaster.pid").unlink(missing_ok=True)
+        self._server.ensure_postgres_running()
 
 
 @contextmanager
-def _postgres(folder: Path) -> Iterator[PostgresService]:
+def _postgres(folder: Path) -> Iterator[Started]:
     runtime = folder / "run"
     runtime.mkdir()
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)  # for its lock, and its socket when the data's path is too long for one
@@ -43,13 +69,13 @@ def _postgres(folder: Path) -> Iterator[PostgresService]:
         with psycopg.connect(service.conninfo, autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("SELECT pg_reload_conf()")
-        yield service
+        yield Started(service, _EmbeddedSwitch(server))
     finally:
         server.cleanup()
 
 
 @contextmanager
-def _s3(folder: Path) -> Iterator[S3Service]:
+def _s3(folder: Path) -> Iterator[Started]:
     buckets = folder / "s3"
     buckets.mkdir()
     port, user, password = free_port(), "test-access", "test-secret"
@@ -60,14 +86,14 @@ def _s3(folder: Path) -> Iterator[S3Service]:
             wait_until(lambda: server.poll() is not None or http_answers(port, "/"), within=20)
             if server.returncode is not None:
                 raise RuntimeError(f"rclone ended with {server.returncode}")
-            yield S3Service("wheels", "127.0.0.1", port, user, password)
+            yield Started(S3Service("wheels", "127.0.0.1", port, user, password))
         finally:
             server.terminate()
 
 
 @contextmanager
-def _kafka(folder: Path) -> Iterator[KafkaService]:
+def _kafka(folder: Path) -> Iterator[Started]:
     cluster = Producer({"bootstrap.servers": "the mock", "test.mock.num.brokers": 1, "log_level": 3})
     broker = next(iter(cluster.list_topics(timeout=10).brokers.values()))
-    yield KafkaService("wheels", f"{broker.host}:{broker.port}")
+    yield Started(KafkaService("wheels", f"{broker.host}:{broker.port}"))
     del cluster

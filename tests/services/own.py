@@ -1,0 +1,65 @@
+"""A server of a test's own, which it may end and start again: nobody else is on it.
+
+From a container where Docker answers, else out of the wheel, whatever serves the others.
+"""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Generic
+
+import msgspec
+
+from tests.services.kinds import NAMES, KafkaService, PostgresService, S, S3Service, Service
+from tests.services.reachable import kafka_answers, postgres_answers, s3_answers
+from tests.services.run import END_SECONDS, start_keeper
+from tests.services.waiting import wait_until
+
+START_SECONDS = 60.0
+
+
+class OwnServer(Generic[S]):
+    """`service` is how to reach it."""
+
+    def __init__(self, service: S, keeper: subprocess.Popen[bytes]) -> None:
+        self.service: S = service
+        self._keeper = keeper
+
+    def end(self, how: str) -> None:
+        """`how`: "stop", as an administrator does, or "kill", with -9. It has ended on return."""
+        self._tell(how)
+
+    def start(self) -> None:
+        """It answers on return, and has what it had."""
+        self._tell("start")
+        wait_until(lambda: _answers(self.service), START_SECONDS)
+
+    def _tell(self, word: str) -> None:
+        assert self._keeper.stdin is not None
+        assert self._keeper.stdout is not None
+        self._keeper.stdin.write(f"{word}\n".encode())
+        self._keeper.stdin.flush()
+        assert self._keeper.stdout.readline(), f"the server's keeper ended when it was told to {word}"
+
+
+@contextmanager
+def own_server(kind: type[S]) -> Iterator[OwnServer[S]]:
+    with tempfile.TemporaryDirectory(prefix="own-") as folder:
+        keeper, report = start_keeper(NAMES[kind], Path(folder), subprocess.PIPE)
+        try:
+            yield OwnServer(msgspec.json.decode(report.service, type=kind), keeper)
+        finally:
+            keeper.terminate()
+            keeper.communicate(timeout=END_SECONDS)
+
+
+def _answers(service: Service) -> bool:
+    match service:
+        case PostgresService():
+            return postgres_answers(service)
+        case S3Service():
+            return s3_answers(service)
+        case KafkaService():
+            return kafka_answers(service)
