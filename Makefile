@@ -8,6 +8,7 @@ PY      := $(VENV)/bin/python
 READY   := $(VENV)/.ready
 COMPOSE := docker compose
 WORKERS ?= 1
+JOBS    ?= 2
 MINUTES ?= 5
 SEED    ?=
 LOCK    := $(VENV)/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
@@ -53,8 +54,8 @@ ps: ## the full stack's processes and their health
 migrate: setup ## bring database, bucket and topics up to date (settings from the environment)
 	@exec $(PY) -P cmd/migrate/main.py
 
-test: setup ## all tests; services from containers, or from wheels where there is no Docker
-	@exec $(PY) -m pytest
+test: setup ## all tests, JOBS=2 files at a time; services from containers, or from wheels where there is no Docker
+	@exec $(PY) -m pytest -n $(JOBS) --dist loadfile
 
 faults: setup ## the guarantees under fault, at length; `make test` has a short version
 	@FAULTS=long exec $(PY) -m pytest -rP tests/faults

@@ -55,6 +55,12 @@ class Cluster:
         self._numbers = itertools.count(1)
         self._folder = folder
         self._settings = {**QUICK, "SANDBOX_SCRATCH": folder / "scratch", **settings}
+        self._started = ExitStack()
+        self._steady: tuple[Running, str] | None = None
+
+    def close(self) -> None:
+        """End what is not ended with a test."""
+        self._started.close()
 
     def migrate(self, **settings: object) -> None:
         with running("migrate", self._log("migrate"), environment(**{**self._settings, **settings})) as process:
@@ -83,6 +89,21 @@ class Cluster:
                 yield process
             finally:
                 self.addresses.remove(address)
+
+    @contextmanager
+    def steady_api(self) -> Iterator[Running]:
+        """One that nothing happens to: the same one for all tests, started when first needed. While the block runs it is in
+        `addresses`; its relay never rests.
+        """
+        if self._steady is None:
+            process, http = self._started.enter_context(self._process("api", "SERVER_PORT", {}, (), ready=True))
+            self._steady = process, str(http.base_url)
+        process, address = self._steady
+        self.addresses.append(address)
+        try:
+            yield process
+        finally:
+            self.addresses.remove(address)
 
     @contextmanager
     def worker(self, *, ready: bool = True, command: Sequence[str] = (), **settings: object) -> Iterator[Running]:
@@ -171,12 +192,12 @@ def until_killed(process: Running, within: float = 30.0) -> None:
     assert process.wait(within) == -signal.SIGKILL, process.said()[-3000:]
 
 
+def stands_still(process: Running) -> bool:
+    """Whether a fault point, or a signal, has made it stand still; fails when it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return bool(psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
+    raise AssertionError(process.said()[-3000:])
+
+
 def until_stopped(process: Running, within: float = 30.0) -> None:
-    """Wait until a fault point, or a signal, has made it stand still."""
-
-    def stands() -> bool:
-        with suppress(psutil.NoSuchProcess):
-            return bool(psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
-        raise AssertionError(process.said()[-3000:])
-
-    wait_until(stands, within)
+    wait_until(lambda: stands_still(process), within)

@@ -1,7 +1,7 @@
 """The clusters of the two deployments, each on what is its own: a database, and a folder, or a bucket and topics."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -40,7 +40,8 @@ def _folder_cluster(folder: Path, database: PostgresService) -> Iterator[Cluster
     }
     cluster = Cluster("folder", folder, settings, Places(database.conninfo, FolderObjects(folder / "objects")))
     cluster.migrate()
-    yield cluster
+    with closing(cluster):
+        yield cluster
 
 
 @contextmanager
@@ -52,6 +53,7 @@ def _stack_cluster(folder: Path, database: PostgresService, s3: S3Service, kafka
     try:
         # The broker out of the wheel has no controller that could create topics; it makes them when they are asked for.
         cluster.migrate(**({"QUEUE_BACKEND": "postgres"} if kafka.source == "wheels" else {}))
-        yield cluster
+        with closing(cluster):
+            yield cluster
     finally:
         remove_bucket(s3, unique)

@@ -23,7 +23,7 @@ IN = DEPLOYMENTS if LONG else ("folder",)
 def test_a_worker_finishes_or_gives_back(cluster: Cluster) -> None:
     """Without time to finish, and with enough of it."""
     load = Load(lambda: cluster.addresses, processing=SLOW)
-    with cluster.api():
+    with cluster.steady_api():
         for grace in (0, 30):
             load.upload(3)
             with cluster.worker(WORKER_GRACE_SECONDS=grace, WORKER_FAST_SLOTS=1) as worker:
@@ -57,7 +57,7 @@ def test_an_api_drains(cluster: Cluster) -> None:
         assert answer.status == 201
         assert api.wait() == 0
         load.sent.append(Sent(time.monotonic(), 0, 201, id=answer.json()["id"]))
-        with cluster.api():  # its relay tells what the worker has done
+        with cluster.steady_api():  # its relay tells what the worker has done
             cluster.checked(load)
 
 

@@ -90,7 +90,7 @@ def healthy() -> Iterator[Run]:
     """A run on MinIO and Kafka with a bit of everything, in which nothing is wrong."""
     with open_cluster("stack") as cluster:
         load = Load(lambda: cluster.addresses)
-        with cluster.api(), cluster.worker():
+        with cluster.worker(ready=False), cluster.api():
             load.upload(3, at_once=1)
             load.upload(1, data=pictures.cut(pictures.photo_jpeg(400, 300)))
             assert load.delete(load.accepted[2]) == 200

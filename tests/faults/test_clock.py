@@ -66,7 +66,12 @@ def test_clocks_that_are_off(cluster: Cluster, tmp_path: Path) -> None:
     off = OFF[cluster.name]
     load = Load(lambda: cluster.addresses, processing="blur:10")
     right, ahead, behind = ({"ready": False, **settings(tmp_path, clock)} for clock in (RIGHT, off, -off))
-    with cluster.api(), cluster.worker(**right) as right_one, cluster.worker(**ahead) as early, cluster.worker(**behind) as late:
+    with (
+        cluster.steady_api(),
+        cluster.worker(**right) as right_one,
+        cluster.worker(**ahead) as early,
+        cluster.worker(**behind) as late,
+    ):
         workers = [right_one, early, late]
         assert [off_by(worker) for worker in workers] == [RIGHT, off, -off]
 

@@ -98,7 +98,7 @@ def test_poison(cluster: Cluster, kind: str) -> None:
     walls, poisons = KINDS[kind]
     load = Load(lambda: cluster.addresses, processing=BLUR)
     port = free_port()
-    with cluster.api(), cluster.worker(WORKER_PORT=port, WORKER_MAX_ATTEMPTS=TRIES, **walls) as worker:
+    with cluster.steady_api(), cluster.worker(WORKER_PORT=port, WORKER_MAX_ATTEMPTS=TRIES, **walls) as worker:
         with load.uploading(NEIGHBOURS, per_second=4), ThreadPoolExecutor(len(poisons)) as haunting:
             ids = list(haunting.map(lambda poison: haunt(cluster, worker, poison), poisons))
         cluster.checked(load)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.cluster import Cluster, until_stopped
+from tests.faults.cluster import Cluster, stands_still, until_stopped
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load
@@ -14,6 +14,8 @@ from tests.faults.test_killed_at_each_step import WORKING
 from tests.services.waiting import wait_until
 
 STEPS = [(name, point) for name in DEPLOYMENTS for point in WORKING if LONG or (name == "folder" and point != "after-get")]
+UNMARKED = "SELECT count(*) FROM outbox"
+SENT = "SELECT count(*) FROM queue_messages WHERE key = %s"
 UPLOADS = 200 if LONG else 40
 
 
@@ -26,7 +28,7 @@ def delete(load: Load, id_: str) -> None:
 def test_while_a_worker_is_at_it(cluster: Cluster, point: str) -> None:
     load = Load(lambda: cluster.addresses)
     fault = {"FAULT_POINTS": "allowed", "FAULT_POINT": point, "FAULT_ACTION": "stop"}
-    with cluster.api():
+    with cluster.steady_api():
         load.upload(1)
         with cluster.worker(ready=False, DB_TIMEOUT_SECONDS=1, **fault) as worker:
             until_stopped(worker)
@@ -43,7 +45,7 @@ def test_before_its_upload_is_answered(cluster: Cluster) -> None:
     load = Load(lambda: cluster.addresses[-1:])
     with (
         cluster.worker(),
-        cluster.api(),
+        cluster.steady_api(),
         cluster.api(FAULT_POINTS="allowed", FAULT_POINT="after-commit", FAULT_ACTION="stop") as api,
     ):
         with load.uploading(1):
@@ -57,10 +59,35 @@ def test_before_its_upload_is_answered(cluster: Cluster) -> None:
         cluster.checked(load)
 
 
+@pytest.mark.parametrize("cluster", ["folder"], indirect=True)  # where a relay has nothing but tasks
+def test_between_its_message_and_the_mark_that_it_is_sent(cluster: Cluster) -> None:
+    """A relay stands still there; when its lease has run out another one sends the message again, of what is gone by then."""
+    load = Load(lambda: cluster.addresses[:1])
+    with (
+        cluster.steady_api(),
+        cluster.api(FAULT_POINTS="allowed", FAULT_POINT="after-publish", FAULT_ACTION="stop") as api,
+    ):
+
+        def stopped() -> bool:
+            load.upload(1)
+            return stands_still(api)
+
+        wait_until(stopped, within=30)
+        wait_until(lambda: cluster.number(UNMARKED) == 1, within=30)
+        [(id_,)] = cluster.rows("SELECT key FROM outbox")
+        assert cluster.number(SENT, id_) == 1
+        delete(load, id_)
+        wait_until(lambda: cluster.number(UNMARKED) == 0, within=30)
+        assert cluster.number(SENT, id_) == 2
+        api.signal(signal.SIGCONT)
+        with cluster.worker():
+            cluster.checked(load)
+
+
 @pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["folder"], indirect=True)
 def test_before_its_message_comes_and_by_many_at_once(cluster: Cluster) -> None:
     load = Load(lambda: cluster.addresses)
-    with cluster.api(), ThreadPoolExecutor(10) as clients:
+    with cluster.steady_api(), ThreadPoolExecutor(10) as clients:
         load.upload(3)
         wait_until(lambda: cluster.number("SELECT count(*) FROM outbox") == 0, within=30)
         for id_ in load.accepted:
@@ -75,7 +102,7 @@ def test_before_its_message_comes_and_by_many_at_once(cluster: Cluster) -> None:
 def test_the_sweep_takes_nothing_live(cluster: Cluster) -> None:
     load = Load(lambda: cluster.addresses)
     eager: dict[str, Any] = {"WORKER_HOUSEKEEPING_SECONDS": 0.05, "STORAGE_SWEEP_SECONDS": 0}
-    with cluster.api(), cluster.worker(**eager), cluster.worker(**eager):
+    with cluster.steady_api(), cluster.worker(**eager), cluster.worker(**eager):
         with load.uploading(UPLOADS):
             for number in range(0, UPLOADS, 4):
                 wait_until(lambda: len(load.accepted) > number, within=60)  # noqa: B023 - used at once

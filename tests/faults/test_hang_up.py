@@ -46,7 +46,7 @@ def assert_nothing_is_left(cluster: Cluster, keys: set[str]) -> None:
 
 def test_the_client_hangs_up(cluster: Cluster) -> None:
     keys: set[str] = set()
-    with cluster.worker(), cluster.api() as api:
+    with cluster.worker(ready=False), cluster.api() as api:
         for number, (size, share) in enumerate(product((SMALL, LARGE), SHARES), start=1):
             with Wire(cluster.place) as wire:
                 begin(wire, size, share)
@@ -60,7 +60,7 @@ def test_the_client_hangs_up(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["stack"], indirect=True)  # which is the one with parts
 def test_the_api_is_killed(cluster: Cluster) -> None:
-    with cluster.worker():
+    with cluster.worker(ready=False):
         with cluster.api() as api, Wire(cluster.place) as wire:
             begin(wire, LARGE, 0.8)
             wait_until(lambda: bool(in_flight(cluster)) and half_written(cluster), within=20)

@@ -42,7 +42,7 @@ def upload_until_dead(load: Load, doomed: Running) -> None:
 def test_the_api_is_killed(cluster: Cluster, points: tuple[str, ...]) -> None:
     load = Load(lambda: cluster.addresses, stubborn=True)
     before = cluster.number("SELECT count(*) FROM images")
-    with cluster.worker(), cluster.api():
+    with cluster.worker(ready=False), cluster.steady_api():
         for point in points:
             with cluster.api(FAULT_POINTS="allowed", FAULT_POINT=point) as doomed:
                 upload_until_dead(load, doomed)
@@ -55,7 +55,7 @@ def test_the_api_is_killed(cluster: Cluster, points: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(("cluster", "points"), cases(WORKING), indirect=["cluster"], ids=named)
 def test_the_worker_is_killed(cluster: Cluster, points: tuple[str, ...]) -> None:
     load = Load(lambda: cluster.addresses)
-    with cluster.api():
+    with cluster.steady_api():
         for point in points:
             load.upload(2)
             with cluster.worker(ready=False, FAULT_POINTS="allowed", FAULT_POINT=point) as doomed:

@@ -33,7 +33,7 @@ def stopping_at(point: str) -> dict[str, Any]:
 def test_finished_by_two_workers(cluster: Cluster, way: str) -> None:
     """The first holds one rendition, and stands still; its message goes to the second, which takes the other."""
     load = Load(lambda: cluster.addresses)
-    with cluster.api():
+    with cluster.steady_api():
         load.upload(1)
         (id_,) = load.accepted
         with cluster.worker(ready=False, **stopping_at("after-result-put")) as first:

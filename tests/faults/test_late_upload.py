@@ -26,7 +26,7 @@ IMAGES = "SELECT count(*) FROM images"
 def test_a_deadline_that_passes(cluster: Cluster, stubborn: bool) -> None:
     """A client that sends it again, with its Idempotency-Key, has one image in the end."""
     load, before = Load(lambda: cluster.addresses[-1:], stubborn=stubborn), cluster.number(IMAGES)
-    with cluster.worker(), cluster.api(**LATE) as api:
+    with cluster.worker(ready=False), cluster.api(**LATE) as api:
         objects = cluster.places.objects.names()
         with load.uploading(1):
             until_stopped(api)

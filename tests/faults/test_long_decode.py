@@ -72,7 +72,7 @@ def test_longer_than_a_poll_interval(cluster: Cluster, request: pytest.FixtureRe
     if cluster.name == "stack" and request.getfixturevalue("kafka").source == "wheels":
         pytest.skip("librdkafka's mock broker can't divide a topic between two workers")
     load, data = Load(lambda: cluster.addresses), pictures.photo_jpeg(810, 600)
-    with cluster.api(), cluster.worker(ready=False, **SETTINGS) as one, cluster.worker(ready=False, **SETTINGS) as other:
+    with cluster.steady_api(), cluster.worker(ready=False, **SETTINGS) as one, cluster.worker(ready=False, **SETTINGS) as other:
         until_it_works(load, one)
         until_it_works(load, other)
         id_ = upload_long_one(cluster, load, data)

@@ -34,7 +34,7 @@ def until_all_work(workers: list[Running]) -> None:
 @pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["folder"], indirect=True)
 def test_one_four_one(cluster: Cluster) -> None:
     load = Load(lambda: cluster.addresses, processing="blur:10")
-    with cluster.api(), ExitStack() as started:
+    with cluster.steady_api(), ExitStack() as started:
         workers = [started.enter_context(cluster.worker(**LEASE))]
         with load.uploading(MORE_THAN_ENOUGH, per_second=PER_SECOND):
             for _ in range(ROUNDS):

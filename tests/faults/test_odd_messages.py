@@ -64,7 +64,7 @@ def put_into_every_partition(cluster: Cluster, kafka: KafkaService) -> int:
 
 def test_odd_messages_hold_up_nobody(cluster: Cluster, kafka: KafkaService) -> None:
     load = Load(lambda: cluster.addresses)
-    with cluster.api():
+    with cluster.steady_api():
         put = put_into_the_table(cluster) if cluster.places.topics is None else put_into_every_partition(cluster, kafka)
         load.upload(8)
         wait_until(lambda: cluster.number(WAITING) == 0, within=30)
@@ -92,7 +92,7 @@ def replayed(cluster: Cluster, letter: int) -> str:
 def test_replayed_by_many_at_once_it_has_one_result(cluster: Cluster) -> None:
     """What failed under a limit that was too narrow is made once, with the tries it has as new."""
     load = Load(lambda: cluster.addresses, processing="resize:100x100")
-    with cluster.api():
+    with cluster.steady_api():
         load.upload(1)
         id_ = load.accepted[0]
         with cluster.worker(MAX_OUTPUT_PIXELS=16):

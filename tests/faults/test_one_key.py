@@ -49,7 +49,7 @@ def insist(address: str, key: str, data: bytes) -> Sent:
 def test_many_clients_at_once(cluster: Cluster) -> None:
     key, before = uuid4().hex, cluster.number("SELECT count(*) FROM images")
     load = Load(lambda: cluster.addresses)
-    with cluster.worker(), cluster.api(), cluster.api(), ThreadPoolExecutor(CLIENTS) as clients:
+    with cluster.worker(ready=False), cluster.steady_api(), cluster.api(), ThreadPoolExecutor(CLIENTS) as clients:
         addresses = [cluster.addresses[number % 2] for number in range(CLIENTS)]
         load.sent += clients.map(lambda address: insist(address, key, picture()), addresses)
 
@@ -66,7 +66,7 @@ def test_many_clients_at_once(cluster: Cluster) -> None:
 def test_an_answer_that_was_lost(cluster: Cluster, point: str, made: int) -> None:
     key, before = uuid4().hex, cluster.number("SELECT count(*) FROM images")
     load = Load(lambda: cluster.addresses)
-    with cluster.worker(), cluster.api():
+    with cluster.worker(ready=False), cluster.steady_api():
         with cluster.api(FAULT_POINTS="allowed", FAULT_POINT=point) as doomed:
             assert post(cluster.addresses[-1], key, picture()).status == 0
             until_killed(doomed)

@@ -12,6 +12,7 @@ from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load
 from tests.faults.outages import (
+    ALL_THREADS,
     SMALL,
     assert_nothing_has_leaked,
     assert_unavailable,
@@ -63,6 +64,6 @@ def test_in_the_middle_of_load(cluster: Cluster, fault: str, postgres: PostgresS
             assert [sent.status for sent in load.sent[-16:]] == [201] * 16
             sweep_at_once(cluster)
             cluster.checked(load)
-            assert_nothing_has_leaked(cluster, before, api)
+            assert_nothing_has_leaked(cluster, before, api, threads=ALL_THREADS)
     assert {sent.status for sent in load.sent} == {201, 503}
     assert cluster.number("SELECT count(*) FROM images WHERE status = 'failed'") == 0

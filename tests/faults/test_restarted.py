@@ -14,7 +14,7 @@ from tests.services.waiting import wait_until
 
 WAYS = ("stop", "kill")
 ROUNDS = 3 if LONG else 1
-PER_SECOND = 8.0
+PER_SECOND = 4.0
 UNDER_WAY = "SELECT count(*) FROM renditions WHERE status = 'processing'"
 IMPATIENT: dict[str, Any] = {**SMALL, "DB_TIMEOUT_SECONDS": 1, "BREAKER_SECONDS": 0.2, "WORKER_PAUSE_SECONDS": 0.2}
 
@@ -26,7 +26,7 @@ def until_more(load: Load, status: int) -> None:
         return sum(1 for sent in load.sent if sent.status == status)
 
     before = told()
-    wait_until(lambda: told() > before + PER_SECOND / 2, within=60)
+    wait_until(lambda: told() > before + PER_SECOND, within=60)
 
 
 @pytest.mark.timeout(900)
@@ -47,7 +47,7 @@ def test_postgres(name: str, how: str) -> None:
                 cluster.until_final()
             sweep_at_once(cluster)
             cluster.checked(load)
-            assert_nothing_has_leaked(cluster, before, api)
+            assert_nothing_has_leaked(cluster, before, api, threads=ALL_THREADS)
         assert {sent.status for sent in load.sent} == {201, 503}
         assert cluster.number("SELECT count(*) FROM images WHERE status = 'failed'") == 0
 

@@ -24,7 +24,7 @@ CASES = [(name, point) for name in DEPLOYMENTS for point in SAYS if LONG or (nam
 def test_a_stale_worker(cluster: Cluster, point: str) -> None:
     load = Load(lambda: cluster.addresses)
     fault = {"FAULT_POINTS": "allowed", "FAULT_POINT": point, "FAULT_ACTION": "stop"}
-    with cluster.api():
+    with cluster.steady_api():
         load.upload(1)
         with cluster.worker(ready=False, DB_TIMEOUT_SECONDS=1, **fault) as stale:
             until_stopped(stale)

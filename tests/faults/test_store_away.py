@@ -42,6 +42,8 @@ IMPATIENT: dict[str, Any] = {
     "BREAKER_SECONDS": 0.2,
     "WORKER_PAUSE_SECONDS": PAUSE,
 }
+AT_REST: dict[str, Any] = {"WORKER_OVERDUE_SECONDS": 60}
+"""What waits is not queued once more, so that the queue has one message for each upload."""
 LOOKS = int(1.5 * LEASE_SECONDS / PAUSE)
 """At the store, by a slot of a worker that waits for it: then its lease would have run out."""
 FAULTS: dict[str, dict[str, object]] = {
@@ -175,7 +177,7 @@ def test_downloads_are_cut_off(cluster: Cluster, between: Between) -> None:
 def test_a_worker_is_cut_off(cluster: Cluster, between: Between) -> None:
     """In the middle of fetching, and then of storing: it waits, and burns no try."""
     load = Load(lambda: cluster.addresses)
-    with cluster.worker(ready=False, **IMPATIENT, **between.settings) as worker, cluster.api():
+    with cluster.worker(ready=False, **IMPATIENT, **between.settings) as worker, cluster.steady_api():
         before = warm_up(cluster, load, worker)
         between.proxy.cut_after = MIB
         id_ = accept(load, post(cluster, large(4 * MIB)))
@@ -200,8 +202,8 @@ def test_a_queue_is_full_and_the_store_away(cluster: Cluster, between: Between) 
     """For longer than a lease, as the worker's own looks at the store tell: each slot has tried one task, and keeps to it."""
     load = Load(lambda: cluster.addresses)
     before = cluster.number("SELECT coalesce(sum(attempt), 0) FROM renditions")
-    settings: dict[str, Any] = {**IMPATIENT, **between.settings, "WORKER_PORT": free_port(), "WORKER_FAST_SLOTS": 3}
-    with cluster.worker(ready=False, **settings) as worker, cluster.api():
+    settings: dict[str, Any] = {**IMPATIENT, **between.settings, "WORKER_PORT": free_port(), "WORKER_FAST_SLOTS": 3, **AT_REST}
+    with cluster.worker(ready=False, **settings) as worker, cluster.steady_api():
         between.proxy.away = True
         load.upload(6)
         wait_until(lambda: worker.said().count("processing.paused") >= 3, within=30)

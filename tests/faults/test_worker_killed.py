@@ -19,7 +19,7 @@ from tests.services.waiting import wait_until
 
 KILLS = 50 if LONG else 3
 UPLOADS = 10 * KILLS
-PER_SECOND = 3.0
+PER_SECOND = 3.0 if LONG else 6.0
 PROCESSED = "SELECT count(*) FROM renditions WHERE status = 'processed'"
 UNDER_WAY = "SELECT count(*) FROM renditions WHERE status = 'processing'"
 HELD = "SELECT id FROM renditions WHERE status = 'processing'"
@@ -35,7 +35,7 @@ USUAL: dict[str, Any] = {"WORKER_LEASE_SECONDS": 6, "WORKER_RENEW_SECONDS": 2, "
 @pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["stack"], indirect=True)  # the folder's is in test_standalone
 def test_killed_again_and_again(cluster: Cluster) -> None:
     load = Load(lambda: cluster.addresses)
-    with cluster.api(), load.uploading(UPLOADS, per_second=PER_SECOND):
+    with cluster.steady_api(), load.uploading(UPLOADS, per_second=PER_SECOND):
         for _ in range(KILLS):
             before = cluster.number(PROCESSED)
             with cluster.worker(WORKER_FAST_SLOTS=2, **USUAL) as worker:
