@@ -17,7 +17,7 @@ import structlog
 from purgatory import ContextChanged
 from purgatory.domain.model import CLOSED, HALF_OPENED, OPENED, Context, OpenedState
 
-from internal.errors import NotStored, Unavailable
+from internal.errors import DatabaseReadOnly, NotStored, Unavailable
 from internal.settings import CircuitBreaker
 
 log = structlog.get_logger(__name__)
@@ -48,11 +48,11 @@ class Breaker:
         trying = self._enter()
         try:
             yield
+        except (NotStored, DatabaseReadOnly):  # a DatabaseUnavailable to clients, but an answer
+            self._tell(None)
+            raise
         except self._outage as exc:
             self._tell(exc)
-            raise
-        except NotStored:
-            self._tell(None)
             raise
         else:
             self._tell(None)

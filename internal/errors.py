@@ -144,6 +144,13 @@ class DatabaseUnavailable(Unavailable):
     """The database does not answer. Try again after the time in Retry-After."""
 
 
+class DatabaseReadOnly(DatabaseUnavailable):
+    """The database takes no changes for now. Try again after the time in Retry-After.
+
+    As one does that has just become a standby. It answers: what is only read can still be had.
+    """
+
+
 class StoreUnavailable(Unavailable):
     """The object store does not answer. Try again after the time in Retry-After."""
 

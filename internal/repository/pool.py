@@ -4,6 +4,7 @@ A `Session` runs named statements: on a pooled connection of its own for each (a
 transaction. The tables of this package are written against `Session` and don't know which they have.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, LiteralString, Protocol
@@ -16,7 +17,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from internal.breaker import Breaker
-from internal.errors import DatabaseUnavailable
+from internal.errors import DatabaseReadOnly, DatabaseUnavailable
 from internal.repository.connection import BoundedConnection
 from internal.settings import Database
 
@@ -31,8 +32,21 @@ class Pool(AsyncConnectionPool[BoundedConnection[DictRow]]):
         """A connection. Raises DatabaseUnavailable for every outage, also of what is done with it."""
         async with self.breaker.guard() if self.breaker else nullcontext():
             with translated():
-                async with self.connection() as connection:
+                async with self._uncancelled_connection() as connection:
                     yield connection
+
+    @asynccontextmanager
+    async def _uncancelled_connection(self) -> AsyncIterator[AsyncConnection[DictRow]]:
+        """Who waits for one is in Python 3.11's asyncio.wait_for, which drops a cancellation that comes together with it.
+
+        INVARIANT: who is cancelled ends (tests/integration/test_pool.py::test_a_cancellation_is_never_dropped).
+        """
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        async with self.connection() as connection:
+            if task and task.cancelling() > before:
+                raise asyncio.CancelledError
+            yield connection
 
 
 _OUTAGES = (
@@ -40,7 +54,6 @@ _OUTAGES = (
     psycopg.InterfaceError,
     psycopg_pool.PoolTimeout,
     psycopg_pool.PoolClosed,
-    psycopg.errors.ReadOnlySqlTransaction,  # a primary that has just become a standby
     psycopg.errors.IdleInTransactionSessionTimeout,
     psycopg.errors.TransactionTimeout,
 )
@@ -49,7 +62,9 @@ Parameters = Mapping[str, Any]
 
 
 class Session(Protocol):
-    """Runs statements. Raises DatabaseUnavailable when the database can't be reached in time, or takes no writes."""
+    """Runs statements. Raises DatabaseUnavailable when the database can't be reached in time, DatabaseReadOnly when it takes no
+    changes.
+    """
 
     async def rows(self, statement: LiteralString, parameters: Parameters | None = None) -> list[DictRow]:
         """Run a statement that gives rows (it has a SELECT or a RETURNING), and return them."""
@@ -110,6 +125,8 @@ def translated() -> Iterator[None]:
     """Turn an outage into DatabaseUnavailable, chained. A mistake in a statement stays psycopg's error: it is a bug of ours."""
     try:
         yield
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        raise DatabaseReadOnly from error
     except _OUTAGES as error:
         raise DatabaseUnavailable from error
 

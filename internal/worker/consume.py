@@ -50,18 +50,23 @@ class Lanes:
 
     async def _handle(self, consumer: Consumer, delivery: Delivery) -> None:
         """INVARIANT: acknowledged only when its outcome is committed (tests/faults/test_worker_killed.py)."""
-        while True:
-            try:
-                await dispatch(delivery, self._workshop, self._known)
-            except Unavailable as outage:  # the message itself could not be put away: it stays in hand
-                log.warning("message.waits", source=delivery.source, detail=outage.detail)
-            except asyncio.CancelledError:
-                await asyncio.shield(consumer.release(delivery))
-                raise
-            except Exception:  # so does this: a slot that ended would end the process, and all that it works on
-                log.exception("message.waits", source=delivery.source)
-            else:
-                reach("before-ack")
-                await consumer.acknowledge(delivery)
-                return
-            await asyncio.sleep(self._workshop.schedule.pause_seconds)
+        try:
+            while not await self._settled(delivery):  # noqa: ASYNC110 - nobody tells that an outage is over
+                await asyncio.sleep(self._workshop.schedule.pause_seconds)
+        except asyncio.CancelledError:
+            await asyncio.shield(consumer.release(delivery))
+            raise
+        reach("before-ack")
+        await consumer.acknowledge(delivery)
+
+    async def _settled(self, delivery: Delivery) -> bool:
+        """Whether its outcome is committed. Nothing else is raised: a slot that ended would end the process, and all its work."""
+        try:
+            await dispatch(delivery, self._workshop, self._known)
+        except Unavailable as outage:  # the message itself could not be put away
+            log.warning("message.waits", source=delivery.source, detail=outage.detail)
+        except Exception:
+            log.exception("message.waits", source=delivery.source)
+        else:
+            return True
+        return False

@@ -82,6 +82,10 @@ def test_between_its_message_and_the_mark_that_it_is_sent(cluster: Cluster) -> N
         api.signal(signal.SIGCONT)
         with cluster.worker():
             cluster.checked(load)
+            for other in set(load.accepted) - {id_}:
+                delete(load, other)
+            cluster.checked(load)
+    assert cluster.places.objects.names() == set()
 
 
 @pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["folder"], indirect=True)

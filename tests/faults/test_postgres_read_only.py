@@ -1,8 +1,9 @@
-"""G3, G6: a database that takes no writes for a while, as one that has just become a standby: 503, and no try is burnt."""
+"""G3, G6: a database that takes no writes for a while, as a new standby: 503 for what would change it, and no try is burnt."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 import psycopg
 import pytest
 
@@ -14,6 +15,8 @@ from tests.faults.load import Load
 from tests.faults.outages import assert_unavailable, post
 from tests.services.waiting import wait_until
 
+REFUSALS = 6
+"""More than open a circuit here."""
 UNDER_WAY = "SELECT count(*) FROM renditions WHERE status = 'processing'"
 
 
@@ -43,15 +46,30 @@ def refused_as_read_only(cluster: Cluster, api: Running) -> bool:
     return any("request.failed" in line and "ReadOnlySqlTransaction" in line for line in api.said().splitlines())
 
 
+def read(cluster: Cluster, id_: str) -> int:
+    """The status code of a status request."""
+    return httpx.get(cluster.url(id_, "/status"), timeout=40, trust_env=False).status_code
+
+
+def read_after_refusal(cluster: Cluster, id_: str) -> int:
+    assert_unavailable(post(cluster))
+    return read(cluster, id_)
+
+
 @pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["folder"], indirect=True)
 def test_in_the_middle_of_work(cluster: Cluster) -> None:
     load = Load(lambda: cluster.addresses, stubborn=True)
-    with cluster.api(BREAKER_SECONDS=0.2) as api, cluster.worker(WORKER_FAST_SLOTS=2, WORKER_PAUSE_SECONDS=0.2) as worker:
+    with (
+        cluster.api(BREAKER_SECONDS=0.2, BREAKER_FAILURES=3, DB_POOL_SIZE=2) as api,
+        cluster.worker(WORKER_FAST_SLOTS=2, WORKER_PAUSE_SECONDS=0.2) as worker,
+    ):
         load.upload(12)
         wait_until(lambda: cluster.number(UNDER_WAY) > 0, within=30)
         with read_only(cluster):
             wait_until(lambda: "paused" in worker.said() or worker.ended, within=30)
             wait_until(lambda: refused_as_read_only(cluster, api), within=30)
+            wait_until(lambda: {read(cluster, load.accepted[0]) for _ in range(2)} == {200}, within=30)  # on both connections
+            assert {read_after_refusal(cluster, load.accepted[0]) for _ in range(REFUSALS)} == {200}
         load.upload(4)
         cluster.checked(load)
         assert not api.ended

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec import structs
 
 from internal.errors import DatabaseUnavailable
 from internal.images.model import Lane, Status
@@ -179,5 +180,23 @@ async def test_cancelled_it_gives_back_what_is_in_hand(service: Service) -> None
     line.put(Message("t", "k", b""), "in hand")
     async with cancelled_at_end(asyncio.create_task(lanes.consume(Channel.FAST, 1))):
         await eventually(lambda: lanes.in_hand == 1)
+
+    assert (line.acknowledged, line.released) == ([], ["in hand"])
+
+
+async def test_cancelled_while_it_waits_out_an_outage_it_gives_it_back(service: Service) -> None:
+    called = asyncio.Event()
+
+    async def handle(_: Delivery, __: Workshop) -> None:
+        called.set()
+        raise DatabaseUnavailable
+
+    patient = structs.replace(service.workshop, schedule=structs.replace(service.workshop.schedule, pause_seconds=60))
+    line = Line()
+    line.put(Message("t", "k", b""), "in hand")
+    lanes = Lanes(line, patient, {"t": handle}, asyncio.Event())  # type: ignore[arg-type]
+    async with cancelled_at_end(asyncio.create_task(lanes.consume(Channel.FAST, 1))):
+        await asyncio.wait_for(called.wait(), 5)
+        await asyncio.sleep(0)  # it has met the outage, and waits
 
     assert (line.acknowledged, line.released) == ([], ["in hand"])

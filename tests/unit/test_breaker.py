@@ -8,7 +8,7 @@ from purgatory import Event
 from purgatory.domain.model import OpenedState
 
 from internal.breaker import Breaker
-from internal.errors import InvalidImage, NotStored, StoreUnavailable
+from internal.errors import DatabaseReadOnly, DatabaseUnavailable, InvalidImage, NotStored, StoreUnavailable
 from internal.settings import CircuitBreaker
 from tests.services.waiting import eventually
 
@@ -103,6 +103,18 @@ async def test_what_ends_without_an_answer_tells_nothing() -> None:
         dependency.error = NotStored()
         assert type(await dependency.tried_again()) is NotStored
         assert not dependency.breaker.is_open
+
+
+async def test_a_database_that_takes_no_changes_has_answered() -> None:
+    """So that it is still read from."""
+    dependency = Dependency(CircuitBreaker(failures=1, seconds=60))
+    dependency.breaker = Breaker("database", DatabaseUnavailable, CircuitBreaker(failures=1, seconds=60))
+    dependency.error = DatabaseReadOnly()
+    for _ in range(5):
+        with pytest.raises(DatabaseReadOnly):
+            await dependency.call()
+
+    assert dependency.calls == 5
 
 
 async def test_after_the_pause_one_call_tries_and_the_others_are_told_at_once() -> None:

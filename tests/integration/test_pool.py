@@ -1,0 +1,31 @@
+"""The pool of connections, where more want one than there are."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+from msgspec.structs import replace
+
+from internal.repository.pool import PooledSession, open_pool
+from internal.settings import Database
+from tests.services.waiting import eventually
+
+SIZE = 2
+
+
+@pytest.mark.parametrize("ticks", range(8))
+async def test_a_cancellation_is_never_dropped(database_settings: Database, ticks: int) -> None:
+    """Not even one that comes together with the connection that was waited for: who drops it goes on for ever, at a shutdown."""
+    async with open_pool(replace(database_settings, pool_size=SIZE)) as pool:
+        async with AsyncExitStack() as held:
+            for _ in range(SIZE):
+                await held.enter_async_context(pool.guarded())
+            waiting = asyncio.create_task(PooledSession(pool).rows("SELECT 1 AS one"))
+            await eventually(lambda: pool.get_stats()["requests_waiting"] == 1)
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait({waiting}, timeout=10)
+
+        assert waiting.cancelled()
+        assert await PooledSession(pool).rows("SELECT 2 AS two") == [{"two": 2}], "its connection is back in the pool"
