@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 from msgspec.structs import replace
 
+from internal.gauges import Source, of_database_pool
 from internal.repository.pool import PooledSession, open_pool
 from internal.settings import Database
 from tests.services.waiting import eventually
@@ -29,3 +30,24 @@ async def test_a_cancellation_is_never_dropped(database_settings: Database, tick
 
         assert waiting.cancelled()
         assert await PooledSession(pool).rows("SELECT 2 AS two") == [{"two": 2}], "its connection is back in the pool"
+
+
+async def measured(source: Source) -> dict[str, float]:
+    """By state; the requests that wait under no name."""
+    families = [family for gauge in await source() for family in gauge.collect()]
+    return {sample.labels.get("state", ""): sample.value for family in families for sample in family.samples}
+
+
+async def test_its_use_is_measured(database_settings: Database) -> None:
+    async with open_pool(replace(database_settings, pool_size=SIZE)) as pool:
+        source = of_database_pool(pool.get_stats)
+        async with AsyncExitStack() as held:
+            for _ in range(SIZE):
+                await held.enter_async_context(pool.guarded())
+            waiting = asyncio.create_task(PooledSession(pool).rows("SELECT 1 AS one"))
+            await eventually(lambda: pool.get_stats()["requests_waiting"] == 1)
+
+            assert await measured(source) == {"busy": SIZE, "idle": 0, "": 1}
+        await waiting
+
+        assert await measured(source) == {"busy": 0, "idle": SIZE, "": 0}
