@@ -68,7 +68,7 @@ class Relay:
                     await self.drain(channel)
                 except DatabaseUnavailable as outage:
                     log.warning("relay.paused", detail=outage.detail)
-                except Exception:  # not migrated yet, read-only for a while: a relay that ended would be missed by nobody
+                except Exception:  # not migrated yet: a relay that ended would be missed by nobody
                     log.exception("relay.failed")
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_SECONDS):

@@ -72,7 +72,7 @@ class Cluster:
 
     @property
     def place(self) -> tuple[str, int]:
-        """Host and port of the API that started last, for requests by hand."""
+        """Host and port of the API that came last into `addresses`, for requests by hand."""
         parts = urlsplit(self.addresses[-1])
         return parts.hostname or "", parts.port or 80
 

@@ -1,18 +1,21 @@
 """G6, G1: PostgreSQL and Kafka themselves end in the middle of load, asked to or by kill -9, and start again: nothing is lost."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.faults.cluster import Cluster
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS, open_cluster
 from tests.faults.load import Load
 from tests.faults.outages import ALL_THREADS, SMALL, assert_nothing_has_leaked, sweep_at_once, warm_up
 from tests.services.kinds import KafkaService, PostgresService
-from tests.services.own import own_server
+from tests.services.own import OwnServer, own_server
 from tests.services.waiting import wait_until
 
 WAYS = ("stop", "kill")
+CASES = [(name, how) for name in DEPLOYMENTS for how in WAYS] if LONG else [("folder", "kill")]
 ROUNDS = 3 if LONG else 1
 PER_SECOND = 4.0
 UNDER_WAY = "SELECT count(*) FROM renditions WHERE status = 'processing'"
@@ -29,50 +32,74 @@ def until_more(load: Load, status: int) -> None:
     wait_until(lambda: told() > before + PER_SECOND, within=60)
 
 
+@pytest.fixture
+def postgres_server() -> Iterator[OwnServer[PostgresService]]:
+    with own_server(PostgresService) as server:
+        yield server
+
+
+@pytest.fixture
+def kafka_server() -> Iterator[OwnServer[KafkaService]]:
+    with own_server(KafkaService) as server:
+        if server.service.source == "wheels":
+            pytest.skip("librdkafka's mock broker ends with all that it was told")
+        yield server
+
+
+@pytest.fixture
+def on_postgres(request: pytest.FixtureRequest, postgres_server: OwnServer[PostgresService]) -> Iterator[Cluster]:
+    with open_cluster(request.param, postgres=postgres_server.service) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def on_kafka(kafka_server: OwnServer[KafkaService]) -> Iterator[Cluster]:
+    with open_cluster("stack", kafka=kafka_server.service) as cluster:
+        yield cluster
+
+
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("name", "how"), [(name, how) for name in DEPLOYMENTS for how in WAYS] if LONG else [("folder", "kill")])
-def test_postgres(name: str, how: str) -> None:
-    with own_server(PostgresService) as server, open_cluster(name, postgres=server.service) as cluster:
-        load = Load(lambda: cluster.addresses)
-        with cluster.worker(ready=False, **IMPATIENT), cluster.api(**IMPATIENT) as api:
-            before = warm_up(cluster, load, api)
-            for _ in range(ROUNDS):
-                with load.uploading(10_000, per_second=PER_SECOND):
-                    wait_until(lambda: cluster.number(UNDER_WAY) > 0, within=30)
-                    server.end(how)
-                    until_more(load, 503)
-                    server.start()
-                    until_more(load, 201)
-                    load.stop()
-                cluster.until_final()
-            sweep_at_once(cluster)
-            cluster.checked(load)
-            assert_nothing_has_leaked(cluster, before, api, threads=ALL_THREADS)
-        assert {sent.status for sent in load.sent} == {201, 503}
-        assert cluster.number("SELECT count(*) FROM images WHERE status = 'failed'") == 0
+@pytest.mark.parametrize(("on_postgres", "how"), CASES, indirect=["on_postgres"])
+def test_postgres(postgres_server: OwnServer[PostgresService], on_postgres: Cluster, how: str) -> None:
+    cluster = on_postgres
+    load = Load(lambda: cluster.addresses)
+    with cluster.worker(ready=False, **IMPATIENT), cluster.api(**IMPATIENT) as api:
+        before = warm_up(cluster, load, api)
+        for _ in range(ROUNDS):
+            with load.uploading(10_000, per_second=PER_SECOND):
+                wait_until(lambda: cluster.number(UNDER_WAY) > 0, within=30)
+                postgres_server.end(how)
+                until_more(load, 503)
+                postgres_server.start()
+                until_more(load, 201)
+                load.stop()
+            cluster.until_final()
+        sweep_at_once(cluster)
+        cluster.checked(load)
+        assert_nothing_has_leaked(cluster, before, api, threads=ALL_THREADS)
+    assert {sent.status for sent in load.sent} == {201, 503}
+    assert cluster.number("SELECT count(*) FROM images WHERE status = 'failed'") == 0
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("how", WAYS if LONG else ["stop"])
-def test_kafka(how: str) -> None:
-    with own_server(KafkaService) as server, open_cluster("stack", kafka=server.service) as cluster:
-        if server.service.source == "wheels":
-            pytest.skip("librdkafka's mock broker ends with all that it was told")
-        load = Load(lambda: cluster.addresses)
-        with cluster.worker(ready=False, **SMALL), cluster.api(**SMALL, KAFKA_PUBLISH_SECONDS=1) as api:
-            before = warm_up(cluster, load, api)
-            for _ in range(ROUNDS):
-                with load.uploading(10_000, per_second=PER_SECOND):
-                    wait_until(lambda: cluster.number(UNDER_WAY) > 0, within=30)
-                    server.end(how)
-                    given_up = api.said().count("relay.not_published")
-                    wait_until(lambda: api.said().count("relay.not_published") > given_up, within=30)  # noqa: B023 - used at once
-                    until_more(load, 201)
-                    server.start()
-                    until_more(load, 201)
-                    load.stop()
-                cluster.until_final()
-            verdict = cluster.checked(load, within=120)
-            assert_nothing_has_leaked(cluster, before, api, threads=ALL_THREADS)
-        assert {sent.status for sent in load.sent} == {201}
-        assert verdict.counted["images processed"] == len(load.sent)
+def test_kafka(kafka_server: OwnServer[KafkaService], on_kafka: Cluster, how: str) -> None:
+    cluster = on_kafka
+    load = Load(lambda: cluster.addresses)
+    with cluster.worker(ready=False, **SMALL), cluster.api(**SMALL, KAFKA_PUBLISH_SECONDS=1) as api:
+        before = warm_up(cluster, load, api)
+        for _ in range(ROUNDS):
+            with load.uploading(10_000, per_second=PER_SECOND):
+                wait_until(lambda: cluster.number(UNDER_WAY) > 0, within=30)
+                kafka_server.end(how)
+                given_up = api.said().count("relay.not_published")
+                wait_until(lambda: api.said().count("relay.not_published") > given_up, within=30)  # noqa: B023 - used at once
+                until_more(load, 201)
+                kafka_server.start()
+                until_more(load, 201)
+                load.stop()
+            cluster.until_final()
+        verdict = cluster.checked(load, within=120)
+        assert_nothing_has_leaked(cluster, before, api, threads=ALL_THREADS)
+    assert {sent.status for sent in load.sent} == {201}
+    assert verdict.counted["images processed"] == len(load.sent)

@@ -26,7 +26,7 @@ def test_a_stale_worker(cluster: Cluster, point: str) -> None:
     fault = {"FAULT_POINTS": "allowed", "FAULT_POINT": point, "FAULT_ACTION": "stop"}
     with cluster.steady_api():
         load.upload(1)
-        with cluster.worker(ready=False, DB_TIMEOUT_SECONDS=1, **fault) as stale:
+        with cluster.worker(ready=False, DB_TIMEOUT_SECONDS=1, WORKER_FAST_SLOTS=1, **fault) as stale:
             until_stopped(stale)
             stored = {key for key in cluster.places.objects.names() if key.startswith("renditions/") and load.accepted[0] in key}
             assert len(stored) == (0 if point == "after-decode" else 1)

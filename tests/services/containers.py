@@ -63,7 +63,7 @@ def _s3() -> Iterator[Started]:
     with container.with_envs(MINIO_ROOT_USER=user, MINIO_ROOT_PASSWORD=password):
         service = S3Service("testcontainers", LOCAL, port, user, password)
         wait_until(lambda: s3_answers(service), READY_SECONDS)
-        yield Started(service, container.get_wrapped_container())
+        yield Started(service)
 
 
 @contextmanager

@@ -8,24 +8,29 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Generic
+from typing import Generic, TypeVar
 
 import msgspec
 
-from tests.services.kinds import NAMES, KafkaService, PostgresService, S, S3Service, Service
-from tests.services.reachable import kafka_answers, postgres_answers, s3_answers
-from tests.services.run import END_SECONDS, start_keeper
+from tests.services.kinds import NAMES, KafkaService, PostgresService
+from tests.services.reachable import kafka_answers, postgres_answers
+from tests.services.run import start_keeper
 from tests.services.waiting import wait_until
 
+S = TypeVar("S", PostgresService, KafkaService)
+
 START_SECONDS = 60.0
+END_SECONDS = 90.0
+"""A container is removed with its data, and a server in the middle of a start comes to its end first."""
 
 
 class OwnServer(Generic[S]):
     """`service` is how to reach it."""
 
-    def __init__(self, service: S, keeper: subprocess.Popen[bytes]) -> None:
+    def __init__(self, service: S, keeper: subprocess.Popen[bytes], log: Path) -> None:
         self.service: S = service
         self._keeper = keeper
+        self._log = log
 
     def end(self, how: str) -> None:
         """`how`: "stop", as an administrator does, or "kill", with -9. It has ended on return."""
@@ -41,7 +46,7 @@ class OwnServer(Generic[S]):
         assert self._keeper.stdout is not None
         self._keeper.stdin.write(f"{word}\n".encode())
         self._keeper.stdin.flush()
-        assert self._keeper.stdout.readline(), f"the server's keeper ended when it was told to {word}"
+        assert self._keeper.stdout.readline(), self._log.read_text(errors="replace")[-3000:]
 
 
 @contextmanager
@@ -49,17 +54,15 @@ def own_server(kind: type[S]) -> Iterator[OwnServer[S]]:
     with tempfile.TemporaryDirectory(prefix="own-") as folder:
         keeper, report = start_keeper(NAMES[kind], Path(folder), subprocess.PIPE)
         try:
-            yield OwnServer(msgspec.json.decode(report.service, type=kind), keeper)
+            yield OwnServer(msgspec.json.decode(report.service, type=kind), keeper, Path(folder) / f"{NAMES[kind]}.log")
         finally:
             keeper.terminate()
             keeper.communicate(timeout=END_SECONDS)
 
 
-def _answers(service: Service) -> bool:
+def _answers(service: PostgresService | KafkaService) -> bool:
     match service:
         case PostgresService():
             return postgres_answers(service)
-        case S3Service():
-            return s3_answers(service)
         case KafkaService():
             return kafka_answers(service)

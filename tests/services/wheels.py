@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from confluent_kafka import Producer
 from tests.services.kinds import KafkaService, PostgresService, S3Service, Started
 from tests.services.reachable import free_port, http_answers
 from tests.services.waiting import wait_until
+
+RECOVERY_SECONDS = 60.0
 
 
 @contextmanager
@@ -44,14 +46,24 @@ class _EmbeddedSwitch:
     def kill(self) -> None:
         """All of it; who still has the memory that its processes share would be in a new server's way."""
         main = psutil.Process(self._server.get_pid())
+        main.send_signal(signal.SIGSTOP)  # from here on it starts no other
         family = [main, *main.children(recursive=True)]
         for process in family:
-            process.send_signal(signal.SIGKILL)
-        psutil.wait_procs(family, timeout=20)
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGKILL)
+        if left := psutil.wait_procs(family, timeout=20)[1]:
+            raise RuntimeError(f"still there after SIGKILL: {left}")
 
     def start(self) -> None:
+        """The wheel waits ten seconds and no longer; a server that is still recovering then is found running later."""
         (self._server.pgdata / "postmaster.pid").unlink(missing_ok=True)
-        self._server.ensure_postgres_running()
+        wait_until(self._started, RECOVERY_SECONDS)
+
+    def _started(self) -> bool:
+        with suppress(subprocess.SubprocessError, AssertionError):
+            self._server.ensure_postgres_running()
+            return True
+        return False
 
 
 @contextmanager

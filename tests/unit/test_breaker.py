@@ -1,23 +1,39 @@
 """The circuit breaker: what is down is left alone, and comes back by itself."""
 
 import asyncio
-import gc
 
 import pytest
-from purgatory import Event
-from purgatory.domain.model import OpenedState
 
 from internal.breaker import Breaker
-from internal.errors import DatabaseReadOnly, DatabaseUnavailable, InvalidImage, NotStored, StoreUnavailable
+from internal.errors import DatabaseReadOnly, DatabaseUnavailable, InvalidImage, NotStored, StoreUnavailable, Unavailable
 from internal.settings import CircuitBreaker
 from tests.services.waiting import eventually
 
+PAUSE = 60.0
+
+
+class Clock:
+    """The breaker's. It moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("internal.breaker.time", clock)
+    return clock
+
 
 class Dependency:
-    """Counts its calls; `error` is what they raise."""
+    """Counts its calls; `error` is what they raise, once it answers."""
 
-    def __init__(self, settings: CircuitBreaker) -> None:
-        self.breaker = Breaker("store", StoreUnavailable, settings)
+    def __init__(self, failures: int, outage: type[Unavailable] = StoreUnavailable) -> None:
+        self.breaker = Breaker("store", outage, CircuitBreaker(failures=failures, seconds=PAUSE))
         self.calls = 0
         self.error: BaseException | None = None
         self.answers = asyncio.Event()
@@ -26,43 +42,53 @@ class Dependency:
     async def call(self) -> None:
         async with self.breaker.guard():
             self.calls += 1
-            await self.answers.wait()
-            if self.error:
-                raise self.error
-
-    async def tried_again(self) -> BaseException | None:
-        """How the first call after the pause ended."""
-        calls = self.calls
-        while True:
-            try:
-                await self.call()
-            except BaseException as error:
-                if self.calls > calls:
-                    return error
-                await asyncio.sleep(0)
-            else:
-                return None
+            error, answers = self.error, self.answers
+            await answers.wait()
+            if error:
+                raise error
 
     async def fail(self, times: int) -> None:
+        self.error = StoreUnavailable()
         for _ in range(times):
             with pytest.raises(StoreUnavailable):
                 await self.call()
 
+    async def refuses(self) -> bool:
+        """Whether a call is told of the outage without being made."""
+        calls, self.error = self.calls, None
+        try:
+            await self.call()
+        except StoreUnavailable:
+            return self.calls == calls
+        return False
 
-async def test_after_some_failures_in_a_row_nobody_asks() -> None:
-    dependency = Dependency(CircuitBreaker(failures=3, seconds=60))
-    dependency.error = StoreUnavailable()
+
+async def test_after_some_failures_in_a_row_nobody_asks(clock: Clock) -> None:
+    dependency = Dependency(failures=3)
 
     await dependency.fail(10)
 
     assert dependency.calls == 3
     assert dependency.breaker.is_open
+    clock.now += PAUSE - 1
+    assert await dependency.refuses()
+
+
+async def test_it_closes_by_itself_when_the_dependency_is_back(clock: Clock) -> None:
+    dependency = Dependency(failures=3)
+    await dependency.fail(3)
+
+    clock.now += PAUSE
+    assert not dependency.breaker.is_open
+    assert not await dependency.refuses()
+
+    await dependency.fail(2)
+    assert not dependency.breaker.is_open, "it counts from the beginning"
 
 
 async def test_a_success_between_them_starts_the_count_again() -> None:
-    dependency = Dependency(CircuitBreaker(failures=3, seconds=60))
+    dependency = Dependency(failures=3)
     for _ in range(5):
-        dependency.error = StoreUnavailable()
         await dependency.fail(2)
         dependency.error = None
         await dependency.call()
@@ -71,7 +97,7 @@ async def test_a_success_between_them_starts_the_count_again() -> None:
 
 
 async def test_a_clients_fault_is_no_outage() -> None:
-    dependency = Dependency(CircuitBreaker(failures=3, seconds=60))
+    dependency = Dependency(failures=3)
     dependency.error = InvalidImage()
     for _ in range(5):
         with pytest.raises(InvalidImage):
@@ -80,102 +106,105 @@ async def test_a_clients_fault_is_no_outage() -> None:
     assert dependency.calls == 5
 
 
-async def test_what_ends_without_an_answer_tells_nothing() -> None:
+@pytest.mark.parametrize("untold", [InvalidImage(), asyncio.CancelledError()])
+async def test_what_ends_without_an_answer_tells_nothing(clock: Clock, untold: BaseException) -> None:
     """A client that hangs up and a call that is cancelled neither close a circuit nor start its count again."""
-    dependency = Dependency(CircuitBreaker(failures=3, seconds=0.05))
-    for untold in (InvalidImage(), asyncio.CancelledError()):
-        dependency.error = StoreUnavailable()
-        await dependency.fail(2)
+
+    async def end_untold() -> None:
         dependency.error = untold
         with pytest.raises(type(untold)):
             await dependency.call()
-        dependency.error = StoreUnavailable()
-        await dependency.fail(1)
-        assert dependency.breaker.is_open
 
-        dependency.error = untold
-        assert type(await dependency.tried_again()) is type(untold)
-        dependency.error = StoreUnavailable()
-        calls = dependency.calls
-        await dependency.fail(2)
-        assert dependency.calls == calls + 1, "one outage is enough while nothing else is known"
+    dependency = Dependency(failures=3)
+    await dependency.fail(2)
+    await end_untold()
+    await dependency.fail(1)
+    assert dependency.breaker.is_open
 
-        dependency.error = NotStored()
-        assert type(await dependency.tried_again()) is NotStored
-        assert not dependency.breaker.is_open
+    clock.now += PAUSE
+    await end_untold()
+    calls = dependency.calls
+    await dependency.fail(2)
+    assert dependency.calls == calls + 1, "the next one tries, and one outage is enough while nothing else is known"
 
 
-async def test_a_database_that_takes_no_changes_has_answered() -> None:
-    """So that it is still read from."""
-    dependency = Dependency(CircuitBreaker(failures=1, seconds=60))
-    dependency.breaker = Breaker("database", DatabaseUnavailable, CircuitBreaker(failures=1, seconds=60))
-    dependency.error = DatabaseReadOnly()
+@pytest.mark.parametrize(("outage", "answer"), [(StoreUnavailable, NotStored()), (DatabaseUnavailable, DatabaseReadOnly())])
+async def test_some_errors_are_answers(outage: type[Unavailable], answer: Exception) -> None:
+    """A store that says what it has not got, and a database that takes no changes: both are still read from."""
+    dependency = Dependency(1, outage)
+    dependency.error = answer
     for _ in range(5):
-        with pytest.raises(DatabaseReadOnly):
+        with pytest.raises(type(answer)):
             await dependency.call()
 
     assert dependency.calls == 5
 
 
-async def test_after_the_pause_one_call_tries_and_the_others_are_told_at_once() -> None:
-    dependency = Dependency(CircuitBreaker(failures=1, seconds=0.05))
-    dependency.error = StoreUnavailable()
+async def test_after_the_pause_one_call_tries_and_the_others_are_told_at_once(clock: Clock) -> None:
+    dependency = Dependency(failures=1)
     await dependency.fail(1)
-    dependency.answers.clear()
-
-    async with asyncio.TaskGroup() as group:
-        trying = group.create_task(dependency.tried_again())
-        await eventually(lambda: dependency.calls == 2)
-        assert dependency.breaker.is_open
-        await dependency.fail(10)
-        dependency.error = None
-        dependency.answers.set()
-
-    assert trying.result() is None
-    assert dependency.calls == 2
-    await dependency.call()
-
-
-async def test_a_call_that_tries_for_long_keeps_the_others_away_for_a_pause() -> None:
-    """As the upload of a slow client may, for minutes."""
-    dependency = Dependency(CircuitBreaker(failures=1, seconds=0.05))
-    dependency.error = StoreUnavailable()
-    await dependency.fail(1)
+    clock.now += PAUSE
     dependency.error = None
     dependency.answers.clear()
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(dependency.tried_again())
+        group.create_task(dependency.call())
         await eventually(lambda: dependency.calls == 2)
-        group.create_task(dependency.tried_again())
+        assert dependency.breaker.is_open
+        assert [await dependency.refuses() for _ in range(10)] == [True] * 10
+        dependency.answers.set()
+
+    assert not await dependency.refuses()
+
+
+async def test_a_call_that_tries_for_long_keeps_the_others_away_for_a_pause(clock: Clock) -> None:
+    """As the upload of a slow client may, for minutes."""
+    dependency = Dependency(failures=1)
+    await dependency.fail(1)
+    clock.now += PAUSE
+    dependency.error = None
+    dependency.answers.clear()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(dependency.call())
+        await eventually(lambda: dependency.calls == 2)
+        clock.now += PAUSE
+        group.create_task(dependency.call())
         await eventually(lambda: dependency.calls == 3)
         dependency.answers.set()
 
     assert not dependency.breaker.is_open
 
 
-async def test_it_closes_by_itself_when_the_dependency_is_back() -> None:
-    dependency = Dependency(CircuitBreaker(failures=1, seconds=0.05))
+async def test_an_answer_counts_for_more_than_an_outage_of_before(clock: Clock) -> None:
+    """A call that was under way when it went down comes to its end while another one tries."""
+    dependency = Dependency(failures=1)
     dependency.error = StoreUnavailable()
-    await dependency.fail(2)
-    assert dependency.calls == 1
+    dependency.answers.clear()
+    before, silence = asyncio.create_task(dependency.call()), dependency.answers
+    await eventually(lambda: dependency.calls == 1)
+    dependency.answers = asyncio.Event()
+    dependency.answers.set()
+    await dependency.fail(1)
+    clock.now += PAUSE
+    dependency.error, dependency.answers = None, asyncio.Event()
 
-    dependency.error = None
-    await eventually(lambda: not dependency.breaker.is_open)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(dependency.call())
+        await eventually(lambda: dependency.calls == 3)
+        silence.set()
+        with pytest.raises(StoreUnavailable):
+            await before
+        assert await dependency.refuses()
+        dependency.answers.set()
 
-    assert await dependency.tried_again() is None
-    assert not dependency.breaker.is_open
+    assert not await dependency.refuses()
 
 
-async def test_an_outage_leaves_nothing_in_memory() -> None:
-    """However many are told of it: neither the circuit's events, nor the frames of all who asked, in the error they share."""
-    dependency = Dependency(CircuitBreaker(failures=3, seconds=60))
-    dependency.error = StoreUnavailable()
+async def test_nothing_is_kept_of_an_outage() -> None:
+    """The circuit's events would pile up."""
+    dependency = Dependency(failures=3)
+
     await dependency.fail(10)
 
-    with pytest.raises(StoreUnavailable) as told:
-        await dependency.call()
-
-    assert isinstance(told.value.__cause__, OpenedState)
-    assert told.value.__cause__.__traceback__ is None
-    assert not any(isinstance(kept, Event) for kept in gc.get_objects())
+    assert dependency.breaker._circuit.messages == []
