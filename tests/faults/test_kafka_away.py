@@ -80,7 +80,7 @@ def test_uploads_go_on(cluster: Cluster, kafka: KafkaService) -> None:
 @pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["folder"], indirect=True)
 def test_lost_messages_are_made_again(cluster: Cluster, kafka: KafkaService) -> None:
     load = Load(lambda: cluster.addresses)
-    with cluster.steady_api():
+    with cluster.api():
         upload_and_publish(cluster, load)
         lose_messages(cluster, kafka)
         with cluster.worker(WORKER_OVERDUE_SECONDS=1) as worker:
@@ -93,7 +93,7 @@ def test_lost_messages_are_made_again(cluster: Cluster, kafka: KafkaService) -> 
 def test_workers_away_for_longer_than_the_retention(cluster: Cluster, kafka: KafkaService) -> None:
     """The group's offsets are gone: all that is still there comes again, and is done already. Then its messages are gone too."""
     load = Load(lambda: cluster.addresses)
-    with cluster.steady_api():
+    with cluster.api():
         for are_lost in ROUNDS:
             upload_and_publish(cluster, load)
             forget_offsets(cluster, kafka)
