@@ -44,6 +44,7 @@ def assert_nothing_is_left(cluster: Cluster, keys: set[str]) -> None:
     assert unfinished_parts(cluster, keys) == []
 
 
+@pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["stack"], indirect=True)  # which is the one with parts
 def test_the_client_hangs_up(cluster: Cluster) -> None:
     keys: set[str] = set()
     with cluster.worker(ready=False), cluster.api() as api:
@@ -58,7 +59,7 @@ def test_the_client_hangs_up(cluster: Cluster) -> None:
         assert_nothing_is_left(cluster, keys)
 
 
-@pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["stack"], indirect=True)  # which is the one with parts
+@pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["stack"], indirect=True)
 def test_the_api_is_killed(cluster: Cluster) -> None:
     with cluster.worker(ready=False):
         with cluster.api() as api, Wire(cluster.place) as wire:
