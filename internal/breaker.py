@@ -14,8 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from purgatory import ContextChanged
-from purgatory.domain.model import CLOSED, HALF_OPENED, OPENED, ClosedState, Context, HalfOpenedState
+from purgatory.domain.model import CLOSED, HALF_OPENED, ClosedState, Context, HalfOpenedState
 
 from internal.errors import DatabaseReadOnly, NotStored, Unavailable
 from internal.settings import CircuitBreaker
@@ -29,11 +28,9 @@ class Breaker:
     def __init__(self, name: str, outage: type[Unavailable], settings: CircuitBreaker) -> None:
         self.name = name
         self._outage = outage
-        self._seconds = settings.seconds
         self._circuit = Context(name, settings.failures, settings.seconds)
-        self._until = (
-            0.0  # of the monotonic clock: the end of the pause, or of the time that the others leave to the call that tries
-        )
+        self._until = 0.0
+        """Of the monotonic clock: the end of the pause, or of the time that the others leave to the call that tries."""
 
     @property
     def is_open(self) -> bool:
@@ -69,11 +66,15 @@ class Breaker:
         return True
 
     def _pause(self) -> None:
-        self._until = time.monotonic() + self._seconds
+        self._until = time.monotonic() + self._circuit.ttl
 
     def _failed(self, outage: Unavailable) -> None:
+        before = self._circuit.state
         self._circuit.handle_exception(outage)
-        self._tell_changes()
+        self._circuit.messages.clear()  # its events: it keeps them until somebody takes them
+        if self._circuit.state != before:
+            self._pause()
+            log.warning("circuit.opened", dependency=self.name, seconds=self._circuit.ttl)
 
     def _answered(self) -> None:
         """Whoever it was that asked, and when: it answers."""
@@ -81,15 +82,6 @@ class Breaker:
             self._circuit.handle_end_request()
         else:
             self._circuit.set_state(ClosedState())
-        self._tell_changes()
-
-    def _tell_changes(self) -> None:
-        """And act on them, and forget them: the circuit keeps its events until somebody takes them."""
-        events, self._circuit.messages = self._circuit.messages, []
-        for event in events:
-            if isinstance(event, ContextChanged) and event.state == OPENED:
-                self._pause()
-                log.warning("circuit.opened", dependency=self.name, seconds=self._seconds)
-            elif isinstance(event, ContextChanged) and event.state == CLOSED:
-                self._until = 0.0
-                log.info("circuit.closed", dependency=self.name)
+            self._until = 0.0
+            log.info("circuit.closed", dependency=self.name)
+        self._circuit.messages.clear()

@@ -32,21 +32,21 @@ class Pool(AsyncConnectionPool[BoundedConnection[DictRow]]):
         """A connection. Raises DatabaseUnavailable for every outage, also of what is done with it."""
         async with self.breaker.guard() if self.breaker else nullcontext():
             with translated():
-                async with self._uncancelled_connection() as connection:
+                async with self.connection() as connection:
                     yield connection
 
-    @asynccontextmanager
-    async def _uncancelled_connection(self) -> AsyncIterator[AsyncConnection[DictRow]]:
+    async def getconn(self, timeout: float | None = None) -> BoundedConnection[DictRow]:  # noqa: ASYNC109 - psycopg's
         """Who waits for one is in Python 3.11's asyncio.wait_for, which drops a cancellation that comes together with it.
 
         INVARIANT: who is cancelled ends (tests/integration/test_pool.py::test_a_cancellation_is_never_dropped).
         """
         task = asyncio.current_task()
         before = task.cancelling() if task else 0
-        async with self.connection() as connection:
-            if task and task.cancelling() > before:
-                raise asyncio.CancelledError
-            yield connection
+        connection = await super().getconn(timeout)
+        if task and task.cancelling() > before:
+            await self.putconn(connection)
+            raise asyncio.CancelledError
+        return connection
 
 
 _OUTAGES = (

@@ -14,8 +14,6 @@ from tests.e2e.deployments import until_ready
 from tests.e2e.journey import STEPS, step_name
 from tests.e2e.processes import PROJECT
 
-pytestmark = pytest.mark.xdist_group("compose")
-
 OURS = ("api", "worker", "migrate")
 OUR_USER = 10001
 SET_BY_THE_IMAGE = {"SERVER_HOST", "WORKER_HOST"}

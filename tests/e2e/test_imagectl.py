@@ -17,8 +17,6 @@ from tests.services.proxy import Proxy, proxy_thread
 from tests.services.reachable import free_port
 from tests.services.waiting import wait_until
 
-pytestmark = pytest.mark.xdist_group("imagectl")
-
 UUID_LENGTH = 36
 
 

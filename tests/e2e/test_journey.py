@@ -27,13 +27,11 @@ def full_stack(postgres: PostgresService, s3: S3Service, kafka: KafkaService, to
         yield deployment
 
 
-@pytest.mark.xdist_group("standalone journey")
 @pytest.mark.parametrize("step", STEPS, ids=step_name)
 def test_standalone(step: Callable[[Deployment], None], in_one_terminal: Deployment) -> None:
     step(in_one_terminal)
 
 
-@pytest.mark.xdist_group("full stack journey")
 @pytest.mark.parametrize("step", STEPS, ids=step_name)
 def test_full_stack(step: Callable[[Deployment], None], full_stack: Deployment) -> None:
     step(full_stack)

@@ -15,8 +15,6 @@ from tests.e2e.test_imagectl import imagectl
 from tests.services.reachable import free_port
 from tests.services.waiting import wait_until
 
-pytestmark = pytest.mark.xdist_group("imagectl")
-
 
 class Beside:
     """A terminal beside a service that runs on `folder`."""

@@ -39,6 +39,8 @@ QUICK: dict[str, object] = {
 }
 """All that waits, in a fraction of its usual time."""
 
+UNDER_WAY = "SELECT count(*) FROM renditions WHERE status = 'processing'"
+FAILED = "SELECT count(*) FROM images WHERE status = 'failed'"
 WAITING = """
     SELECT (SELECT count(*) FROM renditions WHERE status NOT IN ('processed', 'failed')),
            (SELECT count(*) FROM outbox), (SELECT count(*) FROM queue_messages), (SELECT count(*) FROM unreferenced_objects)

@@ -27,6 +27,9 @@ ALL_THREADS = 1 + THREADS + (os.cpu_count() or 1) + 4
 SMALL: dict[str, Any] = {"DB_POOL_SIZE": POOL, "MINIO_THREADS": THREADS}
 """A process that soon has all that it may have; a folder's threads are not configured."""
 
+IMPATIENT: dict[str, Any] = {**SMALL, "DB_TIMEOUT_SECONDS": 1, "BREAKER_SECONDS": 0.2, "WORKER_PAUSE_SECONDS": 0.2}
+"""And one that soon gives its database up, and soon asks again."""
+
 
 class Between(Struct, frozen=True):
     """A proxy, and the settings of a process that goes through it."""

@@ -8,7 +8,7 @@ import pytest
 from tests import pictures
 from tests.e2e.deployment import IMAGES
 from tests.e2e.wire import FORM, Wire, closing, opening
-from tests.faults.cluster import Cluster
+from tests.faults.cluster import UNDER_WAY, Cluster
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load, Sent
@@ -27,7 +27,7 @@ def test_a_worker_finishes_or_gives_back(cluster: Cluster) -> None:
         for grace in (0, 30):
             load.upload(3)
             with cluster.worker(WORKER_GRACE_SECONDS=grace, WORKER_FAST_SLOTS=1) as worker:
-                wait_until(lambda: cluster.number("SELECT count(*) FROM renditions WHERE status = 'processing'") > 0, within=60)
+                wait_until(lambda: cluster.number(UNDER_WAY) > 0, within=60)
                 worker.signal(signal.SIGTERM)
                 assert worker.wait() == 0
             assert ("rendition.released" in worker.said()) == (grace == 0)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.processes import Running
-from tests.faults.cluster import Cluster
+from tests.faults.cluster import UNDER_WAY, Cluster
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load
@@ -34,7 +34,6 @@ methods["now"] = classmethod(lambda cls, tz=None: cls.fromtimestamp(time.time(),
 methods["utcnow"] = classmethod(lambda cls: cls.fromtimestamp(time.time(), datetime.UTC).replace(tzinfo=None))
 ctypes.pythonapi.PyType_Modified(ctypes.py_object(datetime.datetime))
 '''
-UNDER_WAY = "SELECT count(*) FROM renditions WHERE status = 'processing'"
 TRIES = "SELECT count(*) FROM renditions WHERE tries > %s"
 
 

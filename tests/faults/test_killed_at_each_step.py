@@ -3,7 +3,7 @@
 import pytest
 
 from tests.e2e.processes import Running
-from tests.faults.cluster import Cluster, until_killed
+from tests.faults.cluster import FAILED, Cluster, until_killed
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load
@@ -49,7 +49,7 @@ def test_the_api_is_killed(cluster: Cluster, points: tuple[str, ...]) -> None:
         cluster.checked(load)
     accepted = set(load.accepted)
     assert cluster.number("SELECT count(*) FROM images") == before + len(accepted), "sent again, an upload became two images"
-    assert cluster.number("SELECT count(*) FROM images WHERE status = 'failed'") == 0
+    assert cluster.number(FAILED) == 0
 
 
 @pytest.mark.parametrize(("cluster", "points"), cases(WORKING), indirect=["cluster"], ids=named)
@@ -64,4 +64,4 @@ def test_the_worker_is_killed(cluster: Cluster, points: tuple[str, ...]) -> None
             cluster.checked(load)
             assert cluster.files_in_work() == []
     assert not load.refused
-    assert cluster.number("SELECT count(*) FROM images WHERE status = 'failed'") == 0
+    assert cluster.number(FAILED) == 0

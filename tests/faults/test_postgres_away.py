@@ -3,17 +3,15 @@
 Away: its connections end, as when it restarts (test_restarted has that too). Silent: they stay open, and no answer ever comes.
 """
 
-from typing import Any
-
 import pytest
 
-from tests.faults.cluster import LEASE_SECONDS, Cluster
+from tests.faults.cluster import FAILED, LEASE_SECONDS, UNDER_WAY, Cluster
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load
 from tests.faults.outages import (
     ALL_THREADS,
-    SMALL,
+    IMPATIENT,
     assert_nothing_has_leaked,
     assert_unavailable,
     before_database,
@@ -27,8 +25,6 @@ from tests.services.waiting import wait_until
 OUTAGES = 5 if LONG else 1
 CASES = [(name, fault) for name in DEPLOYMENTS for fault in ("away", "silent")] if LONG else [("stack", "silent")]
 PER_SECOND = 8.0
-UNDER_WAY = "SELECT count(*) FROM renditions WHERE status = 'processing'"
-IMPATIENT: dict[str, Any] = {**SMALL, "DB_TIMEOUT_SECONDS": 1, "BREAKER_SECONDS": 0.2, "WORKER_PAUSE_SECONDS": 0.2}
 
 
 def until_leases_have_run_out(cluster: Cluster) -> None:
@@ -64,4 +60,4 @@ def test_in_the_middle_of_load(cluster: Cluster, fault: str, postgres: PostgresS
             cluster.checked(load)
             assert_nothing_has_leaked(cluster, before, api, threads=ALL_THREADS)
     assert {sent.status for sent in load.sent} == {201, 503}
-    assert cluster.number("SELECT count(*) FROM images WHERE status = 'failed'") == 0
+    assert cluster.number(FAILED) == 0

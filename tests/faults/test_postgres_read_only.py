@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.e2e.processes import Running
-from tests.faults.cluster import Cluster
+from tests.faults.cluster import UNDER_WAY, Cluster
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load
@@ -17,7 +17,6 @@ from tests.services.waiting import wait_until
 
 REFUSALS = 6
 """More than open a circuit here."""
-UNDER_WAY = "SELECT count(*) FROM renditions WHERE status = 'processing'"
 
 
 @contextmanager

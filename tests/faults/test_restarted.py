@@ -1,15 +1,14 @@
 """G6, G1: PostgreSQL and Kafka themselves end in the middle of load, asked to or by kill -9, and start again: nothing is lost."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from tests.faults.cluster import Cluster
+from tests.faults.cluster import FAILED, UNDER_WAY, Cluster
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS, open_cluster
 from tests.faults.load import Load
-from tests.faults.outages import ALL_THREADS, SMALL, assert_nothing_has_leaked, sweep_at_once, warm_up
+from tests.faults.outages import ALL_THREADS, IMPATIENT, SMALL, assert_nothing_has_leaked, sweep_at_once, warm_up
 from tests.services.kinds import KafkaService, PostgresService
 from tests.services.own import OwnServer, own_server
 from tests.services.waiting import wait_until
@@ -18,8 +17,6 @@ WAYS = ("stop", "kill")
 CASES = [(name, how) for name in DEPLOYMENTS for how in WAYS] if LONG else [("folder", "kill")]
 ROUNDS = 3 if LONG else 1
 PER_SECOND = 4.0
-UNDER_WAY = "SELECT count(*) FROM renditions WHERE status = 'processing'"
-IMPATIENT: dict[str, Any] = {**SMALL, "DB_TIMEOUT_SECONDS": 1, "BREAKER_SECONDS": 0.2, "WORKER_PAUSE_SECONDS": 0.2}
 
 
 def until_more(load: Load, status: int) -> None:
@@ -78,7 +75,7 @@ def test_postgres(postgres_server: OwnServer[PostgresService], on_postgres: Clus
         cluster.checked(load)
         assert_nothing_has_leaked(cluster, before, api, threads=ALL_THREADS)
     assert {sent.status for sent in load.sent} == {201, 503}
-    assert cluster.number("SELECT count(*) FROM images WHERE status = 'failed'") == 0
+    assert cluster.number(FAILED) == 0
 
 
 @pytest.mark.timeout(900)

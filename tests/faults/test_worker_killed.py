@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.deployments import standalone, temporary_folder
 from tests.e2e.processes import Running
 from tests.faults.checker import check
-from tests.faults.cluster import QUICK, Cluster
+from tests.faults.cluster import QUICK, UNDER_WAY, Cluster
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.evidence import FolderObjects, Places
@@ -21,7 +21,6 @@ KILLS = 50 if LONG else 3
 UPLOADS = 10 * KILLS
 PER_SECOND = 3.0 if LONG else 6.0
 PROCESSED = "SELECT count(*) FROM renditions WHERE status = 'processed'"
-UNDER_WAY = "SELECT count(*) FROM renditions WHERE status = 'processing'"
 HELD = "SELECT id FROM renditions WHERE status = 'processing'"
 WAITING = "SELECT count(*) FROM renditions WHERE status NOT IN ('processed', 'failed')"
 STILL_THERE = "SELECT count(*) FROM renditions WHERE id = ANY(%s) AND status NOT IN ('processed', 'failed')"

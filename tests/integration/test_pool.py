@@ -1,28 +1,38 @@
 """The pool of connections, where more want one than there are."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from msgspec.structs import replace
+from psycopg.rows import DictRow
 
 from internal.gauges import Source, of_database_pool
-from internal.repository.pool import PooledSession, open_pool
+from internal.repository.pool import Pool, PooledSession, open_pool
 from internal.settings import Database
 from tests.services.waiting import eventually
 
 SIZE = 2
 
 
+@asynccontextmanager
+async def one_waits(pool: Pool) -> AsyncIterator[asyncio.Task[list[DictRow]]]:
+    """All connections are held, and one more is waited for; on leaving they are given back."""
+    async with AsyncExitStack() as held:
+        for _ in range(SIZE):
+            await held.enter_async_context(pool.guarded())
+        waiting = asyncio.create_task(PooledSession(pool).rows("SELECT 1 AS one"))
+        await eventually(lambda: pool.get_stats()["requests_waiting"] == 1)
+        yield waiting
+
+
 @pytest.mark.parametrize("ticks", range(3))  # of the event loop, after which it has its connection
 async def test_a_cancellation_is_never_dropped(database_settings: Database, ticks: int) -> None:
     """Not even one that comes together with the connection that was waited for: who drops it goes on for ever, at a shutdown."""
     async with open_pool(replace(database_settings, pool_size=SIZE)) as pool:
-        async with AsyncExitStack() as held:
-            for _ in range(SIZE):
-                await held.enter_async_context(pool.guarded())
-            waiting = asyncio.create_task(PooledSession(pool).rows("SELECT 1 AS one"))
-            await eventually(lambda: pool.get_stats()["requests_waiting"] == 1)
+        async with one_waits(pool) as waiting:
+            pass
         for _ in range(ticks):
             await asyncio.sleep(0)
         waiting.cancel()
@@ -41,12 +51,7 @@ async def measured(source: Source) -> dict[str, float]:
 async def test_its_use_is_measured(database_settings: Database) -> None:
     async with open_pool(replace(database_settings, pool_size=SIZE)) as pool:
         source = of_database_pool(pool.get_stats)
-        async with AsyncExitStack() as held:
-            for _ in range(SIZE):
-                await held.enter_async_context(pool.guarded())
-            waiting = asyncio.create_task(PooledSession(pool).rows("SELECT 1 AS one"))
-            await eventually(lambda: pool.get_stats()["requests_waiting"] == 1)
-
+        async with one_waits(pool) as waiting:
             assert await measured(source) == {"busy": SIZE, "idle": 0, "": 1}
         await waiting
 

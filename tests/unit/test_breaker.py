@@ -1,6 +1,8 @@
 """The circuit breaker: what is down is left alone, and comes back by itself."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -140,19 +142,25 @@ async def test_some_errors_are_answers(outage: type[Unavailable], answer: Except
     assert dependency.calls == 5
 
 
-async def test_after_the_pause_one_call_tries_and_the_others_are_told_at_once(clock: Clock) -> None:
-    dependency = Dependency(failures=1)
+@asynccontextmanager
+async def one_tries(dependency: Dependency, clock: Clock) -> AsyncIterator[asyncio.TaskGroup]:
+    """The pause after its one failure is over, and a call tries it. It answers that one, and those of the group, at the end."""
     await dependency.fail(1)
     clock.now += PAUSE
     dependency.error = None
     dependency.answers.clear()
-
     async with asyncio.TaskGroup() as group:
         group.create_task(dependency.call())
         await eventually(lambda: dependency.calls == 2)
+        yield group
+        dependency.answers.set()
+
+
+async def test_after_the_pause_one_call_tries_and_the_others_are_told_at_once(clock: Clock) -> None:
+    dependency = Dependency(failures=1)
+    async with one_tries(dependency, clock):
         assert dependency.breaker.is_open
         assert [await dependency.refuses() for _ in range(10)] == [True] * 10
-        dependency.answers.set()
 
     assert not await dependency.refuses()
 
@@ -160,18 +168,10 @@ async def test_after_the_pause_one_call_tries_and_the_others_are_told_at_once(cl
 async def test_a_call_that_tries_for_long_keeps_the_others_away_for_a_pause(clock: Clock) -> None:
     """As the upload of a slow client may, for minutes."""
     dependency = Dependency(failures=1)
-    await dependency.fail(1)
-    clock.now += PAUSE
-    dependency.error = None
-    dependency.answers.clear()
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(dependency.call())
-        await eventually(lambda: dependency.calls == 2)
+    async with one_tries(dependency, clock) as group:
         clock.now += PAUSE
         group.create_task(dependency.call())
         await eventually(lambda: dependency.calls == 3)
-        dependency.answers.set()
 
     assert not dependency.breaker.is_open
 
