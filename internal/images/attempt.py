@@ -102,18 +102,30 @@ async def _file(path: Path) -> AsyncIterator[bytes]:
 
 
 async def holding(claim: Claim, workshop: Workshop, work: Coroutine[Any, Any, T]) -> T:
-    """Do `work` while the claim's lease is renewed; when the lease is lost, stop the work at once and raise AttemptLost."""
-    doing = asyncio.ensure_future(work)
+    """Do `work` while the claim's lease is renewed; when the lease is lost, stop the work at once and raise AttemptLost.
+
+    INVARIANT: the lease holds until the work has ended, also when a cancellation has to wait for a call to the store
+    (tests/integration/test_attempt.py::test_a_lease_holds_until_a_cancelled_attempt_has_ended).
+    """
     lost = asyncio.create_task(_renew_until_lost(claim, workshop))
+    try:
+        return await _unless(lost, work)
+    finally:
+        lost.cancel()
+        await asyncio.gather(lost, return_exceptions=True)
+
+
+async def _unless(lost: asyncio.Task[None], work: Coroutine[Any, Any, T]) -> T:
+    doing = asyncio.ensure_future(work)
     try:
         await asyncio.wait({doing, lost}, return_when=asyncio.FIRST_COMPLETED)
         if not doing.done():
+            lost.result()  # raises what ended the renewals, if it was not the loss
             raise AttemptLost
         return doing.result()
     finally:
         doing.cancel()
-        lost.cancel()
-        await asyncio.gather(doing, lost, return_exceptions=True)
+        await asyncio.gather(doing, return_exceptions=True)
 
 
 async def _renew_until_lost(claim: Claim, workshop: Workshop) -> None:

@@ -4,13 +4,14 @@ INVARIANT: a stale worker changes nothing, because each write names the attempt 
 has begun (tests/integration/test_process.py::test_a_stale_worker_changes_nothing).
 """
 
+import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
-from internal.errors import PERMANENT, DeadlinePassed, LeaseLost, ServiceError
+from internal.errors import PERMANENT, DeadlinePassed, LeaseLost, ServiceError, Unavailable
 from internal.faultpoints import reach
 from internal.images.attempt import AttemptLost, Made
 from internal.images.events import Event, EventType, happened
@@ -61,9 +62,17 @@ async def publish_result(claim: Claim, made: Made, workshop: Workshop) -> None:
     try:
         await _publish(claim, made, workshop)
     except DeadlinePassed:
-        keys = [stored.key for stored in (made.result, *made.alternatives)]
-        await workshop.repository.unreferenced.abandon(keys)  # the sweep may have been there before us
+        await list_again([stored.key for stored in (made.result, *made.alternatives)], workshop)
         raise
+
+
+async def list_again(keys: Sequence[str], workshop: Workshop) -> None:
+    """List what was written late: the sweep may have been there before. Waits through outages, for nobody else knows of it."""
+    while True:
+        try:
+            return await workshop.repository.unreferenced.abandon(keys)
+        except Unavailable:
+            await asyncio.sleep(workshop.schedule.pause_seconds)
 
 
 async def _publish(claim: Claim, made: Made, workshop: Workshop) -> None:
@@ -82,7 +91,7 @@ async def _publish(claim: Claim, made: Made, workshop: Workshop) -> None:
 async def fail_or_postpone(claim: Claim, error: ServiceError, workshop: Workshop, origin: Origin) -> bool:
     """End a failed attempt: for good when nothing can mend it or its tries are used up, else due again after a backoff (G3).
 
-    Returns whether it was for good. Writes nothing when the attempt is no longer ours.
+    Returns whether it was for good. Raises AttemptLost when it is no longer ours; then nothing is written.
 
     INVARIANT: poison stops: a picture that kills every decoder is tried `max_attempts` times and no more
     (tests/integration/test_process.py::test_poison_stops_after_its_tries_with_backoff_between).
@@ -91,9 +100,11 @@ async def fail_or_postpone(claim: Claim, error: ServiceError, workshop: Workshop
     async with workshop.repository.transaction() as work:
         await work.images.hold(claim.image_id)
         if final:
-            await _fail(work, claim, Failure(error.code, error.detail), origin)
+            ours = await _fail(work, claim, Failure(error.code, error.detail), origin)
         else:
-            await _postpone(work, claim, seconds=_backoff(claim.tries, workshop.schedule.backoff_seconds))
+            ours = await _postpone(work, claim, seconds=_backoff(claim.tries, workshop.schedule.backoff_seconds))
+        if not ours:
+            raise AttemptLost
     return final
 
 
@@ -107,15 +118,18 @@ async def end_abandoned(work: Tables, found: Requeue, workshop: Workshop) -> boo
     return final
 
 
-async def give_back(claim: Claim, workshop: Workshop) -> None:
-    """Set the rendition back as if this attempt had not been, but for its number: no try is burnt (G3)."""
-    await workshop.repository.renditions.postpone(claim.rendition_id, claim.attempt, seconds=0, give_back=True)
+async def give_back(claim: Claim, workshop: Workshop) -> bool:
+    """Set the rendition back as if this attempt had not been, but for its number: no try is burnt (G3).
+
+    Returns False, and has changed nothing, when the attempt is no longer current.
+    """
+    return await workshop.repository.renditions.postpone(claim.rendition_id, claim.attempt, seconds=0, give_back=True)
 
 
-async def _fail(work: Tables, attempt: Claim | Requeue, failure: Failure, origin: Origin) -> None:
+async def _fail(work: Tables, attempt: Claim | Requeue, failure: Failure, origin: Origin) -> bool:
     told = _told(attempt, EventType.RENDITION_FAILED, {"code": failure.code, "detail": failure.detail})
     if not await work.renditions.fail(attempt.rendition_id, attempt.attempt, failure, told):
-        return
+        return False
     letter = DeadLetter(
         code=failure.code,
         detail=failure.detail,
@@ -127,12 +141,15 @@ async def _fail(work: Tables, attempt: Claim | Requeue, failure: Failure, origin
         body=origin.body,
     )
     await work.dead_letters.add(letter)
+    return True
 
 
-async def _postpone(work: Tables, attempt: Claim | Requeue, *, seconds: float) -> None:
-    if await work.renditions.postpone(attempt.rendition_id, attempt.attempt, seconds=seconds, give_back=False):
-        message = task_message(attempt.image_id, attempt.lane)
-        await work.outbox.add(CHANNEL[attempt.lane], message, delay_seconds=seconds)
+async def _postpone(work: Tables, attempt: Claim | Requeue, *, seconds: float) -> bool:
+    if not await work.renditions.postpone(attempt.rendition_id, attempt.attempt, seconds=seconds, give_back=False):
+        return False
+    message = task_message(attempt.image_id, attempt.lane)
+    await work.outbox.add(CHANNEL[attempt.lane], message, delay_seconds=seconds)
+    return True
 
 
 def _told(attempt: Claim | Requeue, kind: EventType, facts: dict[str, Any]) -> Event:

@@ -7,6 +7,7 @@ because the attempt is no longer ours.
 import asyncio
 import contextlib
 import time
+from typing import Any
 
 import structlog
 
@@ -16,7 +17,7 @@ from internal.faultpoints import reach
 from internal.images.attempt import AttemptLost, holding, make_result
 from internal.images.keys import attempt_keys
 from internal.images.model import Claim, Result, Task
-from internal.images.outcome import Origin, fail_or_postpone, give_back, publish_result, take_claim
+from internal.images.outcome import Origin, fail_or_postpone, give_back, list_again, publish_result, take_claim
 from internal.images.ports import Workshop
 from internal.images.scratch import Scratch
 
@@ -32,30 +33,38 @@ async def process_task(task: Task, workshop: Workshop, origin: Origin) -> None:
     Waits through outages of database and store, and burns no try meanwhile (G3). Cancelled, it gives its claim back at once.
     """
     with Scratch(workshop.scratch) as scratch:
-        more = True
-        while more:
-            claim: Claim | None = None
-            try:
-                claim = await _take(task, workshop)
-                if claim is None:
-                    return
-                reach("after-claim")
-                more = claim.more
-                await _attempt(claim, workshop, scratch, origin)
-            except Unavailable as outage:
-                metrics.ATTEMPTS.labels("paused").inc(claim is not None)
-                log.warning("processing.paused", image_id=str(task.image_id), code=outage.code, detail=outage.detail)
-                await _resume(claim, workshop)
-                more = True
-            except asyncio.CancelledError:
-                await _release(claim, workshop)
-                raise
+        while await _next(task, workshop, scratch, origin):
+            pass
+
+
+async def _next(task: Task, workshop: Workshop, scratch: Scratch, origin: Origin) -> bool:
+    """The task's next rendition. Returns whether there may be one more.
+
+    INVARIANT: cancelled at whatever moment, it holds no claim (tests/integration/test_attempt.py, the tests named cancelled).
+    """
+    claim: Claim | None = None
+    try:
+        try:
+            claim = await _take(task, workshop)
+            if claim is None:
+                return False
+            reach("after-claim")
+            await _attempt(claim, workshop, scratch, origin)
+            return claim.more
+        except Unavailable as outage:
+            metrics.ATTEMPTS.labels("paused").inc(claim is not None)
+            log.warning("processing.paused", image_id=str(task.image_id), code=outage.code, detail=outage.detail)
+            await _resume(claim, workshop)
+            return True
+    except asyncio.CancelledError:
+        await _release(claim, workshop)
+        raise
 
 
 async def _take(task: Task, workshop: Workshop) -> Claim | None:
     """The next claim. Cancelled in the middle, it waits for what the database may have given, and gives that back.
 
-    INVARIANT: no claim is forgotten (tests/integration/test_process.py::test_a_claim_that_is_cancelled_on_its_way_is_given_back).
+    INVARIANT: no claim is forgotten (tests/integration/test_attempt.py::test_a_claim_that_is_cancelled_on_its_way_is_given_back).
     """
     taking = asyncio.ensure_future(take_claim(task, workshop))
     try:
@@ -68,22 +77,27 @@ async def _take(task: Task, workshop: Workshop) -> Claim | None:
 
 
 async def _attempt(claim: Claim, workshop: Workshop, scratch: Scratch, origin: Origin) -> None:
-    """One attempt, ended by its outcome. Only an outage goes on to the caller.
+    """One attempt, ended by its outcome or lost. Only an outage goes on to the caller.
 
     INVARIANT: what a lost attempt wrote is listed, also when it stood still until the sweep had been there
-    (tests/integration/test_process.py::test_what_a_lost_attempt_wrote_late_is_listed_again).
+    (tests/integration/test_attempt.py::test_what_a_lost_attempt_wrote_late_is_listed_again).
     """
-    began = time.perf_counter()
     lines = log.bind(image_id=str(claim.image_id), rendition=claim.name, attempt=claim.attempt, lane=claim.lane)
+    try:
+        await _end(claim, workshop, scratch, origin, lines)
+    except AttemptLost:
+        metrics.ATTEMPTS.labels("lost").inc()
+        lines.warning("rendition.lost")
+        await list_again(attempt_keys(claim.result_key), workshop)
+
+
+async def _end(claim: Claim, workshop: Workshop, scratch: Scratch, origin: Origin, lines: Any) -> None:
+    began = time.perf_counter()
     try:
         made = await holding(claim, workshop, make_result(claim, workshop, scratch))
         await publish_result(claim, made, workshop)
         reach("after-finish")
-    except AttemptLost:
-        metrics.ATTEMPTS.labels("lost").inc()
-        lines.warning("rendition.lost")
-        await workshop.repository.unreferenced.abandon(attempt_keys(claim.result_key))
-    except Unavailable:
+    except (AttemptLost, Unavailable):
         raise
     except Exception as error:
         failure = error if isinstance(error, ServiceError) else ServiceError()
@@ -140,20 +154,19 @@ async def _release(claim: Claim | None, workshop: Workshop) -> None:
     lines = log.bind(image_id=str(claim.image_id), rendition=claim.name, attempt=claim.attempt)
     try:
         async with asyncio.timeout(RELEASE_SECONDS):
-            await _insist(claim, workshop)
+            released = await _insist(claim, workshop)
     except TimeoutError:
         lines.warning("rendition.not_released")
-    else:
+        return
+    if released:
         metrics.ATTEMPTS.labels("released").inc()
         lines.info("rendition.released")
 
 
-async def _insist(claim: Claim, workshop: Workshop) -> None:
+async def _insist(claim: Claim, workshop: Workshop) -> bool:
     """Give it back, if need be again: a statement that was cancelled may still end the next one on its connection."""
     while True:
         try:
-            await give_back(claim, workshop)
+            return await give_back(claim, workshop)
         except Unavailable:
             await asyncio.sleep(RELEASE_PAUSE_SECONDS)
-        else:
-            return

@@ -39,7 +39,8 @@ async def accept_upload(incoming: Incoming, ports: Ports, context: Context) -> b
     """Keep an upload and ask for its renditions; returns the answer, or the stored answer of the same request.
 
     Raises the errors of the picture and of the request, RequestTimeout after `context.timeout_seconds`, StoreUnavailable and
-    DatabaseUnavailable; then nothing is kept: no row, no object.
+    DatabaseUnavailable; then nothing is kept: no row, no object. The exception is a time or a connection that ends in the middle
+    of the commit: then only the same request with the same idempotency key tells.
     """
     slip = Slip(context.owner, ROUTE, context.idempotency_key, ports.rules.intent_seconds)
     async with reserved(ports.repository, slip) as reservation:
@@ -88,7 +89,7 @@ async def _keep(
         if isinstance(error, DeadlinePassed):
             await ports.repository.unreferenced.abandon([key])  # 4 or listed again: the sweep may have been there before us
         raise
-    except Exception:
+    except ServiceError:  # refused; any other error may come after the commit, and must not cost the picture
         await _clear(key, ports)
         raise
     reach("after-commit")
@@ -112,10 +113,18 @@ async def _store(
         await ports.store.put(key, content(), content_type=inspection.media_type)
     except StoreUnavailable:
         raise  # who knows what it has: the key stays listed
+    except asyncio.CancelledError:
+        await asyncio.shield(_delete(key, ports))  # and listed it stays: the put that was cut off may still arrive
+        raise
     except BaseException:
         await asyncio.shield(_clear(key, ports))
         raise
     return chains
+
+
+async def _delete(key: str, ports: Ports) -> None:
+    with contextlib.suppress(StoreUnavailable):
+        await ports.store.delete(key)
 
 
 async def _clear(key: str, ports: Ports) -> None:

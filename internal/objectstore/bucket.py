@@ -4,16 +4,13 @@ minio-py's multipart calls are private, and its `put_object` would hold a thread
 used here, in this file only, and pyproject.toml pins the version.
 """
 
-import os
 import re
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
-from typing import Any, Self, cast
+from typing import Self, cast
 from xml.etree.ElementTree import ParseError
 
-import certifi
 import urllib3
 from minio import Minio
 from minio.datatypes import Part
@@ -21,6 +18,7 @@ from minio.error import InvalidResponseError, MinioException, S3Error
 
 from internal.errors import NotStored, StoreUnavailable
 from internal.images.keys import check_key
+from internal.objectstore.connections import connections
 from internal.objectstore.port import Span, Stored
 from internal.settings import Minio as MinioSettings
 
@@ -46,15 +44,6 @@ def _code(error: Exception) -> str:
     return ""
 
 
-class _OneFreshConnection(urllib3.Retry):
-    """One more try for a kept connection that the server has closed meanwhile; none after a timeout, which would double it."""
-
-    def increment(self, *args: Any, **named: Any) -> Self:
-        if isinstance(named.get("error"), urllib3.exceptions.TimeoutError):
-            raise named["error"]
-        return super().increment(*args, **named)
-
-
 class Bucket:
     """A bucket. Methods raise NotStored and StoreUnavailable and nothing else; all may be called from several threads."""
 
@@ -64,14 +53,8 @@ class Bucket:
         self._name = name
 
     @classmethod
-    def at(cls, settings: MinioSettings, *, connections: int) -> Self:
-        http = urllib3.PoolManager(
-            maxsize=connections,
-            timeout=urllib3.Timeout(connect=settings.connect_seconds, read=settings.timeout_seconds),
-            retries=_OneFreshConnection(total=1, connect=0, redirect=0, status=0),
-            cert_reqs=ssl.CERT_REQUIRED,
-            ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
-        )
+    def at(cls, settings: MinioSettings, *, count: int) -> Self:
+        http = connections(settings, count)
         client = Minio(
             f"{settings.host}:{settings.port}",
             settings.access_key,

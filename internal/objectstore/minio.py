@@ -30,7 +30,7 @@ async def open_minio_store(settings: Minio, *, part_size: int = PART) -> AsyncIt
 
     `part_size`, in bytes and at least S3's 5 MiB, is the longest content that goes in one request.
     """
-    bucket = Bucket.at(settings, connections=settings.threads)
+    bucket = Bucket.at(settings, count=settings.threads)
     try:
         async with open_threads(settings.threads, "minio-store") as threads:
             yield MinioStore(bucket, threads, part_size)
@@ -40,7 +40,7 @@ async def open_minio_store(settings: Minio, *, part_size: int = PART) -> AsyncIt
 
 async def create_bucket(settings: Minio) -> None:
     """Make the bucket unless it is there; safe to call again and by several at once. Raises StoreUnavailable."""
-    bucket = Bucket.at(settings, connections=1)
+    bucket = Bucket.at(settings, count=1)
     try:
         async with open_threads(1, "minio-bucket") as threads:
             await threads.run(partial(bucket.create, settings.region))

@@ -45,6 +45,10 @@ class Service:
         self.ports, self.workshop, self.session = ports, workshop, session
         self.repository, self.store = ports.repository, ports.store
 
+    def with_workshop(self, **changes: object) -> "Service":
+        """The same service, whose worker has other ports or another schedule."""
+        return Service(self.ports, msgspec.structs.replace(self.workshop, **changes), self.session)
+
     async def upload(
         self,
         data: bytes,

@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from typing import Any
 
 import msgspec
 import pytest
 
 from internal.errors import DecoderFailed, NotFound, NothingToRetry, RenditionExists, ScratchUnavailable, StoreUnavailable
-from internal.images.attempt import AttemptLost, holding
-from internal.images.model import ANONYMOUS, Claim, Lane, Status, Task
+from internal.images.attempt import AttemptLost
+from internal.images.model import ANONYMOUS, Lane, Status, Task
 from internal.images.outcome import take_claim
 from internal.images.process import process_task
 from internal.images.renditions import add_rendition, retry_failed
@@ -19,7 +18,6 @@ from internal.objectstore.port import Opened, Span, Stored
 from internal.sandbox.port import Rendered, RenderJob, Sandbox
 from tests import pictures
 from tests.integration.service import ORIGIN, Service, cancelled_at_end
-from tests.services.waiting import eventually
 
 
 class Faulty:
@@ -35,16 +33,6 @@ class Faulty:
         return await self._real.render(job)
 
     async def check(self) -> None: ...
-
-
-def with_sandbox(service: Service, sandbox: Sandbox) -> Service:
-    return Service(service.ports, msgspec.structs.replace(service.workshop, sandbox=sandbox), service.session)
-
-
-def without_renewals(service: Service) -> Service:
-    """Its worker does not learn of a lost lease before it writes."""
-    schedule = msgspec.structs.replace(service.workshop.schedule, renew_seconds=service.workshop.schedule.lease_seconds)
-    return Service(service.ports, msgspec.structs.replace(service.workshop, schedule=schedule), service.session)
 
 
 async def test_a_task_makes_every_rendition_of_its_lane(service: Service) -> None:
@@ -123,7 +111,7 @@ async def test_two_last_renditions_see_each_other(service: Service) -> None:
 
 async def test_one_failed_rendition_fails_the_image_when_all_are_final(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg(), "resize:9x9", renditions={"other": "resize:8x8"})
-    faulty = with_sandbox(service, Faulty(service.workshop.sandbox, 99, DecoderFailed()))
+    faulty = service.with_workshop(sandbox=Faulty(service.workshop.sandbox, 99, DecoderFailed()))
     first, second = await service.claim(image_id), await service.claim(image_id)
     await service.publish(second, await service.make(second))
     assert (await service.image(image_id)).status == Status.PROCESSING
@@ -140,7 +128,10 @@ async def test_one_failed_rendition_fails_the_image_when_all_are_final(service: 
 
 async def test_poison_stops_after_its_tries_with_backoff_between(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
-    faulty = with_sandbox(service, Faulty(service.workshop.sandbox, 99, DecoderFailed("it died by signal 11")))
+    slowly = msgspec.structs.replace(service.workshop.schedule, backoff_seconds=3600)
+    faulty = service.with_workshop(
+        sandbox=Faulty(service.workshop.sandbox, 99, DecoderFailed("it died by signal 11")), schedule=slowly
+    )
     await service.session.run("DELETE FROM outbox")
 
     assert (await faulty.process(image_id)).status == Status.PROCESSING
@@ -165,7 +156,7 @@ async def test_a_maximum_that_is_lowered_leaves_nothing_waiting_for_ever(service
     image_id = await service.upload(pictures.jpeg())
     for _ in range(2):
         await service.make_due(image_id)
-        await with_sandbox(service, Faulty(service.workshop.sandbox, 1, DecoderFailed())).process(image_id)
+        await service.with_workshop(sandbox=Faulty(service.workshop.sandbox, 1, DecoderFailed())).process(image_id)
     await service.make_due(image_id)
 
     lowered = msgspec.structs.replace(service.workshop.schedule, max_attempts=1)
@@ -177,7 +168,7 @@ async def test_a_maximum_that_is_lowered_leaves_nothing_waiting_for_ever(service
 
 async def test_a_retry_begins_anew_but_the_fence_rises(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
-    await with_sandbox(service, Faulty(service.workshop.sandbox, 1, DecoderFailed())).process(image_id)
+    await service.with_workshop(sandbox=Faulty(service.workshop.sandbox, 1, DecoderFailed())).process(image_id)
     await service.make_due(image_id)
     await service.process(image_id)
     async with service.repository.transaction() as work:
@@ -199,7 +190,7 @@ async def test_a_retry_begins_anew_but_the_fence_rises(service: Service) -> None
 async def test_a_crash_of_our_own_is_retried_and_never_shown(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
 
-    await with_sandbox(service, Faulty(service.workshop.sandbox, 1, RuntimeError("secret path /srv/x"))).process(image_id)
+    await service.with_workshop(sandbox=Faulty(service.workshop.sandbox, 1, RuntimeError("secret path /srv/x"))).process(image_id)
     assert (await service.rendition(image_id)).status == Status.UPLOADED
     await service.make_due(image_id)
 
@@ -210,7 +201,7 @@ async def test_an_outage_burns_no_try(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     sandbox = Faulty(service.workshop.sandbox, 3, StoreUnavailable())
 
-    image = await with_sandbox(service, sandbox).process(image_id)
+    image = await service.with_workshop(sandbox=sandbox).process(image_id)
 
     assert image.status == Status.PROCESSED
     assert (image.renditions[0].attempt, image.renditions[0].tries) == (4, 1)
@@ -218,7 +209,7 @@ async def test_an_outage_burns_no_try(service: Service) -> None:
 
 async def test_an_outage_that_outlasts_leases_burns_no_try(service: Service) -> None:
     """Housekeeping goes on meanwhile: it must not take a claim that waits for the store for one of a dead worker."""
-    down = True
+    down, waiting = True, asyncio.Event()
 
     class Away:
         def get(self, key: str, span: Span | None = None) -> AbstractAsyncContextManager[Opened]:
@@ -227,22 +218,22 @@ async def test_an_outage_that_outlasts_leases_burns_no_try(service: Service) -> 
             return service.store.get(key, span)
 
         async def check(self) -> None:
+            waiting.set()
             if down:
                 raise StoreUnavailable
 
         async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> Stored:
             return await service.store.put(key, content, content_type=content_type)
 
-    schedule = msgspec.structs.replace(service.workshop.schedule, lease_seconds=0.1)
-    workshop = msgspec.structs.replace(service.workshop, store=Away(), schedule=schedule)
+    workshop = service.with_workshop(store=Away()).workshop
     image_id = await service.upload(pictures.jpeg())
     working = asyncio.create_task(process_task(Task(image_id, Lane.FAST), workshop, ORIGIN))
     async with cancelled_at_end(working):
-        for _ in range(20):
-            await requeue_abandoned(workshop)
-            await asyncio.sleep(0.02)
+        await waiting.wait()
+        await service.session.run("UPDATE renditions SET lease_until = now() - interval '1 s'")
+        assert await requeue_abandoned(workshop) == 0
         down = False
-        await asyncio.wait_for(working, 10)
+        await asyncio.wait_for(working, 60)
 
     rendition = await service.rendition(image_id)
     assert (rendition.status, rendition.attempt, rendition.tries) == (Status.PROCESSED, 2, 1)
@@ -259,52 +250,6 @@ async def test_a_full_scratch_is_an_outage_and_no_fault_of_the_picture(service: 
     assert (await service.rendition(image_id)).tries == 0
 
 
-async def test_a_cancelled_attempt_is_given_back(service: Service) -> None:
-    started = asyncio.Event()
-
-    class Stuck:
-        async def render(self, job: RenderJob) -> Rendered:
-            started.set()
-            await asyncio.Event().wait()
-            raise AssertionError
-
-        async def check(self) -> None: ...
-
-    image_id = await service.upload(pictures.jpeg())
-    stuck = with_sandbox(service, Stuck())
-    task = asyncio.create_task(process_task(Task(image_id, Lane.FAST), stuck.workshop, ORIGIN))
-    async with cancelled_at_end(task):
-        await started.wait()
-
-    rendition = await service.rendition(image_id)
-    assert (rendition.status, rendition.tries) == (Status.UPLOADED, 0)
-    assert (await service.process(image_id)).status == Status.PROCESSED
-
-
-async def test_a_claim_that_is_cancelled_on_its_way_is_given_back(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The database has committed it, and its answer has not come yet."""
-    image_id = await service.upload(pictures.jpeg())
-    renditions = service.repository.renditions
-    committed, answered = asyncio.Event(), asyncio.Event()
-    claim = renditions.claim
-
-    async def claim_slowly(*arguments: Any, **options: Any) -> Claim | None:
-        claimed = await claim(*arguments, **options)
-        committed.set()
-        await answered.wait()
-        return claimed
-
-    monkeypatch.setattr(renditions, "claim", claim_slowly)
-    task = asyncio.create_task(process_task(Task(image_id, Lane.FAST), service.workshop, ORIGIN))
-    await committed.wait()
-    task.cancel()
-    asyncio.get_running_loop().call_soon(answered.set)
-    await asyncio.gather(task, return_exceptions=True)
-
-    rendition = await service.rendition(image_id)
-    assert (rendition.status, rendition.attempt, rendition.tries) == (Status.UPLOADED, 1, 0)
-
-
 async def test_a_damaged_original_is_not_decoded(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     await service.session.run("UPDATE images SET sha256 = 'other'")
@@ -316,63 +261,6 @@ async def test_a_damaged_original_is_not_decoded(service: Service) -> None:
     failure = (await service.rendition(image_id)).failure
     assert failure is not None
     assert failure.code == "original_damaged"
-
-
-async def test_a_lost_lease_stops_the_work_at_once(service: Service) -> None:
-    image_id = await service.upload(pictures.jpeg())
-    claim = await service.claim(image_id)
-    stopped = asyncio.Event()
-
-    async def work() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            stopped.set()
-
-    await service.delete(image_id)
-    with pytest.raises(AttemptLost):
-        await holding(claim, service.workshop, work())
-    assert stopped.is_set()
-
-
-async def test_what_a_lost_attempt_wrote_late_is_listed_again(service: Service) -> None:
-    class StandsStill:
-        """Until another has the rendition, and the sweep has been there."""
-
-        async def render(self, job: RenderJob) -> Rendered:
-            rendered = await service.workshop.sandbox.render(job)
-            await service.session.run("UPDATE renditions SET attempt = attempt + 1")
-            await service.session.run("DELETE FROM unreferenced_objects")
-            return rendered
-
-        async def check(self) -> None: ...
-
-    image_id = await service.upload(pictures.jpeg())
-    await with_sandbox(without_renewals(service), StandsStill()).process(image_id)
-
-    written = {key for key in await service.keys() if key.startswith("renditions/")}
-    assert len(written) == 1
-    assert written <= await service.listed()
-
-
-async def test_a_lease_that_is_renewed_holds(service: Service) -> None:
-    image_id = await service.upload(pictures.jpeg())
-    claim = await service.claim(image_id)
-    done = asyncio.Event()
-
-    async def work() -> str:
-        await done.wait()
-        return "done"
-
-    await service.let_lease_run_out(claim)
-    holder = asyncio.create_task(holding(claim, service.workshop, work()))
-
-    async def renewed() -> bool:
-        return bool((await service.session.rows("SELECT lease_until > now() AS held FROM renditions"))[0]["held"])
-
-    await eventually(renewed)
-    done.set()
-    assert await holder == "done"
 
 
 async def test_a_result_that_comes_after_the_delete_is_dropped(service: Service) -> None:

@@ -21,13 +21,13 @@ from internal.errors import (
     UnsupportedMediaType,
 )
 from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
-from internal.images.model import ANONYMOUS, Status
+from internal.images.model import ANONYMOUS, Image, Status
 from internal.images.requested import Requested
 from internal.images.upload import Context, accept_upload
 from internal.objectstore.port import ObjectStore, Stored
 from internal.sandbox.pool import open_pool as open_sandbox
 from tests import pictures
-from tests.integration.service import Service
+from tests.integration.service import Arriving, Service, cancelled_at_end
 
 
 async def test_an_upload_is_an_image_with_its_task_event_and_object(service: Service) -> None:
@@ -89,19 +89,39 @@ async def test_renditions_that_can_not_be_are_refused(service: Service, wishes: 
     await _assert_nothing_left(service)
 
 
+class Endless:
+    """Sends a beginning, and no end."""
+
+    def __init__(self) -> None:
+        self._data = pictures.jpeg() + bytes(70_000)
+        self.waits = asyncio.Event()
+
+    async def content(self) -> AsyncIterator[bytes]:
+        yield self._data
+        self.waits.set()
+        await asyncio.Event().wait()
+
+    def requested(self) -> Requested:
+        return Requested()
+
+
 async def test_a_slow_upload_ends(service: Service) -> None:
-    class Endless:
-        async def content(self) -> AsyncIterator[bytes]:
-            yield pictures.jpeg() + bytes(70_000)
-            await asyncio.Event().wait()
-
-        def requested(self) -> Requested:
-            return Requested()
-
     with pytest.raises(RequestTimeout):
         await accept_upload(Endless(), service.ports, Context(ANONYMOUS, None, 0.2, lambda _: b"{}"))
 
-    await _assert_nothing_left(service)
+    assert await service.keys() == set()
+    assert await service.count("images") == 0
+
+
+async def test_an_upload_that_is_cut_off_stays_listed(service: Service) -> None:
+    """Its last put may still arrive at the store, when nobody waits for it any more."""
+    endless = Endless()
+    task = asyncio.create_task(accept_upload(endless, service.ports, Context(ANONYMOUS, None, 3600, lambda _: b"{}")))
+    async with cancelled_at_end(task):
+        await endless.waits.wait()
+
+    assert await service.keys() == set()
+    assert len(await service.listed()) == 1
 
 
 async def test_a_failed_commit_leaves_the_object_listed(service: Service) -> None:
@@ -124,7 +144,7 @@ async def test_a_failed_commit_leaves_the_object_listed(service: Service) -> Non
     assert await service.keys() == await service.listed() != set()
 
 
-async def test_a_commit_that_the_database_refuses_leaves_nothing(service: Service) -> None:
+async def test_a_commit_that_the_database_refuses_leaves_the_object_listed(service: Service) -> None:
     await service.session.run("ALTER TABLE events RENAME TO events_away")
     try:
         with pytest.raises(Exception, match="events"):
@@ -132,7 +152,21 @@ async def test_a_commit_that_the_database_refuses_leaves_nothing(service: Servic
     finally:
         await service.session.run("ALTER TABLE events_away RENAME TO events")
 
-    await _assert_nothing_left(service)
+    assert await service.count("images") == 0
+    assert await service.keys() == await service.listed() != set()
+
+
+@pytest.mark.parametrize("key", [None, "a key"])
+async def test_an_error_of_ours_after_the_commit_costs_no_picture(service: Service, key: str | None) -> None:
+    def broken(_: Image) -> bytes:
+        raise RuntimeError("an answer that can't be made")
+
+    arriving = Arriving(pictures.jpeg(), Requested(filename="picture.jpg"))
+    with pytest.raises(RuntimeError):
+        await accept_upload(arriving, service.ports, Context(ANONYMOUS, key, 3600, broken))
+
+    referred = {row["original_key"] for row in await service.session.rows("SELECT original_key FROM images")}
+    assert await service.keys() == referred | await service.listed() != set()
 
 
 async def test_a_store_that_is_down_leaves_the_key_listed(service: Service) -> None:
@@ -183,23 +217,30 @@ async def test_a_deadline_that_passed_rolls_back_and_lists_again(service: Servic
     assert await service.keys() == await service.listed()
 
 
-async def test_a_long_upload_moves_its_deadline(service: Service) -> None:
+class Clock:
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+async def test_a_long_upload_moves_its_deadline(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     deadlines: list[object] = []
+    clock = Clock()
+    monkeypatch.setattr("internal.images.upload.time", clock)
 
     class Slow:
         async def content(self) -> AsyncIterator[bytes]:
             yield pictures.jpeg() + bytes(70_000)
             deadlines.append((await service.session.rows("SELECT deadline FROM unreferenced_objects"))[0]["deadline"])
-            await asyncio.sleep(0.06)
+            clock.now += 3600
             yield b"x"
             deadlines.append((await service.session.rows("SELECT deadline FROM unreferenced_objects"))[0]["deadline"])
 
         def requested(self) -> Requested:
             return Requested()
 
-    rules = msgspec.structs.replace(service.ports.rules, intent_seconds=0.2)
-    ports = msgspec.structs.replace(service.ports, rules=rules)
-    await accept_upload(Slow(), ports, Context(ANONYMOUS, None, 10, lambda _: b"{}"))
+    await accept_upload(Slow(), service.ports, Context(ANONYMOUS, None, 3600, lambda _: b"{}"))
 
     assert deadlines[1] > deadlines[0]  # type: ignore[operator]
 

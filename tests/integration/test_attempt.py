@@ -1,0 +1,259 @@
+"""One attempt that is cancelled, lost or late: it holds nothing, and leaves nothing that nobody knows of (G2, G3, G4)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from internal import metrics
+from internal.errors import DatabaseUnavailable, DecoderFailed, StoreUnavailable
+from internal.images.attempt import AttemptLost, holding
+from internal.images.model import Claim, Lane, Status, Task
+from internal.images.process import process_task
+from internal.objectstore.port import Opened, Span
+from internal.sandbox.port import Rendered, RenderJob
+from tests import pictures
+from tests.integration.conftest import SCHEDULE
+from tests.integration.service import ORIGIN, Service, cancelled_at_end
+from tests.services.waiting import eventually
+
+NO_RENEWALS = msgspec.structs.replace(SCHEDULE, renew_seconds=SCHEDULE.lease_seconds)
+"""A worker that does not learn of a lost lease before it writes."""
+
+
+async def test_a_cancelled_attempt_is_given_back(service: Service) -> None:
+    started = asyncio.Event()
+
+    class Stuck:
+        async def render(self, job: RenderJob) -> Rendered:
+            started.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def check(self) -> None: ...
+
+    image_id = await service.upload(pictures.jpeg())
+    stuck = service.with_workshop(sandbox=Stuck())
+    task = asyncio.create_task(process_task(Task(image_id, Lane.FAST), stuck.workshop, ORIGIN))
+    async with cancelled_at_end(task):
+        await started.wait()
+
+    rendition = await service.rendition(image_id)
+    assert (rendition.status, rendition.tries) == (Status.UPLOADED, 0)
+    assert (await service.process(image_id)).status == Status.PROCESSED
+
+
+async def test_a_claim_that_is_cancelled_on_its_way_is_given_back(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database has committed it, and its answer has not come yet."""
+    image_id = await service.upload(pictures.jpeg())
+    renditions = service.repository.renditions
+    committed, answered = asyncio.Event(), asyncio.Event()
+    claim = renditions.claim
+
+    async def claim_slowly(*arguments: Any, **options: Any) -> Claim | None:
+        claimed = await claim(*arguments, **options)
+        committed.set()
+        await answered.wait()
+        return claimed
+
+    monkeypatch.setattr(renditions, "claim", claim_slowly)
+    task = asyncio.create_task(process_task(Task(image_id, Lane.FAST), service.workshop, ORIGIN))
+    await committed.wait()
+    task.cancel()
+    asyncio.get_running_loop().call_soon(answered.set)
+    await asyncio.gather(task, return_exceptions=True)
+
+    rendition = await service.rendition(image_id)
+    assert (rendition.status, rendition.attempt, rendition.tries) == (Status.UPLOADED, 1, 0)
+
+
+async def test_a_lost_lease_stops_the_work_at_once(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    claim = await service.claim(image_id)
+    stopped = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    await service.delete(image_id)
+    with pytest.raises(AttemptLost):
+        await holding(claim, service.workshop, work())
+    assert stopped.is_set()
+
+
+async def test_what_a_lost_attempt_wrote_late_is_listed_again(service: Service) -> None:
+    class StandsStill:
+        """Until another has the rendition, and the sweep has been there."""
+
+        async def render(self, job: RenderJob) -> Rendered:
+            rendered = await service.workshop.sandbox.render(job)
+            await service.session.run("UPDATE renditions SET attempt = attempt + 1")
+            await service.session.run("DELETE FROM unreferenced_objects")
+            return rendered
+
+        async def check(self) -> None: ...
+
+    image_id = await service.upload(pictures.jpeg())
+    await service.with_workshop(sandbox=StandsStill(), schedule=NO_RENEWALS).process(image_id)
+
+    written = {key for key in await service.keys() if key.startswith("renditions/")}
+    assert len(written) == 1
+    assert written <= await service.listed()
+
+
+async def test_a_lease_that_is_renewed_holds(service: Service) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    claim = await service.claim(image_id)
+    done = asyncio.Event()
+
+    async def work() -> str:
+        await done.wait()
+        return "done"
+
+    await service.let_lease_run_out(claim)
+    holder = asyncio.create_task(holding(claim, service.workshop, work()))
+
+    await eventually(lambda: _is_held(service))
+    done.set()
+    assert await holder == "done"
+
+
+async def test_a_lease_holds_until_a_cancelled_attempt_has_ended(service: Service) -> None:
+    """A call to the store can't be stopped in the middle: meanwhile the rendition is no dead worker's."""
+    called, answers = asyncio.Event(), asyncio.Event()
+
+    class Standing:
+        @asynccontextmanager
+        async def get(self, key: str, span: Span | None = None) -> AsyncIterator[Opened]:
+            called.set()
+            while not answers.is_set():  # as a thread does, whatever its caller is told
+                try:
+                    await answers.wait()
+                except asyncio.CancelledError:
+                    cancelled.set()
+            async with service.store.get(key, span) as opened:
+                yield opened
+
+    cancelled = asyncio.Event()
+    image_id = await service.upload(pictures.jpeg())
+    workshop = service.with_workshop(store=Standing()).workshop
+    task = asyncio.create_task(process_task(Task(image_id, Lane.FAST), workshop, ORIGIN))
+    async with cancelled_at_end(task):
+        await called.wait()
+        task.cancel()
+        try:
+            await cancelled.wait()
+            await service.session.run("UPDATE renditions SET lease_until = now() - interval '1 s'")
+            await eventually(lambda: _is_held(service))
+        finally:
+            answers.set()
+
+    rendition = await service.rendition(image_id)
+    assert (rendition.status, rendition.tries) == (Status.UPLOADED, 0)
+
+
+async def _is_held(service: Service) -> bool:
+    return bool((await service.session.rows("SELECT lease_until > now() AS held FROM renditions"))[0]["held"])
+
+
+async def test_an_outage_that_is_cancelled_while_it_is_waited_out_gives_back(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Store and database are away, so that the claim can't be given back at once; the database is there again for the end."""
+    image_id = await service.upload(pictures.jpeg())
+    renditions = service.repository.renditions
+    refused = asyncio.Event()
+    postpone = renditions.postpone
+
+    class Away:
+        def get(self, key: str, span: Span | None = None) -> AbstractAsyncContextManager[Opened]:
+            raise StoreUnavailable
+
+    async def away(*_: Any, **__: Any) -> bool:
+        refused.set()
+        raise DatabaseUnavailable
+
+    monkeypatch.setattr(renditions, "postpone", away)
+    patient = msgspec.structs.replace(SCHEDULE, pause_seconds=3600)
+    workshop = service.with_workshop(store=Away(), schedule=patient).workshop
+    task = asyncio.create_task(process_task(Task(image_id, Lane.FAST), workshop, ORIGIN))
+    async with cancelled_at_end(task):
+        await refused.wait()
+        monkeypatch.setattr(renditions, "postpone", postpone)
+
+    rendition = await service.rendition(image_id)
+    assert (rendition.status, rendition.tries) == (Status.UPLOADED, 0)
+
+
+class Loses:
+    """A sandbox that works until another worker has the rendition, and fails then."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def render(self, job: RenderJob) -> Rendered:
+        await self._service.session.run("UPDATE renditions SET attempt = attempt + 1")
+        raise DecoderFailed
+
+    async def check(self) -> None: ...
+
+
+async def test_a_failure_of_a_lost_attempt_is_nobody_s(service: Service, counted: Callable[[str], float]) -> None:
+    image_id = await service.upload(pictures.jpeg())
+
+    await service.with_workshop(sandbox=Loses(service), schedule=NO_RENEWALS).process(image_id)
+
+    assert (counted("lost"), counted("postponed"), counted("failed")) == (1, 0, 0)
+    assert (await service.rendition(image_id)).failure is None
+
+
+async def test_a_lost_attempt_s_keys_are_listed_when_the_database_is_there_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id = await service.upload(pictures.jpeg())
+    unreferenced = service.repository.unreferenced
+    abandon = unreferenced.abandon
+    refusals = iter([DatabaseUnavailable(), DatabaseUnavailable()])
+
+    async def away_twice(*arguments: Any, **options: Any) -> None:
+        if (refusal := next(refusals, None)) is not None:
+            await service.session.run("DELETE FROM unreferenced_objects")
+            raise refusal
+        await abandon(*arguments, **options)
+
+    monkeypatch.setattr(unreferenced, "abandon", away_twice)
+    await service.with_workshop(sandbox=Loses(service), schedule=NO_RENEWALS).process(image_id)
+
+    assert any(key.startswith("renditions/") for key in await service.listed())
+
+
+async def test_renewals_that_break_are_no_loss(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of our own: it is told, and the attempt ends as one that crashed."""
+    image_id = await service.upload(pictures.jpeg())
+    claim = await service.claim(image_id)
+
+    async def broken(*_: Any, **__: Any) -> bool:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(service.repository.renditions, "renew", broken)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        await holding(claim, service.workshop, asyncio.Event().wait())
+
+
+@pytest.fixture
+def counted() -> Callable[[str], float]:
+    """How many attempts have ended so since the test began."""
+
+    def value(outcome: str) -> float:
+        samples = [sample for metric in metrics.ATTEMPTS.collect() for sample in metric.samples]
+        return sum(s.value for s in samples if s.labels.get("outcome") == outcome and s.name.endswith("_total"))
+
+    outcomes = ("lost", "postponed", "failed", "processed", "paused", "released")
+    before = {outcome: value(outcome) for outcome in outcomes}
+    return lambda outcome: value(outcome) - before[outcome]
