@@ -35,7 +35,11 @@ def of_tables(repository: Repository) -> Source:
         found = await repository.measures()
         return (
             Gauge("outbox_messages", "Messages that are still to be published.", found.outbox_messages),
-            Gauge("outbox_oldest_age_seconds", "Age of the oldest of them, in seconds.", found.outbox_oldest_seconds),
+            Gauge(
+                "outbox_oldest_age_seconds",
+                "Time since the oldest of them was first due, in seconds.",
+                found.outbox_oldest_seconds,
+            ),
             Gauge(
                 "renditions",
                 "Renditions that are not final, by status.",

@@ -71,6 +71,11 @@ REQUEUED = Counter(
     registry=_registry,
 )
 SWEPT = Counter("image_processor_swept_objects_total", "Unreferenced objects that were deleted.", registry=_registry)
+MISSING = Counter(
+    "image_processor_missing_objects_total",
+    "Downloads that failed because the store has lost an object that a row refers to.",
+    registry=_registry,
+)
 
 
 def exposition() -> bytes:

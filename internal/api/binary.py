@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from urllib.parse import quote
+from uuid import UUID
 
 import structlog
 from litestar.enums import HttpMethod
@@ -12,10 +13,12 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
+from internal import metrics
 from internal.api.conditional import Representation, decide
 from internal.api.requests import ApiRequest
-from internal.errors import NotFound, NotStored, StoreUnavailable
-from internal.objectstore.port import ObjectStore, Opened, Span
+from internal.errors import NotFound, NotStored, ServiceError, StoreUnavailable
+from internal.images.ports import Ports
+from internal.objectstore.port import Opened, Span
 
 log = structlog.get_logger(__name__)
 
@@ -33,11 +36,12 @@ EXTENSION = {
 
 
 class Download(Struct, frozen=True):
-    """One object to be sent. `sha256` makes the strong ETag; `stem` is the file name offered, without its ending.
+    """One object of an image, to be sent. `sha256` makes the strong ETag; `stem` is the file name offered, without its ending.
 
     `varies`: another client may get another file from the same address, as its Accept says.
     """
 
+    image_id: UUID
     key: str
     sha256: str
     size: int
@@ -47,7 +51,7 @@ class Download(Struct, frozen=True):
     varies: bool = False
 
 
-async def send(request: ApiRequest, store: ObjectStore, download: Download, cache_control: str) -> ASGIResponse:
+async def send(request: ApiRequest, ports: Ports, download: Download, cache_control: str) -> ASGIResponse:
     """The response for a GET or HEAD. The store is asked only when bytes are to be sent: a 304 costs it nothing."""
     representation = Representation(f'"{download.sha256[:32]}"', download.modified, download.size)
     decision = decide(representation, request.headers)
@@ -64,10 +68,10 @@ async def send(request: ApiRequest, store: ObjectStore, download: Download, cach
     if request.method == HttpMethod.HEAD:
         return ASGIResponse(status_code=decision.status, headers=headers, is_head_response=True)
     if span.stop - span.start <= ONE_PIECE_BYTES:
-        async with _opened(store, download.key, decision.span) as opened:
+        async with _opened(ports, download, decision.span) as opened:
             body = b"".join([chunk async for chunk in opened.chunks])
         return ASGIResponse(body=body, status_code=decision.status, headers=headers)
-    return StreamedObject(store, download.key, decision.span, status_code=decision.status, headers=headers)
+    return StreamedObject(ports, download, decision.span, status_code=decision.status, headers=headers)
 
 
 class StreamedObject(ASGIResponse):
@@ -77,12 +81,12 @@ class StreamedObject(ASGIResponse):
     later breaks the answer off, short of its Content-Length: the server closes a connection whose answer is not complete.
     """
 
-    def __init__(self, store: ObjectStore, key: str, span: Span | None, *, status_code: int, headers: dict[str, str]) -> None:
+    def __init__(self, ports: Ports, download: Download, span: Span | None, *, status_code: int, headers: dict[str, str]) -> None:
         super().__init__(status_code=status_code, headers=headers)
-        self._store, self._key, self._span = store, key, span
+        self._ports, self._download, self._span = ports, download, span
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
-        async with _opened(self._store, self._key, self._span) as opened:
+        async with _opened(self._ports, self._download, self._span) as opened:
             hung_up = asyncio.ensure_future(_hang_up(receive))
             try:
                 await self.start_response(send)
@@ -98,14 +102,26 @@ class StreamedObject(ASGIResponse):
 
 
 @asynccontextmanager
-async def _opened(store: ObjectStore, key: str, span: Span | None) -> AsyncIterator[Opened]:
-    """The object, open. Raises NotFound when its image was deleted between the look-up and now."""
+async def _opened(ports: Ports, download: Download, span: Span | None) -> AsyncIterator[Opened]:
+    """The object, open. Raises what _why_missing says when it is not there."""
     async with AsyncExitStack() as stack:
         try:
-            opened = await stack.enter_async_context(store.get(key, span))
+            opened = await stack.enter_async_context(ports.store.get(download.key, span))
         except NotStored as error:
-            raise NotFound from error
+            raise await _why_missing(ports, download) from error
         yield opened
+
+
+async def _why_missing(ports: Ports, download: Download) -> ServiceError:
+    """NotFound when nothing refers to the object any more: its image was deleted between the look-up and now.
+
+    Else the picture is lost: an error of ours, to be mended, and no reason for a client to forget its image.
+    """
+    if not await ports.repository.references.referred([download.key]):
+        return NotFound()
+    metrics.MISSING.inc()
+    log.error("object.missing", image_id=str(download.image_id), key=download.key)
+    return ServiceError()
 
 
 async def _hang_up(receive: Receive) -> None:

@@ -26,7 +26,7 @@ async def rendition_bytes(request: ApiRequest, image_id: FromPath[str], renditio
     stem = f"{_stem(image.original.filename, image_id)}-{chosen.name}"
     made = chosen.finished_at or image.created_at
     varies = bool(chosen.alternatives)
-    download = Download(result.key, result.sha256, result.size, result.content_type, made, stem, varies)
+    download = Download(image.id, result.key, result.sha256, result.size, result.content_type, made, stem, varies)
     return await _sent(request, download)
 
 
@@ -36,13 +36,13 @@ async def original_bytes(request: ApiRequest, image_id: FromPath[str]) -> ASGIRe
     image = await find_image(parts_of(request).ports.repository, owner_of(request), image_id_of(image_id))
     original = image.original
     stem = _stem(original.filename, image_id)
-    download = Download(original.key, original.sha256, original.size, original.media_type, image.created_at, stem)
+    download = Download(image.id, original.key, original.sha256, original.size, original.media_type, image.created_at, stem)
     return await _sent(request, download)
 
 
 async def _sent(request: ApiRequest, download: Download) -> ASGIResponse:
     parts = parts_of(request)
-    return await send(request, parts.ports.store, download, parts.settings.server.cache_control)
+    return await send(request, parts.ports, download, parts.settings.server.cache_control)
 
 
 def _stem(filename: str | None, image_id: str) -> str:

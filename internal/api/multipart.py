@@ -17,6 +17,8 @@ IMAGE, PROCESSING, RENDITIONS, METADATA = "image", "processing", "renditions", "
 MAX_PARTS = 64
 MAX_TEXT_BYTES = 64 * 1024
 MAX_FILENAME = 255
+MAX_METADATA_DEPTH = 100
+"""What is taken must be written again, by the database and in answers, and their ways to write JSON end somewhere."""
 
 
 class Form:
@@ -91,8 +93,7 @@ class Form:
         """What the form asks for. Raises InvalidRequest for JSON that is not what it should be."""
         processing = self._texts.get(PROCESSING)
         metadata = self._json(METADATA, dict[str, Any], "a JSON object") or {}
-        if _holds_nul(metadata):
-            raise InvalidRequest(f"The part `{METADATA}` holds the character U+0000, which can't be kept.")
+        _check_metadata(metadata)
         return Requested(
             filename=self._filename,
             processing="|".join(processing) if processing else None,
@@ -110,13 +111,25 @@ class Form:
             raise InvalidRequest(f"The part `{name}` is not {expected}: {error}.") from error
 
 
-def _holds_nul(value: Any) -> bool:
-    """PostgreSQL's texts can hold every character but this one."""
+def _check_metadata(metadata: dict[str, Any]) -> None:
+    """Raises InvalidRequest for what can't be kept: too deep a nest, and U+0000, which PostgreSQL's texts can't hold.
+
+    It goes level by level, so that no depth is too much for the check itself.
+    """
+    level: list[Any] = [metadata]
+    for _ in range(MAX_METADATA_DEPTH + 1):
+        if any(isinstance(value, str) and "\0" in value for value in level):
+            raise InvalidRequest(f"The part `{METADATA}` holds the character U+0000, which can't be kept.")
+        level = [inner for value in level for inner in _inner(value)]
+        if not level:
+            return
+    raise InvalidRequest(f"The part `{METADATA}` is nested deeper than {MAX_METADATA_DEPTH} levels.")
+
+
+def _inner(value: Any) -> list[Any]:
     if isinstance(value, dict):
-        return any(_holds_nul(part) for pair in value.items() for part in pair)
-    if isinstance(value, list):
-        return any(map(_holds_nul, value))
-    return isinstance(value, str) and "\0" in value
+        return [*value, *value.values()]
+    return value if isinstance(value, list) else []
 
 
 def _clean(name: str | None) -> str | None:

@@ -15,7 +15,10 @@ class StoredAnswer(Struct, frozen=True):
 
 class IdempotencyKeys(Protocol):
     async def begin(self, owner: str, route: str, key: str, *, holder: UUID, lease_seconds: float) -> StoredAnswer | None:
-        """Take the key for `holder`: None. Known already: what is known of it. A lease that ran out is taken over."""
+        """Take the key for `holder`: None. Known already: what is known of it.
+
+        A lease that ran out is taken over, and the key's age counts from then: what comes of it is kept as long as anything else.
+        """
 
     async def extend(self, owner: str, route: str, key: str, *, holder: UUID, lease_seconds: float) -> None:
         """Hold the key for longer."""
@@ -26,5 +29,8 @@ class IdempotencyKeys(Protocol):
     async def release(self, owner: str, route: str, key: str, *, holder: UUID) -> None:
         """Give the key up after an error, unless it is complete."""
 
-    async def purge(self, *, older_seconds: float) -> int:
-        """Drop keys of that age; returns how many."""
+    async def purge(self, *, older_seconds: float, limit: int) -> int:
+        """Drop keys that were taken so long ago, those in flight excepted, at most `limit` of them; returns how many.
+
+        Fewer than `limit`: none is left, but for those that another drops right now; nobody waits for those.
+        """

@@ -1,22 +1,39 @@
 """Dead letters: written where something stopped for good, read and taken by operators."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import LiteralString
 from uuid import UUID
 
+import msgspec
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from internal.images.model import DeadLetter, Status
-from internal.queue.port import Channel, Message
+from internal.queue.port import Channel
 from internal.repository.operators import KeptLetter
-from internal.repository.outbox import PostgresOutbox
 from internal.repository.pool import Session
 
 ADD_DEAD_LETTER = """
-    INSERT INTO dead_letters (image_id, rendition, code, detail, source, attempts, headers, body, channel, type, key)
-    VALUES (%(image_id)s, %(rendition)s, %(code)s, %(detail)s, %(source)s, %(attempts)s, %(headers)s, %(body)s,
-            %(channel)s, %(type)s, %(key)s)
+    -- The letter and what exports it, or neither. One that waits for another's commit here is the same message's, put away twice.
+    WITH kept AS (
+        INSERT INTO dead_letters (image_id, rendition, code, detail, source, attempts, headers, body, channel, type, key,
+                                  fingerprint)
+        VALUES (%(image_id)s, %(rendition)s, %(code)s, %(detail)s, %(source)s, %(attempts)s, %(headers)s, %(body)s,
+                %(channel)s, %(type)s, %(key)s, %(fingerprint)s)
+        ON CONFLICT (fingerprint) DO NOTHING
+        RETURNING image_id, code, detail, source, attempts, headers, body
+    ), exported AS (
+        INSERT INTO outbox (channel, type, key, body, headers)
+        SELECT 'dead_letters', 'dead_letter', coalesce(image_id::text, source), substr(body, 1, %(limit)s),
+               headers || jsonb_build_object('dead-letter-source', source, 'dead-letter-code', code, 'dead-letter-detail', detail,
+                                             'dead-letter-attempts', attempts::text)
+                       || CASE WHEN length(body) > %(limit)s THEN jsonb_build_object('dead-letter-size', length(body)::text)
+                               ELSE '{}' END
+          FROM kept WHERE %(announce)s
+        RETURNING channel
+    )
+    SELECT pg_notify('outbox', channel) FROM exported
 """
 
 DEAD_LETTERS_OF_IMAGE = """
@@ -62,24 +79,25 @@ EXPORTED_BYTES = 2**19
 
 
 class PostgresDeadLetters:
-    def __init__(self, session: Session, outbox: PostgresOutbox) -> None:
+    """`exports`: the channels that lead somewhere in this deployment.
+
+    INVARIANT: a message that nobody can take has one letter and one export of it, whatever dies between the letter and the
+    acknowledgement (tests/integration/test_dead_letters_once.py::test_a_message_that_comes_again_adds_nothing).
+    """
+
+    def __init__(self, session: Session, exports: frozenset[Channel]) -> None:
         self._session = session
-        self._outbox = outbox
+        self._announce = Channel.DEAD_LETTERS in exports
 
     async def add(self, letter: DeadLetter) -> None:
-        parameters = {name: getattr(letter, name) for name in LETTER}
-        await self._session.run(ADD_DEAD_LETTER, {**parameters, "headers": Jsonb(letter.headers)})
-        headers = {
-            **letter.headers,
-            "dead-letter-source": letter.source,
-            "dead-letter-code": letter.code,
-            "dead-letter-detail": letter.detail,
-            "dead-letter-attempts": str(letter.attempts),
+        parameters = {
+            **{name: getattr(letter, name) for name in LETTER},
+            "headers": Jsonb(letter.headers),
+            "fingerprint": _fingerprint(letter),
+            "limit": EXPORTED_BYTES,
+            "announce": self._announce,
         }
-        if len(letter.body) > EXPORTED_BYTES:
-            headers["dead-letter-size"] = str(len(letter.body))
-        key = str(letter.image_id) if letter.image_id else letter.source
-        await self._outbox.add(Channel.DEAD_LETTERS, Message("dead_letter", key, letter.body[:EXPORTED_BYTES], headers))
+        await self._session.run(ADD_DEAD_LETTER, parameters)
 
     async def of(self, image_id: UUID) -> list[DeadLetter]:
         return [_letter(row) for row in await self._session.rows(DEAD_LETTERS_OF_IMAGE, {"image_id": image_id})]
@@ -97,6 +115,17 @@ class PostgresDeadLetters:
 
     async def remove_of(self, image_id: UUID, rendition: str) -> None:
         await self._session.run(REMOVE_LETTERS_OF_RENDITION, {"image_id": image_id, "rendition": rendition})
+
+
+def _fingerprint(letter: DeadLetter) -> str | None:
+    """What makes two letters the same message's: where it was and all that it said. None for a rendition's: each is one more.
+
+    Where it was is not enough: a topic that was made anew counts its offsets from 0.
+    """
+    if letter.channel is None:
+        return None
+    message = (letter.source, letter.channel, letter.type, letter.key, letter.headers, letter.body)
+    return hashlib.sha256(msgspec.json.encode(message, order="deterministic")).hexdigest()
 
 
 def _kept(row: DictRow) -> KeptLetter:

@@ -6,10 +6,12 @@ from internal.repository.answers import StoredAnswer
 from internal.repository.pool import Session
 
 TAKE_KEY = """
-    -- A lease that ran out belongs to a request that died; a complete key is never taken over.
+    -- A lease that ran out belongs to a request that died; a complete key is never taken over. Who takes it over begins anew: its
+    -- answer is kept as long as any other.
     INSERT INTO idempotency_keys (owner, route, key, holder, lease_until)
     VALUES (%(owner)s, %(route)s, %(key)s, %(holder)s, now() + %(lease)s * interval '1 s')
-    ON CONFLICT (owner, route, key) DO UPDATE SET holder = EXCLUDED.holder, lease_until = EXCLUDED.lease_until
+    ON CONFLICT (owner, route, key) DO UPDATE
+       SET holder = EXCLUDED.holder, lease_until = EXCLUDED.lease_until, created_at = now()
      WHERE idempotency_keys.answer IS NULL AND idempotency_keys.lease_until < now()
     RETURNING holder
 """
@@ -35,7 +37,13 @@ RELEASE_KEY = """
 """
 
 PURGE_KEYS = """
-    DELETE FROM idempotency_keys WHERE created_at < now() - %(seconds)s * interval '1 s' AND lease_until < now() RETURNING key
+    -- So many at once that the statement ends in its time, however many there are. What another is purging is left to it.
+    DELETE FROM idempotency_keys
+     WHERE ctid = ANY (ARRAY (
+           SELECT ctid FROM idempotency_keys
+            WHERE created_at < now() - %(seconds)s * interval '1 s' AND lease_until < now()
+            ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+    RETURNING key
 """
 
 
@@ -72,5 +80,5 @@ class PostgresIdempotencyKeys:
     async def release(self, owner: str, route: str, key: str, *, holder: UUID) -> None:
         await self._session.run(RELEASE_KEY, {"owner": owner, "route": route, "key": key, "holder": holder})
 
-    async def purge(self, *, older_seconds: float) -> int:
-        return len(await self._session.rows(PURGE_KEYS, {"seconds": older_seconds}))
+    async def purge(self, *, older_seconds: float, limit: int) -> int:
+        return len(await self._session.rows(PURGE_KEYS, {"seconds": older_seconds, "limit": limit}))

@@ -3,17 +3,22 @@
 Migrations are forward-safe: the old code runs on the new schema, so that processes can be replaced one after the other.
 """
 
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import psycopg
 import structlog
 import yoyo
+from psycopg.abc import RV, PQGen
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import _WaitTimeout
+from psycopg.rows import TupleRow
 
 from internal.errors import DatabaseUnavailable
-from internal.repository.pool import connection_string
+from internal.repository.pool import connection_string, translated
 from internal.settings import PROJECT, Database
 
 log = structlog.get_logger(__name__)
@@ -22,10 +27,19 @@ MIGRATIONS = PROJECT / "migrations"
 LOCK = 5_072_026
 """The advisory lock that only one migration holds; any number that nobody else uses."""
 
+LOCK_SECONDS, LOCK_PAUSE_SECONDS = 600.0, 0.5
+"""How long one waits for another, which may have much to do, or may stand still; and the time between two looks."""
+
+TAKE_LOCK = f"SELECT pg_try_advisory_lock({LOCK})"
+
 
 def migrate(settings: Database) -> None:
-    """Apply what is missing. Several may call it at once: one does it, the others wait. Raises DatabaseUnavailable."""
-    with _alone(settings), _backend(settings) as backend:
+    """Apply what is missing. Several may call it at once: one does it, the others wait for it.
+
+    Raises DatabaseUnavailable, also when the other one has not ended after LOCK_SECONDS. A migration itself may take any time, as
+    long as the network to the database holds.
+    """
+    with translated(), _alone(settings), _backend(settings) as backend:
         backend.break_lock()  # left by one that was killed: we hold the real lock
         migrations = backend.to_apply(yoyo.read_migrations(str(MIGRATIONS)))
         with backend.lock():
@@ -47,21 +61,48 @@ def _apply(backend: yoyo.backends.DatabaseBackend, migration: yoyo.migrations.Mi
 
 def roll_back(settings: Database) -> None:
     """Undo every migration, newest first: all data is lost. For tests and for starting over."""
-    with _alone(settings), _backend(settings) as backend, backend.lock():
+    with translated(), _alone(settings), _backend(settings) as backend, backend.lock():
         backend.rollback_migrations(backend.to_rollback(yoyo.read_migrations(str(MIGRATIONS))))
+
+
+class _Connection(psycopg.Connection[TupleRow]):
+    """Waits for no answer for ever: for as long as BoundedConnection does."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """For psycopg: all that a connection waits for, once it is open, goes through here."""
+        patience = int(self.info.get_parameters()["tcp_user_timeout"]) / 1000
+        try:
+            return super().wait(gen, interval, patience if timeout is None else timeout)
+        except _WaitTimeout as error:
+            self.pgconn.finish()
+            raise psycopg.OperationalError(f"no answer for {patience:g} seconds") from error
 
 
 @contextmanager
 def _alone(settings: Database) -> Iterator[None]:
-    """Hold the advisory lock: it goes with its connection, also when the process is killed, and so can't be left behind."""
-    try:
-        connection = psycopg.connect(connection_string(settings), autocommit=True)
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailable from error
-    with connection:
-        connection.execute("SET statement_timeout = 0")
-        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+    """Hold the advisory lock: it goes with its connection, also when the process is killed, and so can't be left behind.
+
+    INVARIANT: nobody waits for ever, neither for another migration that stands still nor for a silent database
+    (tests/integration/test_migrations.py::test_a_migration_that_stands_still_is_not_waited_for_for_ever).
+    """
+    with _Connection.connect(connection_string(settings), autocommit=True) as connection:
+        if not _taken(connection):
+            log.info("migrate.waits_for_another", seconds=LOCK_SECONDS)
+            _wait_for_lock(connection)
         yield
+
+
+def _wait_for_lock(connection: _Connection) -> None:
+    deadline = time.monotonic() + LOCK_SECONDS
+    while not _taken(connection):
+        if time.monotonic() > deadline:
+            told = f"Another migration holds the database's lock, and has not ended within {LOCK_SECONDS:g} seconds."
+            raise DatabaseUnavailable(told) from TimeoutError(f"advisory lock {LOCK}")
+        time.sleep(LOCK_PAUSE_SECONDS)
+
+
+def _taken(connection: _Connection) -> bool:
+    return connection.execute(TAKE_LOCK).fetchone() == (True,)
 
 
 @contextmanager
@@ -76,10 +117,7 @@ def _backend(settings: Database) -> Iterator[yoyo.backends.DatabaseBackend]:
 
 
 def _address(settings: Database) -> str:
-    """yoyo wants a URL; a Unix socket's folder goes into its query."""
-    user = f"{quote(settings.user, safe='')}:{quote(settings.password, safe='')}"
-    query = {"sslmode": settings.ssl_mode}
-    if settings.host.startswith("/"):
-        query["host"] = settings.host
-        return f"postgresql+psycopg://{user}@:{settings.port}/{settings.name}?{urlencode(query)}"
-    return f"postgresql+psycopg://{user}@{settings.host}:{settings.port}/{settings.name}?{urlencode(query)}"
+    """yoyo wants a URL. The network's limits are those of the pool, the server's are not: a migration may take its time."""
+    parameters = conninfo_to_dict(connection_string(settings))
+    del parameters["options"]
+    return f"postgresql+psycopg:///?{urlencode(parameters)}"

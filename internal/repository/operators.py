@@ -33,7 +33,12 @@ class Reference(Struct, frozen=True):
 
 class DeadLetters(Protocol):
     async def add(self, letter: DeadLetter) -> None:
-        """Keep what stopped for good, and export it where dead letters are published."""
+        """Keep what stopped for good, and export it where dead letters are published.
+
+        All or nothing, also outside a transaction. A letter of a message (it has a `channel`) is kept once: as long as it is
+        there the same message from the same source adds nothing, also by two at once. For a rendition, which may fail for good
+        more than once, every call adds a letter.
+        """
 
     async def of(self, image_id: UUID) -> list[DeadLetter]:
         """The image's dead letters, oldest first."""

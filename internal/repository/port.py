@@ -49,7 +49,7 @@ class Requeue(Struct, frozen=True):
 
 
 class Measures(Struct, frozen=True):
-    """How much waits: counts of rows, and the age of the oldest message that is still to be published, in seconds."""
+    """How much waits: counts of rows, and how long the oldest message is past the time at which it was first due, in seconds."""
 
     outbox_messages: int
     outbox_oldest_seconds: float
@@ -209,7 +209,11 @@ class UnreferencedObjects(Protocol):
         """Let an overdue key whose object can't be deleted wait behind the others; its deadline stays passed."""
 
     async def next_overdue(self, *, seconds: float) -> str | None:
-        """A key `seconds` past its deadline, locked until the transaction ends and skipped by others; None when there is none."""
+        """The key that is longest past its deadline, by `seconds` at least; None when there is none.
+
+        Locked until the transaction ends, and skipped by others. This transaction may stand idle for ten minutes, longer than any
+        other, so that its lock is not lost before a slow store has deleted the object.
+        """
 
 
 class Tables(Protocol):

@@ -20,7 +20,7 @@ CHECK_SCHEMA = """
     -- The newest columns that this code needs: an older schema is as bad as none.
     SELECT count(*) = 2 AS migrated FROM information_schema.columns
      WHERE table_schema = current_schema()
-       AND (table_name, column_name) IN (('renditions', 'alternatives'), ('dead_letters', 'channel'))
+       AND (table_name, column_name) IN (('renditions', 'alternatives'), ('dead_letters', 'fingerprint'))
 """
 
 
@@ -34,7 +34,7 @@ class PostgresTables:
         self.events = PostgresEvents(session, exports)
         self.unreferenced = PostgresUnreferencedObjects(session)
         self.idempotency = PostgresIdempotencyKeys(session)
-        self.dead_letters = PostgresDeadLetters(session, self.outbox)
+        self.dead_letters = PostgresDeadLetters(session, exports)
         self.references = PostgresReferences(session)
 
 

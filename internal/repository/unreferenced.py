@@ -24,6 +24,14 @@ PUT_OFF_OBJECT = """
     UPDATE unreferenced_objects SET deadline = now() - interval '1 ms' WHERE key = %(key)s
 """
 
+HOLD_LONGER = """
+    -- For this transaction only: a slow store takes longer than transactions may, and the row's lock must last as long. A process
+    -- that stands still loses it all the same. Before version 17 PostgreSQL has no transaction_timeout.
+    SELECT set_config('idle_in_transaction_session_timeout', '10min', true),
+           CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
+                THEN set_config('transaction_timeout', '0', true) END
+"""
+
 NEXT_OVERDUE_OBJECT = """
     SELECT key FROM unreferenced_objects
      WHERE deadline < now() - %(seconds)s * interval '1 s'
@@ -48,5 +56,6 @@ class PostgresUnreferencedObjects:
         await self._session.run(PUT_OFF_OBJECT, {"key": key})
 
     async def next_overdue(self, *, seconds: float) -> str | None:
+        await self._session.run(HOLD_LONGER)
         rows = await self._session.rows(NEXT_OVERDUE_OBJECT, {"seconds": seconds})
         return rows[0]["key"] if rows else None

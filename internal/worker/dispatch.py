@@ -39,7 +39,8 @@ def find_handlers() -> dict[str, Handler]:
 async def dispatch(delivery: Delivery, workshop: Workshop, known: Mapping[str, Handler]) -> None:
     """Handle one message; returns when it can be acknowledged. Raises Unavailable only.
 
-    What can't be understood, or makes a handler crash, becomes a dead letter (G3): it must not come back for ever.
+    What can't be understood, or makes a handler crash, becomes a dead letter (G3): it must not come back for ever. Should it come
+    back once more, because it could not be acknowledged, it is the same letter.
     """
     message = delivery.message
     with structlog.contextvars.bound_contextvars(request_id=message.headers.get(REQUEST_ID_HEADER)):

@@ -36,6 +36,11 @@ class Beside:
     def until_there_is_a_letter(self) -> None:
         wait_until(lambda: self.service.rows("SELECT id FROM dead_letters") != [], within=20)
 
+    def until_all_is_taken(self) -> None:
+        """No message is on its way, or in work."""
+        waiting = "SELECT id FROM outbox UNION ALL SELECT id FROM queue_messages"
+        wait_until(lambda: self.service.rows(waiting) == [], within=20)
+
 
 @pytest.fixture(scope="module")
 def beside() -> Iterator[Beside]:
@@ -57,6 +62,8 @@ def test_dead_letters_are_listed_replayed_and_dropped(beside: Beside) -> None:
     shown = beside.run("deadletters", "show", letter["id"]).stdout.decode()
     assert image_id in shown
     assert str(letter["detail"]) in shown
+    as_json = beside.run("deadletters", "show", letter["id"], "--json")
+    assert (as_json.returncode, json.loads(as_json.stdout)) == (0, letter)
 
     assert beside.told("deadletters", "replay", letter["id"]) == [{"id": letter["id"], "outcome": "queued"}]
     beside.until_there_is_a_letter()  # it failed again, and has another
@@ -65,8 +72,43 @@ def test_dead_letters_are_listed_replayed_and_dropped(beside: Beside) -> None:
 
     assert beside.run("deadletters", "drop", "--all").returncode == 2
     assert beside.told("deadletters", "drop", "--all", "--yes") == [{"id": again["id"], "outcome": "dropped"}]
-    done = beside.run("deadletters", "drop", again["id"])
-    assert (done.returncode, done.stderr) == (1, f"imagectl: {again['id']}: there is no such letter\n".encode())
+    for action in ("drop", "show"):
+        done = beside.run("deadletters", action, again["id"])
+        told = (1, b"", f"imagectl: {again['id']}: there is no such letter\n".encode())
+        assert (done.returncode, done.stdout, done.stderr) == told
+
+
+def test_many_letters_are_listed_and_those_of_one_code_taken(beside: Beside) -> None:
+    """A hundred messages of a task that is done, which a worker may take again as often as it likes, and two that nobody can."""
+    image_id = beside.service.processed(pictures.jpeg()).rpartition("/")[2]
+    body = json.dumps({"image_id": image_id, "lane": "fast", "version": 1})
+    letters = """
+        INSERT INTO dead_letters (code, detail, source, attempts, body, channel, type, key)
+        SELECT %s, 'a test', 'test', 1, %s::bytea, 'fast', 'image.process', 'k' FROM generate_series(1, %s) RETURNING id
+    """
+    taken = [number for (number,) in beside.service.rows(letters, "first", body, 100)]
+    left = [number for (number,) in beside.service.rows(letters, "second", body, 2)]
+    newest_first = [*reversed(left), *reversed(taken)]
+
+    newest = beside.run("deadletters", "list", "--limit", 101, "--json")
+    assert [json.loads(line)["id"] for line in newest.stdout.splitlines()] == newest_first[:101]
+    assert newest.stderr == b"imagectl: these are the newest 101; there are more: --limit N, --all\n"
+    for words in (["--limit", 102], ["--limit", 1, "--all"]):
+        done = beside.run("deadletters", "list", *words)
+        assert [int(line.split()[0]) for line in done.stdout.splitlines()] == newest_first
+        assert done.stderr == b""
+
+    replayed = beside.run("deadletters", "replay", "--all", "--code", "first", LOG_LEVEL="warning")
+    assert (replayed.returncode, replayed.stderr) == (0, b"imagectl: 100 letters\n")  # how far it is
+    assert replayed.stdout.decode().splitlines() == [f"{number}  queued" for number in reversed(taken)]
+    beside.until_all_is_taken()
+
+    third = [number for (number,) in beside.service.rows(letters, "third", body, 2)]
+    dropped = beside.told("deadletters", "drop", "--all", "--yes", "--code", "second")
+    assert dropped == [{"id": number, "outcome": "dropped"} for number in reversed(left)]
+    assert beside.run("deadletters", "drop", third[0], "--code", "third").returncode == 2
+    assert beside.run("deadletters", "drop", *third).returncode == 0
+    assert beside.told("deadletters", "list") == []
 
 
 def test_a_message_that_was_sent_again_is_understood(beside: Beside) -> None:
@@ -83,8 +125,7 @@ def test_a_message_that_was_sent_again_is_understood(beside: Beside) -> None:
 
     assert [found["outcome"] for found in beside.told("deadletters", "replay", "--all")] == ["queued"]
 
-    waiting = "SELECT id FROM outbox UNION ALL SELECT id FROM queue_messages"
-    wait_until(lambda: beside.service.rows(waiting) == [], within=20)
+    beside.until_all_is_taken()
     assert beside.told("deadletters", "list") == []
 
 
@@ -110,6 +151,10 @@ def test_reconcile_compares_both_ways_and_mends(beside: Beside) -> None:
     orphan = beside.objects / "originals" / stranger[-3:] / stranger
     orphan.parent.mkdir(exist_ok=True)
     result.rename(orphan)
+    lost = beside.service.http.get(path)
+    assert (lost.status_code, lost.json()["code"]) == (500, "internal_error")
+    beside.service.until_logged(event="object.missing", level="error", image_id=path.rpartition("/")[2])
+    assert "\nimage_processor_missing_objects_total 1.0\n" in beside.service.http.get("/metrics").text
 
     assert beside.run("reconcile").returncode == 0  # all of it is younger than a day
     done = beside.run("reconcile", "--older-than", 0)

@@ -6,6 +6,7 @@ import pytest
 
 from internal.errors import IdempotencyConflict, IdempotencyInProgress, InvalidProcessing
 from internal.images.model import ANONYMOUS, new_id
+from internal.images.sweep import clear_away
 from internal.images.upload import ROUTE
 from tests import pictures
 from tests.integration.service import Service
@@ -55,6 +56,37 @@ async def test_a_dead_requests_key_is_taken_over_when_its_lease_runs_out(service
     await service.session.run("UPDATE idempotency_keys SET lease_until = now() - interval '1 s'")
 
     await service.upload(pictures.jpeg(), key="k")
+
+
+async def test_what_comes_of_a_key_that_was_taken_over_is_kept_as_long_as_any_other(service: Service) -> None:
+    """The first request died a day ago, and its retry is young."""
+    keys = service.repository.idempotency
+    assert await keys.begin(ANONYMOUS, ROUTE, "k", holder=new_id(), lease_seconds=60) is None
+    await service.session.run(
+        "UPDATE idempotency_keys SET created_at = now() - interval '25 h', lease_until = now() - interval '25 h'"
+    )
+    image_id = await service.upload(pictures.jpeg(), key="k")
+    await service.session.run("UPDATE idempotency_keys SET lease_until = now() - interval '1 s'")
+
+    await clear_away(service.workshop)
+
+    assert await service.upload(pictures.jpeg(), key="k") == image_id
+
+
+async def test_old_keys_are_dropped_as_many_as_asked_and_those_in_flight_never(service: Service) -> None:
+    keys = service.repository.idempotency
+    for key in ("a", "b", "c", "d", "in flight", "young"):
+        await keys.begin(ANONYMOUS, ROUTE, key, holder=new_id(), lease_seconds=60)
+    await service.session.run("UPDATE idempotency_keys SET created_at = now() - interval '1 h' WHERE key <> 'young'")
+    await service.session.run("UPDATE idempotency_keys SET lease_until = now() - interval '1 s' WHERE key <> 'in flight'")
+
+    async with service.repository.transaction() as other:
+        assert await other.idempotency.purge(older_seconds=1800, limit=2) == 2
+        assert await keys.purge(older_seconds=1800, limit=10) == 2  # it does not wait for the other's
+
+    assert await keys.purge(older_seconds=1800, limit=10) == 0
+    left = {row["key"] for row in await service.session.rows("SELECT key FROM idempotency_keys")}
+    assert left == {"in flight", "young"}
 
 
 async def test_keys_of_other_owners_do_not_meet(service: Service) -> None:

@@ -1,12 +1,26 @@
-"""Migrations: repeatable, undoable, and not stopped by one that was killed."""
+"""Migrations: repeatable, undoable, not stopped by one that was killed, and never waiting for ever."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import msgspec
 import psycopg
+import pytest
+import yoyo
+from psycopg.conninfo import conninfo_to_dict
 
-from internal.repository.migrations import migrate, roll_back
+from internal.errors import DatabaseUnavailable
+from internal.repository import migrations
+from internal.repository.migrations import LOCK, migrate, roll_back
+from internal.repository.pool import connection_string
 from internal.settings import Database
 from tests.services.databases import own_database
 from tests.services.kinds import PostgresService
+from tests.services.proxy import Proxy, proxy_thread
+from tests.services.waiting import wait_until
+
+TOO_LONG = 60.0  # seconds: far above what a call here may take, and there to end the test
 
 
 def test_migrating_again_and_back_and_again(postgres: PostgresService, database_settings: Database) -> None:
@@ -20,6 +34,98 @@ def test_migrating_again_and_back_and_again(postgres: PostgresService, database_
         _leave_a_lock_behind(settings)
         migrate(settings)
         assert "renditions" in _tables(settings)
+
+
+@pytest.fixture
+def held(database_settings: Database) -> Iterator[psycopg.Connection]:
+    """Another migration, as the database sees it: it ends when this connection does."""
+    with _connected(database_settings) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        connection.commit()
+        yield connection
+
+
+@pytest.fixture
+def proxy(database_settings: Database) -> Iterator[Proxy]:
+    with proxy_thread(database_settings.host, database_settings.port) as proxy:
+        yield proxy
+
+
+def _behind(proxy: Proxy, settings: Database, timeout_seconds: float = 0.5) -> Database:
+    """The way through the proxy, for the impatient."""
+    return msgspec.structs.replace(settings, host="127.0.0.1", port=proxy.port, timeout_seconds=timeout_seconds)
+
+
+@pytest.mark.usefixtures("held")
+def test_a_migration_that_stands_still_is_not_waited_for_for_ever(
+    database_settings: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "LOCK_SECONDS", 0.1)
+
+    with ThreadPoolExecutor(1) as elsewhere:
+        told = elsewhere.submit(migrate, database_settings).exception(TOO_LONG)
+
+    assert isinstance(told, DatabaseUnavailable)
+    assert told.detail == "Another migration holds the database's lock, and has not ended within 0.1 seconds."
+    assert repr(told.__cause__) == f"TimeoutError('advisory lock {LOCK}')"
+
+
+def test_one_that_ends_is_waited_for(database_settings: Database, held: psycopg.Connection, proxy: Proxy) -> None:
+    with ThreadPoolExecutor(1) as elsewhere:
+        waiting = elsewhere.submit(migrate, _behind(proxy, database_settings, timeout_seconds=TOO_LONG))
+        wait_until(lambda: proxy.requests > 6 or waiting.done(), within=TOO_LONG)  # it has looked more than once
+        assert not waiting.done()
+        held.close()
+        waiting.result(TOO_LONG)
+
+
+@pytest.mark.usefixtures("held")
+def test_a_database_that_falls_silent_is_not_waited_for(database_settings: Database, proxy: Proxy) -> None:
+    with ThreadPoolExecutor(1) as elsewhere:
+        waiting = elsewhere.submit(migrate, _behind(proxy, database_settings))
+        wait_until(lambda: proxy.requests > 6 or waiting.done(), within=TOO_LONG)
+        proxy.silent = True
+        assert isinstance(waiting.exception(TOO_LONG), DatabaseUnavailable)
+
+
+def test_a_database_that_is_silent_from_the_second_connection_on(
+    database_settings: Database, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """yoyo's own."""
+    connect = yoyo.get_backend
+
+    def connect_to_silence(address: str) -> Any:
+        proxy.silent = True
+        return connect(address)
+
+    monkeypatch.setattr(yoyo, "get_backend", connect_to_silence)
+    with ThreadPoolExecutor(1) as elsewhere:
+        told = elsewhere.submit(migrate, _behind(proxy, database_settings)).exception(TOO_LONG)
+
+    assert isinstance(told, DatabaseUnavailable)
+
+
+def test_the_connection_that_migrates_has_the_networks_limits_and_none_of_the_servers(
+    database_settings: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A migration may run long; a network that is gone ends it."""
+    connect = yoyo.get_backend
+    seen: list[tuple[dict[str, str], Any]] = []
+    asked = "SELECT current_setting('statement_timeout'), current_setting('idle_in_transaction_session_timeout')"
+
+    def look(address: str) -> Any:
+        backend = connect(address)
+        seen.append((backend.connection.info.get_parameters(), backend.execute(asked).fetchone()))
+        return backend
+
+    monkeypatch.setattr(yoyo, "get_backend", look)
+    migrate(database_settings)
+
+    [(of_network, of_server)] = seen
+    expected = {name: str(value) for name, value in conninfo_to_dict(connection_string(database_settings)).items()}
+    limits = {"connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"}
+    assert {name: of_network.get(name) for name in limits} == {name: expected[name] for name in limits}
+    assert of_server == ("0", "0")
 
 
 def _leave_a_lock_behind(settings: Database) -> None:

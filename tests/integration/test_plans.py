@@ -112,9 +112,10 @@ FILL_WAITING = (
       FROM taken WHERE renditions.id = taken.id
     """,
     "UPDATE images SET status = 'processing' WHERE id IN (SELECT image_id FROM renditions WHERE status = 'processing')",
+    # What is due later is spread over an hour: else more and more of it would be due while the tests run.
     """
     INSERT INTO outbox (channel, type, key, body, due_at)
-    SELECT 'fast', 'process_image', 'key', '{}', now() + (number % 50 - 2) * interval '1 s'
+    SELECT 'fast', 'process_image', 'key', '{}', now() + (number % 50 - 2) * interval '72 s'
       FROM generate_series(1, 20000) AS number
     """,
     """
@@ -124,7 +125,7 @@ FILL_WAITING = (
     """,
     """
     INSERT INTO unreferenced_objects (key, deadline)
-    SELECT 'originals/' || number, now() + (number % 600) * interval '1 s' FROM generate_series(1, 10000) AS number
+    SELECT 'originals/' || number, now() + (number % 600) * interval '6 s' FROM generate_series(1, 10000) AS number
     """,
     """
     INSERT INTO dead_letters (image_id, rendition, code, detail, source, attempts, body)

@@ -4,12 +4,15 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from structlog.testing import capture_logs
 
-from internal.errors import DeadlinePassed, StoreUnavailable
+from internal.errors import DatabaseUnavailable, DeadlinePassed
+from internal.images import sweep
 from internal.images.events import Event, EventType, happened
 from internal.images.keys import original_key
 from internal.images.model import ANONYMOUS, Image, Original, Status, new_id
-from internal.images.sweep import clear_away, requeue_abandoned, requeue_overdue, sweep_unreferenced
+from internal.images.sweep import clear_away, requeue, requeue_abandoned, requeue_overdue, sweep_unreferenced
+from internal.repository.renditions import PostgresRenditions
 from tests import pictures
 from tests.integration.service import Service
 
@@ -143,23 +146,67 @@ async def test_a_round_of_housekeeping_forgets_old_keys(service: Service) -> Non
     assert await service.count("idempotency_keys") == 0
 
 
-async def test_an_object_that_cannot_be_deleted_holds_up_no_other(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor does it get a deadline in the future by that: a late writer must still find that its time is over (G4)."""
-    stuck, next_one = original_key(new_id()), original_key(new_id())
-    for key, age in ((stuck, 90), (next_one, 80)):
-        await service.repository.unreferenced.abandon([key], seconds=-age)
-    delete = service.store.delete
+async def test_old_keys_are_forgotten_in_batches_however_many_there_are(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One statement for all of them would meet its time limit, in every round."""
+    monkeypatch.setattr(sweep, "KEYS", 2)
+    await service.session.run(
+        "INSERT INTO idempotency_keys (owner, route, key, holder, lease_until, created_at)"
+        " SELECT 'anonymous', 'POST /images', number, gen_random_uuid(), now() - interval '1 s', now() - interval '25 h'"
+        "   FROM generate_series(1, 5) AS number"
+    )
+    purge = service.repository.idempotency.purge
+    purged: list[int] = []
 
-    async def locked(key: str) -> None:
-        if key == stuck:
-            raise StoreUnavailable
-        await delete(key)
+    async def counted(*, older_seconds: float, limit: int) -> int:
+        purged.append(await purge(older_seconds=older_seconds, limit=limit))
+        return purged[-1]
 
-    monkeypatch.setattr(service.store, "delete", locked)
-    with pytest.raises(StoreUnavailable):
-        await sweep_unreferenced(service.workshop)
-    passed = "SELECT key FROM unreferenced_objects WHERE deadline < now()"
-    assert {row["key"] for row in await service.session.rows(passed)} == {stuck, next_one}
+    monkeypatch.setattr(service.repository.idempotency, "purge", counted)
+    await clear_away(service.workshop)
 
-    assert await sweep_unreferenced(service.workshop) == 1
-    assert await service.listed() == {stuck}
+    assert purged == [2, 2, 1]
+
+
+async def fail(*_: object, **__: object) -> int:
+    raise DatabaseUnavailable
+
+
+async def test_keys_that_can_not_be_forgotten_do_not_stop_the_sweep(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    await service.repository.unreferenced.abandon([original_key(new_id())], seconds=-90)
+    monkeypatch.setattr(service.repository.idempotency, "purge", fail)
+
+    with pytest.raises(DatabaseUnavailable):
+        await clear_away(service.workshop)
+
+    assert await service.listed() == set()
+
+
+async def test_leases_that_can_not_be_looked_at_do_not_keep_overdue_renditions_waiting(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.upload(pictures.jpeg())
+    await service.session.run("DELETE FROM outbox")
+    await service.session.run("UPDATE renditions SET due_at = now() - interval '61 s'")
+    monkeypatch.setattr(PostgresRenditions, "abandoned", fail)
+
+    with pytest.raises(DatabaseUnavailable):
+        await requeue(service.workshop)
+
+    assert await service.count("outbox") == 1
+
+
+async def test_of_two_failures_in_a_round_both_are_told(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object, **__: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(PostgresRenditions, "abandoned", fail)
+    monkeypatch.setattr(PostgresRenditions, "overdue", broken)
+
+    with capture_logs() as lines, pytest.raises(DatabaseUnavailable):
+        await requeue(service.workshop)
+
+    assert [(line["event"], line["chore"], line["error"]) for line in lines] == [
+        ("housekeeping.failed_too", "requeue_overdue", "ZeroDivisionError()")
+    ]

@@ -1,5 +1,6 @@
 """Images: upload, list, status, further renditions, retry, deletion."""
 
+from internal.api.multipart import MAX_METADATA_DEPTH
 from internal.api.openapi import examples
 from internal.api.openapi.components import Json
 from internal.api.openapi.guide import failure_table
@@ -121,7 +122,11 @@ def _parts(shown: Json) -> Json:
             "`default`; with neither, the configured default chain is made.",
             "examples": [shown["renditions"]],
         },
-        "metadata": {"type": "object", "description": "Yours, given back as it is.", "examples": [shown["metadata"]]},
+        "metadata": {
+            "type": "object",
+            "description": f"Yours, given back as it is; at most {MAX_METADATA_DEPTH} levels deep.",
+            "examples": [shown["metadata"]],
+        },
     }
 
 

@@ -1,11 +1,12 @@
 """The upload's form: parts in any order, read in any pieces, and every fault named."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 from litestar.exceptions import InternalServerException
 
-from internal.api.multipart import Form
+from internal.api.multipart import MAX_METADATA_DEPTH, Form
 from internal.errors import ClientGone, InvalidRequest, PayloadTooLarge, ServiceError
 
 BOUNDARY = "frontier"
@@ -21,14 +22,14 @@ END = f"--{BOUNDARY}--\r\n".encode()
 IMAGE = part("image", b"\x89PNG" + bytes(range(256)) * 20, "a.png")
 
 
-def form(body: bytes, size: int = 1000, *, hang_up: bool = False) -> Form:
+def form(body: bytes, size: int = 1000, *, hang_up: bool = False, max_metadata_bytes: int = 64) -> Form:
     async def chunks() -> AsyncIterator[bytes]:
         for start in range(0, len(body), size):
             yield body[start : start + size]
         if hang_up:
             raise InternalServerException("client disconnected prematurely")
 
-    return Form(chunks(), TYPE, max_metadata_bytes=64)
+    return Form(chunks(), TYPE, max_metadata_bytes=max_metadata_bytes)
 
 
 async def read(form: Form) -> bytes:
@@ -72,6 +73,23 @@ async def test_the_picture_comes_out_as_it_went_in(size: int) -> None:
 async def test_every_fault_is_named(body: bytes, error: type[ServiceError], says: str) -> None:
     with pytest.raises(error, match=says):
         await read(form(body))
+
+
+def nested(depth: int) -> bytes:
+    """JSON objects and lists in turn, so many in one another."""
+    opened = [b'{"a":' if level % 2 == 0 else b"[" for level in range(depth)]
+    closed = [b"}" if level % 2 == 0 else b"]" for level in reversed(range(depth))]
+    return b"".join([*opened, b'"x"', *closed])
+
+
+@pytest.mark.parametrize("depth", [MAX_METADATA_DEPTH + 1, 400, 800, 2000])
+async def test_metadata_is_nested_so_deep_and_no_deeper(depth: int) -> None:
+    deepest = form(IMAGE + part("metadata", nested(MAX_METADATA_DEPTH)) + END, max_metadata_bytes=8192)
+    await read(deepest)
+    assert json.dumps(deepest.requested().metadata, separators=(",", ":")).encode() == nested(MAX_METADATA_DEPTH)
+
+    with pytest.raises(InvalidRequest, match="metadata"):
+        await read(form(IMAGE + part("metadata", nested(depth)) + END, max_metadata_bytes=8192))
 
 
 async def test_a_hang_up_is_not_our_fault() -> None:
