@@ -187,7 +187,7 @@ def test_a_picture_is_waited_for_longer_than_the_service_waits(service: Deployme
         proxy.answer = NOT_READY
         assert imagectl(tmp_path, proxy.port, "get", image_id).returncode == 1
         assert proxy.connections == 1
-        ended = imagectl(tmp_path, proxy.port, "get", image_id, "--wait", 1)
+        ended = imagectl(tmp_path, proxy.port, "get", image_id, "--wait", 5)
         assert (ended.returncode, ended.stderr) == (1, b"imagectl: 409 not_ready: Busy.\n")
         asked = proxy.connections
         assert asked > 2

@@ -2,33 +2,41 @@
 
 import signal
 import time
+from typing import Any
 
 import pytest
 
 from tests import pictures
 from tests.e2e.deployment import IMAGES
 from tests.e2e.wire import FORM, Wire, closing, opening
-from tests.faults.cluster import UNDER_WAY, Cluster
+from tests.faults.cluster import Cluster, until_stopped
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load, Sent
 from tests.services.waiting import wait_until
 
-SLOW = "blur:5|blur:5"
-"""Some half a second."""
+AT_WORK: dict[str, Any] = {
+    "FAULT_POINTS": "allowed",
+    "FAULT_POINT": "after-get",
+    "FAULT_ACTION": "stop",
+    "WORKER_FAST_SLOTS": 1,
+    "WORKER_LEASE_SECONDS": 60,
+}
+"""It stands still in the middle of its first picture, until it is told to go on."""
 IN = DEPLOYMENTS if LONG else ("folder",)
 
 
 @pytest.mark.parametrize("cluster", IN, indirect=True)
 def test_a_worker_finishes_or_gives_back(cluster: Cluster) -> None:
     """Without time to finish, and with enough of it."""
-    load = Load(lambda: cluster.addresses, processing=SLOW)
+    load = Load(lambda: cluster.addresses, processing="resize:64x64")
     with cluster.steady_api():
-        for grace in (0, 30):
+        for grace in (0, 120):
             load.upload(3)
-            with cluster.worker(WORKER_GRACE_SECONDS=grace, WORKER_FAST_SLOTS=1) as worker:
-                wait_until(lambda: cluster.number(UNDER_WAY) > 0, within=60)
+            with cluster.worker(ready=False, WORKER_GRACE_SECONDS=grace, **AT_WORK) as worker:
+                until_stopped(worker)
                 worker.signal(signal.SIGTERM)
+                worker.signal(signal.SIGCONT)
                 assert worker.wait() == 0
             assert ("rendition.released" in worker.said()) == (grace == 0)
             left = cluster.rows("SELECT DISTINCT status, tries FROM renditions WHERE status <> 'processed'")

@@ -1,6 +1,7 @@
 """G4: an upload that stands still until its deadline has passed and the sweep has been there is refused, and leaves nothing."""
 
 import signal
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ LATE: dict[str, Any] = {
     "FAULT_POINTS": "allowed",
     "FAULT_POINT": "after-put",
     "FAULT_ACTION": "stop",
-    "STORAGE_INTENT_SECONDS": 2,
+    "STORAGE_INTENT_SECONDS": 4,
 }
 CASES = [(name, stubborn) for name in DEPLOYMENTS for stubborn in (True, False) if LONG or (name == "folder" and stubborn)]
 LISTED = "SELECT count(*) FROM unreferenced_objects"
@@ -26,12 +27,13 @@ IMAGES = "SELECT count(*) FROM images"
 def test_a_deadline_that_passes(cluster: Cluster, stubborn: bool) -> None:
     """A client that sends it again, with its Idempotency-Key, has one image in the end."""
     load, before = Load(lambda: cluster.addresses[-1:], stubborn=stubborn), cluster.number(IMAGES)
-    with cluster.worker(ready=False), cluster.api(**LATE) as api:
+    with cluster.api(**LATE) as api, ExitStack() as sweeping:
         objects = cluster.places.objects.names()
         with load.uploading(1):
             until_stopped(api)
             assert len(cluster.places.objects.names() - objects) == 1, "it stands still before its object is complete"
-            wait_until(lambda: cluster.places.objects.names() == objects and cluster.number(LISTED) == 0, within=30)
+            sweeping.enter_context(cluster.worker(ready=False))
+            wait_until(lambda: cluster.places.objects.names() == objects and cluster.number(LISTED) == 0, within=60)
             api.signal(signal.SIGCONT)
         assert [sent.status for sent in load.sent] == ([503, 201] if stubborn else [503])
         cluster.checked(load)

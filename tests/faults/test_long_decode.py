@@ -19,7 +19,7 @@ from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load, Sent
 from tests.services.waiting import wait_until
 
-POLL_SECONDS = 30 if LONG else 1
+POLL_SECONDS = 30 if LONG else 3
 HELD_SECONDS = POLL_SECONDS + 6.0
 """A poll interval, and until the group has learnt that it is over; three leases of a message of the queue in PostgreSQL."""
 SETTINGS: dict[str, Any] = {
@@ -27,6 +27,7 @@ SETTINGS: dict[str, Any] = {
     "QUEUE_VISIBILITY_SECONDS": 2,
     "WORKER_OVERDUE_SECONDS": 600,
     "WORKER_FAST_SLOTS": 1,
+    "WORKER_LEASE_SECONDS": 60,
 }
 LONG_ONE = {"long": "|".join(["blur:10"] * 6), "next": "resize:64x64"}
 """Whoever is given the message a second time finds one rendition to do."""

@@ -47,7 +47,7 @@ def test_one_four_one(cluster: Cluster) -> None:
                 del workers[:3]
                 until_all_work(workers)
             load.stop()
-        verdict = cluster.checked(load)
+        verdict = cluster.checked(load, within=300)
     assert not load.refused
     assert verdict.counted["images processed"] == len(load.accepted), str(verdict)
     assert cluster.number(TRIED_AGAIN) == 0

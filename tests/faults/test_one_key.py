@@ -34,12 +34,12 @@ def post(address: str, key: str, data: bytes) -> Sent:
 
 
 def insist(address: str, key: str, data: bytes) -> Sent:
-    """Ask again as long as the key is in somebody's hands."""
+    """Ask again as long as the key is in somebody's hands, and when the key was taken from a request that was slow."""
     answers: list[Sent] = []
 
     def ask() -> bool:
         answers.append(post(address, key, data))
-        return answers[-1].error != "idempotency_in_progress"
+        return answers[-1].error not in ("idempotency_in_progress", "unavailable")
 
     wait_until(ask, within=60)
     return answers[-1]

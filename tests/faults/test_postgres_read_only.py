@@ -15,6 +15,7 @@ from tests.faults.load import Load
 from tests.faults.outages import assert_unavailable, post
 from tests.services.waiting import wait_until
 
+MORE_THAN_ENOUGH, PER_SECOND = 100_000, 8.0
 REFUSALS = 6
 """More than open a circuit here."""
 
@@ -57,15 +58,16 @@ def test_in_the_middle_of_work(cluster: Cluster) -> None:
         cluster.api(BREAKER_SECONDS=0.2, BREAKER_FAILURES=3, DB_POOL_SIZE=2) as api,
         cluster.worker(WORKER_FAST_SLOTS=2, WORKER_PAUSE_SECONDS=0.2) as worker,
     ):
-        load.upload(12)
-        wait_until(lambda: cluster.number(UNDER_WAY) > 0, within=30)
-        with read_only(cluster):
-            wait_until(lambda: "paused" in worker.said() or worker.ended, within=30)
-            wait_until(lambda: refused_as_read_only(cluster, api), within=30)
-            wait_until(lambda: {read(cluster, load.accepted[0]) for _ in range(2)} == {200}, within=30)  # on both connections
-            for _ in range(REFUSALS):
-                assert_unavailable(post(cluster))
-            assert [read(cluster, load.accepted[0], what) for what in ("/status", "/original")] == [200, 200]
+        with load.uploading(MORE_THAN_ENOUGH, per_second=PER_SECOND):
+            wait_until(lambda: cluster.number(UNDER_WAY) > 0, within=60)
+            with read_only(cluster):
+                wait_until(lambda: "paused" in worker.said() or worker.ended, within=60)
+                wait_until(lambda: refused_as_read_only(cluster, api), within=60)
+                wait_until(lambda: {read(cluster, load.accepted[0]) for _ in range(2)} == {200}, within=60)  # on both connections
+                for _ in range(REFUSALS):
+                    assert_unavailable(post(cluster))
+                assert [read(cluster, load.accepted[0], what) for what in ("/status", "/original")] == [200, 200]
+            load.stop()
         load.upload(4)
         cluster.checked(load)
         assert not api.ended

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
@@ -19,12 +20,13 @@ from tests.services.waiting import wait_until
 
 KILLS = 50 if LONG else 3
 UPLOADS = 10 * KILLS
-PER_SECOND = 3.0 if LONG else 6.0
+PER_SECOND = 3.0 if LONG else 2.0
 PROCESSED = "SELECT count(*) FROM renditions WHERE status = 'processed'"
 HELD = "SELECT id FROM renditions WHERE status = 'processing'"
 WAITING = "SELECT count(*) FROM renditions WHERE status NOT IN ('processed', 'failed')"
 STILL_THERE = "SELECT count(*) FROM renditions WHERE id = ANY(%s) AND status NOT IN ('processed', 'failed')"
-SOON, WORK_SECONDS = 10, 20
+MORE_THAN_ENOUGH = 100_000
+SOON, WORK_SECONDS = 10 if LONG else 60, 20
 """Seconds until another worker has found what a dead one held; and for the work itself, with all that waits before it."""
 USUAL: dict[str, Any] = {"WORKER_LEASE_SECONDS": 6, "WORKER_RENEW_SECONDS": 2, "WORKER_HOUSEKEEPING_SECONDS": 2} if LONG else {}
 """The defaults, where there is time for them."""
@@ -34,15 +36,16 @@ USUAL: dict[str, Any] = {"WORKER_LEASE_SECONDS": 6, "WORKER_RENEW_SECONDS": 2, "
 @pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["stack"], indirect=True)  # the folder's is in test_standalone
 def test_killed_again_and_again(cluster: Cluster) -> None:
     load = Load(lambda: cluster.addresses)
-    with cluster.steady_api(), load.uploading(UPLOADS, per_second=PER_SECOND):
-        for _ in range(KILLS):
-            before = cluster.number(PROCESSED)
-            with cluster.worker(WORKER_FAST_SLOTS=2, **USUAL) as worker:
-                wait_until(lambda: cluster.number(PROCESSED) > before and cluster.number(UNDER_WAY) > 0, within=60)  # noqa: B023
-                worker.signal(signal.SIGKILL)
-        held = [id_ for (id_,) in cluster.rows(HELD)]
-        waiting, done = cluster.number(WAITING), cluster.number(PROCESSED)
-        with cluster.worker(**USUAL):
+    with cluster.steady_api(), ExitStack() as last:
+        with load.uploading(MORE_THAN_ENOUGH, per_second=PER_SECOND):
+            for _ in range(KILLS):
+                before = cluster.number(PROCESSED)
+                with cluster.worker(WORKER_FAST_SLOTS=2, **USUAL) as worker:
+                    wait_until(lambda: cluster.number(PROCESSED) > before and cluster.number(UNDER_WAY) > 0, within=60)  # noqa: B023
+                    worker.signal(signal.SIGKILL)
+            held = [id_ for (id_,) in cluster.rows(HELD)]
+            waiting, done = cluster.number(WAITING), cluster.number(PROCESSED)
+            last.enter_context(cluster.worker(**USUAL))
             restarted = time.monotonic()
             wait_until(lambda: cluster.number(PROCESSED) > done, within=SOON)
             begun = time.monotonic() - restarted
@@ -52,18 +55,18 @@ def test_killed_again_and_again(cluster: Cluster) -> None:
                 f"{cluster.name}: after the last restart the first result in {begun:.1f} s, all that was held in {ended:.1f} s;"
             )
             print(f"{waiting} renditions were waiting")
-            wait_until(lambda: len(load.sent) == UPLOADS, within=120)
-            cluster.until_final()
-            verdict = cluster.checked(load)
-    assert len(load.accepted) == UPLOADS
-    assert verdict.counted["images processed"] == UPLOADS, str(verdict)
+            wait_until(lambda: len(load.sent) >= UPLOADS, within=120)
+            load.stop()
+        verdict = cluster.checked(load, within=300)
+    assert not load.refused
+    assert verdict.counted["images processed"] == len(load.accepted), str(verdict)
 
 
 def test_standalone() -> None:
     """Its supervisor starts the worker again."""
     with temporary_folder() as folder, standalone(folder, **QUICK) as (service, process):
         load = Load(lambda: [str(service.http.base_url)])
-        with load.uploading(30, per_second=2 * PER_SECOND):
+        with load.uploading(30, per_second=12):
             for kill in range(3):
                 wait_until(lambda: service.rows(PROCESSED)[0][0] > kill * 3, within=60)  # noqa: B023 - used at once
                 the_worker(process).kill()
