@@ -21,6 +21,7 @@ from internal.repository.migrations import migrate
 from internal.repository.pool import connection_string, open_pool
 from internal.repository.queue_messages import NOTIFICATIONS
 from internal.settings import Kafka
+from tests.services.reachable import free_port
 
 SETTINGS = load_settings({})
 PATIENT_SECONDS = 20.0
@@ -131,10 +132,7 @@ async def gate(address: Address) -> AsyncIterator[tuple[Address, Callable[[], Aw
         there = await (asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}") if unix else asyncio.open_connection(host, port))
         flows.update(asyncio.ensure_future(flow(*pair)) for pair in ((reader, there[1]), (there[0], writer)))
 
-    closed = await asyncio.start_server(lead, "127.0.0.1", 0)
-    port: int = closed.sockets[0].getsockname()[1]
-    closed.close()
-    await closed.wait_closed()
+    port = free_port()
     opened: list[asyncio.Server] = []
 
     async def open_gate() -> None:

@@ -8,7 +8,6 @@ skipped. Messages of one key are in one partition, and so in order when they com
 import asyncio
 import contextlib
 import random
-import time
 from collections.abc import AsyncIterator, Awaitable
 from uuid import uuid4
 
@@ -16,10 +15,12 @@ import pytest
 
 from internal.errors import QueueUnavailable
 from internal.queue.port import Channel, Consumer, Delivery, Message, Queue
-from tests.contract.queue_brokers import ANSWER_SECONDS, Broker, KafkaBroker, PostgresBroker, gate
+from tests.contract.queue_brokers import PATIENT_SECONDS, Broker, KafkaBroker, PostgresBroker, gate
 from tests.services.waiting import eventually
 
-WITHIN = 30.0
+WITHIN = 120.0
+HOLD_SECONDS = 6.0
+"""For a lease, or a poll interval, that a machine which stands still for some seconds does not lose."""
 
 
 @pytest.fixture(params=["kafka", "postgres"])
@@ -141,7 +142,7 @@ async def test_two_consumers_share(sharing: Broker, queue: Queue) -> None:
 async def test_what_is_held_for_long_is_given_to_nobody_else(sharing: Broker) -> None:
     """Held far longer than a lease or a poll interval, with more messages waiting behind it."""
     async with (
-        sharing.open(hold_seconds=1) as queue,
+        sharing.open(hold_seconds=HOLD_SECONDS) as queue,
         queue.consume(Channel.FAST, slots=1) as one,
         queue.consume(Channel.FAST, slots=1) as other,
     ):
@@ -150,7 +151,7 @@ async def test_what_is_held_for_long_is_given_to_nobody_else(sharing: Broker) ->
             await queue.publish(Channel.FAST, message(f"behind {number}", held.message.key))
         elsewhere: list[Message] = []
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1 + sharing.notices_seconds):
+            async with asyncio.timeout(HOLD_SECONDS + sharing.notices_seconds):
                 while True:
                     delivery = await other.receive()
                     elsewhere.append(delivery.message)
@@ -197,20 +198,23 @@ async def test_an_outage_is_said_in_time_and_ends_by_itself(broker: Broker) -> N
         await _unavailable_in_time(queue.publish(Channel.FAST, message("lost")))
         await _unavailable_in_time(queue.check())
         await open_gate()
-        async with asyncio.timeout(WITHIN):
-            while True:
-                with contextlib.suppress(QueueUnavailable):
-                    await queue.publish(Channel.FAST, message("found"))
-                    break
-        await queue.check()
+        await eventually(lambda: _available(queue.publish(Channel.FAST, message("found"))), WITHIN)
+        await eventually(lambda: _available(queue.check()), WITHIN)
         assert text(await receive(consumer)) == "found"
 
 
-async def _unavailable_in_time(call: Awaitable[None]) -> None:
-    begun = time.monotonic()
-    with pytest.raises(QueueUnavailable):
+async def _available(call: Awaitable[None]) -> bool:
+    with contextlib.suppress(QueueUnavailable):
         await call
-    assert time.monotonic() - begun < 3 * ANSWER_SECONDS
+        return True
+    return False
+
+
+async def _unavailable_in_time(call: Awaitable[None]) -> None:
+    """In ANSWER_SECONDS, were the machine idle; who would be patient with a busy server takes longer."""
+    async with asyncio.timeout(PATIENT_SECONDS):
+        with pytest.raises(QueueUnavailable):
+            await call
 
 
 async def test_the_lag_counts_what_is_not_acknowledged(queue: Queue) -> None:
@@ -224,11 +228,11 @@ async def test_the_lag_counts_what_is_not_acknowledged(queue: Queue) -> None:
     for number in range(3):
         await queue.publish(Channel.FAST, message(str(number)))
     await queue.publish(Channel.SLOW, message("other lane"))
-    assert await queue.lag(Channel.FAST) == 3
+    await eventually(lambda: lag_is(3), WITHIN)
 
     async with queue.consume(Channel.FAST, slots=1) as consumer:
         first = await receive(consumer)
-        assert await queue.lag(Channel.FAST) == 3
+        await eventually(lambda: lag_is(3), WITHIN)
         await consumer.acknowledge(first)
         await eventually(lambda: lag_is(2), WITHIN)
 

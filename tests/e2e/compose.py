@@ -20,7 +20,12 @@ from tests.services.reachable import free_port
 MINUTES = 60.0
 WORKERS = 2
 FIND_WORK = ["find", "/dev/shm", "-name", "task-*"]
-ASK_HEALTH = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8081/health/ready').status)"
+ASK_HEALTH = """
+from http.client import HTTPConnection
+asked = HTTPConnection("127.0.0.1", 8081)
+asked.request("GET", "/health/ready")
+print(asked.getresponse().status)
+"""
 ASK_METRICS = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8081/metrics').read().decode())"
 
 
@@ -35,16 +40,21 @@ def require_compose() -> None:
 
 
 class Compose:
-    """One project of its own; `ports` by the variables that set them."""
+    """One project of its own; `ports` by the variables that set them, once they are chosen."""
 
     def __init__(self) -> None:
         name = f"e2e-{uuid4().hex[:12]}"
-        self.ports = {variable: free_port() for variable in ("SERVER_PORT", "DB_PORT", "MINIO_PORT", "KAFKA_PORT")}
+        self.ports: dict[str, int] = {}
         self.image = f"image-processor-e2e:{name}"
         own = {"COMPOSE_PROJECT_NAME": name, "COMPOSE_ENV_FILES": os.devnull, "IMAGE": self.image, "LOG_FORMAT": "json"}
-        self._environment = environment(**own, **self.ports, MAX_UPLOAD_BYTES=MAX_UPLOAD_BYTES)
+        self._environment = environment(**own, MAX_UPLOAD_BYTES=MAX_UPLOAD_BYTES)
         for inherited in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
             self._environment.pop(inherited, None)
+
+    def choose_ports(self) -> None:
+        """Free ones, that they are published on from now on."""
+        self.ports = {variable: free_port() for variable in ("SERVER_PORT", "DB_PORT", "MINIO_PORT", "KAFKA_PORT")}
+        self._environment |= {variable: str(port) for variable, port in self.ports.items()}
 
     def make(self, *words: str) -> str:
         return self._output(["make", *words])
@@ -88,6 +98,8 @@ def composed() -> Iterator[tuple[Deployment, Compose]]:
     """Built, up, and ready."""
     compose = Compose()
     try:
+        compose("build")
+        compose.choose_ports()  # not before the build, which may take minutes: a port would not stay free
         compose.make("up", f"WORKERS={WORKERS}")
         store = S3Service("testcontainers", "127.0.0.1", compose.ports["MINIO_PORT"], "minioadmin", "minioadmin")
         with client(compose.ports["SERVER_PORT"]) as http:

@@ -26,6 +26,8 @@ NOT_FOR_THIS_KAFKA = {
     "KAFKA_SSL_CAFILE",
 }
 
+pytestmark = pytest.mark.timeout(1800)  # the first test builds the image
+
 
 @pytest.fixture(scope="module")
 def running_stack() -> Iterator[tuple[Deployment, Compose]]:

@@ -11,6 +11,7 @@ import pytest
 from tests import pictures
 from tests.e2e.deployments import standalone, standalone_environment, temporary_folder, until_ready
 from tests.e2e.processes import running
+from tests.services.waiting import wait_until
 
 
 @pytest.fixture
@@ -85,13 +86,14 @@ def test_a_signal_ends_every_process(folder: Path, number: signal.Signals) -> No
         process.signal(number)
 
         assert process.wait() == 0, process.said()[-2000:]
-        assert psutil.wait_procs([*family, postgres], timeout=5)[1] == []
+        assert psutil.wait_procs([*family, postgres], timeout=30)[1] == []
     assert list((folder / "scratch").iterdir()) == []
     assert "Traceback" not in process.said()
 
 
 def test_a_process_that_dies_is_started_again(folder: Path) -> None:
     with standalone(folder) as (service, process):
+        wait_until(lambda: service.worker_health() == 200, within=30)  # it starts no more decoders: a fork looks like its parent
         (api,), (worker,) = process.of_program("api"), process.of_program("worker")
         path = service.processed(pictures.jpeg())
 

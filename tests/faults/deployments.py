@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from tests.e2e.deployments import remove_bucket, stack_settings, temporary_folder
 from tests.faults.cluster import Cluster
-from tests.faults.evidence import BucketObjects, FolderObjects, Places, Topics
+from tests.faults.evidence import BucketObjects, FolderObjects, Places
+from tests.faults.topics import Topics
 from tests.services import run
 from tests.services.databases import own_database
 from tests.services.kinds import KafkaService, PostgresService, S3Service
@@ -48,7 +49,9 @@ def _folder_cluster(folder: Path, database: PostgresService) -> Iterator[Cluster
 def _stack_cluster(folder: Path, database: PostgresService, s3: S3Service, kafka: KafkaService, unique: str) -> Iterator[Cluster]:
     """The adapters of the full stack: MinIO and Kafka. The bucket is removed at the end."""
     settings = {**database.variables, **stack_settings(s3, kafka, unique, f"{unique}-")}
-    topics = Topics(kafka.brokers, str(settings["KAFKA_EVENTS_TOPIC"]), str(settings["KAFKA_DLQ_TOPIC"]))
+    lanes = {settings["KAFKA_TOPIC"]: "fast", settings["KAFKA_SLOW_TOPIC"]: "slow"}
+    groups = {str(topic): f"{settings['KAFKA_GROUP_ID']}-{lane}" for topic, lane in lanes.items()}
+    topics = Topics(kafka.brokers, str(settings["KAFKA_EVENTS_TOPIC"]), str(settings["KAFKA_DLQ_TOPIC"]), groups)
     cluster = Cluster("stack", folder, settings, Places(database.conninfo, BucketObjects(s3.client(), unique), topics))
     try:
         # The broker out of the wheel has no controller that could create topics; it makes them when they are asked for.

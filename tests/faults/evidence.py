@@ -5,21 +5,18 @@ told by the checker.
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
-from uuid import uuid4
 
-import confluent_kafka
 import psycopg
 from minio import Minio
 from minio.error import InvalidResponseError, S3Error
 from psycopg.rows import dict_row
 
+from tests.faults.topics import Record, Topics
 from tests.services.uploads import unfinished_uploads
 
 Row = dict[str, Any]
@@ -28,7 +25,6 @@ TABLES = {
     **dict.fromkeys(("images", "renditions", "events", "dead_letters", "outbox", "unreferenced_objects"), "*"),
     "queue_messages": "id, channel, created_at",  # its leases begin at -infinity, which is no time of Python's
 }
-KAFKA_SECONDS = 30.0
 
 
 class Objects(Protocol):
@@ -39,6 +35,9 @@ class Objects(Protocol):
 
     def read(self, key: str) -> bytes | None:
         """The bytes; None when there are none under this key."""
+
+    def unfinished(self) -> list[str]:
+        """Keys of uploads in parts that nobody has completed or aborted, as far as `names` does not show them."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,9 @@ class FolderObjects:
             return (self.root / kind / ids[0][-3:] / ".".join(ids)).read_bytes()
         except FileNotFoundError:
             return None
+
+    def unfinished(self) -> list[str]:
+        return []
 
 
 def _key_of(parts: tuple[str, ...]) -> str:
@@ -85,65 +87,9 @@ class BucketObjects:
             response.close()
             response.release_conn()
 
-    def unfinished(self, prefix: str) -> list[str]:
-        """Keys of uploads in parts that nobody has completed or aborted; a listing does not show them."""
-        return [upload.object_name or "" for upload in unfinished_uploads(self.client, self.bucket, prefix)]
-
-
-@dataclass(frozen=True)
-class Record:
-    """A Kafka record; of a header that stands twice, the last."""
-
-    topic: str
-    headers: dict[str, str]
-    value: bytes
-
-
-@dataclass(frozen=True)
-class Topics:
-    brokers: str
-    events: str
-    dead_letters: str
-
-    def read(self, topic: str) -> list[Record]:
-        """Everything that the topic has now."""
-        with _consumer(self.brokers) as consumer:
-            return list(_records(consumer, topic))
-
-
-@contextmanager
-def _consumer(brokers: str) -> Iterator[Any]:
-    consumer = confluent_kafka.Consumer(
-        {
-            "bootstrap.servers": brokers,
-            "group.id": f"checker-{uuid4().hex}",  # asked for, and never joined
-            "enable.auto.commit": False,
-            "fetch.wait.max.ms": 20,
-        }
-    )
-    try:
-        yield consumer
-    finally:
-        consumer.close()
-
-
-def _records(consumer: Any, topic: str) -> Iterator[Record]:
-    missing: dict[int, int] = {}
-    starts = []
-    for number in consumer.list_topics(topic, timeout=KAFKA_SECONDS).topics[topic].partitions:
-        low, high = consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, number), timeout=KAFKA_SECONDS)
-        if low < high:
-            starts.append(confluent_kafka.TopicPartition(topic, number, low))
-            missing[number] = high
-    consumer.assign(starts)
-    while missing:
-        message = consumer.poll(KAFKA_SECONDS)
-        if message is None or message.error():
-            raise RuntimeError(f"{topic} can't be read: {message and message.error()}")
-        if message.offset() + 1 >= missing.get(message.partition(), 0):
-            missing.pop(message.partition(), None)
-        headers = {name: (value or b"").decode() for name, value in message.headers() or ()}
-        yield Record(topic, headers, message.value() or b"")
+    def unfinished(self, key: str = "") -> list[str]:
+        """Of this whole key, or of all: which MinIO tells of what began since it started, and rclone does not tell."""
+        return [upload.object_name or "" for upload in unfinished_uploads(self.client, self.bucket, key)]
 
 
 @dataclass(frozen=True)
@@ -163,6 +109,8 @@ class Evidence:
     tables: dict[str, list[Row]]
     objects: Objects
     keys: set[str]
+    unfinished: list[str]
+    undone: dict[str, int]
     published_events: list[Record] | None
     published_dead_letters: list[Record] | None
 
@@ -207,7 +155,7 @@ class Evidence:
 
 def gather(places: Places) -> Evidence:
     """Read everything. The store comes first: what is written or listed while we read is then no contradiction."""
-    keys = places.objects.names()
+    keys, unfinished = places.objects.names(), places.objects.unfinished()
     with psycopg.connect(places.conninfo, row_factory=dict_row) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         now = connection.execute("SELECT now() AS now").fetchall()[0]["now"]
@@ -220,6 +168,8 @@ def gather(places: Places) -> Evidence:
         tables=tables,
         objects=places.objects,
         keys=keys,
+        unfinished=unfinished,
+        undone=topics.undone() if topics else {},
         published_events=topics.read(topics.events) if topics else None,
         published_dead_letters=topics.read(topics.dead_letters) if topics else None,
     )

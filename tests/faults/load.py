@@ -68,15 +68,14 @@ class Load:
     def refused(self) -> list[Sent]:
         return [sent for sent in self.sent if sent.id is None]
 
-    def told(self, *, swept: bool = True, bad: Iterable[str] | None = None) -> Told:
+    def told(self, bad: Iterable[str] = ()) -> Told:
         """For the checker. `bad`: the ids whose pictures may fail, by who knows what was uploaded."""
         return Told(
             frozenset(self.accepted),
             frozenset(self.deleted),
             frozenset(self.doubtful),
             frozenset(self.reopened),
-            bad=None if bad is None else frozenset(bad),
-            swept=swept,
+            bad=frozenset(bad),
         )
 
     @contextmanager
@@ -104,7 +103,7 @@ class Load:
             pass
 
     def delete(self, id_: str) -> int:
-        """The status, 0 when no answer came."""
+        """The status, 0 when no answer came: then, and when it is 503, it may be gone or not."""
         try:
             response = httpx.delete(f"{self._addresses()[0]}{IMAGES}/{id_}", timeout=30, trust_env=False)
         except httpx.TransportError:
@@ -112,6 +111,8 @@ class Load:
             return 0
         if response.status_code == 200:
             self.deleted.add(id_)
+        elif response.status_code == 503:
+            self.doubtful.add(id_)
         return response.status_code
 
     def ask_for_more(self, id_: str) -> None:

@@ -3,7 +3,8 @@
 import os
 import struct
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from tests.faults.load import Load, picture
 from tests.pictures import jpeg
 from tests.services.kinds import KafkaService, PostgresService, S3Service
 from tests.services.proxy import Proxy, proxy_thread
+from tests.services.waiting import wait_until
 
 LOCAL = "127.0.0.1"
 POOL, THREADS, FOLDER_THREADS = 4, 4, 8
@@ -73,17 +75,34 @@ def assert_unavailable(response: httpx.Response, when: str = "") -> None:
 
 
 class Held(Struct, frozen=True):
-    """What a process holds of what may leak. `connections` are its own: who is connected to it is the clients' affair."""
+    """What a process holds of what may leak. `connections` are its own: who is connected to it is the clients' affair. `files`
+    are all its descriptors that are no sockets: pipes and what it watches with too.
+    """
 
     threads: int
     connections: int
+    files: int
 
 
 def held(process: Running) -> Held:
     found = psutil.Process(process.pid)
     sockets = found.net_connections("inet")
     listening = {socket.laddr.port for socket in sockets if socket.status == psutil.CONN_LISTEN}
-    return Held(found.num_threads(), sum(1 for socket in sockets if socket.raddr and socket.laddr.port not in listening))
+    connections = sum(1 for socket in sockets if socket.raddr and socket.laddr.port not in listening)
+    return Held(found.num_threads(), connections, sum(1 for _ in open_files(process)))
+
+
+def open_files(process: Running) -> Iterator[str]:
+    for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed
+            if not (target := str(descriptor.readlink())).startswith("socket:"):
+                yield target
+
+
+def until_later(cluster: Cluster, seconds: float) -> None:
+    """By the database's clock, which the service's leases and deadlines run out by; a test sees it through every outage."""
+    [(since,)] = cluster.rows("SELECT now()")
+    wait_until(lambda: cluster.rows("SELECT now() > %s + %s * interval '1 s'", since, seconds)[0][0], within=seconds + 30)
 
 
 def sweep_at_once(cluster: Cluster) -> None:
@@ -103,8 +122,12 @@ def assert_nothing_has_leaked(
     cluster: Cluster, before: Held, process: Running, *, kafka: int = PRODUCER, threads: int = 0
 ) -> None:
     """Connections are as many as its small pools allow, and one listens, and `kafka` are Kafka's; not all need have been there
-    before. Nor need all of so many `threads`; a folder's are soon done, and so some may have started later too.
+    before. Nor need all of so many `threads`; a folder's are soon done, and so some may have started later too. The files of a
+    task in hand are closed soon after it is final.
     """
+    with suppress(TimeoutError):
+        wait_until(lambda: held(process).files <= before.files, within=10)
+    assert held(process).files <= before.files, sorted(open_files(process))
     on_the_stack = cluster.name == "stack"
     now = held(process)
     assert now.connections <= POOL + 1 + (THREADS + kafka if on_the_stack else 0)

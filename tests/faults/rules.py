@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
-from tests.faults.evidence import Evidence, Record, Row
+from tests.faults.evidence import Evidence, Row
+from tests.faults.topics import Record
 
 FINAL = frozenset({"processed", "failed"})
 FINAL_EVENT = {"processed": "image.processing.completed", "failed": "image.processing.failed"}
@@ -20,9 +21,9 @@ DEAD_LETTER_HEADERS = ("dead-letter-source", "dead-letter-code", "dead-letter-de
 
 @dataclass(frozen=True)
 class Told:
-    """What clients know: ids that were answered 201, ids whose DELETE was answered 200 or not at all, ids asked for more.
+    """What clients know: ids that were answered 201, ids whose DELETE was answered 200, or 503 or not at all, ids asked for more.
 
-    `bad`: the ids whose pictures may fail; None when nobody can tell. `swept`: the sweep has had its time, so that nothing
+    `bad`: the ids whose pictures may fail. `swept`: the sweep has had its time, so that nothing
     unreferenced may be left. `patience_seconds`: how far past its lease or its due time a rendition may be found waiting.
     """
 
@@ -30,7 +31,7 @@ class Told:
     deleted: frozenset[str] = frozenset()
     doubtful: frozenset[str] = frozenset()
     reopened: frozenset[str] = frozenset()
-    bad: frozenset[str] | None = None
+    bad: frozenset[str] = frozenset()
     swept: bool = True
     patience_seconds: float = 10.0
 
@@ -50,8 +51,8 @@ def nothing_is_lost(evidence: Evidence, told: Told) -> Iterator[str]:
 
 def good_pictures_are_processed(evidence: Evidence, told: Told) -> Iterator[str]:
     """G3: no outage and no death of ours fails a picture that is good, whoever was told of it."""
-    for id_, image in evidence.images.items() if told.bad is not None else ():
-        if image["status"] == "failed" and id_ not in (told.bad or ()):
+    for id_, image in evidence.images.items():
+        if image["status"] == "failed" and id_ not in told.bad:
             codes = sorted({str(row["error_code"]) for row in evidence.renditions.get(id_, []) if row["status"] == "failed"})
             yield f"{id_} is a good picture and has failed: {', '.join(codes)}"
 
@@ -115,6 +116,12 @@ def no_object_without_row(evidence: Evidence, told: Told) -> Iterator[str]:
         yield f"{key} is referred to and listed: the sweep will take it"
 
 
+def no_upload_is_unfinished(evidence: Evidence, told: Told) -> Iterator[str]:
+    """G4: of an upload in parts that broke off no part is left; a listing of the store does not show them."""
+    for key in evidence.unfinished if told.swept else ():
+        yield f"{key} has an unfinished upload after the sweep"
+
+
 def _is_half_written(key: str, listed: set[str]) -> bool:
     """tmp/<the object's name>~<random> belongs to the key whose name it has."""
     name = key.removeprefix("tmp/").rpartition("~")[0]
@@ -158,6 +165,12 @@ def queue_is_empty(evidence: Evidence, told: Told) -> Iterator[str]:
     """Of the queue in PostgreSQL: what is done is acknowledged."""
     for row in evidence.tables["queue_messages"]:
         yield f"message {row['id']} of {row['channel']} since {row['created_at']}"
+
+
+def lanes_are_consumed(evidence: Evidence, told: Told) -> Iterator[str]:
+    """Of the queue in Kafka: what is done is acknowledged, in each partition of each lane's topic."""
+    for partition, count in evidence.undone.items():
+        yield f"{count} messages of {partition} are not acknowledged"
 
 
 def failures_have_letters(evidence: Evidence, told: Told) -> Iterator[str]:
@@ -219,11 +232,13 @@ RULES: tuple[Rule, ...] = (
     one_published_attempt,
     no_row_without_object,
     no_object_without_row,
+    no_upload_is_unfinished,
     originals_match,
     results_match,
     nothing_is_stuck,
     outbox_is_empty,
     queue_is_empty,
+    lanes_are_consumed,
     failures_have_letters,
     letters_are_exported,
     events_tell_it,

@@ -1,16 +1,19 @@
-"""`make soak`: a seeded random mix of load, faults and deletes, in both deployments, that ends with the checker.
+"""`make soak`: a seeded random mix of load, faults, outages and deletes, in both deployments, that ends with the checker.
 
     python -m tests.faults.soak [MINUTES [SEED]]
 
-The same seed makes the same choices; what they meet is for the clock to say. Exits with 1 when a promise was broken.
+The same seed makes the same choices: what happens next, to whom, and after which pause; and which fault the first, the second,
+the third process in a place begins with. How far that gets in the time, when a process dies and is replaced, and what all of it
+meets is for the clock to say. Exits with 1 when a promise was broken.
 """
 
 import random
 import signal
 import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from internal.faultpoints import POINTS
 from tests.e2e.processes import Running
@@ -18,29 +21,37 @@ from tests.faults.checker import Verdict, check
 from tests.faults.cluster import Cluster
 from tests.faults.deployments import DEPLOYMENTS, open_cluster
 from tests.faults.load import Load
+from tests.faults.outages import IMPATIENT, Between, before_database, before_kafka, before_store
 from tests.services import run
+from tests.services.kinds import KafkaService, PostgresService, S3Service
 
 APIS, WORKERS = 2, 2
 PER_SECOND = 4.0
 QUIET_SECONDS = 300.0
 OFTEN = 1.5
 """Seconds between two choices, at most."""
+SETTINGS: dict[str, Any] = {**IMPATIENT, "MINIO_TIMEOUT_SECONDS": 1, "KAFKA_PUBLISH_SECONDS": 1, "FAULT_POINTS": "allowed"}
 
 
 class Slot:
-    """A place for one process: whoever dies in it is replaced. With `dice` the next one may carry a fault."""
+    """A place for one process: whoever dies in it is replaced. `dice` are its own: only its processes' faults come of them."""
 
-    def __init__(self, cluster: Cluster, program: str) -> None:
+    def __init__(self, cluster: Cluster, program: str, settings: Mapping[str, Any], dice: random.Random) -> None:
         self._open = cluster.api if program == "api" else cluster.worker
+        self._settings = settings
+        self._dice = dice
         self._stack = ExitStack()
         self.process: Running | None = None
 
-    def fill(self, dice: random.Random | None = None) -> None:
+    def fill(self, *, with_fault: bool) -> None:
+        """The process may carry one."""
         if self.process is not None and not self.process.ended:
             return
         self.close()
-        fault = f"{dice.choice(sorted(POINTS))}:{dice.randint(1, 20)}" if dice and dice.random() < 0.5 else ""
-        self.process = self._stack.enter_context(self._open(ready=False, FAULT_POINTS="allowed", FAULT_POINT=fault))
+        fault = ""
+        if with_fault and self._dice.random() < 0.5:
+            fault = f"{self._dice.choice(sorted(POINTS))}:{self._dice.randint(1, 20)}"
+        self.process = self._stack.enter_context(self._open(ready=False, FAULT_POINT=fault, **self._settings))
 
     def signal(self, number: signal.Signals) -> None:
         if self.process is not None:
@@ -52,24 +63,32 @@ class Slot:
 
 
 class Soak:
-    """One cluster under load."""
+    """One cluster under load. What an action draws from the dice depends on nothing but the dice."""
 
-    def __init__(self, cluster: Cluster, dice: random.Random) -> None:
+    def __init__(self, cluster: Cluster, servers: Mapping[str, Between], seed: int) -> None:
         self._cluster = cluster
-        self._dice = dice
+        self._dice = random.Random(f"{seed}/actions")
         self._load = Load(lambda: cluster.addresses, stubborn=True)
-        self._apis = [Slot(cluster, "api") for _ in range(APIS)]
-        self._workers = [Slot(cluster, "worker") for _ in range(WORKERS)]
+        self._proxies = [server.proxy for server in servers.values()]
+        self._outages = [*((proxy, "away") for proxy in self._proxies), (servers["database"].proxy, "silent")]
+        settings = SETTINGS | {name: value for server in servers.values() for name, value in server.settings.items()}
+
+        def slot(program: str, number: int) -> Slot:
+            return Slot(cluster, program, settings, random.Random(f"{seed}/{program}/{number}"))
+
+        self._apis = [slot("api", number) for number in range(APIS)]
+        self._workers = [slot("worker", number) for number in range(WORKERS)]
         self._actions: list[Callable[[], None]] = [
-            lambda: self._one_of(self._workers).signal(signal.SIGKILL),
-            lambda: self._one_of(self._apis).signal(signal.SIGKILL),
-            lambda: self._one_of(self._workers).signal(signal.SIGTERM),
-            lambda: self._one_of(self._workers).signal(signal.SIGSTOP),
+            lambda: self._dice.choice(self._workers).signal(signal.SIGKILL),
+            lambda: self._dice.choice(self._apis).signal(signal.SIGKILL),
+            lambda: self._dice.choice(self._workers).signal(signal.SIGTERM),
+            lambda: self._dice.choice(self._workers).signal(signal.SIGSTOP),
+            lambda: setattr(*self._dice.choice(self._outages), True),
             self._continue,
             self._continue,
-            self._delete,
-            self._delete,
-            self._ask_for_more,
+            lambda: self._with_a_picture(self._load.delete),
+            lambda: self._with_a_picture(self._load.delete),
+            lambda: self._with_a_picture(self._load.ask_for_more),
         ]
 
     def go(self, seconds: float) -> Verdict:
@@ -79,35 +98,44 @@ class Soak:
         with ExitStack() as stack:
             for slot in slots:
                 stack.callback(slot.close)
-                slot.fill()
+                slot.fill(with_fault=False)
             with self._load.uploading(sys.maxsize, per_second=PER_SECOND):
                 while time.monotonic() < end:
                     self._dice.choice(self._actions)()
                     time.sleep(self._dice.uniform(0, OFTEN))
                     for slot in slots:
-                        slot.fill(self._dice)
+                        slot.fill(with_fault=True)
                 self._load.stop()
             self._continue()
             for slot in slots:  # whoever carries a fault still makes place for one who does not
                 slot.close()
-                slot.fill()
+                slot.fill(with_fault=False)
             self._cluster.until_quiet(QUIET_SECONDS)
-            return check(self._cluster.places, self._load.told(bad=()))
-
-    def _one_of(self, slots: list[Slot]) -> Slot:
-        return self._dice.choice(slots)
+            return check(self._cluster.places, self._load.told())
 
     def _continue(self) -> None:
+        """Whoever stands still goes on, and whatever is away comes back."""
         for slot in self._workers:
             slot.signal(signal.SIGCONT)
+        for proxy in self._proxies:
+            proxy.away = proxy.silent = False
 
-    def _delete(self) -> None:
-        if self._load.accepted and self._cluster.addresses:
-            self._load.delete(self._dice.choice(self._load.accepted))
+    def _with_a_picture(self, act: Callable[[str], object]) -> None:
+        """One of those that were accepted, as far among them as the dice say."""
+        share, accepted = self._dice.random(), self._load.accepted
+        if accepted and self._cluster.addresses:
+            act(accepted[int(share * len(accepted))])
 
-    def _ask_for_more(self) -> None:
-        if self._load.accepted and self._cluster.addresses:
-            self._load.ask_for_more(self._dice.choice(self._load.accepted))
+
+@contextmanager
+def servers_of(cluster: Cluster) -> Iterator[dict[str, Between]]:
+    """A proxy before each server that the cluster's processes have."""
+    with ExitStack() as stack:
+        found = {"database": stack.enter_context(before_database(run.acquire(PostgresService)))}
+        if cluster.name == "stack":
+            found["store"] = stack.enter_context(before_store(run.acquire(S3Service)))
+            found["kafka"] = stack.enter_context(before_kafka(run.acquire(KafkaService)))
+        yield found
 
 
 def soak(minutes: float, seed: int) -> int:
@@ -115,9 +143,9 @@ def soak(minutes: float, seed: int) -> int:
     print(f"soak: {minutes:g} minutes in each of {', '.join(DEPLOYMENTS)}; seed {seed}")
     violations = 0
     for name in DEPLOYMENTS:
-        with open_cluster(name) as cluster:
+        with open_cluster(name) as cluster, servers_of(cluster) as servers:
             print(f"\n{name}")
-            violations += len(Soak(cluster, random.Random(seed)).go(60 * minutes).violations)
+            violations += len(Soak(cluster, servers, seed).go(60 * minutes).violations)
     return violations
 
 

@@ -18,6 +18,7 @@ from tests.faults.deployments import open_cluster
 from tests.faults.evidence import BucketObjects, Places
 from tests.faults.load import Load
 from tests.faults.rules import RULES, Told
+from tests.faults.topics import Topics
 from tests.services.databases import own_database
 from tests.services.kinds import PostgresService, S3Service
 
@@ -53,6 +54,11 @@ class Run(Struct, frozen=True):
         assert isinstance(self.places.objects, BucketObjects)
         return self.places.objects
 
+    @property
+    def topics(self) -> Topics:
+        assert self.places.topics
+        return self.places.topics
+
     def put(self, key: str, data: bytes) -> None:
         self.bucket.client.put_object(self.bucket.bucket, key, BytesIO(data), len(data))
 
@@ -77,11 +83,10 @@ class Run(Struct, frozen=True):
         files = msgspec.json.encode([{"key": key, "sha256": "0" * 64, "size": 3}]).decode()
         self.sql("UPDATE renditions SET alternatives = %s::jsonb WHERE image_id = %s AND place = 1", files, self.image)
 
-    def publish_bare(self) -> None:
-        """A dead letter without headers."""
-        assert self.places.topics
-        producer = confluent_kafka.Producer({"bootstrap.servers": self.places.topics.brokers})
-        producer.produce(self.places.topics.dead_letters, b"{}")
+    def publish_bare(self, topic: str) -> None:
+        """A record without headers."""
+        producer = confluent_kafka.Producer({"bootstrap.servers": self.topics.brokers})
+        producer.produce(topic, b"{}")
         assert producer.flush(30) == 0
 
 
@@ -93,9 +98,9 @@ def healthy() -> Iterator[Run]:
         with cluster.worker(ready=False), cluster.api():
             load.upload(3, at_once=1)
             load.upload(1, data=pictures.cut(pictures.photo_jpeg(400, 300)))
-            assert load.delete(load.accepted[2]) == 200
-            cluster.checked(load)
-        image, _, deleted, failed = load.accepted
+            image, _, deleted, failed = load.accepted
+            assert load.delete(deleted) == 200
+            cluster.checked(load, bad={failed})
         assert cluster.status(failed) == "failed"
         yield Run(cluster.places, load.told(bad={failed}), image, failed, deleted)
 
@@ -173,7 +178,7 @@ def test_a_copy_of_the_run_is_well(run: Run) -> None:
 
 
 def test_before_the_sweep_an_object_need_only_be_listed(run: Run) -> None:
-    before = msgspec.structs.replace(run, told=Told(swept=False))
+    before = msgspec.structs.replace(run, told=Told(bad=run.told.bad, swept=False))
     run.put(ABSENT, b"abc")
     assert check(before.places, before.told).broken == {"no_object_without_row"}
 
@@ -182,12 +187,9 @@ def test_before_the_sweep_an_object_need_only_be_listed(run: Run) -> None:
     assert check(before.places, before.told).broken == set()
 
 
-def test_a_failed_picture_is_seen_by_who_knows_that_it_is_good(run: Run) -> None:
-    """As in a soak: all that is kept of it agrees, and no other rule minds."""
-    all_good, unknown = (replace(run.told, bad=bad) for bad in (frozenset[str](), None))
-
-    assert check(run.places, all_good).broken == {"good_pictures_are_processed"}
-    assert check(run.places, unknown).broken == set()
+def test_a_picture_that_fails_is_good_unless_its_id_is_named(run: Run) -> None:
+    """All that is kept of it agrees, and no other rule minds."""
+    assert check(run.places, replace(run.told, bad=frozenset())).broken == {"good_pictures_are_processed"}
 
 
 @pytest.mark.parametrize(("rule", "damage"), DAMAGES, ids=[f"{rule}-{number}" for number, (rule, _) in enumerate(DAMAGES)])
@@ -199,12 +201,25 @@ def test_a_damage_is_seen(run: Run, rule: str, damage: Callable[[Run], None]) ->
     assert rule in verdict.broken, str(verdict)
 
 
+def test_an_unfinished_upload_is_seen(run: Run, s3: S3Service) -> None:
+    if s3.source == "wheels":
+        pytest.skip("rclone tells the unfinished uploads of one whole key only")
+    run.bucket.client._create_multipart_upload(run.bucket.bucket, ABSENT, {})
+
+    assert check(run.places, run.told).broken == {"no_upload_is_unfinished"}
+
+
 def test_every_rule_is_broken_once() -> None:
-    assert {rule for rule, _ in DAMAGES} == {rule.__name__ for rule in RULES}
+    with_tests_of_their_own = {"no_upload_is_unfinished", "lanes_are_consumed"}
+    assert {rule for rule, _ in DAMAGES} | with_tests_of_their_own == {rule.__name__ for rule in RULES}
 
 
-def test_a_dead_letter_without_headers_is_seen(run: Run) -> None:
-    """The last one: topics are not copied."""
-    run.publish_bare()
-
+def test_what_topics_hold_is_seen(run: Run) -> None:
+    """A dead letter without headers, and tasks that nobody has acknowledged. The last one: topics are not copied."""
+    run.publish_bare(run.topics.dead_letters)
     assert check(run.places, run.told).broken == {"letters_are_exported"}
+
+    for count, topic in enumerate(run.topics.lanes, start=1):
+        run.publish_bare(topic)
+        assert sum(run.topics.undone().values()) == count
+        assert check(run.places, run.told).broken == {"letters_are_exported", "lanes_are_consumed"}

@@ -101,7 +101,7 @@ def test_poison(cluster: Cluster, kind: str) -> None:
     with cluster.steady_api(), cluster.worker(WORKER_PORT=port, WORKER_MAX_ATTEMPTS=TRIES, **walls) as worker:
         with load.uploading(NEIGHBOURS, per_second=4), ThreadPoolExecutor(len(poisons)) as haunting:
             ids = list(haunting.map(lambda poison: haunt(cluster, worker, poison), poisons))
-        cluster.checked(load)
+        cluster.checked(load, bad=ids)
         assert cluster.files_in_work() == []
         assert_counted(worker_at(port), poisons)
 

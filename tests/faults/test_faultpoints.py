@@ -1,18 +1,34 @@
-"""The fault points themselves: off unless they are allowed, and each in the place that it is named after."""
+"""The fault points themselves: off unless they are allowed, and each beside the step that it is named after."""
 
+import ast
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from internal.faultpoints import POINTS, reach
 from tests.e2e.processes import PROJECT
 
+STEPS = {
+    "after-intent": ["unreferenced.intend("],
+    "after-put": ["_store("],
+    "before-commit": ["_add(", ".transaction("],
+    "after-commit": ["_commit("],
+    "after-publish": ["_publish("],
+    "after-claim": ["_take("],
+    "after-get": ["_job("],
+    "after-decode": ["sandbox.render("],
+    "after-result-put": ["_stored("],
+    "before-finish": [".transaction("],
+    "after-finish": ["publish_result("],
+    "before-ack": [".acknowledge("],
+}
 PROGRAM = "from internal.faultpoints import reach\nfor _ in range(3): reach('after-put'); reach('after-get'); print('alive')"
 
 
@@ -55,9 +71,28 @@ def test_what_is_no_fault_is_refused(environment: dict[str, str]) -> None:
     assert "no such fault" in run(FAULT_POINTS="allowed", **environment).stderr
 
 
-def test_every_point_is_somewhere() -> None:
-    sources = [path.read_text() for path in (Path(PROJECT) / "internal").rglob("*.py") if path.stem != "faultpoints"]
-    called = Counter(re.findall(r'\breach\("([a-z-]+)"\)', "".join(sources)))
+def reached() -> Iterator[tuple[str, str]]:
+    """Each point of the service's code, and what is awaited right before it, or right after: as its name says."""
+    for path in (Path(PROJECT) / "internal").rglob("*.py"):
+        for around in ast.walk(ast.parse(path.read_text())):
+            block: Any = getattr(around, "body", None)
+            for place, statement in enumerate(block if isinstance(block, list) else []):
+                if found := re.fullmatch(r"reach\('([a-z-]+)'\)", ast.unparse(statement)):
+                    others = block[:place][::-1] if found[1].startswith("after-") else block[place + 1 :]
+                    awaited = [text for text in map(ast.unparse, others) if "await " in text]
+                    yield found[1], awaited[0] if awaited else end_of(around)
 
-    assert called.keys() == POINTS
-    assert {point for point, times in called.items() if times > 1} == {"before-commit"}  # with and without an Idempotency-Key
+
+def end_of(around: ast.AST) -> str:
+    """What a block ends: leaving a transaction's commits it."""
+    return " ".join(map(ast.unparse, around.items)) if isinstance(around, ast.AsyncWith) else ""
+
+
+def test_every_point_is_beside_its_step() -> None:
+    """An upload's commit is one with an Idempotency-Key, and another without."""
+    points = list(reached())
+    beside = {(point, step) for point, awaited in points for step in STEPS.get(point, ()) if step in awaited}
+
+    assert STEPS.keys() == POINTS
+    assert beside == {(point, step) for point, steps in STEPS.items() for step in steps}, points
+    assert len(points) == len(beside)

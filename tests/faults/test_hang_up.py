@@ -13,6 +13,7 @@ from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.evidence import BucketObjects
 from tests.faults.load import Load
+from tests.faults.outages import sweep_at_once
 from tests.services.waiting import wait_until
 
 SHARES = (0.1, 0.5, 0.99)
@@ -68,6 +69,7 @@ def test_the_api_is_killed(cluster: Cluster) -> None:
             keys = in_flight(cluster)
             api.signal(signal.SIGKILL)
             assert api.wait() == -signal.SIGKILL
+        sweep_at_once(cluster)
         assert_nothing_is_left(cluster, keys)
 
 

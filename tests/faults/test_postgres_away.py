@@ -5,18 +5,22 @@ Away: its connections end, as when it restarts (test_restarted has that too). Si
 
 import pytest
 
-from tests.faults.cluster import FAILED, LEASE_SECONDS, UNDER_WAY, Cluster
+from tests.faults.cluster import LEASE_SECONDS, UNDER_WAY, Cluster
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load
 from tests.faults.outages import (
     ALL_THREADS,
+    CONSUMERS,
     IMPATIENT,
+    PRODUCER,
     assert_nothing_has_leaked,
     assert_unavailable,
     before_database,
+    held,
     post,
     sweep_at_once,
+    until_later,
     warm_up,
 )
 from tests.services.kinds import PostgresService
@@ -27,25 +31,19 @@ CASES = [(name, fault) for name in DEPLOYMENTS for fault in ("away", "silent")] 
 PER_SECOND = 8.0
 
 
-def until_leases_have_run_out(cluster: Cluster) -> None:
-    """By the database's clock, which everybody but the service's processes still sees."""
-    [(since,)] = cluster.rows("SELECT now()")
-    wait_until(lambda: cluster.rows("SELECT now() > %s + %s * interval '1 s'", since, LEASE_SECONDS + 1)[0][0], within=30)
-
-
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("cluster", "fault"), CASES, indirect=["cluster"])
 def test_in_the_middle_of_load(cluster: Cluster, fault: str, postgres: PostgresService) -> None:
     load = Load(lambda: cluster.addresses)
     with before_database(postgres) as between:
         settings = {**IMPATIENT, **between.settings}
-        with cluster.worker(ready=False, **settings), cluster.api(**settings) as api:
-            before = warm_up(cluster, load, api)
+        with cluster.worker(ready=False, **settings) as worker, cluster.api(**settings) as api:
+            before_api, before_worker = warm_up(cluster, load, api), held(worker)
             for _ in range(OUTAGES):
                 with load.uploading(10_000, per_second=PER_SECOND):
                     wait_until(lambda: cluster.number(UNDER_WAY) > 0, within=30)
                     setattr(between.proxy, fault, True)
-                    until_leases_have_run_out(cluster)
+                    until_later(cluster, LEASE_SECONDS + 1)
                     load.stop()  # and everybody has been told, while it is still away
                 assert_unavailable(post(cluster))
                 with load.uploading(10_000, per_second=PER_SECOND):
@@ -58,6 +56,6 @@ def test_in_the_middle_of_load(cluster: Cluster, fault: str, postgres: PostgresS
             assert [sent.status for sent in load.sent[-16:]] == [201] * 16
             sweep_at_once(cluster)
             cluster.checked(load)
-            assert_nothing_has_leaked(cluster, before, api, threads=ALL_THREADS)
+            assert_nothing_has_leaked(cluster, before_api, api, threads=ALL_THREADS)
+            assert_nothing_has_leaked(cluster, before_worker, worker, kafka=PRODUCER + CONSUMERS, threads=ALL_THREADS)
     assert {sent.status for sent in load.sent} == {201, 503}
-    assert cluster.number(FAILED) == 0

@@ -50,13 +50,13 @@ async def test_lists_are_narrowed_by_status_time_and_owner(service: Service) -> 
 async def test_waiting_ends_when_the_rendition_is_final(service: Service, listener: Listener) -> None:
     image_id = await service.upload(pictures.jpeg())
     waiters = [
-        asyncio.create_task(wait_for_rendition(service.repository, listener, ANONYMOUS, image_id, None, 20)) for _ in range(5)
+        asyncio.create_task(wait_for_rendition(service.repository, listener, ANONYMOUS, image_id, None, 60)) for _ in range(5)
     ]
     await asyncio.sleep(0)  # let them begin
 
     await service.process(image_id)
 
-    for _, rendition in await asyncio.wait_for(asyncio.gather(*waiters), 5):
+    for _, rendition in await asyncio.wait_for(asyncio.gather(*waiters), 30):
         assert rendition.status == Status.PROCESSED
 
 
@@ -72,13 +72,13 @@ async def test_waiting_ends_with_its_time(service: Service, listener: Listener) 
 
 async def test_waiting_for_one_that_is_deleted_ends_at_once(service: Service, listener: Listener) -> None:
     image_id = await service.upload(pictures.jpeg())
-    waiter = asyncio.create_task(wait_for_rendition(service.repository, listener, ANONYMOUS, image_id, None, 20))
+    waiter = asyncio.create_task(wait_for_rendition(service.repository, listener, ANONYMOUS, image_id, None, 60))
     await asyncio.sleep(0.05)  # it should be waiting; were it not, it would raise the same
 
     await service.delete(image_id)
 
     with pytest.raises(NotFound):
-        await asyncio.wait_for(waiter, 5)
+        await asyncio.wait_for(waiter, 30)
 
 
 async def test_the_rendition_is_chosen_by_name_or_is_the_only_one(service: Service) -> None:

@@ -78,6 +78,13 @@ async def test_check_says_whether_a_child_can_be_started(tmp_path: Path, monkeyp
         await under_test.is_unharmed()
 
 
+def _lives(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 async def test_children_die_with_their_parent(tmp_path: Path) -> None:
     program = f"""
 import asyncio, os, signal
@@ -97,9 +104,7 @@ asyncio.run(main())
 
     children = [int(pid) for pid in done.stdout.splitlines()[-1].split()]  # its log comes first
     assert len(children) == 2
-    await eventually(
-        lambda: not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in children)
-    )
+    await eventually(lambda: not any(_lives(pid) for pid in children))
     assert len(list((tmp_path / "scratch").iterdir())) == 1
     async with bench(tmp_path):  # which finds the folder empty at its end: the next pool clears what the killed one left
         assert len(list((tmp_path / "scratch").iterdir())) == 1

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 
-async def eventually(condition: Callable[[], bool | Awaitable[bool]], within: float = 5.0) -> None:
+async def eventually(condition: Callable[[], bool | Awaitable[bool]], within: float = 30.0) -> None:
     """Return as soon as `condition`, plain or async, is true; fail the test after `within` seconds."""
     deadline = time.monotonic() + within
     while True:

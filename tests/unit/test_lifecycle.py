@@ -17,7 +17,7 @@ async def work(stopping):
     print("asked", flush=True)
     if sys.argv[2] == "stuck":
         await asyncio.Event().wait()
-    await asyncio.sleep(0.3)
+    await asyncio.to_thread(sys.stdin.read)
     print("ended in order", flush=True)
 
 lifecycle.run_until_signalled(work)
@@ -25,18 +25,23 @@ lifecycle.run_until_signalled(work)
 
 
 def _run(same: float, kind: str, *signals: signal.Signals) -> tuple[int, str]:
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(same), kind], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
+    """The exit code, and what it said after it was asked. It goes on until all signals are sent."""
+    command = [sys.executable, "-c", PROGRAM, str(same), kind]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
-        assert process.stdout.readline() == b"up\n"
-        process.send_signal(signals[0])
-        assert process.stdout.readline() == b"asked\n"
-        for number in signals[1:]:
-            time.sleep(2 * same if same < 1 else 0)  # later than an echo could be
-            process.send_signal(number)
-        said = process.stdout.read().decode()
-        return process.wait(10), said
+        try:
+            assert process.stdout.readline() == b"up\n"
+            process.send_signal(signals[0])
+            assert process.stdout.readline() == b"asked\n"
+            for number in signals[1:]:
+                time.sleep(2 * same if same < 1 else 0)  # later than an echo could be
+                process.send_signal(number)
+            process.stdin.close()
+            said = process.stdout.read().decode()
+            return process.wait(30), said
+        finally:
+            process.kill()
 
 
 def test_one_signal_ends_in_order() -> None:
