@@ -19,7 +19,7 @@ from tests.services.waiting import wait_until
 
 S = TypeVar("S", PostgresService, KafkaService)
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 END_SECONDS = 90.0
 """A container is removed with its data, and a server in the middle of a start comes to its end first."""
 
