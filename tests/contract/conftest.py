@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from internal.objectstore.filesystem import open_filesystem_store
 from internal.objectstore.minio import create_bucket, open_minio_store
 from internal.objectstore.port import ObjectStore
+from tests.services.folders import files_below
 from tests.services.kinds import S3Service
 from tests.services.reachable import free_port
 from tests.services.uploads import unfinished_uploads
@@ -69,7 +70,7 @@ class FolderPlace(Place):
             yield store
 
     def objects(self) -> list[str]:
-        return [path.name for path in self.root.rglob("*") if path.is_file() and path.parent.name != "tmp"]
+        return [path.name for path in files_below(self.root) if path.parent.name != "tmp"]
 
     def unfinished(self) -> list[str]:
         return [path.name for path in (self.root / "tmp").iterdir()]

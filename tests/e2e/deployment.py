@@ -11,6 +11,7 @@ import httpx
 import psycopg
 from msgspec import Struct
 
+from tests.services.folders import everything_below
 from tests.services.kinds import S3Service
 from tests.services.waiting import wait_until
 
@@ -114,13 +115,9 @@ def answers(http: httpx.Client) -> bool:
         return False
 
 
-def files_below(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-
-
 def pictures_in_work(folder: Path) -> set[str]:
     """What workers keep of the tasks in their hands."""
-    return {str(path) for path in folder.rglob("task-*")}
+    return {str(path) for path in everything_below(folder) if path.name.startswith("task-")}
 
 
 def objects_in(service: S3Service, bucket: str) -> set[str]:

@@ -12,13 +12,13 @@ from tests.e2e.deployment import (
     Deployment,
     answers,
     client,
-    files_below,
     health_of,
     metrics_of,
     objects_in,
     pictures_in_work,
 )
 from tests.e2e.processes import Running, environment, running
+from tests.services.folders import files_below
 from tests.services.kinds import KafkaService, PostgresService, S3Service
 from tests.services.reachable import free_port
 from tests.services.waiting import wait_until
@@ -58,7 +58,7 @@ def standalone(folder: Path, **settings: object) -> Iterator[tuple[Deployment, R
         deployment = Deployment(
             http=http,
             conninfo=embedded_conninfo(folder / "data"),
-            objects=lambda: files_below(folder / "data/objects"),
+            objects=lambda: {str(path.relative_to(folder)) for path in files_below(folder / "data/objects")},
             scratch=lambda: pictures_in_work(folder / "scratch"),
             log=process.said,
             worker_health=lambda: health_of(int(environ["WORKER_PORT"])),

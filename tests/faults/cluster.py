@@ -12,7 +12,7 @@ import httpx
 import psutil  # type: ignore[import-untyped]
 import psycopg
 
-from tests.e2e.deployment import IMAGES
+from tests.e2e.deployment import IMAGES, pictures_in_work
 from tests.e2e.deployments import until_ready
 from tests.e2e.processes import Running, environment, imagectl, running
 from tests.faults.checker import Verdict, check
@@ -201,9 +201,9 @@ class Cluster:
         assert not verdict.violations, str(verdict)
         return verdict
 
-    def files_in_work(self) -> list[Path]:
-        """What workers keep of the tasks in their hands, also those that are dead."""
-        return list((self._folder / "scratch").rglob("task-*"))
+    def until_no_files_in_work(self) -> None:
+        """Wait until workers keep nothing of tasks, nor those that are dead."""
+        wait_until(lambda: not pictures_in_work(self._folder / "scratch"), within=30)
 
 
 def until_killed(process: Running, within: float = 30.0) -> None:

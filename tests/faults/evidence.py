@@ -17,6 +17,7 @@ from minio.error import InvalidResponseError, S3Error
 from psycopg.rows import dict_row
 
 from tests.faults.topics import Record, Topics
+from tests.services.folders import files_below
 from tests.services.uploads import unfinished_uploads
 
 Row = dict[str, Any]
@@ -47,7 +48,7 @@ class FolderObjects:
     root: Path
 
     def names(self) -> set[str]:
-        files = [path.relative_to(self.root).parts for path in self.root.rglob("*") if path.is_file()]
+        files = [path.relative_to(self.root).parts for path in files_below(self.root)]
         return {_key_of(parts) for parts in files if not parts[-1].startswith("probe~")}
 
     def read(self, key: str) -> bytes | None:

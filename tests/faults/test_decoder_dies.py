@@ -102,7 +102,7 @@ def test_poison(cluster: Cluster, kind: str) -> None:
         with load.uploading(NEIGHBOURS, per_second=4), ThreadPoolExecutor(len(poisons)) as haunting:
             ids = list(haunting.map(lambda poison: haunt(cluster, worker, poison), poisons))
         cluster.checked(load, bad=ids)
-        assert cluster.files_in_work() == []
+        cluster.until_no_files_in_work()
         assert_counted(worker_at(port), poisons)
 
     for id_, poison in zip(ids, poisons, strict=True):

@@ -40,7 +40,7 @@ def test_while_a_worker_is_at_it(cluster: Cluster, point: str) -> None:
             assert load.delete(load.accepted[0]) == 404
             worker.signal(signal.SIGCONT)
             cluster.checked(load)
-            wait_until(lambda: cluster.files_in_work() == [], within=30)
+            cluster.until_no_files_in_work()
     assert cluster.places.objects.names() == set()
 
 

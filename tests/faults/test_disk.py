@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.deployment import pictures_in_work
 from tests.e2e.processes import Running
 from tests.faults.cluster import Cluster
 from tests.faults.deployments import open_cluster
 from tests.faults.evidence import FolderObjects
 from tests.faults.load import Load
 from tests.faults.small_disk import SmallDisk, small_disk
+from tests.services.folders import everything_below
 from tests.services.waiting import wait_until
 
 NO_ROOM = "There is no room for pictures in work"
@@ -65,8 +67,8 @@ def test_the_scratch_folder(disk: SmallDisk, cluster: Cluster) -> None:
             load.upload(2)
             until_paused(cluster, worker, NO_ROOM, load.accepted[-2:], times=6)
         cluster.checked(load)
-        assert list(disk.seen.rglob("task-*")) == []
-    assert list(disk.seen.rglob("*")) == []
+        wait_until(lambda: not pictures_in_work(disk.seen), within=30)
+    assert list(everything_below(disk.seen)) == []
     assert set(cluster.rows(TRIES, load.accepted)) == {("processed", 1)}
 
 

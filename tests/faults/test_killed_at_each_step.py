@@ -113,5 +113,5 @@ def test_the_worker_is_killed(cluster: Cluster, points: tuple[str, ...]) -> None
                 until_killed(doomed)
         with cluster.worker():
             cluster.checked(load)
-            assert cluster.files_in_work() == []
+            cluster.until_no_files_in_work()
     assert not load.refused

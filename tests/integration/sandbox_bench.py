@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,9 @@ def _opened(pipe: Path) -> int | None:
 
 def _has_open(pid: int, path: Path) -> bool:
     """The child knows the file by another name."""
-    return any(entry.exists() and entry.samefile(path) for entry in Path(f"/proc/{pid}/fd").iterdir())
+    with suppress(FileNotFoundError):  # it has closed one, or ended, since it was listed
+        return any(entry.exists() and entry.samefile(path) for entry in Path(f"/proc/{pid}/fd").iterdir())
+    return False
 
 
 def proc_file(pid: int, name: str) -> str:

@@ -8,10 +8,11 @@ import pyvips
 from internal.errors import InvalidProcessing
 from tests import pictures
 from tests.integration.sandbox_bench import bench
+from tests.services.folders import files_below
 
 
 def printed(folder: Path) -> list[bytes]:
-    return [file.read_bytes() for file in folder.rglob("stderr")]
+    return [file.read_bytes() for file in files_below(folder) if file.name == "stderr"]
 
 
 def values(file: Path) -> bytes:

@@ -21,6 +21,7 @@ from internal.sandbox.decoder import environment
 from internal.sandbox.desk import Desk
 from tests import pictures
 from tests.integration.sandbox_bench import LIMITS, bench, descriptors, proc_file
+from tests.services.folders import files_below
 
 PROBE = Path(__file__).parent / "walls_probe.py"
 ABI = landlock.abi() or 0
@@ -176,7 +177,7 @@ async def test_a_picture_is_laid_in_without_a_copy_and_leaves_nothing(tmp_path: 
 
         assert (tmp_path / "pipe").stat().st_nlink == 1
         await under_test.is_unharmed()
-        left = [path.name for path in (tmp_path / "scratch").rglob("*") if path.is_file()]
+        left = [path.name for path in files_below(tmp_path / "scratch")]
         assert sorted(left) == [".held", "stderr"]
 
 

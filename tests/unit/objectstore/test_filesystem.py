@@ -13,6 +13,7 @@ from internal.images.keys import original_key
 from internal.objectstore.filesystem import open_filesystem_store
 from internal.objectstore.folder import STALE
 from internal.objectstore.port import ObjectStore
+from tests.services.folders import files_below
 
 IMAGE = UUID("0199aaaa-0000-7000-8000-000000000abc")
 KEY = original_key(IMAGE)
@@ -31,10 +32,6 @@ async def store(root: Path) -> AsyncIterator[ObjectStore]:
 
 async def content(size: int = 10) -> AsyncIterator[bytes]:
     yield bytes(size)
-
-
-def files_in(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 async def test_an_object_lies_in_the_shard_of_its_id_s_end(store: ObjectStore, root: Path) -> None:
@@ -88,7 +85,7 @@ async def test_a_put_that_cannot_be_synced_leaves_nothing(
     with pytest.raises(StoreUnavailable):
         await store.put(KEY, content(), content_type="image/jpeg")
 
-    assert files_in(root) == []
+    assert list(files_below(root)) == []
 
 
 async def test_a_file_that_is_cut_short_under_a_reader_never_passes_for_the_whole(store: ObjectStore, root: Path) -> None:
