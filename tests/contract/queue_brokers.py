@@ -26,6 +26,8 @@ from tests.services.reachable import free_port
 SETTINGS = load_settings({})
 PATIENT_SECONDS = 20.0
 """How long a publish may take: a busy machine is no reason to fail."""
+SESSION_SECONDS = 12.0
+"""For a member's sign of life: so long a process may stand still."""
 ANSWER_SECONDS = 1.0
 """How long it may take where nobody answers."""
 
@@ -54,11 +56,11 @@ class KafkaBroker:
         self.address = host, int(port)
         self.shares = False
         # The consumer's own heartbeat looks, then the other's learns of it; there are three in a session.
-        self.notices_seconds = 2 / 3 * SETTINGS.kafka.session_seconds + 1
+        self.notices_seconds = 2 / 3 * SESSION_SECONDS + 1
         name = f"test-{uuid4().hex}"
         self.settings: Kafka = replace(
             SETTINGS.kafka, brokers=brokers, topic=name, slow_topic=f"{name}-slow", events_topic="", dlq_topic="", group_id=name,
-            partitions=4, replication=1, publish_seconds=PATIENT_SECONDS,
+            partitions=4, replication=1, publish_seconds=PATIENT_SECONDS, session_seconds=SESSION_SECONDS,
         )  # fmt: skip
 
     @asynccontextmanager

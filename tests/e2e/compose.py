@@ -72,7 +72,7 @@ class Compose:
         return [found for found in self.containers() if service_of(found) == service]
 
     def users(self, container: str) -> set[int]:
-        """Whose processes run in it, as the machine sees them."""
+        """Whose processes run in it, as the machine sees them: a health check is root's for its first milliseconds."""
         return {int(line.split()[0]) for line in self._output(["docker", "top", container, "-eo", "uid,pid"]).splitlines()[1:]}
 
     def each_worker(self, *command: str) -> list[str]:

@@ -16,6 +16,8 @@ from tests.services.kinds import S3Service
 from tests.services.waiting import wait_until
 
 IMAGES = "/api/v1/images"
+SOON_CLOSED = httpx.Limits(keepalive_expiry=1)
+"""A client's, that drops connections before the server does: one that is closed while a request is on its way fails that."""
 MAX_UPLOAD_BYTES = 12 * 2**20
 """Above 8 MiB, so that uploads in parts are seen too, and small enough to be passed quickly."""
 
@@ -57,7 +59,7 @@ class Deployment(Struct, frozen=True):
         body: dict[str, Any] = response.json()
         return body
 
-    def settled(self, path: str, within: float = 30.0) -> dict[str, Any]:
+    def settled(self, path: str, within: float = 90.0) -> dict[str, Any]:
         """The status, once it is processed or failed."""
         wait_until(lambda: self.status(path)["status"] in ("processed", "failed"), within)
         return self.status(path)
@@ -103,7 +105,7 @@ class Deployment(Struct, frozen=True):
 
 @contextmanager
 def client(port: int) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=40, trust_env=False) as http:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=40, trust_env=False, limits=SOON_CLOSED) as http:
         yield http
 
 

@@ -23,7 +23,7 @@ from tests.services.kinds import KafkaService, PostgresService, S3Service
 from tests.services.reachable import free_port
 from tests.services.waiting import wait_until
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 
 
 def until_ready(http: httpx.Client, *processes: Running) -> None:

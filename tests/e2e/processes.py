@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -110,4 +110,5 @@ def _command(process: psutil.Process) -> str:
 def end_all(family: list[psutil.Process]) -> None:
     """Kill what is left of a family that should have ended by itself."""
     for left in psutil.wait_procs(family, timeout=5)[1]:
-        left.kill()
+        with suppress(psutil.NoSuchProcess):
+            left.kill()

@@ -13,6 +13,7 @@ from tests.e2e.deployment import Deployment
 from tests.e2e.deployments import until_ready
 from tests.e2e.journey import STEPS, step_name
 from tests.e2e.processes import PROJECT
+from tests.services.waiting import wait_until
 
 OURS = ("api", "worker", "migrate")
 OUR_USER = 10001
@@ -67,7 +68,7 @@ def test_our_containers_are_confined(compose: Compose) -> None:
         assert host["CapDrop"] == ["ALL"]
         assert "no-new-privileges:true" in host["SecurityOpt"]
         if container["State"]["Running"]:
-            assert compose.users(container["Id"]) == {OUR_USER}
+            wait_until(lambda: compose.users(container["Id"]) == {OUR_USER}, within=30)  # noqa: B023 - used at once
 
 
 def test_the_services_are_confined_as_far_as_their_images_allow(compose: Compose) -> None:
@@ -77,7 +78,7 @@ def test_the_services_are_confined_as_far_as_their_images_allow(compose: Compose
         assert host["CapDrop"] == ["ALL"]
         assert host["ReadonlyRootfs"] == (name != "kafka")
         if container["State"]["Running"] and name != "minio":
-            assert 0 not in compose.users(container["Id"])
+            wait_until(lambda: 0 not in compose.users(container["Id"]), within=30)  # noqa: B023 - used at once
 
 
 def test_ports_are_published_on_this_machine_only(compose: Compose) -> None:

@@ -12,7 +12,6 @@ from tests import pictures
 from tests.e2e.deployment import Deployment
 from tests.e2e.deployments import standalone, temporary_folder
 from tests.e2e.test_imagectl import imagectl
-from tests.services.reachable import free_port
 from tests.services.waiting import wait_until
 
 
@@ -171,7 +170,7 @@ def test_reconcile_compares_both_ways_and_mends(beside: Beside) -> None:
     ("settings", "code", "told"),
     [
         ({"DATA_PATH": "/nonexistent"}, 3, "No service runs on /nonexistent"),
-        ({"DB_HOST": "127.0.0.1", "DB_PORT": free_port()}, 3, "does not answer: Connection refused"),
+        ({"DB_HOST": "127.0.0.1", "DB_PORT": 1}, 3, "does not answer: Connection refused"),
         ({"STORAGE_PATH": "/nonexistent"}, 3, "There is no object store in /nonexistent"),
         ({"DB_PORT": "many"}, 2, "DB_PORT"),
     ],

@@ -97,9 +97,9 @@ def test_a_process_that_dies_is_started_again(folder: Path) -> None:
         (api,), (worker,) = process.of_program("api"), process.of_program("worker")
         path = service.processed(pictures.jpeg())
 
-        for killed in (api, worker):
+        for ended, killed in enumerate((api, worker), start=1):
             killed.kill()
-            process.until_said(f'"code": {-signal.SIGKILL}')
+            wait_until(lambda: process.said().count(f'"code": {-signal.SIGKILL}') >= ended, within=60)  # noqa: B023 - used at once
 
         until_ready(service.http, process)
         assert service.status(path)["status"] == "processed"

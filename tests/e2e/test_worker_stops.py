@@ -28,7 +28,7 @@ def in_the_middle(service: Deployment, worker: Running) -> tuple[str, list[psuti
     for decoder in decoders:
         decoder.suspend()
     path = service.upload(pictures.jpeg(), processing="resize:20x20")
-    wait_until(lambda: service.status(path)["renditions"][0]["status"] == "processing", within=30)
+    wait_until(lambda: service.status(path)["renditions"][0]["status"] == "processing", within=90)
     return path, decoders
 
 

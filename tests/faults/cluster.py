@@ -12,7 +12,7 @@ import httpx
 import psutil  # type: ignore[import-untyped]
 import psycopg
 
-from tests.e2e.deployment import IMAGES, pictures_in_work
+from tests.e2e.deployment import IMAGES, client, pictures_in_work
 from tests.e2e.deployments import until_ready
 from tests.e2e.processes import Running, environment, imagectl, running
 from tests.faults.checker import Verdict, check
@@ -38,6 +38,10 @@ QUICK: dict[str, object] = {
     "LOG_FORMAT": "json",
 }
 """All that waits, in a fraction of its usual time."""
+LONG_LEASE: dict[str, Any] = {"WORKER_LEASE_SECONDS": 60}
+"""For who counts tries, and has no lease run out: a machine that stands still for two seconds costs none."""
+SLOW_STORE: dict[str, Any] = {"STORAGE_INTENT_SECONDS": 20}
+"""For who has every upload accepted, however long a store takes to write one."""
 
 UNDER_WAY = "SELECT count(*) FROM renditions WHERE status = 'processing'"
 WAITING = {
@@ -100,7 +104,7 @@ class Cluster:
         `addresses`; its relay never rests.
         """
         if self._steady is None:
-            process, http = self._started.enter_context(self._process("api", "SERVER_PORT", {}, (), ready=True))
+            process, http = self._started.enter_context(self._process("api", "SERVER_PORT", SLOW_STORE, (), ready=True))
             self._steady = process, str(http.base_url)
         process, address = self._steady
         self.addresses.append(address)
@@ -119,9 +123,9 @@ class Cluster:
     def _process(
         self, program: str, port: str, settings: dict[str, object], command: Sequence[str], *, ready: bool
     ) -> Iterator[tuple[Running, httpx.Client]]:
-        given = {**self._settings, port: free_port(), **settings}
+        given: dict[str, Any] = {**self._settings, port: free_port(), **settings}
         with ExitStack() as stack:
-            http = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{given[port]}", timeout=40, trust_env=False))
+            http = stack.enter_context(client(int(given[port])))
             process = stack.enter_context(running(program, self._log(program), environment(**given), command))
             stack.callback(process.signal, signal.SIGCONT)  # whoever stands still can't end
             if ready:
@@ -206,8 +210,8 @@ class Cluster:
         wait_until(lambda: not pictures_in_work(self._folder / "scratch"), within=30)
 
 
-def until_killed(process: Running, within: float = 30.0) -> None:
-    """Wait for the death that a fault point brings."""
+def until_killed(process: Running, within: float = 90.0) -> None:
+    """Wait for the death that a fault point brings, from the start of the process on."""
     assert process.wait(within) == -signal.SIGKILL, process.said()[-3000:]
 
 
@@ -218,5 +222,5 @@ def stands_still(process: Running) -> bool:
     raise AssertionError(process.said()[-3000:])
 
 
-def until_stopped(process: Running, within: float = 30.0) -> None:
+def until_stopped(process: Running, within: float = 90.0) -> None:
     wait_until(lambda: stands_still(process), within)

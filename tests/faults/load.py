@@ -15,7 +15,7 @@ import httpx
 from msgspec import Struct
 
 from tests import pictures
-from tests.e2e.deployment import IMAGES
+from tests.e2e.deployment import IMAGES, SOON_CLOSED
 from tests.faults.rules import Told
 
 AT_ONCE = 8
@@ -124,7 +124,7 @@ class Load:
 
     async def _upload_all(self, uploads: int, at_once: int, data: bytes, every_seconds: float) -> None:
         places = asyncio.Semaphore(at_once)
-        async with httpx.AsyncClient(timeout=30, trust_env=False) as client, asyncio.TaskGroup() as group:
+        async with httpx.AsyncClient(timeout=120, trust_env=False, limits=SOON_CLOSED) as client, asyncio.TaskGroup() as group:
             for _ in range(uploads):
                 if self._ended.is_set():
                     break

@@ -9,7 +9,7 @@ import pytest
 from tests import pictures
 from tests.e2e.deployment import IMAGES
 from tests.e2e.wire import FORM, Wire, closing, opening
-from tests.faults.cluster import Cluster, until_stopped
+from tests.faults.cluster import LONG_LEASE, Cluster, until_stopped
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load, Sent
@@ -20,7 +20,7 @@ AT_WORK: dict[str, Any] = {
     "FAULT_POINT": "after-get",
     "FAULT_ACTION": "stop",
     "WORKER_FAST_SLOTS": 1,
-    "WORKER_LEASE_SECONDS": 60,
+    **LONG_LEASE,
 }
 """It stands still in the middle of its first picture, until it is told to go on."""
 IN = DEPLOYMENTS if LONG else ("folder",)
@@ -41,7 +41,7 @@ def test_a_worker_finishes_or_gives_back(cluster: Cluster) -> None:
             assert ("rendition.released" in worker.said()) == (grace == 0)
             left = cluster.rows("SELECT DISTINCT status, tries FROM renditions WHERE status <> 'processed'")
             assert left == [("uploaded", 0)]
-        with cluster.worker():
+        with cluster.worker(**LONG_LEASE):
             cluster.checked(load)
     assert cluster.rows("SELECT DISTINCT status, tries FROM renditions") == [("processed", 1)]
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 from tests import pictures
 from tests.e2e.deployments import remove_bucket
 from tests.faults.checker import check
+from tests.faults.cluster import SLOW_STORE
 from tests.faults.deployments import open_cluster
 from tests.faults.evidence import BucketObjects, Places
 from tests.faults.load import Load
@@ -95,7 +96,7 @@ def healthy() -> Iterator[Run]:
     """A run on MinIO and Kafka with a bit of everything, in which nothing is wrong."""
     with open_cluster("stack") as cluster:
         load = Load(lambda: cluster.addresses)
-        with cluster.worker(ready=False), cluster.api():
+        with cluster.worker(ready=False), cluster.api(**SLOW_STORE):
             load.upload(3, at_once=1)
             load.upload(1, data=pictures.cut(pictures.photo_jpeg(400, 300)))
             image, _, deleted, failed = load.accepted

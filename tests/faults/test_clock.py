@@ -43,7 +43,7 @@ def settings(folder: Path, off: timedelta) -> dict[str, Any]:
     (folder / "sitecustomize.py").write_text(SHIFT)
     path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
     clock = {"PYTHONPATH": path, "CLOCK_OFF_SECONDS": int(off.total_seconds())}
-    return {**clock, "WORKER_FAST_SLOTS": SLOTS, "WORKER_LEASE_SECONDS": 3}
+    return {**clock, "WORKER_FAST_SLOTS": SLOTS, "WORKER_LEASE_SECONDS": 6}
 
 
 def off_by(worker: Running) -> timedelta:

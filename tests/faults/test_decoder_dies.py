@@ -9,7 +9,7 @@ import pytest
 
 from tests import pictures
 from tests.e2e.processes import Running
-from tests.faults.cluster import Cluster
+from tests.faults.cluster import LONG_LEASE, Cluster
 from tests.faults.conftest import LONG
 from tests.faults.decoders import decoders_at
 from tests.faults.deployments import DEPLOYMENTS
@@ -98,7 +98,7 @@ def test_poison(cluster: Cluster, kind: str) -> None:
     walls, poisons = KINDS[kind]
     load = Load(lambda: cluster.addresses, processing=BLUR)
     port = free_port()
-    with cluster.steady_api(), cluster.worker(WORKER_PORT=port, WORKER_MAX_ATTEMPTS=TRIES, **walls) as worker:
+    with cluster.steady_api(), cluster.worker(WORKER_PORT=port, WORKER_MAX_ATTEMPTS=TRIES, **LONG_LEASE, **walls) as worker:
         with load.uploading(NEIGHBOURS, per_second=4), ThreadPoolExecutor(len(poisons)) as haunting:
             ids = list(haunting.map(lambda poison: haunt(cluster, worker, poison), poisons))
         cluster.checked(load, bad=ids)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.deployment import pictures_in_work
 from tests.e2e.processes import Running
-from tests.faults.cluster import Cluster
+from tests.faults.cluster import LONG_LEASE, Cluster
 from tests.faults.deployments import open_cluster
 from tests.faults.evidence import FolderObjects
 from tests.faults.load import Load
@@ -39,7 +39,7 @@ def cluster(disk: SmallDisk) -> Iterator[Cluster]:
 def until_paused(cluster: Cluster, worker: Running, words: str, ids: list[str], *, times: int) -> None:
     """Wait until it has met the outage so many times more; of these images nothing is final, and nothing has cost a try."""
     before = worker.said().count(words)
-    wait_until(lambda: worker.said().count(words) >= before + times, within=30)
+    wait_until(lambda: worker.said().count(words) >= before + times, within=90)
     assert set(cluster.rows(TRIES, ids)) <= {("uploaded", 0), ("processing", 1)}
 
 
@@ -56,7 +56,8 @@ def until_accepted(load: Load) -> None:
 
 def test_the_scratch_folder(disk: SmallDisk, cluster: Cluster) -> None:
     load = Load(lambda: cluster.addresses)
-    with cluster.api(), cluster.worker(command=disk.command, SANDBOX_SCRATCH=disk.folder, WORKER_PAUSE_SECONDS=0.2) as worker:
+    settings: dict[str, Any] = {"SANDBOX_SCRATCH": disk.folder, "WORKER_PAUSE_SECONDS": 0.2, **LONG_LEASE}
+    with cluster.api(), cluster.worker(command=disk.command, **settings) as worker:
         disk.fill()
         load.upload(2)
         until_paused(cluster, worker, NO_ROOM, load.accepted, times=6)
@@ -81,7 +82,7 @@ def test_the_object_store(disk: SmallDisk, cluster: Cluster) -> None:
         load.upload(2)
         before = cluster.places.objects.names()
         disk.fill()
-        worker = started.enter_context(cluster.worker(ready=False, WORKER_PAUSE_SECONDS=0.2, **settings))
+        worker = started.enter_context(cluster.worker(ready=False, WORKER_PAUSE_SECONDS=0.2, **LONG_LEASE, **settings))
         load.upload(8)
         assert [sent.status for sent in load.refused] == [503] * 8
         until_paused(cluster, worker, NO_STORE, load.accepted, times=2)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.cluster import Cluster, until_stopped
+from tests.faults.cluster import LONG_LEASE, Cluster, until_stopped
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load
@@ -14,7 +14,7 @@ from tests.services.waiting import wait_until
 WAYS = ("together", "one-waits", "in-turn")
 CASES = [(name, way) for name in DEPLOYMENTS for way in WAYS if LONG or (name, way) == ("folder", "one-waits")]
 PATIENT: dict[str, Any] = {
-    "WORKER_LEASE_SECONDS": 60,
+    **LONG_LEASE,
     "WORKER_RENEW_SECONDS": 1,
     "WORKER_OVERDUE_SECONDS": 60,
     "WORKER_FAST_SLOTS": 1,

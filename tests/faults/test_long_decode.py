@@ -12,7 +12,7 @@ import pytest
 from tests import pictures
 from tests.e2e.deployment import IMAGES
 from tests.e2e.processes import Running
-from tests.faults.cluster import Cluster
+from tests.faults.cluster import LONG_LEASE, Cluster
 from tests.faults.conftest import LONG
 from tests.faults.decoders import decoders_at
 from tests.faults.deployments import DEPLOYMENTS
@@ -27,7 +27,7 @@ SETTINGS: dict[str, Any] = {
     "QUEUE_VISIBILITY_SECONDS": 2,
     "WORKER_OVERDUE_SECONDS": 600,
     "WORKER_FAST_SLOTS": 1,
-    "WORKER_LEASE_SECONDS": 60,
+    **LONG_LEASE,
 }
 LONG_ONE = {"long": "|".join(["blur:10"] * 6), "next": "resize:64x64"}
 """Whoever is given the message a second time finds one rendition to do."""

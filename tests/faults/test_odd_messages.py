@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from msgspec import Struct
 
-from tests.faults.cluster import Cluster
+from tests.faults.cluster import LONG_LEASE, Cluster
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load
@@ -95,15 +95,15 @@ def test_replayed_by_many_at_once_it_has_one_result(cluster: Cluster) -> None:
     with cluster.steady_api():
         load.upload(1)
         id_ = load.accepted[0]
-        with cluster.worker(MAX_OUTPUT_PIXELS=16):
-            wait_until(lambda: cluster.status(id_) == "failed", within=30)
+        with cluster.worker(MAX_OUTPUT_PIXELS=16, **LONG_LEASE):
+            wait_until(lambda: cluster.status(id_) == "failed", within=60)
         letter = cluster.number("SELECT id FROM dead_letters WHERE image_id = %s", id_)
         with ThreadPoolExecutor(3) as operators:
             outcomes = list(operators.map(lambda _: replayed(cluster, letter), range(3)))
         assert outcomes.count("queued") == 1
         assert set(outcomes) <= {"queued", "no_letter", "not_failed"}
         load.reopened.add(id_)
-        with cluster.worker():
+        with cluster.worker(**LONG_LEASE):
             cluster.checked(load)
     assert cluster.rows("SELECT status, attempt, tries FROM renditions WHERE image_id = %s", id_) == [("processed", 2, 1)]
     assert cluster.number("SELECT count(*) FROM dead_letters WHERE image_id = %s", id_) == 0

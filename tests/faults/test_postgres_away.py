@@ -53,7 +53,6 @@ def test_in_the_middle_of_load(cluster: Cluster, fault: str, postgres: PostgresS
                     load.stop()
                 cluster.until_final()
             load.upload(16)
-            assert [sent.status for sent in load.sent[-16:]] == [201] * 16
             sweep_at_once(cluster)
             cluster.checked(load)
             assert_nothing_has_leaked(cluster, before_api, api, threads=ALL_THREADS)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.cluster import UNDER_WAY, Cluster
+from tests.faults.cluster import SLOW_STORE, UNDER_WAY, Cluster
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS, open_cluster
 from tests.faults.load import Load
@@ -93,7 +93,7 @@ def test_postgres(postgres_server: OwnServer[PostgresService], on_postgres: Clus
 def test_kafka(kafka_server: OwnServer[KafkaService], on_kafka: Cluster, how: str) -> None:
     cluster = on_kafka
     load = Load(lambda: cluster.addresses)
-    with cluster.worker(ready=False, **SMALL) as worker, cluster.api(**SMALL, KAFKA_PUBLISH_SECONDS=1) as api:
+    with cluster.worker(ready=False, **SMALL) as worker, cluster.api(**SMALL, **SLOW_STORE, KAFKA_PUBLISH_SECONDS=1) as api:
         before_api, before_worker = warm_up(cluster, load, api), held(worker)
         for _ in range(ROUNDS):
             with load.uploading(10_000, per_second=PER_SECOND):

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
@@ -11,11 +11,12 @@ import pytest
 from tests.e2e.deployments import standalone, temporary_folder
 from tests.e2e.processes import Running
 from tests.faults.checker import check
-from tests.faults.cluster import QUICK, UNDER_WAY, Cluster
+from tests.faults.cluster import QUICK, SLOW_STORE, UNDER_WAY, Cluster
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.evidence import FolderObjects, Places
 from tests.faults.load import Load
+from tests.faults.outages import sweep_at_once
 from tests.services.waiting import wait_until
 
 KILLS = 50 if LONG else 3
@@ -64,20 +65,29 @@ def test_killed_again_and_again(cluster: Cluster) -> None:
 
 def test_standalone() -> None:
     """Its supervisor starts the worker again."""
-    with temporary_folder() as folder, standalone(folder, **QUICK) as (service, process):
+    with temporary_folder() as folder, standalone(folder, **{**QUICK, **SLOW_STORE}) as (service, process):
         load = Load(lambda: [str(service.http.base_url)])
         with load.uploading(30, per_second=12):
             for kill in range(3):
                 wait_until(lambda: service.rows(PROCESSED)[0][0] > kill * 3, within=60)  # noqa: B023 - used at once
-                the_worker(process).kill()
+                kill_the_worker(process)
         cluster = Cluster("standalone", folder, {}, Places(service.conninfo, FolderObjects(folder / "data/objects")))
+        sweep_at_once(cluster)
         cluster.until_quiet()
         verdict = check(cluster.places, load.told())
         assert not verdict.violations, str(verdict)
         assert verdict.counted["images processed"] == 30
 
 
-def the_worker(service: Running) -> psutil.Process:
-    """The worker among a standalone service's processes, as soon as there is one."""
-    wait_until(lambda: bool(service.of_program("worker")), within=30)
-    return service.of_program("worker")[0]
+def kill_the_worker(service: Running) -> None:
+    """The one among a standalone service's processes, as soon as there is one; it is gone on return."""
+
+    def killed() -> bool:
+        with suppress(psutil.NoSuchProcess):  # it is the one before, and gone since it was listed
+            for worker in service.of_program("worker"):
+                worker.kill()
+                worker.wait(30)
+                return True
+        return False
+
+    wait_until(killed, within=60)

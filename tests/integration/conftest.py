@@ -56,10 +56,16 @@ def database_settings(database: PostgresService) -> Database:
         name=database.database,
         ssl_mode="prefer",
         pool_size=8,
-        timeout_seconds=5,
+        timeout_seconds=30,
     )
     migrate(settings)
     return settings
+
+
+@pytest.fixture(autouse=True)
+def patient_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a busy database did not give back in time would be under its lease for a while."""
+    monkeypatch.setattr("internal.images.process.RELEASE_SECONDS", 60.0)
 
 
 @pytest.fixture(scope="session")

@@ -79,7 +79,7 @@ async def test_a_decoder_that_cannot_be_started_burns_no_try(
             rendition = await service.rendition(image_id)
             assert (rendition.status, rendition.attempt, rendition.tries) == (Status.UPLOADED, 1, 0)
             monkeypatch.undo()
-            await asyncio.wait_for(working, 20)
+            await asyncio.wait_for(working, 60)
 
     rendition = await service.rendition(image_id)
     assert (rendition.status, rendition.attempt, rendition.tries) == (Status.PROCESSED, 2, 1)

@@ -152,13 +152,13 @@ async def test_the_lock_lasts_until_the_last_thread_has_ended(service: Service, 
         remove(folder, key)
 
     with monkeypatch.context() as slow:
-        slow.setattr(sweep, "DELETE_SECONDS", 0.1)
+        slow.setattr(sweep, "DELETE_SECONDS", 2.0)  # in which its thread begins
         slow.setattr(Folder, "remove", remove_slowly)
         sweeping = asyncio.create_task(sweep_unreferenced(service.workshop))
         async with cancelled_at_end(sweeping):
             try:
                 await eventually(begun.is_set)
-                await asyncio.wait({sweeping}, timeout=0.5)  # longer than its patience
+                await asyncio.wait({sweeping}, timeout=3.0)  # longer than its patience
                 assert not sweeping.done()
                 assert [row["key"] for row in await service.session.rows(LOCK)] == [next_one]
             finally:

@@ -16,13 +16,13 @@ POSTGRES = "postgres:18"
 MINIO = "quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z"
 KAFKA = "apache/kafka:4.3.1"
 LOCAL = "127.0.0.1"
-READY_SECONDS = 90
+READY_SECONDS = 180
 
 
 def docker_answers() -> bool:
     """Whether a Docker engine is there: a client without an engine, which knows at once, is none; a busy engine is one."""
     try:
-        client = DockerClient(timeout=10).client
+        client = DockerClient(timeout=60).client
         try:
             return bool(client.ping())
         finally:

@@ -49,9 +49,10 @@ class S3Service(Struct, frozen=True):
     secure: bool = False
 
     def settings(self, bucket: str) -> settings.Minio:
-        """For the adapter under test."""
+        """For the adapter under test. Patient: a busy server is no outage, and who tests outages sets times of their own."""
         given = {"host": self.host, "port": self.port, "access_key": self.access_key, "secret_key": self.secret_key}
-        return structs.replace(load_settings({}).minio, **given, secure=self.secure, bucket=bucket)
+        patient = {"connect_seconds": 30.0, "timeout_seconds": 60.0}
+        return structs.replace(load_settings({}).minio, **given, **patient, secure=self.secure, bucket=bucket)
 
     def client(self) -> Minio:
         """To look at the server behind the back of what is tested."""

@@ -1,5 +1,6 @@
 """Whether a service answers yet, and a port for one that is about to start."""
 
+import os
 import secrets
 import socket
 from contextlib import suppress
@@ -17,13 +18,22 @@ FIXED_PORTS = range(12_000, 32_000)
 """Below those that systems give to connections that go out: one of these could have the port before its server does."""
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on, by chance: another run beside this one will hardly choose the same."""
+    """A port of 127.0.0.1 that nobody listens on, never the same twice. Each process of a run chooses from its own share:
+    it may be seconds until somebody listens. Another run beside this one will hardly choose the same.
+    """
+    shares = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    share = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     while True:
-        port = secrets.choice(FIXED_PORTS)
+        port = secrets.choice(FIXED_PORTS[share % shares :: shares])
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            return port
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 def http_answers(port: int, path: str) -> bool:
