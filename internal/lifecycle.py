@@ -5,7 +5,10 @@ import errno
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import uvloop
@@ -38,6 +41,30 @@ def refuse_taken_port(variable: str, host: str, port: int) -> None:
         except OSError as error:
             reason = "is taken" if error.errno == errno.EADDRINUSE else f"can't be used: {error.strerror}"
             sys.exit(f"{variable}: port {port} on {host} {reason}. Choose another, for instance {variable}={port + 10}.")
+
+
+@contextmanager
+def told_of_the_end() -> Iterator[asyncio.Event]:
+    """Set from the moment when the process is asked to end by SIGTERM or SIGINT; who handles these handles them all the same.
+
+    For an application inside a server, which is told only when all its requests have ended. Outside of the main thread, where no
+    signal arrives, it is never set.
+    """
+    ending, loop = asyncio.Event(), asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
+    handlers = {number: handler for number in signals if callable(handler := signal.getsignal(number))}
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(ending.set)
+        handlers[signal.Signals(number)](number, frame)
+
+    for number in handlers:
+        signal.signal(number, tell)
+    try:
+        yield ending
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def run_until_signalled(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:

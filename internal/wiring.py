@@ -21,6 +21,7 @@ from internal.gauges import Source, of_circuits, of_database_pool, of_queue, of_
 from internal.health import Dependency
 from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.images.ports import Ports, Rules, Schedule, Workshop
+from internal.lifecycle import told_of_the_end
 from internal.objectstore.guarded import GuardedStore
 from internal.objectstore.port import ObjectStore
 from internal.outbox.relay import Relay
@@ -50,6 +51,7 @@ class ApiParts(Struct, frozen=True):
     settings: Settings
     ports: Ports
     signals: Signals
+    ending: asyncio.Event
     uploads: asyncio.Semaphore
     dependencies: dict[str, Dependency]
     measures: list[Source]
@@ -68,6 +70,7 @@ class WorkerParts(Struct, frozen=True):
 async def open_api(settings: Settings) -> AsyncIterator[ApiParts]:
     """The API's parts, and the relay that runs beside it."""
     async with AsyncExitStack() as stack:
+        ending = stack.enter_context(told_of_the_end())
         database = Breaker("database", DatabaseUnavailable, settings.breaker)
         pool = await stack.enter_async_context(open_pool(settings.database, database))
         listener = await stack.enter_async_context(open_listener(connection_string(settings.database), API_SIGNALS))
@@ -82,6 +85,7 @@ async def open_api(settings: Settings) -> AsyncIterator[ApiParts]:
             settings=settings,
             ports=Ports(repository, store, configured_grammar(settings), _rules(settings)),
             signals=listener,
+            ending=ending,
             uploads=asyncio.Semaphore(settings.server.max_uploads),
             dependencies=_dependencies(repository, store, queue, settings.health.seconds),
             measures=[of_tables(repository), of_database_pool(pool.get_stats), of_circuits(database, reading, writing)],

@@ -18,7 +18,7 @@ async def rendition_bytes(request: ApiRequest, image_id: FromPath[str], renditio
     parts, owner, wanted = parts_of(request), owner_of(request), image_id_of(image_id)
     repository = parts.ports.repository
     if seconds := wait_of(request):
-        image, chosen = await wait_for_rendition(repository, parts.signals, owner, wanted, rendition, seconds)
+        image, chosen = await wait_for_rendition(repository, parts.signals, parts.ending, owner, wanted, rendition, seconds)
     else:
         image = await find_image(repository, owner, wanted)
         chosen = choose_rendition(image, rendition)

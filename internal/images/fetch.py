@@ -44,21 +44,30 @@ def result_of(rendition: Rendition) -> Result:
 
 
 async def wait_for_rendition(
-    repository: Repository, signals: Signals, owner: str, image_id: UUID, name: str | None, seconds: float
+    repository: Repository, signals: Signals, ending: asyncio.Event, owner: str, image_id: UUID, name: str | None, seconds: float
 ) -> tuple[Image, Rendition]:
-    """The image and its chosen rendition, at once when it is final, else after at most `seconds` as it then is.
+    """The image and its chosen rendition: at once when it is final, else as it is after `seconds`, or when the process ends.
 
     The notification only says that something changed: the tables are asked again each time, so that none can be missed.
     """
     changed = asyncio.Event()
     with signals.subscribed(IMAGE_SIGNAL, lambda _: changed.set(), payload=str(image_id)), contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            while True:
+            while not ending.is_set():
                 changed.clear()
                 image = await find_image(repository, owner, image_id)
                 rendition = choose_rendition(image, name)
                 if rendition.status in (Status.PROCESSED, Status.FAILED):
                     return image, rendition
-                await changed.wait()
+                await _first_of(changed, ending)
     image = await find_image(repository, owner, image_id)
     return image, choose_rendition(image, name)
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()

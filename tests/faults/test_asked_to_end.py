@@ -4,6 +4,7 @@ import signal
 import time
 from typing import Any
 
+import httpx
 import pytest
 
 from tests import pictures
@@ -67,6 +68,24 @@ def test_an_api_drains(cluster: Cluster) -> None:
         load.sent.append(Sent(time.monotonic(), 0, 201, id=answer.json()["id"]))
         with cluster.steady_api():  # its relay tells what the worker has done
             cluster.checked(load)
+
+
+@pytest.mark.parametrize("cluster", IN, indirect=True)
+def test_who_waits_for_a_picture_holds_up_nobody(cluster: Cluster) -> None:
+    """And is told how it stands, to ask again elsewhere."""
+    load = Load(lambda: cluster.addresses, processing="resize:64x64")
+    with cluster.api(SERVER_SHUTDOWN_SECONDS=20) as api, Wire(cluster.place) as wire:
+        load.upload(1)
+        path = f"{IMAGES}/{load.accepted[0]}"
+        wire.send(f"GET {path} HTTP/1.1\r\nhost: e2e\r\nprefer: wait=30\r\n\r\n".encode())
+        status = httpx.get(cluster.url(load.accepted[0], "/status"), timeout=40, trust_env=False)
+        assert status.status_code == 200, "who came later is answered: it waits"
+        api.signal(signal.SIGTERM)
+        answer = wire.answer()
+        assert (answer.status, answer.json()["code"]) == (409, "not_ready")
+        assert api.wait() == 0
+    with cluster.worker(), cluster.steady_api():
+        cluster.checked(load)
 
 
 def accepts(place: tuple[str, int]) -> bool:
