@@ -51,6 +51,7 @@ def standalone_environment(folder: Path, **settings: object) -> dict[str, str]:
 def standalone(folder: Path, **settings: object) -> Iterator[tuple[Deployment, Running]]:
     """`make run` with its data in `folder`."""
     environ = standalone_environment(folder, **settings)
+    objects = folder / "data/objects"
     with ExitStack() as stack:
         process = stack.enter_context(running("standalone", folder / "log", environ))
         http = stack.enter_context(client(int(environ["SERVER_PORT"])))
@@ -58,7 +59,7 @@ def standalone(folder: Path, **settings: object) -> Iterator[tuple[Deployment, R
         deployment = Deployment(
             http=http,
             conninfo=embedded_conninfo(folder / "data"),
-            objects=lambda: {str(path.relative_to(folder)) for path in files_below(folder / "data/objects")},
+            objects=lambda: {str(path.relative_to(objects)) for path in files_below(objects)},
             scratch=lambda: pictures_in_work(folder / "scratch"),
             log=process.said,
             worker_health=lambda: health_of(int(environ["WORKER_PORT"])),

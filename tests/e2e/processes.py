@@ -55,10 +55,10 @@ class Running:
         """Those of its family that run `cmd/{program}/main.py` at this moment."""
         return [found for found in self.family() if f"cmd/{program}/main.py" in _command(found)]
 
-    def until_said(self, words: str, within: float = 30.0) -> None:
-        """Wait until its output has these words; fails at once when it ends without them."""
-        wait_until(lambda: words in self.said() or self.ended, within)
-        assert words in self.said(), self.said()[-3000:]
+    def until_said(self, words: str, within: float = 30.0, *, times: int = 1) -> None:
+        """Wait until its output has these words, so many times; fails at once when it ends without them."""
+        wait_until(lambda: self.said().count(words) >= times or self.ended, within)
+        assert self.said().count(words) >= times, self.said()[-3000:]
 
 
 @contextmanager

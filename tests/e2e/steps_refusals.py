@@ -85,7 +85,7 @@ def _truncated(kind: str, picture: Callable[[], bytes]) -> Step:
         assert (image["status"], image["error"]["code"]) == ("failed", "invalid_image")
         check_problem(service.http.get(path), 409, "processing_failed")
         assert service.http.get(f"{path}/original").status_code == 200
-        assert not [key for key in service.objects() if "renditions/" in key and path.rpartition("/")[2] in key]
+        assert not [key for key in service.objects() if key.startswith("renditions/") and path.rpartition("/")[2] in key]
         assert service.http.post(f"{path}/retry").status_code == 202
         assert service.settled(path)["status"] == "failed"
 

@@ -99,7 +99,7 @@ def test_a_process_that_dies_is_started_again(folder: Path) -> None:
 
         for ended, killed in enumerate((api, worker), start=1):
             killed.kill()
-            wait_until(lambda: process.said().count(f'"code": {-signal.SIGKILL}') >= ended, within=60)  # noqa: B023 - used at once
+            process.until_said(f'"code": {-signal.SIGKILL}', within=60, times=ended)
 
         until_ready(service.http, process)
         assert service.status(path)["status"] == "processed"

@@ -39,7 +39,7 @@ def cluster(disk: SmallDisk) -> Iterator[Cluster]:
 def until_paused(cluster: Cluster, worker: Running, words: str, ids: list[str], *, times: int) -> None:
     """Wait until it has met the outage so many times more; of these images nothing is final, and nothing has cost a try."""
     before = worker.said().count(words)
-    wait_until(lambda: worker.said().count(words) >= before + times, within=90)
+    worker.until_said(words, within=90, times=before + times)
     assert set(cluster.rows(TRIES, ids)) <= {("uploaded", 0), ("processing", 1)}
 
 

@@ -18,6 +18,8 @@ from tests.services.waiting import wait_until
 MORE_THAN_ENOUGH, PER_SECOND = 100_000, 8.0
 REFUSALS = 6
 """More than open a circuit here."""
+POOL = 2
+"""The API's connections, on which it reads, and commits, one thing at a time."""
 
 
 @contextmanager
@@ -55,7 +57,7 @@ def read(cluster: Cluster, id_: str, what: str = "/status") -> int:
 def test_in_the_middle_of_work(cluster: Cluster) -> None:
     load = Load(lambda: cluster.addresses, stubborn=True)
     with (
-        cluster.api(BREAKER_SECONDS=0.2, BREAKER_FAILURES=3, DB_POOL_SIZE=2) as api,
+        cluster.api(BREAKER_SECONDS=0.2, BREAKER_FAILURES=3, DB_POOL_SIZE=POOL) as api,
         cluster.worker(WORKER_FAST_SLOTS=2, WORKER_PAUSE_SECONDS=0.2) as worker,
     ):
         with load.uploading(MORE_THAN_ENOUGH, per_second=PER_SECOND):
@@ -63,7 +65,9 @@ def test_in_the_middle_of_work(cluster: Cluster) -> None:
             with read_only(cluster):
                 wait_until(lambda: "paused" in worker.said() or worker.ended, within=60)
                 wait_until(lambda: refused_as_read_only(cluster, api), within=60)
-                wait_until(lambda: {read(cluster, load.accepted[0]) for _ in range(2)} == {200}, within=60)  # on both connections
+                wait_until(
+                    lambda: {read(cluster, load.accepted[0]) for _ in range(POOL)} == {200}, within=60
+                )  # on both connections
                 for _ in range(REFUSALS):
                     assert_unavailable(post(cluster))
                 assert [read(cluster, load.accepted[0], what) for what in ("/status", "/original")] == [200, 200]
@@ -74,3 +78,5 @@ def test_in_the_middle_of_work(cluster: Cluster) -> None:
         assert not worker.ended
     assert "Traceback" not in worker.said()
     assert cluster.number("SELECT count(*) FROM images WHERE status <> 'processed'") == 0
+    unknown = cluster.number("SELECT count(*) FROM images") - len(load.accepted)
+    assert 0 <= unknown <= POOL, "whose connection broke between the commit and its answer"

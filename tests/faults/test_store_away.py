@@ -188,7 +188,7 @@ def test_a_worker_is_cut_off(cluster: Cluster, between: Between) -> None:
         worker.until_said("processing.paused")
         become(between.proxy, {**WELL, "cut_requests_after": 4096})
         paused = worker.said().count("processing.paused")
-        wait_until(lambda: worker.said().count("processing.paused") > paused, within=20)
+        worker.until_said("processing.paused", times=paused + 1)
         become(between.proxy, WELL)
         load.upload(16)
         sweep_at_once(cluster)
@@ -211,7 +211,7 @@ def test_a_queue_is_full_and_the_store_away(cluster: Cluster, between: Between) 
     with cluster.worker(ready=False, **settings) as worker, cluster.steady_api():
         between.proxy.away = True
         load.upload(WAITING_UPLOADS)
-        wait_until(lambda: worker.said().count("processing.paused") >= 3, within=30)
+        worker.until_said("processing.paused", times=3)
         until_later(cluster, OUTAGE_SECONDS)
         wait_until(lambda: lag(settings).get("fast", 0) >= 3 * WAITING_UPLOADS, within=60)
         assert cluster.number("SELECT sum(attempt) FROM renditions") == before + 3
