@@ -3,7 +3,8 @@
 from base64 import b64encode
 from collections import defaultdict
 
-from internal.pipeline.load import SMALL, Header
+from internal.pipeline.load import SMALL
+from internal.pipeline.loaders.source import Header
 from internal.pipeline.picture import Picture
 from internal.pipeline.profiles import to_srgb
 from internal.pipeline.thumbhash import thumbhash

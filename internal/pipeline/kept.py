@@ -4,7 +4,7 @@ import pyvips
 from msgspec import Struct
 
 from internal.pipeline.exif import ownership, ownership_in
-from internal.pipeline.load import Source
+from internal.pipeline.loaders.source import Source
 from internal.pipeline.picture import Picture, Pixels
 from internal.pipeline.profiles import PROFILE, fits, profile_of
 

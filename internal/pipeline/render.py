@@ -1,6 +1,6 @@
 """Load, operate, encode: the only place that decodes. It runs in the sandbox's children and nowhere else (G7).
 
-1. the container is looked over without libvips (containers.py), 2. the header is checked against the limits, 3. the pixels are
+1. the container is looked over without libvips (loaders/), 2. the header is checked against the limits, 3. the pixels are
 decoded, already smaller where the chain begins by scaling, upright and in 8 bit sRGB (load.py), 4. operations, 5. encoding.
 
 Steps 3 to 5 are one pass, row by row, as long as each step looks at every row once. The picture is held in memory before a step
@@ -21,11 +21,12 @@ from internal.pipeline.facts import facts_of
 from internal.pipeline.faults import errors_translated
 from internal.pipeline.formats import FORMATS, USUAL_QUALITY, Encoding, OutputFormat, alternative_format, output_format
 from internal.pipeline.kept import Kept, kept_of
-from internal.pipeline.load import LOADERS, Header, frames_in, load, miniature, opened, restrict_libvips, shows_the_original
+from internal.pipeline.load import frames_in, load, miniature, opened, restrict_libvips, shows_the_original
+from internal.pipeline.loaders.source import Header
 from internal.pipeline.picture import Picture
 from internal.sandbox.port import Encoded, Facts, Rendered, RenderJob, RenderLimits
 
-__all__ = ["LOADERS", "render", "restrict_libvips"]
+__all__ = ["render", "restrict_libvips"]
 
 
 def render(job: RenderJob, chain: Chain, scratch: Path) -> Rendered:
@@ -34,7 +35,7 @@ def render(job: RenderJob, chain: Chain, scratch: Path) -> Rendered:
     Raises InvalidImage, ImageTooLarge, UnsupportedMediaType, InvalidProcessing, OutputTooLarge and DecoderOutOfMemory.
     """
     wall, cpu = time.perf_counter(), time.process_time()
-    with errors_translated(), opened(job.source, job.media_type, job.limits, scratch / "lean.png") as source:
+    with errors_translated(), opened(job.source, job.media_type, job.limits, scratch, "source") as source:
         result = output_format(chain.format, job.media_type, has_alpha=source.header.has_alpha)
         picture = load(source, chain, result)
         kept = kept_of(source, picture, chain.encoding.keep if result.profile else frozenset())
@@ -85,8 +86,7 @@ def _overlay(job: RenderJob, reference: str, limits: RenderLimits, scratch: Path
         raise InvalidProcessing(f"The picture {reference}, which is to be laid over this one, is not there.")
     overlay = job.overlays[reference]
     try:
-        copy = scratch / "lean-overlay.png"  # another one: the picture below is still being read
-        with errors_translated(), opened(overlay.path, overlay.media_type, limits, copy) as source:
+        with errors_translated(), opened(overlay.path, overlay.media_type, limits, scratch, "overlay") as source:
             return load(source, Chain(), FORMATS["png"]).in_memory()
     except ServiceError as error:
         raise type(error)(f"The picture {reference}, which is to be laid over this one: {error.detail}") from error

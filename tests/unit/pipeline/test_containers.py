@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from internal.errors import InvalidImage
-from internal.pipeline.containers import MAX_GIF_BLOCKS, require_whole_gif
+from internal.pipeline.gif_blocks import MAX_GIF_BLOCKS, require_whole_gif
 from internal.pipeline.jpeg_scans import MAX_SCANS, MAX_SEGMENTS, require_plausible_jpeg
 from internal.pipeline.png_chunks import MAX_CHUNKS, MAX_PROFILE, lean_png
 from internal.pipeline.tiff_directory import MAX_PAGES, require_whole_tiff

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from internal.pipeline.load import LOADERS, PREMULTIPLIED
+from internal.pipeline.loaders import SOURCES
 from internal.pipeline.picture import Picture
 from tests import pictures
 from tests.unit.pipeline.conftest import Renderer, applied
@@ -39,9 +39,9 @@ def _frame(box: tuple[int, int, int, int], indices: list[int], disposal: int, tr
 )
 def test_a_transparent_pixel_of_a_gif_is_black(data: bytes, tmp_path: Path) -> None:
     """Whatever its palette says: it is multiplied by alpha already, and alpha is all or nothing."""
-    assert frozenset({"image/gif"}) == PREMULTIPLIED
+    assert {media_type for media_type, source in SOURCES.items() if source.premultiplied} == {"image/gif"}
     (tmp_path / "gif").write_bytes(data)
-    pixels = getattr(pyvips.Image, LOADERS["image/gif"])(str(tmp_path / "gif"), n=-1)
+    pixels = SOURCES["image/gif"].open(tmp_path / "gif", n=-1)
 
     if pixels.hasalpha():
         alpha = pixels[3]

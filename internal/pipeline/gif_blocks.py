@@ -1,37 +1,15 @@
-"""What must be known of a file's blocks before libvips sees it. Pure Python, streaming, constant memory.
+"""GIF files looked over without libvips, which drops the frames that a cut animation lacks and calls the rest whole.
 
-JPEG, PNG and TIFF have modules of their own. GIF: libvips drops the frames that a cut animation lacks and calls the rest whole.
-
-Files of more blocks than any camera or program writes are refused: to walk through them would itself take seconds.
+Files of more blocks than any program writes are refused: to walk through them would itself take seconds.
 """
 
 from pathlib import Path
 from typing import BinaryIO
 
 from internal.errors import InvalidImage
-from internal.pipeline.jpeg_scans import require_plausible_jpeg
-from internal.pipeline.png_chunks import lean_png
-from internal.pipeline.tiff_directory import require_whole_tiff
 
 MAX_GIF_BLOCKS = 2**20
 """They have 255 bytes each, but for the last one of a frame."""
-
-
-def looked_over(source: Path, media_type: str, copy: Path) -> Path:
-    """The path of what libvips may read: `source`, or `copy`, which is written when something has to be left out.
-
-    Raises InvalidImage for what is cut short, is not what it says, or was made to be slow.
-    """
-    match media_type:
-        case "image/png":
-            return lean_png(source, copy)
-        case "image/gif":
-            require_whole_gif(source)
-        case "image/jpeg":
-            require_plausible_jpeg(source)
-        case "image/tiff":
-            require_whole_tiff(source)
-    return source
 
 
 def require_whole_gif(source: Path) -> None:
