@@ -1,0 +1,42 @@
+"""TIFF."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pyvips
+
+from tests import pictures
+from tests.golden.formats.kind import Kind, greys
+from tests.golden.formats.kinds import scenes
+
+
+def _tiff(
+    name: str, image: Callable[[], pyvips.Image], shown: str = "as it is", *, options: dict[str, Any] | None = None, **right: Any
+) -> Kind:
+    def data() -> bytes:
+        return bytes(image().tiffsave_buffer(**(options or {})))
+
+    return Kind("TIFF", name, "image/tiff", data, shown, **right)
+
+
+def _halves() -> pyvips.Image:
+    """Black and white, grey."""
+    return (pictures.scene()[1] > 127).copy(interpretation="b-w")
+
+
+KINDS = (
+    _tiff("colour, 8 bit, strips", pictures.scene),
+    *(
+        _tiff(f"colour, 8 bit, {packed}", pictures.scene, options={"compression": packed, "Q": 95}, within=8)
+        for packed in ("lzw", "deflate", "packbits", "jpeg")
+    ),
+    _tiff("colour, 8 bit, tiles", pictures.scene, options={"tile": True, "tile_width": 16, "tile_height": 16}),
+    _tiff("colour, 16 bit", scenes.deep, "in 8 bit"),
+    _tiff("colour and transparency", pictures.alpha_scene, colours=scenes.HALF_CLEAR, alpha=True),
+    _tiff("grey, 8 bit", scenes.grey, colours=scenes.GREYS),
+    _tiff("grey, 1 bit", _halves, options={"bitdepth": 1}, colours=greys(0, 255, 0, 255)),
+    _tiff("grey, 1 bit, black is 1", _halves, options={"bitdepth": 1, "miniswhite": True}, colours=greys(0, 255, 0, 255)),
+    _tiff("BigTIFF", pictures.scene, options={"bigtiff": True}),
+    _tiff("colour with a profile", scenes.wide, "by its profile", options={"keep": "icc"}, profile=True),
+    _tiff("CMYK without a profile", scenes.inks, "by libvips' own CMYK profile", options={"keep": "none"}, colours=scenes.INKS),
+)
