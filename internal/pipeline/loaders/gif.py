@@ -11,7 +11,8 @@ from internal.pipeline.picture import Pixels
 class GifSource(Source):
     """A GIF file.
 
-    INVARIANT: a transparent pixel comes as black (test_a_transparent_pixel_of_a_gif_is_black).
+    INVARIANT: a transparent pixel comes as black
+    (tests/unit/pipeline/test_scaling.py::test_a_transparent_pixel_of_a_gif_is_black).
     """
 
     loader: ClassVar[str] = "gifload"
