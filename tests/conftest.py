@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.services import run
+from tests.services import run, tools
 from tests.services.databases import own_database
 from tests.services.kinds import KafkaService, PostgresService, S3Service
 
@@ -31,7 +31,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    terminalreporter.write_line(run.summary())
+    terminalreporter.write_line(run.summary() + tools.summary(terminalreporter.stats.get("skipped", ())))
 
 
 def _unique(word: str) -> str:
