@@ -76,8 +76,9 @@ format: setup ## format the code
 	@$(VENV)/bin/ruff check --fix --quiet . || true
 	@$(VENV)/bin/ruff format --quiet .
 
-bench: setup ## measure against bare loops, in one run, for both deployments
-	@exec $(PY) -m bench
+bench: setup ## measure speed and memory; QUICK=1, ONLY=part,part, DEPLOYMENT=standalone; COMPARE=revision: this tree against another
+	@exec $(PY) -m bench $(if $(filter-out 0,$(QUICK)),--quick) $(if $(ONLY),--only "$(ONLY)") \
+		$(if $(DEPLOYMENT),--deployment "$(DEPLOYMENT)") $(if $(COMPARE),--compare "$(COMPARE)")
 
 lock: ## bring both locks in step with pyproject.toml: for developers, and for the image
 	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)

@@ -15,9 +15,11 @@ from uuid import uuid4
 from msgspec import Struct
 
 from bench import full_stack
+from bench.programs import run_launcher
 from bench.sampler import Group
 from bench.servers import durability, listening_group, postgres_group
 from bench.straight import Address, BucketAddress, FolderAddress
+from bench.trees import THIS, Tree
 from internal.configuration import load_settings
 from internal.repository.migrations import migrate
 from internal.settings import PROJECT, Settings, every_setting
@@ -28,13 +30,17 @@ from tests.services.kinds import KafkaService, PostgresService, S3Service
 
 
 class Place(Struct, frozen=True):
-    """Where one part works. `environment` is what the service's processes are started with, but for their ports."""
+    """Where one part works. `environment` is what the service's processes are started with, but for their ports.
+
+    `tree`: whose processes these are.
+    """
 
     environment: dict[str, str]
     conninfo: str
     store: Address
     servers: list[Group]
     folder: Path
+    tree: Tree = THIS
 
 
 class Deployment(Protocol):
@@ -43,8 +49,8 @@ class Deployment(Protocol):
     name: str
     described: str
 
-    def place(self, more: dict[str, str] | None = None) -> AbstractContextManager[Place]:
-        """An empty place, migrated; `more` is added to its environment."""
+    def place(self, more: dict[str, str] | None = None, tree: Tree = THIS) -> AbstractContextManager[Place]:
+        """An empty place, with the schema of `tree`; `more` is added to its environment."""
 
 
 def settings_of(environment: dict[str, str]) -> Settings:
@@ -66,15 +72,15 @@ class Standalone:
         self.described = f"embedded {durability(server.conninfo)}; filesystem; queue in PostgreSQL"
 
     @contextmanager
-    def place(self, more: dict[str, str] | None = None) -> Iterator[Place]:
+    def place(self, more: dict[str, str] | None = None, tree: Tree = THIS) -> Iterator[Place]:
         folder = self._folder / uuid4().hex
         folder.mkdir()
         with own_database(self._server) as database:
             values = {"APP_PROFILE": "standalone", "STORAGE_PATH": str(folder / "objects"), **database.variables}
             place_environment = environment({**values, **(more or {})})
-            migrate(settings_of(place_environment).database)
+            _migrate(database, tree)
             store = FolderAddress(folder / "objects")
-            yield Place(place_environment, database.conninfo, store, self._servers, folder)
+            yield Place(place_environment, database.conninfo, store, self._servers, folder, tree)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -92,16 +98,16 @@ class FullStack:
         self.described = f"{durability(server.conninfo)}; S3; Kafka; {run.summary()}"
 
     @contextmanager
-    def place(self, more: dict[str, str] | None = None) -> Iterator[Place]:
+    def place(self, more: dict[str, str] | None = None, tree: Tree = THIS) -> Iterator[Place]:
         folder, word = self._folder / uuid4().hex, f"bench-{uuid4().hex[:12]}"
         folder.mkdir()
         with own_database(self._server) as database:
             values = {**database.variables, **full_stack.values(self._s3, self._kafka, word), **(more or {})}
             place_environment = environment(values)
             settings = settings_of(place_environment)
-            migrate(settings.database)
+            _migrate(database, tree)
             with full_stack.prepared(settings):
-                yield Place(place_environment, database.conninfo, _bucket(settings), self._servers, folder)
+                yield Place(place_environment, database.conninfo, _bucket(settings), self._servers, folder, tree)
 
 
 @contextmanager
@@ -128,6 +134,15 @@ def open_full_stack(folder: Path) -> Iterator[Deployment]:
 
 
 OPENERS = {"standalone": open_standalone, "full": open_full_stack}
+
+
+def _migrate(database: PostgresService, tree: Tree) -> None:
+    """The schema as `tree` has it: in the standalone profile the launcher makes nothing else."""
+    values = environment({"APP_PROFILE": "standalone", **database.variables})
+    if tree == THIS:
+        migrate(settings_of(values).database)
+    else:
+        run_launcher("cmd/migrate/main.py", values, tree)
 
 
 def _bucket(settings: Settings) -> BucketAddress:

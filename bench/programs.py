@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from bench.trees import THIS, Tree
 from internal.logs import configure_logging
 from internal.settings import PROJECT, Logging
 
@@ -54,23 +55,37 @@ class Running(Struct):
 
 
 @contextmanager
-def service(script: str, port: int, environment: Mapping[str, str], log: Path) -> Iterator[Running]:
-    """Run a launcher of the project while the block runs; SIGTERM at the end, and SIGKILL when that does not help."""
+def service(script: str, port: int, environment: Mapping[str, str], log: Path, tree: Tree = THIS) -> Iterator[Running]:
+    """Run a launcher of `tree` while the block runs; SIGTERM at the end, and SIGKILL when that does not help."""
     with log.open("ab") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-P", str(PROJECT / script)],
-            cwd=PROJECT,
-            env=dict(environment),
+            [str(tree.python), "-P", str(tree.folder / script)],
+            cwd=tree.folder,
+            env={**environment, "PYTHONPATH": str(tree.folder)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - it calls into the kernel and takes no lock
+            preexec_fn=ended_with_parent,  # noqa: PLW1509 - it calls into the kernel and takes no lock
         )
     try:
         yield Running(process, port, log)
     finally:
         _end(process)
+
+
+def run_launcher(script: str, environment: Mapping[str, str], tree: Tree) -> None:
+    """Run a launcher of `tree` to its end. Raises ProgramFailed."""
+    command = [str(tree.python), "-P", str(tree.folder / script)]
+    variables = {**environment, "PYTHONPATH": str(tree.folder)}
+    try:
+        done = subprocess.run(
+            command, cwd=tree.folder, env=variables, capture_output=True, text=True, timeout=PROGRAM_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ProgramFailed(f"{script} of {tree.name} took more than {PROGRAM_SECONDS:g} s") from error
+    if done.returncode:
+        raise ProgramFailed(f"{script} of {tree.name}: {done.stderr.strip()[-2000:]}")
 
 
 def run(module: str, order: Any, outcome: type[T]) -> T:
@@ -88,7 +103,7 @@ def run_command(command: list[str], order: Any, outcome: type[T], environment: M
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 - as above
+        preexec_fn=ended_with_parent,  # noqa: PLW1509 - as above
     )
     try:
         answer, errors = process.communicate(msgspec.json.encode(order, enc_hook=str), timeout=PROGRAM_SECONDS)
@@ -139,6 +154,7 @@ def _tail(log: Path) -> str:
     return log.read_text(errors="replace").strip()[-2000:]
 
 
-def _die_with_parent() -> None:
+def ended_with_parent() -> None:
+    """Between fork and exec: the kernel ends this process when the one that starts it is gone."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,4 +1,8 @@
-"""The service's own sandbox as its settings make it, without the service around."""
+"""The service's own sandbox as its settings make it, without the service around.
+
+`make bench COMPARE=revision` also runs this file on the `internal` of older revisions. When a name that is imported here moves,
+import it from the new place and, on ImportError, from the old one.
+"""
 
 import os
 import shutil

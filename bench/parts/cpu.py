@@ -5,11 +5,15 @@ use while there is nothing to do is given beside it, since it is in every sum.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from statistics import median
 
 from msgspec import Struct
 
 from bench import load
+from bench.compare import Rows, Spent, spent
 from bench.deployments import Deployment, Place
 from bench.parts.scale import AT_ONCE, Scale
 from bench.parts.service import groups_of, running_api, starting_worker, wait_until_finished
@@ -51,6 +55,21 @@ def measure(deployment: Deployment, scale: Scale) -> Result:
         "servers with all of their processes.",
     ]
     return Result("cpu", "CPU time of a picture, upload to thumbnail", deployment.name, COLUMNS, rows, notes, raw)
+
+
+@contextmanager
+def compared(place: Place, scale: Scale) -> Iterator[Rows]:
+    """One side of a comparison: API and worker of this place."""
+    with running_api(place) as api, starting_worker(place) as worker:
+        worker.wait_until_ready()
+
+        def measured(size: Size) -> Spent:
+            one = _round(size, scale.count(COUNTS[size.name]), api, worker, place)
+            return spent(one.cpu, 1 / one.rate)
+
+        for size in (TWO, TWELVE):
+            _round(size, WARM_UP, api, worker, place)
+        yield {f"{size.name} -> {THUMBNAIL.side} {THUMBNAIL.format}": partial(measured, size) for size in (TWO, TWELVE)}
 
 
 def _round(size: Size, count: int, api: Running, worker: Running, place: Place) -> Round:

@@ -5,15 +5,19 @@ upload's first byte to the result's last. In between the same file is rendered h
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from statistics import median, quantiles
 
-from bench.deployments import Deployment
+from bench.compare import Rows, Spent, spent
+from bench.deployments import Deployment, Place
 from bench.parts.scale import Scale
-from bench.parts.service import running_api, starting_worker
+from bench.parts.service import groups_of, running_api, starting_worker
 from bench.pictures import TWO, picture
 from bench.render import THUMBNAIL, rendered
 from bench.report import Result, verdict
 from bench.requests import Connection, upload_request
+from bench.sampler import Sampler
 
 MARK_MS = 60
 PICTURES = 60
@@ -39,6 +43,27 @@ def measure(deployment: Deployment, scale: Scale) -> Result:
                 rendered(content, THUMBNAIL)
                 inside.append(_ms_since(began))
     return _result(deployment, upload[WARM_UP:], whole[WARM_UP:], inside[WARM_UP:])
+
+
+@contextmanager
+def compared(place: Place, scale: Scale) -> Iterator[Rows]:
+    """One side of a comparison: from upload to processed, without what is rendered here in between."""
+    with running_api(place) as api, starting_worker(place) as worker:
+        worker.wait_until_ready()
+        request, count = upload_request(picture(TWO), THUMBNAIL.processing, api.port), scale.count(PICTURES)
+
+        def measured() -> Spent:
+            taken = []
+            with Sampler(groups_of(place, api=api, worker=worker)) as sampler, Connection(api.port) as connection:
+                for _ in range(count):
+                    began = time.perf_counter()
+                    connection.wait_for_result(connection.upload(request))
+                    taken.append(time.perf_counter() - began)
+                    time.sleep(PAUSE_SECONDS)
+            return spent({name: seconds / count for name, seconds in sampler.cpu().items()}, median(taken))
+
+        measured()
+        yield {f"{TWO.name} -> {THUMBNAIL.side} {THUMBNAIL.format}": measured}
 
 
 def _result(deployment: Deployment, upload: list[float], whole: list[float], inside: list[float]) -> Result:

@@ -4,6 +4,9 @@ A handful of pictures, each asked for in turn, so many requests at once, and no 
 alternate; the clients are the same program, whose own CPU time is given.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from statistics import median, quantiles
 from uuid import UUID
 
@@ -11,6 +14,7 @@ import psycopg
 from msgspec import Struct
 
 from bench import fetch, load
+from bench.compare import Rows, Spent, spent
 from bench.deployments import Deployment, Place
 from bench.parts.scale import AT_ONCE, Scale
 from bench.parts.service import groups_of, running_api, starting_worker, wait_until_finished
@@ -69,6 +73,21 @@ def measure(deployment: Deployment, scale: Scale) -> Result:
         "the measuring program itself. A 304 and a status cost the store nothing."
     ]
     return Result("reads", "Downloads and statuses", deployment.name, COLUMNS, rows, notes, raw, SHORT)
+
+
+@contextmanager
+def compared(place: Place, scale: Scale) -> Iterator[Rows]:
+    """One side of a comparison: the API of this place and its own pictures."""
+    with running_api(place) as api:
+
+        def measured(case: Case) -> Spent:
+            one = _round(case.requests, case.size, scale.count(COUNTS[case.name]), api, place)
+            return spent(one.cpu, 1 / one.rate)
+
+        cases = _cases(_processed(api, place), api, place)
+        for case in cases:
+            _round(case.requests, case.size, WARM_UP, api, place)
+        yield {case.name: partial(measured, case) for case in cases}
 
 
 def _processed(api: Running, place: Place) -> list[UUID]:

@@ -26,7 +26,8 @@ COUNT_UNFINISHED = b"SELECT count(*) FROM renditions WHERE image_id = ANY(%s) AN
 def running_api(place: Place) -> Iterator[Running]:
     """The API, ready."""
     port = free_port()
-    with service("cmd/api/main.py", port, {**place.environment, "SERVER_PORT": str(port)}, place.folder / "api.log") as api:
+    environment = {**place.environment, "SERVER_PORT": str(port)}
+    with service("cmd/api/main.py", port, environment, place.folder / "api.log", place.tree) as api:
         api.wait_until_ready()
         yield api
 
@@ -36,7 +37,7 @@ def starting_worker(place: Place) -> Iterator[Running]:
     """A worker that has just been started: who wants it ready waits for it."""
     port = free_port()
     environment = {**place.environment, "WORKER_PORT": str(port)}
-    with service("cmd/worker/main.py", port, environment, place.folder / "worker.log") as worker:
+    with service("cmd/worker/main.py", port, environment, place.folder / "worker.log", place.tree) as worker:
         yield worker
 
 

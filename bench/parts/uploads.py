@@ -4,12 +4,16 @@ No worker runs. Each round is first the API's, then the store's; the clients are
 that one can see whether it was what held things up.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from statistics import median
 from typing import Any
 
 from msgspec import Struct
 
 from bench import load
+from bench.compare import Rows, Spent, spent
 from bench.deployments import Deployment, Place
 from bench.parts.scale import AT_ONCE, Scale
 from bench.parts.service import groups_of, running_api
@@ -50,6 +54,20 @@ def measure(deployment: Deployment, scale: Scale) -> Result:
     columns = ["file", "uploads/s", "MB/s", "straight puts/s", "MB/s", "ratio", "mark", "CPU ms/upload", "CPU ms/straight put"]
     notes = [f"{AT_ONCE} at once; `client` is the measuring program itself."]
     return Result("upload", "Uploads through the API", deployment.name, columns, rows, notes, raw, SHORT)
+
+
+@contextmanager
+def compared(place: Place, scale: Scale) -> Iterator[Rows]:
+    """One side of a comparison: uploads through the API of this place."""
+    with running_api(place) as api:
+
+        def measured(size: Size) -> Spent:
+            one = _round(load.Api(api.port), size, scale.count(COUNTS[size.name]), api, place)
+            return spent(one.cpu, 1 / one.rate)
+
+        for size in (SMALL, TWO, TWELVE):
+            _round(load.Api(api.port), size, WARM_UP, api, place)
+        yield {size.name: partial(measured, size) for size in (SMALL, TWO, TWELVE)}
 
 
 def _round(target: Any, size: Size, count: int, api: Running, place: Place) -> Round:

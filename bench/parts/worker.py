@@ -6,6 +6,9 @@ alternate, since what else runs on the machine changes, and the ratio is that of
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -15,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from bench import bare_loop, load
+from bench.compare import Rows, Spent, spent
 from bench.deployments import Deployment, Place
 from bench.parts.scale import AT_ONCE, Scale
 from bench.parts.service import groups_of, running_api, starting_worker, wait_until_finished, wait_until_queued
@@ -69,6 +73,18 @@ def measure(deployment: Deployment, scale: Scale) -> Result:
         "CPU: worker process + its decoders; the bare loop's own. steps: fetch, render (of it CPU), store, all of it.",
     ]
     return Result("worker", "Worker from a full queue", deployment.name, columns, rows, notes, raw, columns[:4])
+
+
+@contextmanager
+def compared(place: Place, scale: Scale) -> Iterator[Rows]:
+    """One side of a comparison: a worker of this place that starts on a full queue in every round."""
+    with running_api(place) as api:
+
+        def measured(case: Case) -> Spent:
+            one = from_full_queue(_upload(case, scale, api, place), place)
+            return spent(one.cpu, 1 / one.rate)
+
+        yield {case.name: partial(measured, case) for case in CASES}
 
 
 def _upload(case: Case, scale: Scale, api: Running, place: Place) -> list[UUID]:
