@@ -11,7 +11,7 @@ from litestar.exceptions import InternalServerException
 from litestar.response.base import ASGIResponse
 
 from internal.api.answers import answer, response
-from internal.api.multipart import Form
+from internal.api.form import Form
 from internal.api.requests import ApiRequest, idempotency_key_of, owner_of, parts_of
 from internal.errors import ClientGone, PayloadTooLarge, Unavailable
 from internal.images.upload import Context, accept_upload

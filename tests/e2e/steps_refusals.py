@@ -31,7 +31,7 @@ def _picture(**fields: str) -> list[tuple[str, Any]]:
 
 REFUSALS = [
     Refusal("an empty file", [("image", ("a.jpg", b""))], 422, "invalid_image"),
-    Refusal("a part of no bytes", [("image", (None, b""))], 422, "invalid_image"),
+    Refusal("a file input without a file", [("image", (None, b""))], 400, "invalid_request"),
     Refusal("a text named jpg", [("image", ("a.jpg", b"This is no picture.\n" * 50))], 415, "unsupported_media_type"),
     Refusal("no image", [("processing", (None, "resize:10x10"))], 400, "invalid_request"),
     Refusal("two images", [*_picture(), *_picture()], 400, "invalid_request"),
@@ -40,7 +40,7 @@ REFUSALS = [
     Refusal("an unknown operation", _picture(processing="resize:10x10|explode"), 422, "invalid_processing"),
     Refusal("a size of nothing", _picture(processing="resize:0x0"), 422, "invalid_processing"),
     Refusal("a size beyond reason", _picture(processing="resize:99999999x1"), 422, "invalid_processing"),
-    Refusal("an empty chain", _picture(processing=""), 422, "invalid_processing"),
+    Refusal("an empty chain", _picture(processing="[]"), 422, "invalid_processing"),
     Refusal("a bad chain by name", _picture(renditions='{"a": "blur:nothing"}'), 422, "invalid_processing"),
     Refusal("renditions of broken JSON", _picture(renditions='{"a": '), 400, "invalid_request"),
     Refusal("renditions that are a list", _picture(renditions='["resize:10x10"]'), 400, "invalid_request"),

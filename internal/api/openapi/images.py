@@ -1,6 +1,6 @@
 """Images: upload, list, status, further renditions, retry, deletion."""
 
-from internal.api.multipart import MAX_METADATA_DEPTH
+from internal.api.form import MAX_METADATA_DEPTH
 from internal.api.openapi import examples
 from internal.api.openapi.components import Json
 from internal.api.openapi.guide import failure_table

@@ -1,125 +1,168 @@
-"""The upload's form: parts in any order, read in any pieces, and every fault named."""
+"""Multipart bodies of every lawful shape, cut in every way; and what is none."""
 
-import json
-from collections.abc import AsyncIterator
+import random
+from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
-from litestar.exceptions import InternalServerException
 
-from internal.api.multipart import MAX_METADATA_DEPTH, Form
-from internal.errors import ClientGone, InvalidRequest, PayloadTooLarge, ServiceError
+from internal.api.multipart import MAX_HEADER_BYTES, MultipartError, MultipartReader, PartHead
 
-BOUNDARY = "frontier"
-TYPE = f"multipart/form-data; boundary={BOUNDARY}"
+PICTURE = b"\xff\xd8\r\n\r\n--\r\n--b\r\r\n--bo\r\n--boundar\r\n-\xff\xd9\r"  # much that looks like the beginning of a boundary
+HEAD = b'Content-Disposition: form-data; name="image"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n'
+TEXT = b'content-disposition: form-data; name="processing"\r\n'
 
+Part = tuple[dict[str, str], bytes]
 
-def part(name: str, data: bytes, filename: str | None = None) -> bytes:
-    file = f'; filename="{filename}"' if filename is not None else ""
-    return f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode() + data + b"\r\n"
-
-
-END = f"--{BOUNDARY}--\r\n".encode()
-IMAGE = part("image", b"\x89PNG" + bytes(range(256)) * 20, "a.png")
+WHOLE: list[Part] = [
+    ({"content-disposition": 'form-data; name="processing"'}, b"flip"),
+    ({"content-disposition": 'form-data; name="image"; filename="a.jpg"', "content-type": "image/jpeg"}, PICTURE),
+]
 
 
-def form(body: bytes, size: int = 1000, *, hang_up: bool = False, max_metadata_bytes: int = 64) -> Form:
-    async def chunks() -> AsyncIterator[bytes]:
-        for start in range(0, len(body), size):
-            yield body[start : start + size]
-        if hang_up:
-            raise InternalServerException("client disconnected prematurely")
-
-    return Form(chunks(), TYPE, max_metadata_bytes=max_metadata_bytes)
+def body(
+    *, before: bytes = b"", pad: bytes = b"", after: bytes = b"\r\n", boundary: bytes = b"boundary", text: bytes = TEXT
+) -> bytes:
+    line = b"--" + boundary + pad + b"\r\n"
+    return before + line + text + b"\r\nflip\r\n" + line + HEAD + b"\r\n" + PICTURE + b"\r\n--" + boundary + b"--" + pad + after
 
 
-async def read(form: Form) -> bytes:
-    return b"".join([chunk async for chunk in form.content()])
+LAWFUL = {
+    "plain": body(),
+    "nothing behind the end": body(after=b""),
+    "an epilogue": body(after=b"\r\nThat was all.\r\n--boundary\r\n"),
+    "a line end before the first boundary": body(before=b"\r\n"),
+    "a preamble": body(before=b"x --boundary is in here, --boundary\r\n\r--boundary\r\n--boundar\r\n"),
+    "padding": body(pad=b" \t  "),
+    "folded headers": body(text=b'Content-Disposition:\r\n form-data;\r\n\tname="processing"\r\n').replace(b"\tname", b" name"),
+    "other headers": body(text=TEXT + b"Content-Length: 99\r\nX-Empty:\r\n"),
+}
 
 
-@pytest.mark.parametrize("size", [1, 7, 100, 10**6])
-async def test_the_picture_comes_out_as_it_went_in(size: int) -> None:
-    body = part("processing", b"resize:9x9") + IMAGE + part("processing", b"blur:2") + part("metadata", b'{"a": 1}') + END
-    whole = form(body, size)
+def parts_of(pieces: Iterable[bytes], boundary: str = "boundary") -> list[Part]:
+    """What is read: headers and contents of the parts."""
+    reader = MultipartReader(boundary)
+    parts: list[Part] = []
+    inside = False
+    for piece in pieces:
+        for event in reader.feed(piece):
+            if isinstance(event, PartHead):
+                assert not inside
+                inside = True
+                parts.append((event.headers, b""))
+            elif event is None:
+                inside = False
+            else:
+                assert inside
+                assert event
+                parts[-1] = (parts[-1][0], parts[-1][1] + event)
+    reader.close()
+    return parts
 
-    assert await read(whole) == b"\x89PNG" + bytes(range(256)) * 20
 
-    asked = whole.requested()
-    assert (asked.filename, asked.processing, asked.renditions, asked.metadata) == ("a.png", "resize:9x9|blur:2", None, {"a": 1})
+def outcome(pieces: Iterable[bytes]) -> list[Part] | str:
+    try:
+        return parts_of(pieces)
+    except MultipartError as error:
+        return str(error)
+
+
+def cut(whole: bytes, *places: int) -> list[bytes]:
+    return [whole[start:end] for start, end in pairwise([0, *sorted(places), len(whole)])]
+
+
+@pytest.mark.parametrize("name", LAWFUL)
+def test_every_way_to_cut_a_body_gives_the_same(name: str) -> None:
+    whole = LAWFUL[name]
+    told = parts_of([whole])
+    assert [content for _, content in told] == [content for _, content in WHOLE]
+    assert told[1] == WHOLE[1]
+    assert told[0][0]["content-disposition"].split() == ["form-data;", 'name="processing"']
+
+    for place in range(len(whole) + 1):
+        assert parts_of(cut(whole, place)) == told, place
+    assert parts_of(whole[place : place + 1] for place in range(len(whole))) == told
+    for size in range(2, 60):
+        assert parts_of(whole[place : place + size] for place in range(0, len(whole), size)) == told, size
+
+
+def test_what_is_wrong_does_not_depend_on_the_pieces_either() -> None:
+    chosen = random.Random(7)
+    whole = body(before=b"x\r\n", pad=b" ")
+    for _ in range(400):
+        place = chosen.randrange(len(whole))
+        wrong = whole[:place] + chosen.choice([b"", b"\r", b"\n", b"-", b" ", b"\r\n", b"--boundary", b":"]) + whole[place + 1 :]
+        told = outcome([wrong])
+        assert outcome(wrong[at : at + 1] for at in range(len(wrong))) == told
+        assert outcome(cut(wrong, chosen.randrange(len(wrong)), chosen.randrange(len(wrong)))) == told
+
+
+def test_no_more_is_held_than_could_be_a_boundary() -> None:
+    """So a picture's bytes go on at once, and by no copy where they can."""
+    reader = MultipartReader("boundary")
+    list(reader.feed(b"--boundary\r\n" + HEAD + b"\r\n"))
+    chunk = bytes(2**16)
+
+    [event] = reader.feed(chunk)
+    assert event is not None
+    [again] = reader.feed(chunk)
+
+    assert again is chunk
+    assert list(reader.feed(b"a\r\n--boundary")) == [b"a", None]
 
 
 @pytest.mark.parametrize(
-    ("body", "error", "says"),
+    ("whole", "contents"),
     [
-        (part("processing", b"x") + END, InvalidRequest, "`image` is missing"),
-        (IMAGE + IMAGE + END, InvalidRequest, "twice"),
-        (IMAGE + part("images", b"x") + END, InvalidRequest, "no part `images`"),
-        (IMAGE + part("metadata", b"{}") + part("metadata", b"{}") + END, InvalidRequest, "twice"),
-        (IMAGE + part("metadata", b"[1]") + END, InvalidRequest, "JSON object"),
-        (IMAGE + part("metadata", b"{") + END, InvalidRequest, "JSON object"),
-        (IMAGE + part("metadata", b'{"a": [{"b": "\\u0000"}]}') + END, InvalidRequest, "U.0000"),
-        (IMAGE + part("metadata", b'{"\\u0000": 1}') + END, InvalidRequest, "U.0000"),
-        (IMAGE + part("metadata", b'{"a":' * 5000 + b"1" + b"}" * 5000) + END, PayloadTooLarge, "metadata"),
-        (IMAGE + part("metadata", b'{"a": "' + b"x" * 64 + b'"}') + END, PayloadTooLarge, "64 bytes"),
-        (IMAGE + part("renditions", b'{"a": 1}') + END, InvalidRequest, "renditions"),
-        (IMAGE + part("renditions", b"[" * 60_000) + END, InvalidRequest, "renditions"),
-        (IMAGE + part("processing", b"\xff\xfe") + END, InvalidRequest, "UTF-8"),
-        (IMAGE + part("processing", b"x" * 70_000) + END, PayloadTooLarge, "processing"),
-        (IMAGE, InvalidRequest, "not a complete multipart form"),
-        (b"no form at all", InvalidRequest, "not a complete multipart form"),
-        (b"", InvalidRequest, "not a complete multipart form"),
-        (part("processing", b"x") * 100 + IMAGE + END, InvalidRequest, "multipart"),
+        (b"--boundary--", []),
+        (b"--boundary--\r\n", []),
+        (b"--boundary\r\n" + TEXT + b"\r\n\r\n--boundary--", [b""]),  # an empty field
+        (b"--boundary\r\n" + TEXT + b"\r\n--boundary--", [b""]),  # no body at all: MIME-part-headers [CRLF *OCTET]
+        (b"--boundary\r\n\r\nx\r\n--boundary--", [b"x"]),  # no headers: for the form to refuse
     ],
 )
-async def test_every_fault_is_named(body: bytes, error: type[ServiceError], says: str) -> None:
-    with pytest.raises(error, match=says):
-        await read(form(body))
-
-
-def nested(depth: int) -> bytes:
-    """JSON objects and lists in turn, so many in one another."""
-    opened = [b'{"a":' if level % 2 == 0 else b"[" for level in range(depth)]
-    closed = [b"}" if level % 2 == 0 else b"]" for level in reversed(range(depth))]
-    return b"".join([*opened, b'"x"', *closed])
-
-
-@pytest.mark.parametrize("depth", [MAX_METADATA_DEPTH + 1, 400, 800, 2000])
-async def test_metadata_is_nested_so_deep_and_no_deeper(depth: int) -> None:
-    deepest = form(IMAGE + part("metadata", nested(MAX_METADATA_DEPTH)) + END, max_metadata_bytes=8192)
-    await read(deepest)
-    assert json.dumps(deepest.requested().metadata, separators=(",", ":")).encode() == nested(MAX_METADATA_DEPTH)
-
-    with pytest.raises(InvalidRequest, match="metadata"):
-        await read(form(IMAGE + part("metadata", nested(depth)) + END, max_metadata_bytes=8192))
-
-
-async def test_a_hang_up_is_not_our_fault() -> None:
-    with pytest.raises(ClientGone):
-        await read(form(IMAGE[:500], hang_up=True))
-
-
-@pytest.mark.parametrize("content_type", ["", "application/json", "multipart/form-data", "text/plain; boundary=x"])
-def test_another_content_type_is_refused(content_type: str) -> None:
-    async def nothing() -> AsyncIterator[bytes]:
-        yield b""
-
-    with pytest.raises(InvalidRequest, match="multipart/form-data"):
-        Form(nothing(), content_type, max_metadata_bytes=1)
+def test_small_bodies(whole: bytes, contents: list[bytes]) -> None:
+    for pieces in ([whole], [whole[at : at + 1] for at in range(len(whole))]):
+        assert [content for _, content in parts_of(pieces)] == contents
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("whole", "says"),
     [
-        ("../../etc/passwd", "passwd"),
-        ("C:\\Users\\me\\cat.png", "cat.png"),
-        ("a\x00b\u202e.png", "ab.png"),
-        ("grüße 猫.jpg", "grüße 猫.jpg"),
-        ("x" * 400, "x" * 255),
-        ("", None),
-        ("..", ".."),
+        (b"", "never comes"),
+        (b"no form at all", "never comes"),
+        (b"x--boundary--", "never comes"),
+        (b"--boundary\n" + TEXT + b"\r\nx\r\n--boundary--", "end of its line"),
+        (b"--boundary --\r\n", "end of its line"),
+        (b"--boundary\r\n" + TEXT + b"\r\nx\r\n--boundary", "before its last"),
+        (b"--boundary\r\n" + TEXT + b"\r\nx\r\n--boundary-", "before its last"),
+        (b"--boundary\r\n" + TEXT + b"\r\nx", "before its last"),
+        (b"--boundary\r\nno header\r\n\r\nx\r\n--boundary--", "name: value"),
+        (b"--boundary\r\na b: c\r\n\r\nx\r\n--boundary--", "name: value"),
+        (b"--boundary\r\nX-A: b\nc\r\n\r\nx\r\n--boundary--", "line break"),
+        (b"--boundary\r\nX: " + b"y" * MAX_HEADER_BYTES + b"\r\n\r\nx\r\n--boundary--", "bytes of headers"),
     ],
 )
-async def test_file_names_are_cleaned(given: str, kept: str | None) -> None:
-    named = form(part("image", b"x", given) + END)
-    await read(named)
+def test_what_is_no_multipart_body(whole: bytes, says: str) -> None:
+    for pieces in ([whole], [whole[at : at + 1] for at in range(len(whole))]):
+        with pytest.raises(MultipartError, match=says):
+            parts_of(pieces)
 
-    assert named.requested().filename == kept
+
+def test_headers_may_be_as_long_as_it_says() -> None:
+    longest = b"X: " + b"y" * (MAX_HEADER_BYTES - 5)  # and the line ends before and behind
+    whole = b"--boundary\r\n" + longest + b"\r\n\r\nx\r\n--boundary--"
+    for size in (1, 5, len(whole)):
+        [(headers, _)] = parts_of(whole[at : at + size] for at in range(0, len(whole), size))
+        assert len(headers["x"]) == MAX_HEADER_BYTES - 5
+
+
+@pytest.mark.parametrize("boundary", ["", "a\r\nb", "gränze", "a\x00", "x" * 1025])
+def test_what_can_be_no_boundary(boundary: str) -> None:
+    with pytest.raises(MultipartError):
+        MultipartReader(boundary)
+
+
+def test_headers_are_the_first_of_each_name_and_one_character_a_byte() -> None:
+    whole = b"--boundary\r\nX-Name : caf\xe9 \r\nx-name: other\r\n\r\n\r\n--boundary--"
+    assert parts_of([whole]) == [({"x-name": "caf\xe9"}, b"")]

@@ -1,0 +1,199 @@
+"""An upload's form, read as a stream: the picture's bytes are handed on as they come, the other parts are small and capped.
+
+RFC 7578. The parts may come in any order; the picture is never whole in memory. A blank part (white space, or a file input
+without a file) is as if it had not been sent.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from litestar.exceptions import InternalServerException
+from msgspec import Struct, field
+
+from internal.api.disposition import decoded, file_name, parameters
+from internal.api.multipart import MultipartError, MultipartReader, PartHead
+from internal.errors import ClientGone, InvalidRequest, PayloadTooLarge
+from internal.images.requested import Requested
+
+IMAGE, PROCESSING, RENDITIONS, METADATA = "image", "processing", "renditions", "metadata"
+IGNORED = ("_charset_", "name", "type")
+"""What browsers (HTML's form charset) and Uppy (the file's name and type) send beside the picture."""
+
+MAX_PARTS = 64
+MAX_TEXT_BYTES = 64 * 1024
+MAX_METADATA_DEPTH = 100
+"""What is taken must be written again, by the database and in answers, and their ways to write JSON end somewhere."""
+
+PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
+
+
+class _Part(Struct):
+    """A part that is being read. `text` stays empty for the picture, and for parts that must be blank."""
+
+    name: str
+    filename: str | None
+    charset: str
+    size: int = 0
+    text: bytearray = field(default_factory=bytearray)
+
+
+class Form:
+    """One upload that is still on its way: `internal.images.requested.Incoming`."""
+
+    def __init__(self, body: AsyncIterator[bytes], content_type: str, *, max_metadata_bytes: int) -> None:
+        """Raises InvalidRequest when the content type is not a form's."""
+        kind, told = parameters(content_type)
+        if kind != "multipart/form-data" or not told.get("boundary"):
+            raise InvalidRequest("Send the picture as multipart/form-data, in a part named `image`.")
+        try:
+            self._reader = MultipartReader(told["boundary"])
+        except MultipartError as error:
+            raise _not_a_form(error) from error
+        self._body = body
+        self._caps = {PROCESSING: MAX_TEXT_BYTES, RENDITIONS: MAX_TEXT_BYTES, METADATA: max_metadata_bytes}
+        self._caps |= dict.fromkeys(IGNORED, MAX_TEXT_BYTES)
+        self._parts = 0
+        self._texts: dict[str, list[str]] = {}
+        self._filename: str | None = None
+        self._has_image = False
+        self._requested = Requested()
+
+    async def content(self) -> AsyncIterator[bytes]:
+        part: _Part | None = None
+        async for event in self._events():
+            if isinstance(event, PartHead):
+                part = self._begin(event)
+            elif part is None:
+                continue
+            elif event is None:
+                self._end(part)
+            else:
+                part.size += len(event)
+                if part.name != IMAGE:
+                    self._take(part, event)
+                elif self._has_image:
+                    raise _twice(IMAGE)
+                else:
+                    yield event
+        if not self._has_image:
+            raise InvalidRequest("The part `image` is missing or empty: send the picture in it.")
+        self._requested = self._understood()
+
+    def requested(self) -> Requested:
+        return self._requested
+
+    async def _events(self) -> AsyncIterator[Any]:
+        """The reader's events. Raises InvalidRequest for what is not a form, ClientGone when the client hangs up."""
+        try:
+            async for chunk in self._body:
+                for event in self._reader.feed(chunk):
+                    yield event
+            self._reader.close()
+        except MultipartError as error:
+            raise _not_a_form(error) from error
+        except InternalServerException as error:  # what the framework raises for a hang-up
+            raise ClientGone from error
+
+    def _begin(self, head: PartHead) -> _Part:
+        self._parts += 1
+        kind, told = parameters(head.headers.get("content-disposition", ""))
+        if self._parts > MAX_PARTS or kind != "form-data":
+            reason = f"it has more than {MAX_PARTS} parts" if self._parts > MAX_PARTS else "a part is no `form-data`"
+            raise _not_a_form(MultipartError(reason))
+        _, of_type = parameters(head.headers.get("content-type", ""))
+        part = _Part(told.get("name", ""), file_name(told), of_type.get("charset", "utf-8"))
+        encoding = head.headers.get("content-transfer-encoding", "").lower()
+        if encoding not in PLAIN_ENCODINGS:
+            raise InvalidRequest(f"The part `{_shown(part.name)}` is encoded as {_shown(encoding)}: send its bytes as they are.")
+        return part
+
+    def _take(self, part: _Part, data: bytes) -> None:
+        """Keep a piece of a part that is not the picture."""
+        cap = self._caps.get(part.name)
+        if cap is None:
+            if not data.isspace():
+                known = ", ".join([IMAGE, PROCESSING, RENDITIONS, METADATA])
+                raise InvalidRequest(f"There is no part `{_shown(part.name)}`. An upload has: {known}.")
+        elif part.size > cap:
+            raise PayloadTooLarge(f"The part `{part.name}` has more than {cap} bytes.")
+        elif part.name not in IGNORED:
+            part.text += data
+
+    def _end(self, part: _Part) -> None:
+        if part.name == IMAGE:
+            if part.size == 0 and part.filename is None:
+                return
+            if self._has_image:
+                raise _twice(IMAGE)
+            self._has_image, self._filename = True, part.filename
+        elif text := _text(part):
+            texts = self._texts.setdefault(part.name, [])
+            if texts and part.name != PROCESSING:
+                raise _twice(part.name)
+            texts.append(text)
+
+    def _understood(self) -> Requested:
+        """What the form asks for. Raises InvalidRequest for JSON that is not what it should be."""
+        processing = self._texts.get(PROCESSING)
+        metadata = self._json(METADATA, dict[str, Any], "a JSON object") or {}
+        _check_metadata(metadata)
+        return Requested(
+            filename=self._filename,
+            processing="|".join(processing) if processing else None,
+            renditions=self._json(RENDITIONS, dict[str, str], "a JSON object of names and chains"),
+            metadata=metadata,
+        )
+
+    def _json(self, name: str, kind: Any, expected: str) -> Any:
+        texts = self._texts.get(name)
+        if not texts:
+            return None
+        try:
+            return msgspec.json.decode(texts[0], type=kind | None)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise InvalidRequest(f"The part `{name}` is not {expected}: {error}.") from error
+
+
+def _text(part: _Part) -> str:
+    """A part's text, empty if it is blank. Raises InvalidRequest for bytes that are not of its charset."""
+    try:
+        text = decoded(bytes(part.text), part.charset)
+    except (LookupError, UnicodeError) as error:
+        raise InvalidRequest(f"The part `{part.name}` is not {_shown(part.charset).upper()} text.") from error
+    return text if text.strip() else ""
+
+
+def _not_a_form(error: MultipartError) -> InvalidRequest:
+    return InvalidRequest(f"The body is not a complete multipart form: {error}.")
+
+
+def _twice(name: str) -> InvalidRequest:
+    more = ": send one picture an upload" if name == IMAGE else ""
+    return InvalidRequest(f"The part `{name}` came twice{more}.")
+
+
+def _shown(text: str) -> str:
+    """A client's word, fit for a message: short, and nothing in it that can't be printed."""
+    return "".join(sign for sign in text.encode("latin-1").decode("utf-8", "replace")[:64] if sign.isprintable())
+
+
+def _check_metadata(metadata: dict[str, Any]) -> None:
+    """Raises InvalidRequest for what can't be kept: too deep a nest, and U+0000, which PostgreSQL's texts can't hold.
+
+    It goes level by level, so that no depth is too much for the check itself.
+    """
+    level: list[Any] = [metadata]
+    for _ in range(MAX_METADATA_DEPTH + 1):
+        if any(isinstance(value, str) and "\0" in value for value in level):
+            raise InvalidRequest(f"The part `{METADATA}` holds the character U+0000, which can't be kept.")
+        level = [inner for value in level for inner in _inner(value)]
+        if not level:
+            return
+    raise InvalidRequest(f"The part `{METADATA}` is nested deeper than {MAX_METADATA_DEPTH} levels.")
+
+
+def _inner(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return value if isinstance(value, list) else []
