@@ -12,6 +12,7 @@ import struct
 import zlib
 from typing import Any
 
+import PIL.Image
 import pyvips
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 200, 30), (30, 30, 220), (250, 250, 250)
@@ -57,6 +58,22 @@ def webp(width: int = 64, height: int = 48, **options: Any) -> bytes:
 
 def avif(width: int = 64, height: int = 48, **options: Any) -> bytes:
     return bytes(scene(width, height).heifsave_buffer(**{"compression": "av1", "effort": 0, **options}))
+
+
+def turned_avif(orientation: int, width: int = 64, height: int = 48) -> bytes:
+    """Plain, `width` by `height` as stored; Pillow writes the orientation (1 to 8) as `irot` and `imir`."""
+    out, exif = io.BytesIO(), PIL.Image.Exif()
+    exif[0x0112] = orientation
+    PIL.Image.new("RGB", (width, height), RED).save(out, "AVIF", exif=exif, speed=10)
+    return out.getvalue()
+
+
+def animated_avif(frames: int = 4, width: int = 32, height: int = 24) -> bytes:
+    """A sequence (brand `avis`) whose frame n is plain in QUARTERS[n % 4]."""
+    out = io.BytesIO()
+    first, *rest = (PIL.Image.new("RGB", (width, height), QUARTERS[number % 4]) for number in range(frames))
+    first.save(out, "AVIF", save_all=True, append_images=rest, duration=100, speed=10)
+    return out.getvalue()
 
 
 def gif(width: int = 64, height: int = 48) -> bytes:

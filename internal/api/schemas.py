@@ -56,10 +56,12 @@ class RenditionBody(Struct):
 
 
 class OriginalBody(Struct):
-    """The upload as it came. `width` and `height` in pixels as stored; `size` in bytes.
+    """The upload as it came. `size` in bytes; `width` and `height` in pixels as stored.
+
+    `orientation` is the EXIF number, 1 to 8, that turns it upright: from 5 on the picture that is shown is `height` wide.
 
     `frames`, `has_alpha`, `dominant_colour` (`#rrggbb`) and `thumbhash` (base64, https://evanw.github.io/thumbhash/) are found
-    with the first rendition. Null while unknown.
+    with the first rendition, as are sides and orientation that the first bytes do not tell. Null while unknown.
     """
 
     content_type: str
@@ -67,6 +69,7 @@ class OriginalBody(Struct):
     sha256: str
     width: int | None
     height: int | None
+    orientation: int | None
     frames: int | None
     has_alpha: bool | None
     dominant_colour: str | None
@@ -122,6 +125,7 @@ def image_body(image: Image, grammar: Grammar) -> ImageBody:
             sha256=original.sha256,
             width=original.width,
             height=original.height,
+            orientation=original.orientation,
             frames=original.frames,
             has_alpha=original.has_alpha,
             dominant_colour=original.dominant_colour,

@@ -119,9 +119,10 @@ def _show(image: dict[str, Any], typed: Namespace) -> None:
 
 def _described(image: dict[str, Any]) -> list[str]:
     original = image["original"]
+    sides = _sides(original) + (f", orientation {original['orientation']}" if (original.get("orientation") or 1) > 1 else "")
     lines = [
         f"{image['id']}  {image['status']}",
-        f"  original    {original['content_type']}  {_sides(original)}  {original['size']} bytes  {original['filename'] or ''}",
+        f"  original    {original['content_type']}  {sides}  {original['size']} bytes  {original['filename'] or ''}",
     ]
     for rendition in image["renditions"]:
         facts = f"{rendition['content_type']}  {_sides(rendition)}  {rendition['size']} bytes" if rendition["size"] else ""

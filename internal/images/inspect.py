@@ -7,19 +7,20 @@ import hashlib
 from collections.abc import AsyncIterator
 from io import BytesIO
 
-import filetype
 import imagesize
+from msgspec import Struct
 
 from internal.errors import ImageTooLarge, InvalidImage, PayloadTooLarge, UnsupportedMediaType
 from internal.images.model import Original
 from internal.images.ports import Rules
+from internal.images.signatures import kind_of
+from internal.pipeline.isobmff import Boxes
+from internal.pipeline.tiff_fields import OutOfReach, TiffFile
 
 MEDIA_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff"})
 
 HEIF_MEDIA_TYPES = frozenset({"image/avif", "image/heic"})
 """Taken where the configuration says so."""
-
-_WITH_HEIF = "This is not a picture of a kind that we take. Send a JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC."
 
 SIZE_COMES_FIRST = frozenset({"image/png", "image/webp", "image/gif"})
 """These have their size in the first bytes. A JPEG may have it later; a TIFF has it anywhere, and a truncated one nowhere."""
@@ -27,38 +28,98 @@ SIZE_COMES_FIRST = frozenset({"image/png", "image/webp", "image/gif"})
 HEAD_BYTES = 64 * 1024
 """How much of a file is looked at: enough for the size of nearly every picture; a rare one is learned by the worker."""
 
+_REDUCED, _WIDTH, _HEIGHT, _ORIENTATION = 254, 256, 257, 274
+_MAX_FIELDS = 512
+
+
+class Measured(Struct, frozen=True):
+    """The picture as it is stored, in pixels, and the EXIF orientation (1 to 8) that turns it upright; None where not known."""
+
+    width: int | None = None
+    height: int | None = None
+    orientation: int | None = None
+
 
 def sniff_media_type(head: bytes, rules: Rules) -> str:
-    """The media type by magic bytes, never by name or by the client's word. Raises InvalidImage (empty), UnsupportedMediaType."""
+    """The media type by magic bytes, never by name or by the client's word.
+
+    Raises InvalidImage (empty), and UnsupportedMediaType, which names the file where it is of a known kind.
+    """
     if not head:
         raise InvalidImage("The file is empty.")
-    kind = filetype.guess_mime(head)
-    if kind not in rules.media_types:
-        raise UnsupportedMediaType(_WITH_HEIF if rules.media_types & HEIF_MEDIA_TYPES else None)
-    return str(kind)
+    kind = kind_of(head)
+    taken = "JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC" if rules.media_types & HEIF_MEDIA_TYPES else "JPEG, PNG, WebP, GIF or TIFF"
+    if kind is None:
+        raise UnsupportedMediaType(f"This is not a picture of a kind that we take. Send a {taken}.")
+    if kind.media_type not in rules.media_types:
+        raise UnsupportedMediaType(f"This is {kind.name}. {kind.advice} a {taken}.")
+    return str(kind.media_type)
 
 
-def read_size(head: bytes, media_type: str, rules: Rules, *, whole: bool) -> tuple[int | None, int | None]:
-    """Width and height in pixels as stored, None where `head` does not tell them; `whole`: there is nothing beyond it.
+def measure(head: bytes, media_type: str, rules: Rules, *, whole: bool) -> Measured:
+    """Size and orientation, as far as `head` tells them; `whole`: there is nothing beyond it.
 
     Raises InvalidImage for a header that is broken, ImageTooLarge for one that promises too much.
     """
-    try:
-        width, height = imagesize.get(BytesIO(head))
-    except Exception:  # a parser of strangers' bytes raises whatever it stumbles over
-        width = height = -1
+    stored = _measured(head, media_type)
+    width, height = stored.width or 0, stored.height or 0
     if width <= 0 or height <= 0:
+        if media_type == "image/gif" and len(head) >= 13:  # its frames tell: browsers show a screen of 0 x 0 as large as they are
+            return stored
         if media_type in SIZE_COMES_FIRST or (whole and media_type == "image/jpeg"):
             raise InvalidImage("The picture's header is broken.")
-        return None, None
+        return Measured()
     if width > rules.max_width or height > rules.max_height or width * height > rules.max_pixels:
         raise ImageTooLarge(f"The picture has {width} x {height} pixels. See GET /api/v1/limits.")
-    return int(width), int(height)
+    return stored
 
 
-def is_animated_webp(head: bytes) -> bool:
-    """Whether a WebP's first chunk says so (VP8X, RFC 9649 section 2.7)."""
-    return head[:4] == b"RIFF" and head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 2)
+def _measured(head: bytes, media_type: str) -> Measured:
+    """imagesize 2.0.1 reads no AVIF or HEIC that is turned (`irot`), and no big-endian BigTIFF: these are read by us."""
+    if media_type == "image/tiff":
+        return _measured_tiff(head)
+    if media_type in HEIF_MEDIA_TYPES:
+        picture = Boxes(BytesIO(head)).stored_picture()
+        return Measured(picture.width, picture.height, picture.orientation) if picture else Measured()
+    if media_type == "image/gif":
+        width, height = int.from_bytes(head[6:8], "little"), int.from_bytes(head[8:10], "little")
+        return Measured(width or None, height or None, 1)
+    try:
+        found = imagesize.get_info(BytesIO(head), dpi=False, colors=False, channels=False, exif_rotation=False)
+    except Exception:  # a parser of strangers' bytes raises whatever it stumbles over
+        return Measured()
+    return Measured(found.width, found.height, found.rotation if 1 <= found.rotation <= 8 else None)
+
+
+def _measured_tiff(head: bytes) -> Measured:
+    """Of the first directory; nothing where that is a reduced version of the picture (NewSubfileType), which lies elsewhere."""
+    try:
+        tiff = TiffFile(BytesIO(head))
+        directory = tiff.directory(tiff.first, max_fields=_MAX_FIELDS)
+        if (tiff.number(directory, _REDUCED) or 0) & 1:
+            return Measured()
+        width, height, orientation = (tiff.number(directory, tag) for tag in (_WIDTH, _HEIGHT, _ORIENTATION))
+    except (OutOfReach, ValueError):
+        return Measured()
+    return Measured(width, height, orientation if orientation and orientation <= 8 else 1)
+
+
+def is_animated(head: bytes) -> bool:
+    """Whether the file may be an animation: a GIF, a WebP whose first chunk says so (RFC 9649 section 2.7), or an APNG."""
+    if head[:4] == b"RIFF" and head[12:16] == b"VP8X" and len(head) > 20:
+        return bool(head[20] & 2)
+    return head[:4] == b"GIF8" or _is_animated_png(head)
+
+
+def _is_animated_png(head: bytes) -> bool:
+    """Whether the chunk acTL comes before the first IDAT (PNG 3)."""
+    at = 8
+    while head[:4] == b"\x89PNG" and at + 8 <= len(head):
+        kind = head[at + 4 : at + 8]
+        if kind in (b"acTL", b"IDAT"):
+            return kind == b"acTL"
+        at += 12 + int.from_bytes(head[at : at + 4], "big")
+    return False
 
 
 class Inspection:
@@ -71,7 +132,7 @@ class Inspection:
         self._hash = hashlib.sha256()
         self._size = 0
         self.media_type = ""
-        self._pixels: tuple[int | None, int | None] = (None, None)
+        self._measured = Measured()
         self._animated = False
 
     async def read_head(self) -> None:
@@ -83,8 +144,8 @@ class Inspection:
             held += len(chunk)
         head = b"".join(self._head)
         self.media_type = sniff_media_type(head, self._rules)
-        self._pixels = read_size(head, self.media_type, self._rules, whole=held < HEAD_BYTES)
-        self._animated = self.media_type == "image/gif" or is_animated_webp(head)
+        self._measured = measure(head, self.media_type, self._rules, whole=held < HEAD_BYTES)
+        self._animated = is_animated(head)
 
     def _count(self, chunk: bytes) -> None:
         self._size += len(chunk)
@@ -102,6 +163,14 @@ class Inspection:
 
     def original(self, key: str, filename: str | None) -> Original:
         """What is known of the file when all of it has passed."""
-        width, height = self._pixels
-        checksum = self._hash.hexdigest()
-        return Original(key, self.media_type, self._size, checksum, width, height, filename, animated=self._animated)
+        return Original(
+            key=key,
+            media_type=self.media_type,
+            size=self._size,
+            sha256=self._hash.hexdigest(),
+            width=self._measured.width,
+            height=self._measured.height,
+            orientation=self._measured.orientation,
+            filename=filename,
+            animated=self._animated,
+        )

@@ -45,10 +45,10 @@ class Failure(Struct, frozen=True):
 class Original(Struct, frozen=True):
     """What the upload knew about its own bytes, taken from the bytes and never from the client's word.
 
-    `size` in bytes; `sha256` in hexadecimal; `width` and `height` in pixels as stored (before orientation), None where the
-    header lies beyond the first bytes; `filename` is the client's, cleaned, and used for downloads only. From `frames` on
-    it is what the first decode tells, None until then: see sandbox.port.Facts. `animated`: it may be an animation, by its first
-    bytes, or where they are gone by its media type.
+    `size` in bytes; `sha256` in hexadecimal; `width` and `height` in pixels as stored, and `orientation` the EXIF number (1 to 8)
+    that turns them upright; all None where the first bytes do not tell them. `filename` is the client's, cleaned, and used for
+    downloads only. From `frames` on it is what the first decode tells, None until then: see sandbox.port.Facts. `animated`: it
+    may be an animation, by its first bytes, or where they are gone by its media type.
     """
 
     key: str
@@ -58,6 +58,7 @@ class Original(Struct, frozen=True):
     width: int | None
     height: int | None
     filename: str | None
+    orientation: int | None = None
     frames: int | None = None
     has_alpha: bool | None = None
     dominant_colour: str | None = None

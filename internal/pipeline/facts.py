@@ -4,9 +4,9 @@ from base64 import b64encode
 from collections import defaultdict
 
 from internal.pipeline.load import SMALL
-from internal.pipeline.loaders.source import Header
 from internal.pipeline.picture import Picture
 from internal.pipeline.profiles import to_srgb
+from internal.pipeline.stored import StoredPicture
 from internal.pipeline.thumbhash import thumbhash
 from internal.sandbox.port import Facts
 
@@ -14,7 +14,7 @@ _STEP = 5
 """Bits that are left out of a colour when like ones are counted together: 8 shades a channel."""
 
 
-def facts_of(picture: Picture, header: Header) -> Facts:
+def facts_of(picture: Picture, stored: StoredPicture, *, has_alpha: bool) -> Facts:
     """The facts of an original; `picture` is what was loaded of it, upright, and held in memory."""
     scale = SMALL / max(picture.width, picture.height)
     small = Picture(picture.first)
@@ -23,10 +23,11 @@ def facts_of(picture: Picture, header: Header) -> Facts:
     pixels = to_srgb(small.pixels).colourspace("srgb")
     rgba = bytes((pixels if pixels.hasalpha() else pixels.bandjoin(255)).write_to_memory())
     return Facts(
-        width=header.width,
-        height=header.height,
-        frames=header.frames,
-        has_alpha=header.has_alpha,
+        width=stored.width,
+        height=stored.height,
+        orientation=stored.orientation,
+        frames=stored.frames,
+        has_alpha=has_alpha,
         dominant_colour=dominant_colour(rgba),
         thumbhash=b64encode(thumbhash(pixels.width, pixels.height, rgba)).decode(),
     )

@@ -51,7 +51,7 @@ def opened(path: Path, media_type: str, limits: RenderLimits, folder: Path, name
         raise UnsupportedMediaType
     try:
         source = SOURCES[media_type](path, media_type, folder, name)
-        _require_within(source.header, limits)
+        _require_within(source, limits)
         yield source
     finally:
         for copy in folder.glob(f"{name}-*"):
@@ -99,15 +99,18 @@ def frames_in(path: Path, media_type: str) -> int:
     return source.frames_of(source.open(path))
 
 
-def _require_within(header: Header, limits: RenderLimits) -> None:
-    if header.width > limits.max_width or header.height > limits.max_height:
+def _require_within(source: Source, limits: RenderLimits) -> None:
+    """Sides and frames as stored, as the upload holds them against the limits too; the pixels of all that is decoded."""
+    stored = source.stored
+    if stored.width > limits.max_width or stored.height > limits.max_height:
         raise ImageTooLarge(
-            f"The picture is {header.width}x{header.height}; {limits.max_width}x{limits.max_height} pixels are the most."
+            f"The picture is {stored.width}x{stored.height}; {limits.max_width}x{limits.max_height} pixels are the most."
         )
-    if header.frames > limits.max_frames:
-        raise ImageTooLarge(f"The animation has {header.frames} frames; {limits.max_frames} are the most.")
-    if header.pixels > limits.max_pixels:
-        raise ImageTooLarge(f"The picture has {header.pixels} pixels, all frames together; {limits.max_pixels} are the most.")
+    if stored.frames > limits.max_frames:
+        raise ImageTooLarge(f"The animation has {stored.frames} frames; {limits.max_frames} are the most.")
+    pixels = max(source.header.pixels, stored.width * stored.height)
+    if pixels > limits.max_pixels:
+        raise ImageTooLarge(f"The picture has {pixels} pixels, all frames together; {limits.max_pixels} are the most.")
 
 
 def _upright(picture: Picture, orientation: int) -> Picture:

@@ -42,7 +42,8 @@ def render(job: RenderJob, chain: Chain, scratch: Path) -> Rendered:
         facts: Facts | None = None
         if job.want_facts:
             picture = picture.in_memory()
-            facts = facts_of(picture if shows_the_original(source.header, chain) else miniature(source), source.header)
+            shown = picture if shows_the_original(source.header, chain) else miniature(source)
+            facts = facts_of(shown, source.stored, has_alpha=source.header.has_alpha)
         if chain.references:
             picture = replace(picture, overlays=_overlays(job, chain, source.header, scratch))
         picture = _operated(picture, chain, job.limits)

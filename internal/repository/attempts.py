@@ -11,7 +11,8 @@ CLAIM_RENDITION: LiteralString = (
     -- The image's row is locked first, as everywhere, so that a claim and a finish can't wait for each other.
     -- What waits has a try left: who set it back looked. Should the maximum be lowered meanwhile, it gets that one all the same.
     WITH image AS MATERIALIZED (
-        SELECT id, owner, status, original_key, sha256, media_type, width IS NOT NULL AND thumbhash IS NOT NULL AS facts_known
+        SELECT id, owner, status, original_key, sha256, media_type,
+               width IS NOT NULL AND orientation IS NOT NULL AND thumbhash IS NOT NULL AS facts_known
           FROM images WHERE id = %(image_id)s FOR NO KEY UPDATE
     ), claimable AS (
         SELECT r.id, count(*) OVER () > 1 AS more FROM renditions r, image

@@ -26,8 +26,9 @@ ADD_IMAGE: LiteralString = (
     WITH settled AS (
         DELETE FROM unreferenced_objects WHERE key = %(original_key)s AND deadline > now() RETURNING key
     ), added AS (
-        INSERT INTO images (id, owner, status, original_key, media_type, size, sha256, width, height, filename, metadata)
-        SELECT %(id)s, %(owner)s, %(status)s, key, %(media_type)s, %(size)s, %(sha256)s, %(width)s, %(height)s,
+        INSERT INTO images (id, owner, status, original_key, media_type, size, sha256, width, height, orientation, filename,
+                            metadata)
+        SELECT %(id)s, %(owner)s, %(status)s, key, %(media_type)s, %(size)s, %(sha256)s, %(width)s, %(height)s, %(orientation)s,
                %(filename)s, %(metadata)s
           FROM settled
         RETURNING id, owner, created_at
@@ -86,10 +87,11 @@ REFRESH_STATUS: LiteralString = (
 )
 
 LEARN_FACTS = """
-    -- The upload's own look at the header stays; the rest can be known only now.
+    -- What was decoded is what is true: the upload may have seen nothing of it, and before `orientation` was kept it noted
+    -- the sides of some formats as they are upright.
     UPDATE images
-       SET width = coalesce(width, %(width)s), height = coalesce(height, %(height)s), frames = %(frames)s,
-           has_alpha = %(has_alpha)s, dominant_colour = %(dominant_colour)s, thumbhash = %(thumbhash)s
+       SET width = %(width)s, height = %(height)s, orientation = %(orientation)s, frames = %(frames)s, has_alpha = %(has_alpha)s,
+           dominant_colour = %(dominant_colour)s, thumbhash = %(thumbhash)s
      WHERE id = %(id)s
 """
 
@@ -130,6 +132,7 @@ class PostgresImages:
             "sha256": original.sha256,
             "width": original.width,
             "height": original.height,
+            "orientation": original.orientation,
             "filename": original.filename,
             "metadata": Jsonb(image.metadata),
             "renditions": Jsonb([_asked(rendition) for rendition in image.renditions]),

@@ -104,7 +104,7 @@ class Images(Protocol):
         """
 
     async def learn_facts(self, image_id: UUID, facts: Facts) -> None:
-        """Note what a decode tells of the original. Its size in pixels only where the upload could not read that."""
+        """Note what a decode tells of the original, its stored size and orientation instead of what the upload has read."""
 
     async def owned(self, owner: str, image_ids: Sequence[UUID]) -> frozenset[UUID]:
         """Those of `image_ids` that are images of this owner's."""

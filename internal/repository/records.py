@@ -54,6 +54,7 @@ def image_from(row: DictRow) -> Image:
             sha256=row["sha256"],
             width=row["width"],
             height=row["height"],
+            orientation=row["orientation"],
             filename=row["filename"],
             frames=row["frames"],
             has_alpha=row["has_alpha"],

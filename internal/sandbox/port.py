@@ -56,13 +56,15 @@ class Encoded(Struct, frozen=True):
 
 
 class Facts(Struct, frozen=True):
-    """What only a decode can tell of an original: `width` and `height` of a frame in pixels as stored (before orientation).
+    """What a decode tells of an original: `width` and `height` of a frame in pixels as stored, and the EXIF `orientation` that
+    turns it upright, for AVIF and HEIC too (their `irot` and `imir`).
 
     `dominant_colour` is `#rrggbb`; `thumbhash` is base64 of https://evanw.github.io/thumbhash/, of the upright picture.
     """
 
     width: Side
     height: Side
+    orientation: Annotated[int, Meta(ge=1, le=8)]
     frames: Annotated[int, Meta(ge=1, le=2**20)]
     has_alpha: bool
     dominant_colour: Annotated[str, Meta(pattern="^#[0-9a-f]{6}$")]

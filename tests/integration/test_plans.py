@@ -65,7 +65,7 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(("id", "image_id", "event_id", "final_id", "holder", "after", "after_id"), uuid4()),
     **{name: [uuid4()] for name in ("ids", "images")},
     **dict.fromkeys(("after_time", "created_after", "created_before"), datetime(2026, 11, 1, tzinfo=UTC)),
-    **dict.fromkeys(("attempt", "attempts", "frames", "given_back", "height", "max_attempts", "size", "width"), 1),
+    **dict.fromkeys(("attempt", "attempts", "frames", "given_back", "height", "max_attempts", "orientation", "size", "width"), 1),
     **dict.fromkeys(("delay", "grace", "intent", "lease", "older", "seconds"), 60.0),
     **dict.fromkeys(("alternatives", "event_data", "headers", "metadata", "renditions", "tasks"), Jsonb([])),
     **dict.fromkeys(("announce", "has_alpha"), True),

@@ -147,7 +147,7 @@ async def test_the_first_attempt_finds_the_facts_and_no_later_one_looks_again(se
     assert original.thumbhash
 
 
-async def test_the_uploads_own_look_at_the_header_stays(service: Service) -> None:
+async def test_a_decode_finds_the_sides_that_the_upload_has_found(service: Service) -> None:
     image_id = await service.upload(pictures.animated_gif())
     before = (await service.image(image_id)).original
 

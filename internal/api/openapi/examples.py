@@ -89,7 +89,7 @@ def _body(image: Image) -> Any:
 
 
 def _image(status: Status) -> Image:
-    sent = Original("", "image/jpeg", 2481733, SHA256, 4000, 3000, "holiday.jpg")
+    sent = Original("", "image/jpeg", 2481733, SHA256, 4000, 3000, "holiday.jpg", orientation=1)
     if status == Status.PROCESSED:
         facts = {"frames": 1, "has_alpha": False, "dominant_colour": "#7b98b5", "thumbhash": "1QcSHQRnh493V4dIh4eXh1h4kJUI"}
         sent = msgspec.structs.replace(sent, **facts)

@@ -7,6 +7,7 @@ import pyvips
 from msgspec import Struct
 
 from internal.pipeline.picture import Pixels
+from internal.pipeline.stored import StoredPicture
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -14,7 +15,7 @@ _READING: dict[str, Any] = {"access": "sequential", "fail_on": "truncated"}
 
 
 class Header(Struct, frozen=True):
-    """What a file says of itself: the size of one frame as stored, in pixels, and how many there are."""
+    """What is decoded: the size of one frame in pixels, how many there are, and the orientation it still needs."""
 
     width: int
     height: int
@@ -32,8 +33,9 @@ class Source:
     """An original that is open: its container was looked over and its header read; no pixel is decoded yet.
 
     A subclass names libvips' loader and says what is different about its format: what its container must be checked for
-    (`look_over`), what its header says (`read_header`), and how its pixels are decoded (`decoded`). `path` is what libvips reads:
-    the file itself, or a copy of it that `look_over` has made (`new_copy`).
+    (`look_over`), what its header says (`read_header`), how it is stored where the decoder shows it otherwise (`read_stored`),
+    and how its pixels are decoded (`decoded`). `path` is what libvips reads: the file itself, or a copy of it that `look_over`
+    has made (`new_copy`).
     """
 
     loader: ClassVar[str]
@@ -53,6 +55,7 @@ class Source:
         self.path = self.look_over(path)
         self.pixels = self.open(self.path)
         self.header = self.read_header(self.pixels)
+        self.stored = self.read_stored()
 
     def look_over(self, path: Path) -> Path:
         """Check the container in pure Python, streaming and in constant memory; returns the file that libvips may read."""
@@ -78,7 +81,12 @@ class Source:
     def read_header(self, pixels: Pixels) -> Header:
         """What the header says, `pixels` being what `open` gave."""
         orientation = int(pixels.get("orientation")) if pixels.get_typeof("orientation") else 1
+        orientation = orientation if 1 <= orientation <= 8 else 1
         return Header(pixels.width, pixels.height, self.frames_of(pixels), orientation, bool(pixels.hasalpha()))
+
+    def read_stored(self) -> StoredPicture:
+        """The original as its file keeps it: what the header says, unless the decoder turns it or shows one frame only."""
+        return StoredPicture(self.header.width, self.header.height, self.header.orientation, self.header.frames)
 
     @classmethod
     def frames_of(cls, pixels: Pixels) -> int:  # noqa: ARG003 - for those that hold animations

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
+from internal.pipeline.camera_raw import require_no_raw
 from internal.pipeline.loaders.source import Source
 from internal.pipeline.tiff_directory import require_whole_tiff
 
@@ -14,5 +15,6 @@ class TiffSource(Source):
     operation_class: ClassVar[str] = "VipsForeignLoadTiff"
 
     def look_over(self, path: Path) -> Path:
+        require_no_raw(path)
         require_whole_tiff(path)
         return path

@@ -1,0 +1,112 @@
+"""The directories of a TIFF file and their fields: TIFF 6.0 and BigTIFF, either byte order. Pure Python, bounded.
+
+It reads any seekable file, so also the first bytes of one that is still on its way: what lies beyond raises OutOfReach.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from msgspec import Struct
+
+_LETTERS = {1: "B", 2: "s", 3: "H", 4: "I", 7: "s", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 18: "Q"}
+"""Struct's letter of each type that we read: numbers, IFD pointers, ASCII and undefined bytes. Rationals are not read."""
+MAX_FIELDS = 65_535
+"""Of one directory: what a classic TIFF can have."""
+
+
+class OutOfReach(Exception):
+    """The file has no such bytes, or the number can't be a place in a file."""
+
+
+class Field(Struct, frozen=True):
+    """One field of a directory: struct's letter of its type, how many values it has, and where they lie."""
+
+    letter: str
+    count: int
+    at: int
+
+
+class Directory(Struct, frozen=True):
+    """One directory (IFD): its fields by tag, and where the next one lies; 0 when it is the last."""
+
+    fields: dict[int, Field]
+    next: int
+
+
+class TiffFile:
+    """An open TIFF file. Every method raises OutOfReach where bytes are missing.
+
+    `first` is where the first directory lies, in bytes from the start of `file`.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Raises ValueError for a file that does not begin like a TIFF."""
+        self._file = file
+        head = file.read(16)
+        self._order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
+        version = struct.unpack_from(f"{self._order}H", head, 2)[0] if self._order and len(head) >= 4 else 0
+        if version not in (42, 43):
+            raise ValueError("not a TIFF file")
+        self.big = version == 43
+        self._length = f"{self._order}{'Q' if self.big else 'H'}"
+        self._offset = f"{self._order}{'Q' if self.big else 'I'}"
+        self._entry = f"{self._order}HH{'Q8s' if self.big else 'I4s'}"
+        self._inline = 12 if self.big else 8  # where an entry's value lies in it
+        (self.first,) = self._read(self._offset, 8 if self.big else 4)
+
+    def directory(self, at: int, *, max_fields: int = MAX_FIELDS) -> Directory:
+        """The directory at `at`. Fields of other types are left out, and those beyond `max_fields`."""
+        (count,) = self._read(self._length, at)
+        start, size = at + struct.calcsize(self._length), struct.calcsize(self._entry)
+        fields: dict[int, Field] = {}
+        for entry in range(start, start + min(count, max_fields) * size, size):
+            tag, kind, values, value = self._read(self._entry, entry)
+            if (letter := _LETTERS.get(kind)) is not None:
+                fits = struct.calcsize(f"={letter}") * values <= len(value)
+                fields[tag] = Field(letter, values, entry + self._inline if fits else struct.unpack(self._offset, value)[0])
+        return Directory(fields, self._next(start + count * size))
+
+    def chain(self, *, most: int) -> Iterator[int]:
+        """Where the directories lie, one after the other, at most so many: one that leads back to an earlier one never ends."""
+        at = self.first
+        for _ in range(most):
+            yield at
+            (count,) = self._read(self._length, at)
+            (at,) = self._read(self._offset, at + struct.calcsize(self._length) + count * struct.calcsize(self._entry))
+            if at == 0:
+                return
+
+    def numbers(self, directory: Directory, tag: int, *, most: int) -> tuple[Any, ...]:
+        """The values of a field, none when it is not there. Raises ValueError when they are more than `most`."""
+        field = directory.fields.get(tag)
+        if field is None or field.letter == "s":
+            return ()
+        if field.count > most:
+            raise ValueError(f"tag {tag} has {field.count} values")
+        return self._read(f"{self._order}{field.count}{field.letter}", field.at)
+
+    def number(self, directory: Directory, tag: int) -> int | None:
+        """The value of a field that has one whole number; None when there is none."""
+        field = directory.fields.get(tag)
+        return int(self.numbers(directory, tag, most=1)[0]) if field and field.count == 1 and field.letter in "BHIQ" else None
+
+    def text(self, directory: Directory, tag: int, *, most: int = 64) -> bytes:
+        """The first bytes of an ASCII field, up to its zero byte; empty when it is not there."""
+        field = directory.fields.get(tag)
+        if field is None or field.letter != "s":
+            return b""
+        return bytes(self._read(f"{min(field.count, most)}s", field.at)[0]).partition(b"\0")[0]
+
+    def _next(self, at: int) -> int:
+        try:
+            return int(self._read(self._offset, at)[0])
+        except OutOfReach:  # a directory that is whole is none the worse for it
+            return 0
+
+    def _read(self, form: str, at: int) -> tuple[Any, ...]:
+        try:
+            self._file.seek(at)
+            return struct.unpack(form, self._file.read(struct.calcsize(form)))
+        except (struct.error, OverflowError, ValueError, OSError) as error:
+            raise OutOfReach from error
