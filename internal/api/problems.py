@@ -88,10 +88,7 @@ def service_problem(request: Request[Any, Any, Any], error: ServiceError) -> ASG
     if status >= 500:
         log.warning("request.failed", code=error.code, detail=error.detail, cause=repr(error.__cause__))
     position = error.position if isinstance(error, InvalidProcessing) else None
-    response = problem_response(status, error.code, error.detail, position=position, retry=isinstance(error, RETRY_LATER))
-    if request.scope["state"].get("unread_body"):
-        response.headers["Connection"] = "close"  # the rest of the body is not read: no further request fits on this connection
-    return response
+    return problem_response(status, error.code, error.detail, position=position, retry=isinstance(error, RETRY_LATER))
 
 
 def framework_problem(request: Request[Any, Any, Any], error: HTTPException) -> ASGIResponse:

@@ -1,11 +1,15 @@
 """The API under uvicorn: uvloop, httptools, and our own log instead of its."""
 
+import asyncio
 import contextlib
 import signal
 import sys
+from functools import partial
+from typing import cast
 
 import uvicorn
 
+from internal.api.lingering import LingeringProtocol, linger_bytes
 from internal.lifecycle import refuse_taken_port
 from internal.logs import configure_logging
 from internal.metrics import shared_between_processes
@@ -20,10 +24,11 @@ def serve(settings: Settings) -> None:
     server = settings.server
     refuse_taken_port("SERVER_PORT", server.host, server.port)
     with shared_between_processes() if server.workers > 1 else contextlib.nullcontext():
-        _run(server)
+        _run(server, settings.limits.max_upload_bytes)
 
 
-def _run(server: Server) -> None:
+def _run(server: Server, max_upload_bytes: int) -> None:
+    protocol = partial(LingeringProtocol, max_bytes=linger_bytes(max_upload_bytes))
     uvicorn.run(
         "internal.api.app:app_from_environment",
         factory=True,
@@ -31,7 +36,7 @@ def _run(server: Server) -> None:
         port=server.port,
         workers=server.workers if server.workers > 1 else None,
         loop="uvloop",
-        http="httptools",
+        http=cast("type[asyncio.Protocol]", protocol),
         log_config=None,
         access_log=False,
         server_header=False,

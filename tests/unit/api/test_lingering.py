@@ -1,0 +1,232 @@
+"""Answers that are known before the request's body has come, on a real socket: every client can read them."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, cast
+
+import pytest
+import uvicorn
+
+from internal.api import lingering
+from internal.api.access_log import Receive, Scope, Send
+from internal.api.lingering import LingeringProtocol, linger_bytes
+from tests.services.waiting import wait_until
+
+MANY = 24 * 2**20
+"""More than what the kernels on both sides keep of a body that nobody reads."""
+PIECE = bytes(2**16)
+
+
+class App:
+    """Answers `/early` at once, `/first` after the body's first piece, anything else when it has all."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self.hung_up = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.paths.append(scope["path"])
+        while scope["path"] != "/early":
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                self.hung_up += 1
+                return
+            if scope["path"] == "/first" or not message["more_body"]:
+                break
+        await send({"type": "http.response.start", "status": 415, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"no"})
+
+
+class Served:
+    def __init__(self, port: int, server: uvicorn.Server, app: App) -> None:
+        self.port, self.server, self.app = port, server, app
+
+    @contextmanager
+    def connected(self) -> Iterator[socket.socket]:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+            yield connection
+
+    def connections(self) -> int:
+        return len(self.server.server_state.connections)
+
+
+@contextmanager
+def _serving(**settings: Any) -> Iterator[Served]:
+    """uvicorn as the API runs it, in a thread."""
+    app = App()
+    protocol = cast("Any", partial(LingeringProtocol, **settings))
+    config = uvicorn.Config(app, loop="uvloop", http=protocol, lifespan="off", log_config=None, timeout_graceful_shutdown=60)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            wait_until(lambda: server.started, within=20)
+            yield Served(listening.getsockname()[1], server, app)
+        finally:
+            server.should_exit = True
+            thread.join(30)
+            assert not thread.is_alive()
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    with _serving() as server:
+        yield server
+
+
+def _head(path: str, *headers: str, length: int | None = MANY) -> bytes:
+    body = "transfer-encoding: chunked" if length is None else f"content-length: {length}"
+    return "\r\n".join([f"POST {path} HTTP/1.1", "host: x", body, *headers, "", ""]).encode()
+
+
+def _send_all(connection: socket.socket, head: bytes, *, chunked: bool = False) -> None:
+    """A request whose client looks for an answer only when it has sent everything, as most do."""
+    connection.sendall(head)
+    for _ in range(MANY // len(PIECE)):
+        connection.sendall(b"%x\r\n%s\r\n" % (len(PIECE), PIECE) if chunked else PIECE)
+    if chunked:
+        connection.sendall(b"0\r\n\r\n")
+
+
+def _all(connection: socket.socket) -> bytes:
+    """What comes until the server has closed its side."""
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def _is_refused(answer: bytes) -> bool:
+    return answer.startswith(b"HTTP/1.1 415 ") and b"\r\nconnection: close\r\n" in answer and answer.endswith(b"\r\n\r\nno")
+
+
+@pytest.mark.parametrize("path", ["/early", "/first"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_client_that_sends_all_first_reads_the_answer(served: Served, path: str, chunked: bool) -> None:
+    with served.connected() as connection:
+        _send_all(connection, _head(path, length=None if chunked else MANY), chunked=chunked)
+        assert _is_refused(_all(connection))
+    wait_until(lambda: served.connections() == 0, within=20)
+
+
+def test_the_answer_does_not_wait_for_the_body(served: Served) -> None:
+    with served.connected() as connection:
+        connection.sendall(_head("/early") + PIECE)
+        assert _is_refused(_all(connection))
+
+
+def test_a_connection_is_closed_as_soon_as_the_body_has_ended(served: Served) -> None:
+    """And not after some seconds of silence: its client may wait for that."""
+    with served.connected() as connection:
+        _send_all(connection, _head("/early"))
+        wait_until(lambda: served.connections() == 0, within=lingering.IDLE_SECONDS - 1)
+
+
+def test_nothing_behind_an_unread_body_is_a_request(served: Served) -> None:
+    """Neither what lies in the body nor what follows it."""
+    smuggled = b"POST /smuggled HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n"
+    body = smuggled * 100
+    for begun in (0, len(body) // 2):
+        with served.connected() as connection:
+            connection.sendall(_head("/early", length=len(body)) + body[:begun])
+            assert _is_refused(_all(connection))
+            connection.sendall(body[begun:] + smuggled)
+    wait_until(lambda: served.connections() == 0, within=20)
+    assert served.app.paths == ["/early", "/early"]
+
+
+def test_a_body_that_has_all_come_keeps_the_connection(served: Served) -> None:
+    with served.connected() as connection:
+        for _ in range(3):
+            connection.sendall(_head("/read", length=4) + b"body")
+            assert b"connection: close" not in connection.recv(65536)
+    assert served.app.paths == ["/read"] * 3
+
+
+def test_an_answer_known_from_the_head_comes_before_any_100(served: Served) -> None:
+    with served.connected() as connection:
+        connection.sendall(_head("/early", "expect: 100-continue"))
+        assert _is_refused(_all(connection))
+    with served.connected() as connection:
+        connection.sendall(_head("/first", "expect: 100-continue"))
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(PIECE)
+        assert _is_refused(_all(connection))
+
+
+def test_what_is_no_http_is_a_problem_that_can_be_read(served: Served) -> None:
+    with served.connected() as connection:
+        _send_all(connection, b"\x16\x03\x01 this is no HTTP\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        head, _, body = _all(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/problem+json" in head
+    assert b'"code":"invalid_request"' in body
+
+
+def test_a_body_that_is_no_longer_http_ends_for_the_application(served: Served) -> None:
+    """At once, and not when the connection has lingered: it holds a place among the uploads."""
+    with served.connected() as connection:
+        connection.sendall(_head("/read", length=None) + b"5\r\nhello\r\n")
+        wait_until(lambda: served.app.paths == ["/read"], within=20)
+        connection.sendall(b"no length\r\n")
+        assert _all(connection).startswith(b"HTTP/1.1 400 ")
+        wait_until(lambda: served.app.hung_up == 1, within=lingering.IDLE_SECONDS - 1)
+
+
+def test_no_more_than_the_bound_is_dropped() -> None:
+    with _serving(max_bytes=4 * 2**20) as served, served.connected() as connection:
+        connection.sendall(_head("/early", length=2**40))
+        with pytest.raises(ConnectionError):  # noqa: PT012 - which piece is the last one taken is the kernel's affair
+            for _ in range(2**10):
+                connection.sendall(PIECE)
+        wait_until(lambda: served.connections() == 0, within=20)
+
+
+def test_a_client_that_falls_silent_is_left(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lingering, "IDLE_SECONDS", 0.1)
+    with served.connected() as connection:
+        connection.sendall(_head("/early"))
+        assert _is_refused(_all(connection))
+        wait_until(lambda: served.connections() == 0, within=lingering.LINGER_SECONDS / 2)
+
+
+def test_a_client_that_never_ends_is_left(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lingering, "LINGER_SECONDS", 0.3)
+    with served.connected() as connection:
+        connection.sendall(_head("/early", length=2**40))
+
+        def send_until_closed() -> bool:
+            try:
+                connection.sendall(b"x")
+            except ConnectionError:
+                return True
+            return False
+
+        wait_until(send_until_closed, within=20)
+
+
+def test_one_too_many_closes_the_one_that_has_lingered_longest(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lingering, "MAX_LINGERING", 2)
+    with served.connected() as first, served.connected() as second, served.connected() as third:
+        for connection in (first, second, third):
+            connection.sendall(_head("/early"))
+            assert _is_refused(_all(connection))
+        wait_until(lambda: served.connections() == 2, within=lingering.IDLE_SECONDS - 1)
+        _send_all(second, b"")
+        _send_all(third, b"")
+
+
+def test_who_lingers_holds_up_no_end() -> None:
+    with _serving() as served, served.connected() as connection:
+        connection.sendall(_head("/early"))
+        assert _is_refused(_all(connection))
+        assert served.connections() == 1
+        served.server.should_exit = True
+        wait_until(lambda: served.connections() == 0, within=lingering.IDLE_SECONDS - 1)
+
+
+def test_more_is_dropped_than_any_upload_has() -> None:
+    assert linger_bytes(50 * 2**20) > 100 * 2**20
+    assert linger_bytes(2**30) > 2**30
