@@ -61,10 +61,11 @@ def avif(width: int = 64, height: int = 48, **options: Any) -> bytes:
 
 
 def turned_avif(orientation: int, width: int = 64, height: int = 48) -> bytes:
-    """Plain, `width` by `height` as stored; Pillow writes the orientation (1 to 8) as `irot` and `imir`."""
-    out, exif = io.BytesIO(), PIL.Image.Exif()
+    """As exif_jpeg; Pillow writes the orientation as `irot` and `imir`."""
+    stored, out, exif = turned_back(orientation, width, height), io.BytesIO(), PIL.Image.Exif()
     exif[0x0112] = orientation
-    PIL.Image.new("RGB", (width, height), RED).save(out, "AVIF", exif=exif, speed=10)
+    pixels = PIL.Image.frombytes("RGB", (stored.width, stored.height), bytes(stored.write_to_memory()))
+    pixels.save(out, "AVIF", exif=exif, speed=10, quality=95)
     return out.getvalue()
 
 
@@ -74,6 +75,28 @@ def animated_avif(frames: int = 4, width: int = 32, height: int = 24) -> bytes:
     first, *rest = (PIL.Image.new("RGB", (width, height), QUARTERS[number % 4]) for number in range(frames))
     first.save(out, "AVIF", save_all=True, append_images=rest, duration=100, speed=10)
     return out.getvalue()
+
+
+def _box(kind: bytes, *contents: bytes) -> bytes:
+    body = b"".join(contents)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def heic(width: int = 64, height: int = 48) -> bytes:
+    """The boxes of a photograph from a telephone (HEVC), around eight bytes that stand for its pixels."""
+    versions, decoder = bytes(4), bytes.fromhex("0104080000009e00000000003cf000fcfdf8f800000300")
+    properties = _box(b"ipco", _box(b"ispe", versions, struct.pack(">II", width, height)), _box(b"hvcC", decoder))
+    used = _box(b"ipma", versions, struct.pack(">IHB", 1, 1, 2), b"\1\x82")
+    item = _box(b"infe", b"\2\0\0\0", b"\0\1\0\0hvc1\0")
+
+    def meta(pixels_at: int) -> bytes:
+        place = _box(b"iloc", versions, b"\x44\0", struct.pack(">HHHHII", 1, 1, 0, 1, pixels_at, 8))
+        handler, primary = _box(b"hdlr", versions, bytes(4), b"pict", bytes(13)), _box(b"pitm", versions, b"\0\1")
+        items = _box(b"iinf", versions, b"\0\1", item)
+        return _box(b"meta", versions, handler, primary, place, items, _box(b"iprp", properties, used))
+
+    brands = _box(b"ftyp", b"heic", bytes(4), b"mif1heic")
+    return brands + meta(len(brands) + len(meta(0)) + 8) + _box(b"mdat", bytes(8))
 
 
 def gif(width: int = 64, height: int = 48) -> bytes:
@@ -163,8 +186,8 @@ def exif(orientation: int) -> bytes:
     return b"II*\0" + struct.pack("<IH", 8, 3) + b"".join(entries) + struct.pack("<I", 0) + GPS_MARK + gps + place
 
 
-def exif_jpeg(orientation: int = 1, width: int = 64, height: int = 48) -> bytes:
-    """Shows the scene upright, `width` by `height`, when its orientation (1 to 8) is followed."""
+def turned_back(orientation: int, width: int, height: int) -> pyvips.Image:
+    """What shows the scene upright, `width` by `height`, when this orientation (1 to 8) is followed."""
     undo: dict[int, list[str]] = {
         1: [],
         2: ["fliphor"],
@@ -178,6 +201,12 @@ def exif_jpeg(orientation: int = 1, width: int = 64, height: int = 48) -> bytes:
     stored = scene(width, height)
     for step in undo[orientation]:
         stored = getattr(stored, step)()
+    return stored
+
+
+def exif_jpeg(orientation: int = 1, width: int = 64, height: int = 48) -> bytes:
+    """Shows the scene upright, `width` by `height`, when its orientation (1 to 8) is followed."""
+    stored = turned_back(orientation, width, height)
     segment = b"Exif\0\0" + exif(orientation)
     plain = bytes(stored.jpegsave_buffer(Q=95, keep="none"))
     return plain[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + plain[2:]

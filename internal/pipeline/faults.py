@@ -7,17 +7,19 @@ from contextlib import contextmanager
 
 import pyvips
 
-from internal.errors import DecoderOutOfMemory, InvalidImage, OutputTooLarge
+from internal.errors import DecoderOutOfMemory, InvalidImage, OutputTooLarge, UnsupportedMediaType
 
 _NO_MEMORY = re.compile(r"out of memory|unable to allocate|cannot allocate|failed to allocate|no space left", re.IGNORECASE)
 _FILE_TOO_LARGE = re.compile(r"file too large", re.IGNORECASE)
+_NO_DECODER = re.compile(r"compression format has not been built in: (\w+)")
+"""libheif's words for a codec that it knows and can't decode: HEVC in the wheel."""
 
 
 @contextmanager
 def errors_translated() -> Iterator[None]:
     """Around all that computes: a picture that is read row by row shows what is wrong with it as late as in the encoder.
 
-    Raises DecoderOutOfMemory, OutputTooLarge and InvalidImage.
+    Raises DecoderOutOfMemory, OutputTooLarge, UnsupportedMediaType and InvalidImage.
     """
     try:
         yield
@@ -27,6 +29,9 @@ def errors_translated() -> Iterator[None]:
             raise DecoderOutOfMemory from error
         if _FILE_TOO_LARGE.search(message):
             raise OutputTooLarge from error
+        if codec := _NO_DECODER.search(message):
+            detail = f"The picture is coded as {codec[1]}, for which this service has no decoder. Convert it to a JPEG."
+            raise UnsupportedMediaType(detail) from error
         raise InvalidImage(f"The picture can't be decoded: {_reason(message)}.") from error
     except MemoryError as error:
         raise DecoderOutOfMemory from error

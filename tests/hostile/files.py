@@ -4,7 +4,7 @@ import struct
 import zlib
 from functools import cache
 
-from tests import pictures
+from tests import pictures, tiffs
 from tests.pictures import png_chunk, with_png_chunks
 
 PHP = b"<?php system($_GET['c']); ?>"
@@ -104,6 +104,15 @@ def avif_of(width: int, height: int) -> bytes:
     return bytes(data)
 
 
+def avif_sequence(frames: int) -> bytes:
+    """Its tables say so many frames, each of one byte."""
+    data = bytearray(pictures.animated_avif())
+    sizes, times = data.index(b"stsz") + 8, data.index(b"stts") + 8
+    data[sizes : sizes + 8] = struct.pack(">II", 1, frames)
+    data[times : times + 8] = struct.pack(">II", 1, frames)
+    return bytes(data)
+
+
 # GIF
 
 
@@ -139,6 +148,13 @@ def tiff_of(width: int, height: int, pages: int = 1, *, loop: bool = False, padd
         out += b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in fields)
         out += struct.pack("<I", 8 + len(strip) if loop else following if page < pages - 1 else 0)
     return bytes(out)
+
+
+def tiff_of_subdirectories() -> bytes:
+    """Sixteen pages that each name sixteen directories of 4000 fields."""
+    wide = tiffs.Ifd(dict.fromkeys(range(1000, 5000), (tiffs.SHORT, (1,))))
+    page = tiffs.picture(64, 48)
+    return tiffs.written(*[tiffs.Ifd(page.fields, (wide,) * 16, page.strip) for _ in range(16)])
 
 
 def tiff_with_greedy_tag(count: int = 2**32 - 1) -> bytes:

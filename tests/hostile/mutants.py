@@ -11,6 +11,7 @@ from msgspec import Struct
 from tests import pictures
 from tests.hostile import files
 from tests.pictures import png_chunk, with_png_chunks
+from tests.tiffs import picture, written
 
 CHAINS = (
     "resize:64x64",
@@ -58,7 +59,10 @@ def originals() -> list[tuple[str, str, bytes]]:
         "deflated tiff": ("tiff", pictures.tiff(compression="deflate", predictor="horizontal")),
         "tiff of jpeg tiles": ("tiff", pictures.tiff(compression="jpeg", tile=True, tile_width=16, tile_height=16)),
         "LZW tiff": ("tiff", pictures.tiff(compression="lzw", bigtiff=True)),
+        "big-endian BigTIFF": ("tiff", written(picture(64, 48), order=">", big=True)),
         "avif": ("avif", files.avif()),
+        "turned avif": ("avif", pictures.turned_avif(6)),
+        "avif sequence": ("avif", pictures.animated_avif()),
     }
     return [(name, f"image/{kind}", data) for name, (kind, data) in made.items()]
 

@@ -68,7 +68,7 @@ def tiff_with_a_late_directory(orientation: int) -> bytes:
 
 
 def avif(orientation: int) -> bytes:
-    return pictures.turned_avif(orientation, WIDTH, HEIGHT)
+    return pictures.turned_avif(orientation, *((HEIGHT, WIDTH) if orientation >= 5 else (WIDTH, HEIGHT)))
 
 
 def told(original: Original) -> tuple[int | None, int | None, int | None]:

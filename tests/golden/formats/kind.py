@@ -29,6 +29,7 @@ class Kind(Struct, frozen=True):
 
     `shown` says in words how the file is shown; `colours` is what an sRGB PNG of its first frame must have, up to `within` steps
     of 255. `refused` is the code of what can't be shown: `shown` is then the sentence that says so.
+    `frames` are those of an animation; `first_of`: so many are in the file, and only the first is shown.
     `profile`: `keep:icc` has something to keep. `alpha`: a part of it is transparent; `may_be_clear`: the file says that a part
     may be, though none is.
     """
@@ -42,6 +43,7 @@ class Kind(Struct, frozen=True):
     within: int = 3
     alpha: bool = False
     frames: int = 1
+    first_of: int = 1
     profile: bool = False
     may_be_clear: bool = False
     refused: str | None = None

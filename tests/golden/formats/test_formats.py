@@ -15,7 +15,7 @@ def test_a_file_of_this_kind_is_shown_right(kind: Kind) -> None:
     seen = observed(kind)
 
     assert isinstance(seen, Observed), seen
-    assert (seen.facts.has_alpha, seen.facts.frames) == (kind.alpha or kind.may_be_clear, kind.frames)
+    assert (seen.facts.has_alpha, seen.facts.frames) == (kind.alpha or kind.may_be_clear, max(kind.frames, kind.first_of))
     for name, result in seen.results.items():
         able = FORMATS[name]
         assert result.alpha == (kind.alpha and able.alpha), name

@@ -16,7 +16,7 @@ from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES, sniff_media_t
 from internal.images.signatures import kind_of
 from tests import pictures, tiffs
 from tests.integration.conftest import RULES
-from tests.unit.pipeline.test_camera_raw import RAWS
+from tests.raws import RAWS
 
 WITH_HEIF = msgspec.structs.replace(RULES, media_types=MEDIA_TYPES | HEIF_MEDIA_TYPES)
 

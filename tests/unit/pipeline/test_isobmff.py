@@ -7,7 +7,7 @@ from random import Random
 import pytest
 import pyvips
 
-from internal.errors import ImageTooLarge
+from internal.errors import ImageTooLarge, UnsupportedMediaType
 from internal.pipeline.isobmff import MAX_BOXES, Boxes, brands_of
 from internal.pipeline.stored import StoredPicture
 from internal.sandbox.port import RenderLimits
@@ -31,7 +31,7 @@ def test_a_picture_is_told_as_stored(orientation: int) -> None:
     """ISO/IEC 23008-12: `irot` turns anticlockwise by 90 degrees, `imir` 0 swaps top and bottom, 1 left and right."""
     data = pictures.turned_avif(orientation, 64, 48)
 
-    assert boxes(data).stored_picture() == StoredPicture(64, 48, orientation)
+    assert boxes(data).stored_picture() == StoredPicture(*((48, 64) if orientation >= 5 else (64, 48)), orientation)
     assert boxes(data).codecs() == {b"av01"}
     assert boxes(data).frames() == 1
 
@@ -42,17 +42,28 @@ def test_the_facts_are_as_stored_and_the_result_is_upright(orientation: int, mak
     made = maker(pictures.turned_avif(orientation, 64, 48), "format:png", AVIF, want_facts=True).rendered
 
     assert made.facts is not None
-    assert (made.facts.width, made.facts.height, made.facts.orientation) == (64, 48, orientation)
-    assert (made.result.width, made.result.height) == ((48, 64) if orientation >= 5 else (64, 48))
+    assert (made.facts.width, made.facts.height) == ((48, 64) if orientation >= 5 else (64, 48))
+    assert made.facts.orientation == orientation
+    assert (made.result.width, made.result.height) == (64, 48)
 
 
 @pytest.mark.usefixtures("heif_input")
 def test_limits_are_held_against_what_is_stored(maker: Maker) -> None:
     """As the upload does."""
-    narrow = RenderLimits(50, 70, 10**6, 10, 10**6, 10**6)
+    low = RenderLimits(70, 50, 10**6, 10, 10**6, 10**6)
 
-    with pytest.raises(ImageTooLarge, match="The picture is 64x48; 50x70"):
-        maker(pictures.turned_avif(6, 64, 48), "format:png", AVIF, limits=narrow)
+    with pytest.raises(ImageTooLarge, match="The picture is 48x64; 70x50"):
+        maker(pictures.turned_avif(6, 64, 48), "format:png", AVIF, limits=low)
+
+
+@pytest.mark.usefixtures("heif_input")
+def test_a_codec_that_we_can_not_decode_is_named(maker: Maker) -> None:
+    """pyvips-binary 8.18.7 has libheif without HEVC."""
+    assert boxes(pictures.heic()).codecs() == {b"hvc1"}
+    assert boxes(pictures.heic()).stored_picture() == StoredPicture(64, 48, 1)
+
+    with pytest.raises(UnsupportedMediaType, match=r"The picture is coded as HEVC, for which this service has no decoder\."):
+        maker(pictures.heic(), "format:png", "image/heic")
 
 
 # Sequences

@@ -1,9 +1,10 @@
 """AVIF and HEIC, where the configuration takes them."""
 
+from functools import partial
 from typing import Any
 
 from tests import pictures
-from tests.golden.formats.kind import Kind
+from tests.golden.formats.kind import Kind, opaque
 from tests.golden.formats.kinds import scenes
 
 
@@ -22,4 +23,14 @@ KINDS = (
     _avif("12 bit", _saved(scenes.deep, bitdepth=12), "in 8 bit"),
     _avif("transparency", _saved(pictures.alpha_scene), colours=scenes.HALF_CLEAR, alpha=True),
     _avif("with a profile", _saved(scenes.wide, keep="icc"), "by its profile", profile=True),
+    *(_avif(f"orientation {turn} (irot, imir)", partial(pictures.turned_avif, turn), "upright") for turn in range(2, 9)),
+    _avif("a sequence (brand avis)", pictures.animated_avif, "its first frame", colours=opaque(*[pictures.RED] * 4), first_of=4),
+    Kind(
+        "AVIF",
+        "HEIC (HEVC)",
+        "image/heic",
+        pictures.heic,
+        "The picture is coded as HEVC, for which this service has no decoder. Convert it to a JPEG.",
+        refused="unsupported_media_type",
+    ),
 )

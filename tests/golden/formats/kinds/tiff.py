@@ -8,6 +8,8 @@ import pyvips
 from tests import pictures
 from tests.golden.formats.kind import Kind, greys
 from tests.golden.formats.kinds import scenes
+from tests.raws import RAWS
+from tests.tiffs import picture, written
 
 
 def _tiff(
@@ -24,6 +26,16 @@ def _halves() -> pyvips.Image:
     return (pictures.scene()[1] > 127).copy(interpretation="b-w")
 
 
+def _big_endian() -> bytes:
+    return written(picture(64, 48), order=">", big=True)
+
+
+def _raw(kind: str) -> Kind:
+    """What a decoder says of it. Its upload is refused, unless its directories lie far in."""
+    sentence = f"This is a camera raw file: {kind}. Develop it, and send the result."
+    return Kind("TIFF", kind, "image/tiff", lambda: RAWS[kind], sentence, refused="unsupported_media_type")
+
+
 KINDS = (
     _tiff("colour, 8 bit, strips", pictures.scene),
     *(
@@ -37,6 +49,8 @@ KINDS = (
     _tiff("grey, 1 bit", _halves, options={"bitdepth": 1}, colours=greys(0, 255, 0, 255)),
     _tiff("grey, 1 bit, black is 1", _halves, options={"bitdepth": 1, "miniswhite": True}, colours=greys(0, 255, 0, 255)),
     _tiff("BigTIFF", pictures.scene, options={"bigtiff": True}),
+    Kind("TIFF", "BigTIFF, big-endian", "image/tiff", _big_endian, "as it is", colours=greys(90, 90, 90, 90)),
+    *(_raw(kind) for kind in ("Adobe DNG", "Nikon raw (NEF)", "Sony raw (ARW)", "Canon raw (CR2)", "Pentax raw (PEF)")),
     _tiff("colour with a profile", scenes.wide, "by its profile", options={"keep": "icc"}, profile=True),
     _tiff("CMYK without a profile", scenes.inks, "by libvips' own CMYK profile", options={"keep": "none"}, colours=scenes.INKS),
 )
