@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
 
 from litestar import Litestar, Router
 
@@ -10,6 +9,7 @@ from internal.api import catalogue, downloads, images, uploads
 from internal.api.access_log import AccessLog, App
 from internal.api.docs import docs_handlers
 from internal.api.health import health_handlers
+from internal.api.methods import Methods
 from internal.api.metrics import metrics_handler
 from internal.api.problems import HANDLERS
 from internal.api.schemas import PREFIX
@@ -51,7 +51,7 @@ def create_app(settings: Settings) -> App:
         request_max_body_size=None,  # our own limits are stricter, and are enforced while the body is read
         logging_config=None,
     )
-    return AccessLog(cast("App", app))
+    return AccessLog(Methods(app))
 
 
 def app_from_environment() -> App:

@@ -82,6 +82,13 @@ def problem_response(status: int, code: str, detail: str, *, position: int | Non
     return ProblemResponse(body=msgspec.json.encode(problem), status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
+def method_not_allowed(allowed: str) -> ASGIResponse:
+    """A 405, with the methods that the path has, for `Allow`."""
+    response = problem_response(405, CODE_OF_STATUS[405], f"{HTTPStatus(405).description}. This path has: {allowed}.")
+    response.headers["Allow"] = allowed
+    return response
+
+
 def service_problem(request: Request[Any, Any, Any], error: ServiceError) -> ASGIResponse:
     status = status_of(type(error))
     request.scope["state"]["problem"] = error.code

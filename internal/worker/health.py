@@ -7,6 +7,7 @@ import uvicorn
 from litestar import Litestar
 
 from internal.api.health import health_handlers
+from internal.api.methods import Methods
 from internal.api.metrics import metrics_handler
 from internal.api.problems import HANDLERS
 from internal.settings import Worker
@@ -21,13 +22,20 @@ class _Server(uvicorn.Server):
         yield
 
 
+def health_app(parts: WorkerParts) -> Methods:
+    """The ASGI application: health and metrics."""
+    return Methods(
+        Litestar(
+            route_handlers=[*health_handlers(parts.dependencies), metrics_handler(parts.measures)],
+            exception_handlers=HANDLERS,
+            openapi_config=None,
+            logging_config=None,
+        )
+    )
+
+
 async def serve_health(settings: Worker, parts: WorkerParts) -> None:
     """Serve until cancelled. Raises OSError when the port is taken."""
-    app = Litestar(
-        route_handlers=[*health_handlers(parts.dependencies), metrics_handler(parts.measures)],
-        exception_handlers=HANDLERS,
-        openapi_config=None,
-        logging_config=None,
-    )
+    app = health_app(parts)
     config = uvicorn.Config(app, settings.host, settings.port, log_config=None, access_log=False, lifespan="off")
     await _Server(config).serve()

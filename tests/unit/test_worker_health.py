@@ -1,0 +1,19 @@
+"""The worker's own HTTP."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from internal.worker.health import health_app
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/metrics"])
+async def test_head_is_answered_where_get_is(path: str) -> None:
+    app = health_app(cast("Any", SimpleNamespace(dependencies={}, measures=[])))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=cast("Any", app)), base_url="http://worker") as http:
+        head = await http.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert int(head.headers["content-length"]) > 0
+        assert (await http.put(path)).headers["allow"] == "GET, HEAD, OPTIONS"
