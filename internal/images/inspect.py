@@ -14,6 +14,7 @@ from internal.errors import ImageTooLarge, InvalidImage, PayloadTooLarge, Unsupp
 from internal.images.model import Original
 from internal.images.ports import Rules
 from internal.images.signatures import kind_of
+from internal.pipeline.gif_screen import gif_size
 from internal.pipeline.isobmff import Boxes
 from internal.pipeline.tiff_fields import OutOfReach, TiffFile
 
@@ -64,7 +65,7 @@ def measure(head: bytes, media_type: str, rules: Rules, *, whole: bool) -> Measu
     stored = _measured(head, media_type)
     width, height = stored.width or 0, stored.height or 0
     if width <= 0 or height <= 0:
-        if media_type == "image/gif" and len(head) >= 13:  # its frames tell: browsers show a screen of 0 x 0 as large as they are
+        if media_type == "image/gif" and len(head) >= 13:  # of 0 x 0, and its first frame, which tells, lies further on
             return stored
         if media_type in SIZE_COMES_FIRST or (whole and media_type == "image/jpeg"):
             raise InvalidImage("The picture's header is broken.")
@@ -82,8 +83,8 @@ def _measured(head: bytes, media_type: str) -> Measured:
         picture = Boxes(BytesIO(head)).stored_picture()
         return Measured(picture.width, picture.height, picture.orientation) if picture else Measured()
     if media_type == "image/gif":
-        width, height = int.from_bytes(head[6:8], "little"), int.from_bytes(head[8:10], "little")
-        return Measured(width or None, height or None, 1)
+        width, height = gif_size(BytesIO(head)) or (None, None)
+        return Measured(width, height, 1)
     try:
         found = imagesize.get_info(BytesIO(head), dpi=False, colors=False, channels=False, exif_rotation=False)
     except Exception:  # a parser of strangers' bytes raises whatever it stumbles over

@@ -11,7 +11,7 @@ from internal.pipeline.operation import Option, name_of
 from internal.pipeline.operations import BUILT_IN
 from internal.pipeline.render import render
 from internal.sandbox.port import Overlay, RenderJob, RenderLimits
-from tests import pictures
+from tests import gifs, pictures
 from tests.profiles import grey_profile
 
 LIMITS = RenderLimits(
@@ -93,6 +93,12 @@ def _animated() -> bytes:
     return bytes(_roll().webpsave_buffer(lossless=True))
 
 
+def _wandering() -> bytes:
+    """A box that wanders over a screen of a monitor's size, which nothing else is drawn on."""
+    boxes = [gifs.GifFrame(gifs.plain(1, 200, 150), 200 * step, 150 * step, disposal=2) for step in range(3)]
+    return gifs.gif_file(640, 480, *boxes)
+
+
 def _thread() -> bytes:
     """One pixel wide."""
     return bytes(postcard().crop(30, 0, 1, 90).pngsave_buffer())
@@ -118,6 +124,7 @@ HARD = (
     Case("animated-cover", _animated, "image/webp", "resize:60x60,fit=cover|format:webp|lossless"),
     Case("animated-blur", _animated, "image/webp", "blur:2|format:webp|lossless"),
     Case("animated-rotate", _animated, "image/webp", "rotate:90|format:webp|lossless"),
+    Case("gif-on-bare-screen", _wandering, "image/gif", "resize:100x75|format:webp|lossless"),
     Case("one-pixel-wide", _thread, "image/png", "resize:40x40,fit=contain,background=333333"),
     Case("huge-flat", _huge_flat, "image/png", "resize:64x64"),
     Case("watermark-image", _clear, "image/png", f"watermark:{_LOGO},scale=0.4,gravity=southeast,margin=4,opacity=0.7"),
@@ -154,7 +161,7 @@ def drawn(case: Case, folder: Path) -> pyvips.Image:
     overlays = {reference: Overlay(overlay, "image/png") for reference in chain.references}
     render(RenderJob(source, target, chain.canonical, case.media_type, LIMITS, overlays=overlays), chain, folder)
     pyvips.operation_block_set("VipsForeignLoadHeif", False)  # the render above has blocked it for this process
-    pages = {"n": -1} if case.media_type == "image/webp" else {}
+    pages = {"n": -1} if case.media_type in ("image/webp", "image/gif") else {}
     image = pyvips.Image.new_from_file(str(target), **pages).copy_memory()
     target.unlink()
     return image

@@ -122,10 +122,16 @@ def gif_of(width: int, height: int) -> bytes:
     return data[:6] + struct.pack("<HH", width, height) + data[10:]
 
 
-def gif_of_frames(frames: int, side: int = 1) -> bytes:
-    head = b"GIF89a" + struct.pack("<HHBBB", side, side, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
+def gif_of_frames(frames: int, width: int = 1, height: int = 1) -> bytes:
+    """Frames of one pixel."""
+    head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
     frame = b"\x21\xf9\x04\0\x01\0\0\0" + b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
     return head + frame * frames + b"\x3b"
+
+
+def gif_full_of_nul(padding: int) -> bytes:
+    """Before its trailer."""
+    return pictures.gif(16, 16)[:-1] + bytes(padding) + b"\x3b"
 
 
 def gif_of_crumbs(blocks: int) -> bytes:

@@ -74,10 +74,12 @@ def test_a_reduced_picture_that_comes_first_does_not_tell_the_size() -> None:
     assert measure(tiffs.written(preview, tiffs.picture(64, 48)), "image/tiff", RULES, whole=True) == Measured()
 
 
-def test_a_gif_whose_screen_has_no_size_is_left_to_the_worker() -> None:
+def test_a_gif_whose_screen_has_no_size_is_as_large_as_its_first_frame_or_left_to_the_worker() -> None:
     data = pictures.gif(64, 48)
+    data = data[:6] + bytes(4) + data[10:]
 
-    assert measure(data[:6] + bytes(4) + data[10:], "image/gif", RULES, whole=True) == Measured(None, None, 1)
+    assert measure(data, "image/gif", RULES, whole=True) == Measured(64, 48, 1)
+    assert measure(data[:20], "image/gif", RULES, whole=False) == Measured(None, None, 1)
 
 
 def apng() -> bytes:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from internal.errors import InvalidImage
-from internal.pipeline.gif_blocks import MAX_GIF_BLOCKS, require_whole_gif
+from internal.pipeline.gif_blocks import MAX_GIF_BLOCKS
+from internal.pipeline.gif_screen import require_whole_gif
 from internal.pipeline.jpeg_scans import MAX_SCANS, MAX_SEGMENTS, require_plausible_jpeg
 from internal.pipeline.png_chunks import MAX_CHUNKS, MAX_PROFILE, lean_png
 from internal.pipeline.tiff_directory import MAX_PAGES, require_whole_tiff
@@ -100,19 +101,6 @@ def test_a_cut_png_is_noticed(length: int, file: Path, tmp_path: Path) -> None:
 
     with pytest.raises(InvalidImage):
         lean_png(file, tmp_path / "copy")
-
-
-@pytest.mark.parametrize("make", [pictures.gif, pictures.animated_gif])
-def test_a_gif_cut_anywhere_is_noticed(make: object, file: Path) -> None:
-    assert callable(make)
-    whole = make()
-    file.write_bytes(whole + b"what follows is not read")
-    require_whole_gif(file)
-
-    for length in range(0, len(whole), 7):
-        file.write_bytes(whole[:length])
-        with pytest.raises(InvalidImage):
-            require_whole_gif(file)
 
 
 @pytest.mark.parametrize(

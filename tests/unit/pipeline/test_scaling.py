@@ -41,7 +41,8 @@ def test_a_transparent_pixel_of_a_gif_is_black(data: bytes, tmp_path: Path) -> N
     """Whatever its palette says: it is multiplied by alpha already, and alpha is all or nothing."""
     assert {media_type for media_type, source in SOURCES.items() if source.premultiplied} == {"image/gif"}
     (tmp_path / "gif").write_bytes(data)
-    pixels = SOURCES["image/gif"].open(tmp_path / "gif", n=-1)
+    source = SOURCES["image/gif"](tmp_path / "gif", "image/gif", tmp_path, "source")
+    pixels = source.decoded(None, animated=source.header.frames > 1)
 
     if pixels.hasalpha():
         alpha = pixels[3]
