@@ -64,6 +64,13 @@ _PREFIXES: Mapping[bytes, Kind] = {
     b"8BPS\0\x01": Kind("a Photoshop document (PSD)"),
     b"8BPS\0\x02": Kind("a large Photoshop document (PSB)"),
     b"gimp xcf": Kind("a GIMP picture (XCF)"),
+    b"Paint Shop Pro Image File\n": Kind("a Paint Shop Pro picture (PSP)"),
+    b"id=ImageMagick": Kind("an ImageMagick picture (MIFF)"),
+    b"SDPX": Kind("a DPX picture"),
+    b"XPDS": Kind("a DPX picture"),
+    b"XISF0100": Kind("an XISF picture"),
+    b"\x06\x06\xed\xf5\xd8\x1d\x46\xe5": Kind("an InDesign document", advice=PAGE),
+    b"{\\rtf": Kind("an RTF document", advice=PAGE),
     b"qoif": Kind("a QOI picture"),
     b"DDS ": Kind("a DirectDraw texture (DDS)"),
     b"\xabKTX ": Kind("a KTX texture"),
@@ -155,7 +162,7 @@ _TEXTS: tuple[tuple[str, Kind], ...] = (
     (r"data:[a-z+/.-]+[;,]", Kind("a data URL", advice="Send the bytes that it stands for, as")),
     (r"(/9j/|iVBORw0KGgo|R0lGODlh|R0lGODdh|UklGR)[A-Za-z0-9+/]{8}", Kind("a picture in Base64", advice="Decode it, and send")),
     (r"version https://git-lfs", Kind("a pointer of Git LFS", advice="Send the file that it stands for, as")),
-    (r"[{\[]", JSON),
+    (r"[{\[]\s*([\"{}\[\]\d-]|true|false|null)", JSON),
 )
 """By how a text begins, behind white space."""
 _LOOKED_AT = 4096  # bytes of a text
@@ -212,6 +219,8 @@ def _by_fields(head: bytes) -> Kind | None:
         return Kind("a Netpbm picture (PBM, PGM, PPM, PAM or PFM)")
     if re.match(rb"\x0a[\x00\x02-\x05]\x01[\x01\x02\x04\x08]", head):
         return Kind("a PCX picture")
+    if head[2048:2055] == b"PCD_IPI":
+        return Kind("a Photo CD picture")
     if head[128:132] == b"DICM":
         return Kind("a DICOM picture")
     if head[:4] == b"\1\0\0\0" and head[40:44] == b" EMF":
@@ -237,12 +246,15 @@ def _is_tga(head: bytes) -> bool:
 
 
 def _text(head: bytes) -> Kind | None:
-    """Kinds of text: UTF-8, or UTF-16 with its mark, and no control characters but white space."""
+    """Kinds of text: UTF-8, UTF-16 with its mark, or mostly ASCII, and no control characters but white space."""
+    head = head[:_LOOKED_AT]
     encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
-        text = getincrementaldecoder(encoding)().decode(head[:_LOOKED_AT])
+        text = getincrementaldecoder(encoding)().decode(head)
     except UnicodeDecodeError:
-        return None
+        if sum(byte < 128 for byte in head) < len(head) * 0.8:
+            return None
+        text = head.decode("latin-1")
     if any(ord(letter) < 32 and not letter.isspace() for letter in text):
         return None
     start = text.lstrip()
