@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -26,8 +27,9 @@ from internal.images.requested import Requested
 from internal.images.upload import Context, accept_upload
 from internal.objectstore.port import ObjectStore, Stored
 from internal.sandbox.pool import open_pool as open_sandbox
-from tests import pictures
+from tests import pictures, tiffs
 from tests.integration.service import Arriving, Service, cancelled_at_end
+from tests.raws import RAWS, preview, sensor
 
 
 async def test_an_upload_is_an_image_with_its_task_event_and_object(service: Service) -> None:
@@ -72,6 +74,28 @@ async def test_a_refused_upload_leaves_nothing(
         await service.upload(data, processing)
 
     await _assert_nothing_left(service)
+
+
+async def test_a_raw_file_is_refused_and_named(service: Service) -> None:
+    for name, data in RAWS.items():
+        with pytest.raises(
+            UnsupportedMediaType, match=re.escape(f"This is a camera raw file: {name}. Develop it, and send a JPEG")
+        ):
+            await service.upload(data)
+
+    await _assert_nothing_left(service)
+
+
+async def test_a_raw_file_whose_directories_lie_far_in_ends_failed_and_named(service: Service) -> None:
+    """The first bytes say TIFF. It is tried once."""
+    far = tiffs.written(preview(b"NIKON CORPORATION", sensor()), padding=70_000)
+    image = await service.process(await service.upload(far))
+
+    [rendition] = image.renditions
+    assert (image.status, rendition.tries) == (Status.FAILED, 1)
+    assert rendition.failure is not None
+    assert rendition.failure.code == "unsupported_media_type"
+    assert rendition.failure.detail == "This is a camera raw file: Nikon raw (NEF). Develop it, and send the result."
 
 
 async def test_a_fault_behind_the_picture_leaves_nothing(service: Service) -> None:
