@@ -11,7 +11,11 @@ from tests.services.databases import own_database
 from tests.services.kinds import KafkaService, PostgresService, S3Service
 
 pytest.register_assert_rewrite(
-    "tests.e2e.steps_use", "tests.e2e.steps_refusals", "tests.e2e.steps_renditions", "tests.e2e.processes"
+    "tests.e2e.steps_use",
+    "tests.e2e.steps_refusals",
+    "tests.e2e.steps_renditions",
+    "tests.e2e.steps_forms",
+    "tests.e2e.processes",
 )
 """Plain modules whose assertions are to say what they saw, as those of tests do. Here, since tests/faults imports them too."""
 

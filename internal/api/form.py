@@ -14,6 +14,7 @@ from msgspec import Struct, field
 from internal.api.disposition import decoded, file_name, parameters
 from internal.api.multipart import MultipartError, MultipartReader, PartHead
 from internal.errors import ClientGone, InvalidRequest, PayloadTooLarge
+from internal.images.metadata import Metadata, read_metadata
 from internal.images.requested import Requested
 
 IMAGE, PROCESSING, RENDITIONS, METADATA = "image", "processing", "renditions", "metadata"
@@ -22,8 +23,6 @@ IGNORED = ("_charset_", "name", "type")
 
 MAX_PARTS = 64
 MAX_TEXT_BYTES = 64 * 1024
-MAX_METADATA_DEPTH = 100
-"""What is taken must be written again, by the database and in answers, and their ways to write JSON end somewhere."""
 
 PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
 
@@ -116,9 +115,12 @@ class Form:
                 known = ", ".join([IMAGE, PROCESSING, RENDITIONS, METADATA])
                 raise InvalidRequest(f"There is no part `{_shown(part.name)}`. An upload has: {known}.")
         elif part.size > cap:
-            raise PayloadTooLarge(f"The part `{part.name}` has more than {cap} bytes.")
+            raise self._too_long(part.name)
         elif part.name not in IGNORED:
             part.text += data
+
+    def _too_long(self, name: str) -> PayloadTooLarge:
+        return PayloadTooLarge(f"The part `{name}` has more than {self._caps[name]} bytes.")
 
     def _end(self, part: _Part) -> None:
         if part.name == IMAGE:
@@ -128,6 +130,8 @@ class Form:
                 raise _twice(IMAGE)
             self._has_image, self._filename = True, part.filename
         elif text := _text(part):
+            if len(text.encode()) > self._caps[part.name]:  # of another charset than UTF-8
+                raise self._too_long(part.name)
             texts = self._texts.setdefault(part.name, [])
             if texts and part.name != PROCESSING:
                 raise _twice(part.name)
@@ -135,14 +139,12 @@ class Form:
 
     def _understood(self) -> Requested:
         """What the form asks for. Raises InvalidRequest for JSON that is not what it should be."""
-        processing = self._texts.get(PROCESSING)
-        metadata = self._json(METADATA, dict[str, Any], "a JSON object") or {}
-        _check_metadata(metadata)
+        processing, metadata = self._texts.get(PROCESSING), self._texts.get(METADATA)
         return Requested(
             filename=self._filename,
             processing="|".join(processing) if processing else None,
             renditions=self._json(RENDITIONS, dict[str, str], "a JSON object of names and chains"),
-            metadata=metadata,
+            metadata=read_metadata(metadata[0]) if metadata else Metadata(),
         )
 
     def _json(self, name: str, kind: Any, expected: str) -> Any:
@@ -176,24 +178,3 @@ def _twice(name: str) -> InvalidRequest:
 def _shown(text: str) -> str:
     """A client's word, fit for a message: short, and nothing in it that can't be printed."""
     return "".join(sign for sign in text.encode("latin-1").decode("utf-8", "replace")[:64] if sign.isprintable())
-
-
-def _check_metadata(metadata: dict[str, Any]) -> None:
-    """Raises InvalidRequest for what can't be kept: too deep a nest, and U+0000, which PostgreSQL's texts can't hold.
-
-    It goes level by level, so that no depth is too much for the check itself.
-    """
-    level: list[Any] = [metadata]
-    for _ in range(MAX_METADATA_DEPTH + 1):
-        if any(isinstance(value, str) and "\0" in value for value in level):
-            raise InvalidRequest(f"The part `{METADATA}` holds the character U+0000, which can't be kept.")
-        level = [inner for value in level for inner in _inner(value)]
-        if not level:
-            return
-    raise InvalidRequest(f"The part `{METADATA}` is nested deeper than {MAX_METADATA_DEPTH} levels.")
-
-
-def _inner(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [*value, *value.values()]
-    return value if isinstance(value, list) else []

@@ -1,11 +1,11 @@
 """The bodies that the API sends and takes."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 from uuid import UUID
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 from internal.images.model import Failure, Image, Rendition, Result, Status
 from internal.images.staleness import is_stale
@@ -85,7 +85,7 @@ class ImageBody(Struct):
     status: Status
     error: ErrorBody | None
     original: OriginalBody
-    metadata: dict[str, Any]
+    metadata: Annotated[Raw, Meta(description="As it was sent, text for text.", extra_json_schema={"type": "object"})]
     created_at: Moment
     updated_at: Moment
     renditions: list[RenditionBody]
@@ -133,7 +133,7 @@ def image_body(image: Image, grammar: Grammar) -> ImageBody:
             filename=original.filename,
             url=f"{path}/original",
         ),
-        metadata=image.metadata,
+        metadata=Raw(image.metadata),
         created_at=image.created_at,
         updated_at=image.updated_at,
         renditions=[_rendition_body(path, rendition, grammar) for rendition in image.renditions],

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 import uuid_utils.compat
@@ -102,13 +102,13 @@ class Rendition(Struct, frozen=True):
 
 
 class Image(Struct, frozen=True):
-    """One uploaded original, its metadata and its renditions in the order in which they were asked for."""
+    """One uploaded original, its metadata (the text of a JSON object) and its renditions as they were asked for, in order."""
 
     id: UUID
     owner: str
     status: Status
     original: Original
-    metadata: dict[str, Any]
+    metadata: str
     created_at: datetime
     updated_at: datetime
     renditions: tuple[Rendition, ...] = ()

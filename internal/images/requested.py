@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from internal.errors import InvalidProcessing, InvalidRequest
+from internal.images.metadata import Metadata
 from internal.images.model import Lane, Original, Rendition, new_id
 from internal.images.ports import Ports, Rules
 from internal.pipeline.chain import Chain
@@ -29,7 +30,7 @@ class Requested(Struct, frozen=True):
     filename: str | None = None
     processing: str | None = None
     renditions: dict[str, str] | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: Metadata = Metadata()
 
 
 class Incoming(Protocol):

@@ -64,7 +64,7 @@ async def _replay(incoming: Incoming, inspection: Inspection, ports: Ports, rese
 
 def _fingerprint(original: Original, chains: Chains, incoming: Incoming) -> str:
     canonical = {name: chain.canonical for name, (_, chain) in chains.items()}
-    return fingerprint(original.sha256, canonical, incoming.requested().metadata)
+    return fingerprint(original.sha256, canonical, incoming.requested().metadata.value)
 
 
 async def _keep(
@@ -155,7 +155,7 @@ def _image(image_id: UUID, owner: str, original: Original, chains: Chains, incom
         owner=owner,
         status=Status.UPLOADED,
         original=original,
-        metadata=incoming.requested().metadata,
+        metadata=incoming.requested().metadata.text,
         created_at=now,
         updated_at=now,
         renditions=tuple(

@@ -27,9 +27,9 @@ ADD_IMAGE: LiteralString = (
         DELETE FROM unreferenced_objects WHERE key = %(original_key)s AND deadline > now() RETURNING key
     ), added AS (
         INSERT INTO images (id, owner, status, original_key, media_type, size, sha256, width, height, orientation, filename,
-                            metadata)
+                            metadata, metadata_text)
         SELECT %(id)s, %(owner)s, %(status)s, key, %(media_type)s, %(size)s, %(sha256)s, %(width)s, %(height)s, %(orientation)s,
-               %(filename)s, %(metadata)s
+               %(filename)s, %(metadata)s::text::jsonb, %(metadata)s::text
           FROM settled
         RETURNING id, owner, created_at
     ), asked AS (
@@ -56,16 +56,28 @@ ADD_IMAGE: LiteralString = (
 """
 )
 
-FIND_IMAGE = """
-    -- G8: the owner is part of every look-up.
-    SELECT images.*, (SELECT json_agg(r ORDER BY place) FROM renditions r WHERE r.image_id = images.id) AS renditions
-      FROM images WHERE id = %(id)s AND owner = %(owner)s
+IMAGE_ROW: LiteralString = """
+    -- Metadata as the text that came, or as jsonb writes it where there is none: in rows of before, and in those of old code.
+    SELECT id, owner, status, original_key, media_type, size, sha256, width, height, orientation, filename, frames, has_alpha,
+           dominant_colour, thumbhash, created_at, updated_at, coalesce(metadata_text, metadata::text) AS metadata,
+           (SELECT json_agg(r ORDER BY place) FROM renditions r WHERE r.image_id = images.id) AS renditions
+      FROM images
 """
 
-PAGE_OF_IMAGES = """
+FIND_IMAGE: LiteralString = (
+    """
+    -- G8: the owner is part of every look-up.
+"""
+    + IMAGE_ROW
+    + "WHERE id = %(id)s AND owner = %(owner)s"
+)
+
+PAGE_OF_IMAGES: LiteralString = (
+    """
     -- Keyset paging: as fast on the last page as on the first, and steady while images come in.
-    SELECT images.*, (SELECT json_agg(r ORDER BY place) FROM renditions r WHERE r.image_id = images.id) AS renditions
-      FROM images
+"""
+    + IMAGE_ROW
+    + """
      WHERE owner = %(owner)s
        AND (%(after_time)s::timestamptz IS NULL OR (created_at, id) < (%(after_time)s, %(after_id)s::uuid))
        AND (%(status)s::text IS NULL OR status = %(status)s)
@@ -74,6 +86,7 @@ PAGE_OF_IMAGES = """
      ORDER BY created_at DESC, id DESC
      LIMIT %(limit)s + 1
 """
+)
 
 LOCK_IMAGE = """
     -- NO KEY: foreign keys of new renditions needn't wait for it.
@@ -134,7 +147,7 @@ class PostgresImages:
             "height": original.height,
             "orientation": original.orientation,
             "filename": original.filename,
-            "metadata": Jsonb(image.metadata),
+            "metadata": image.metadata,
             "renditions": Jsonb([_asked(rendition) for rendition in image.renditions]),
             "tasks": Jsonb([_sent(channel, task) for channel, task in tasks]),
             "event_id": event.id,

@@ -18,9 +18,10 @@ from internal.repository.unreferenced import PostgresUnreferencedObjects
 
 CHECK_SCHEMA = """
     -- The newest columns that this code needs: an older schema is as bad as none.
-    SELECT count(*) = 2 AS migrated FROM information_schema.columns
+    SELECT count(*) = 3 AS migrated FROM information_schema.columns
      WHERE table_schema = current_schema()
-       AND (table_name, column_name) IN (('renditions', 'alternatives'), ('dead_letters', 'fingerprint'))
+       AND (table_name, column_name)
+        IN (('renditions', 'alternatives'), ('dead_letters', 'fingerprint'), ('images', 'metadata_text'))
 """
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.e2e import steps_methods, steps_refusals, steps_renditions
+from tests.e2e import steps_forms, steps_methods, steps_refusals, steps_renditions
 from tests.e2e import steps_use as use
 from tests.e2e.deployment import Deployment
 
@@ -24,6 +24,7 @@ STEPS: list[Callable[[Deployment], None]] = [
     use.it_counts_what_it_does,
     *steps_methods.STEPS,
     *steps_renditions.STEPS,
+    *steps_forms.STEPS,
     *steps_refusals.STEPS,
     use.nothing_in_work_is_left_over,
 ]

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -56,7 +57,7 @@ class Service:
         *,
         key: str | None = None,
         broken: Exception | None = None,
-        **wishes: dict[str, str],
+        **wishes: Any,
     ) -> UUID:
         """Accept an upload and return the image's id."""
         requested = Requested(filename="picture.jpg", processing=processing, **wishes)

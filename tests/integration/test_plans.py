@@ -35,7 +35,7 @@ SETTLED_AFTER = 8
 STATEMENT = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM)\b")
 PLACE = re.compile(r"%\((\w+)\)s")
 
-FRAGMENTS = {"DERIVE_STATUS", "CONCLUDE", "RECORD_HAPPENED", "KEPT_LETTERS", "REFERRED"}
+FRAGMENTS = {"DERIVE_STATUS", "CONCLUDE", "RECORD_HAPPENED", "KEPT_LETTERS", "REFERRED", "IMAGE_ROW"}
 """Parts of statements, looked at in each that continues them."""
 
 NO_TABLE_OF_OURS = {"ANSWER", "CHECK_SCHEMA"}
@@ -67,7 +67,7 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(("after_time", "created_after", "created_before"), datetime(2026, 11, 1, tzinfo=UTC)),
     **dict.fromkeys(("attempt", "attempts", "frames", "given_back", "height", "max_attempts", "orientation", "size", "width"), 1),
     **dict.fromkeys(("delay", "grace", "intent", "lease", "older", "seconds"), 60.0),
-    **dict.fromkeys(("alternatives", "event_data", "headers", "metadata", "renditions", "tasks"), Jsonb([])),
+    **dict.fromkeys(("alternatives", "event_data", "headers", "renditions", "tasks"), Jsonb([])),
     **dict.fromkeys(("announce", "has_alpha"), True),
     **dict.fromkeys(("answer", "body"), b"{}"),
     **dict.fromkeys(TEXTS, "text"),
@@ -75,6 +75,7 @@ VALUES: dict[str, Any] = {
     "channel": "fast",
     "data": [Jsonb({})],
     "keys": attempt_keys(RESULT_KEY % (uuid4(), uuid4(), 1)),
+    "metadata": "{}",
     "limit": 20,  # as small beside these tables as a batch is beside a service's
     "owner": "anonymous",
     "owners": ["anonymous"],

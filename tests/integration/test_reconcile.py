@@ -175,7 +175,7 @@ async def test_what_comes_to_be_referred_to_meanwhile_is_kept(service: Service) 
     await service.upload(pictures.jpeg())
     image_id, now = new_id(), datetime.now(UTC)
     original = Original(original_key(image_id), "image/jpeg", 1, "0", 1, 1, None)
-    image = Image(image_id, ANONYMOUS, Status.UPLOADED, original, {}, now, now)
+    image = Image(image_id, ANONYMOUS, Status.UPLOADED, original, "{}", now, now)
     await service.store.put(original.key, content(), content_type="image/jpeg")
 
     async def wake_up() -> None:

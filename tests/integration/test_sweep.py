@@ -117,7 +117,7 @@ async def test_an_object_that_is_being_referred_to_is_left_alone(service: Servic
 def an_image() -> Image:
     image_id, now = new_id(), datetime.now(UTC)
     original = Original(original_key(image_id), "image/jpeg", 1, "0", 1, 1, None)
-    return Image(image_id, ANONYMOUS, Status.UPLOADED, original, {}, now, now)
+    return Image(image_id, ANONYMOUS, Status.UPLOADED, original, "{}", now, now)
 
 
 def uploaded(image: Image) -> Event:

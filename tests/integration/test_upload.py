@@ -22,6 +22,7 @@ from internal.errors import (
     UnsupportedMediaType,
 )
 from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
+from internal.images.metadata import read_metadata
 from internal.images.model import ANONYMOUS, Image, Status
 from internal.images.requested import Requested
 from internal.images.upload import Context, accept_upload
@@ -35,14 +36,16 @@ from tests.raws import RAWS, preview, sensor
 async def test_an_upload_is_an_image_with_its_task_event_and_object(service: Service) -> None:
     data = pictures.jpeg(60, 40)
 
-    image_id = await service.upload(data, "resize:20x20", metadata={"album": "summer"}, renditions={"tiny": "preset:small"})
+    image_id = await service.upload(
+        data, "resize:20x20", metadata=read_metadata('{"album": "summer"}'), renditions={"tiny": "preset:small"}
+    )
 
     image = await service.image(image_id)
     assert image.status == Status.UPLOADED
     assert (image.original.width, image.original.height, image.original.size) == (60, 40, len(data))
     assert image.original.sha256 == hashlib.sha256(data).hexdigest()
     assert (image.original.media_type, image.original.filename) == ("image/jpeg", "picture.jpg")
-    assert image.metadata == {"album": "summer"}
+    assert image.metadata == '{"album": "summer"}'
     assert [(r.name, r.processing, r.pipeline) for r in image.renditions] == [
         ("default", "resize:20x20", "resize:20x20"),
         ("tiny", "preset:small", "resize:16x16"),

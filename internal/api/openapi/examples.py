@@ -9,7 +9,7 @@ import msgspec
 from internal.api.catalogue import CatalogueBody
 from internal.api.cursor import cursor_after
 from internal.api.openapi.components import IMAGE_ID, Json
-from internal.api.schemas import MessageBody, NewRendition, PageBody, image_body
+from internal.api.schemas import ImageBody, MessageBody, NewRendition, PageBody, image_body
 from internal.errors import InvalidImage, QueueUnavailable, StoreUnavailable
 from internal.health import Condition, Report
 from internal.images.model import ANONYMOUS, Failure, Image, Lane, Original, Rendition, Result, Status
@@ -56,7 +56,7 @@ def with_thumbnail() -> Any:
 
 def page() -> Any:
     there = _image(Status.PROCESSED)
-    return msgspec.to_builtins(PageBody([image_body(there, _GRAMMAR)], cursor_after(there)))
+    return _shown(PageBody([image_body(there, _GRAMMAR)], cursor_after(there)))
 
 
 def deleted() -> Any:
@@ -85,7 +85,12 @@ def upload() -> Json:
 
 
 def _body(image: Image) -> Any:
-    return msgspec.to_builtins(image_body(image, _GRAMMAR))
+    return _shown(image_body(image, _GRAMMAR))
+
+
+def _shown(body: ImageBody | PageBody) -> Any:
+    """As JSON has it: metadata are a text of it already."""
+    return msgspec.json.decode(msgspec.json.encode(body))
 
 
 def _image(status: Status) -> Image:
@@ -95,7 +100,8 @@ def _image(status: Status) -> Image:
         sent = msgspec.structs.replace(sent, **facts)
     updated_at = UPLOADED_AT if status == Status.UPLOADED else UPLOADED_AT + timedelta(seconds=1)
     renditions = (_rendition(status, "default", "resize:800x600|format:webp"),)
-    return Image(UUID(IMAGE_ID), ANONYMOUS, status, sent, METADATA, UPLOADED_AT, updated_at, renditions)
+    metadata = msgspec.json.encode(METADATA).decode()
+    return Image(UUID(IMAGE_ID), ANONYMOUS, status, sent, metadata, UPLOADED_AT, updated_at, renditions)
 
 
 def _rendition(status: Status, name: str, processing: str) -> Rendition:

@@ -1,6 +1,5 @@
 """Images: upload, list, status, further renditions, retry, deletion."""
 
-from internal.api.form import MAX_METADATA_DEPTH
 from internal.api.openapi import examples
 from internal.api.openapi.components import Json
 from internal.api.openapi.guide import failure_table
@@ -26,6 +25,7 @@ from internal.errors import (
     UnsupportedMediaType,
 )
 from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
+from internal.images.metadata import MAX_DEPTH
 from internal.images.model import Status
 
 TAG = "Images"
@@ -124,7 +124,8 @@ def _parts(shown: Json) -> Json:
         },
         "metadata": {
             "type": "object",
-            "description": f"Yours, given back as it is; at most {MAX_METADATA_DEPTH} levels deep.",
+            "description": f"Yours, given back text for text; at most {MAX_DEPTH} levels deep. Numbers beyond doubles, U+0000 "
+            "and halves of surrogate pairs are refused.",
             "examples": [shown["metadata"]],
         },
     }

@@ -48,7 +48,7 @@ async def check(sent: Sent, name: str | None = NAME) -> None:
     for pieces in (1, 7, len(sent.body)):
         picture, requested = await understood(sent, pieces=pieces)
         assert picture == PICTURE
-        assert (requested.filename, requested.processing, requested.metadata) == (name, PROCESSING, METADATA)
+        assert (requested.filename, requested.processing, requested.metadata.value) == (name, PROCESSING, METADATA)
 
 
 # Real clients, against a server that keeps what it gets
