@@ -17,6 +17,7 @@ from internal.images.signatures import kind_of
 from internal.pipeline.gif_screen import gif_size
 from internal.pipeline.isobmff import Boxes
 from internal.pipeline.tiff_fields import OutOfReach, TiffFile
+from internal.pipeline.tiff_pages import is_full
 
 MEDIA_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff"})
 
@@ -29,7 +30,7 @@ SIZE_COMES_FIRST = frozenset({"image/png", "image/webp", "image/gif"})
 HEAD_BYTES = 64 * 1024
 """How much of a file is looked at: enough for the size of nearly every picture; a rare one is learned by the worker."""
 
-_REDUCED, _WIDTH, _HEIGHT, _ORIENTATION = 254, 256, 257, 274
+_WIDTH, _HEIGHT, _ORIENTATION = 256, 257, 274
 _MAX_FIELDS = 512
 
 
@@ -93,11 +94,11 @@ def _measured(head: bytes, media_type: str) -> Measured:
 
 
 def _measured_tiff(head: bytes) -> Measured:
-    """Of the first directory; nothing where that is a reduced version of the picture (NewSubfileType), which lies elsewhere."""
+    """Of the first directory; nothing where that is a small version or a mask of the picture, which lies elsewhere."""
     try:
         tiff = TiffFile(BytesIO(head))
         directory = tiff.directory(tiff.first, max_fields=_MAX_FIELDS)
-        if (tiff.number(directory, _REDUCED) or 0) & 1:
+        if not is_full(tiff, directory):
             return Measured()
         width, height, orientation = (tiff.number(directory, tag) for tag in (_WIDTH, _HEIGHT, _ORIENTATION))
     except (OutOfReach, ValueError):

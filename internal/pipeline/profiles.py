@@ -27,11 +27,14 @@ def to_srgb(pixels: Pixels) -> Pixels:
     if profiled:
         with suppress(pyvips.Error):
             pixels = pixels.icc_transform("srgb", embedded=True, depth=8)
-    return _without_profile(_in_eight_bits(_without_profile(pixels), grey=grey))
+    return without_profile(_in_eight_bits(without_profile(pixels), grey=grey))
 
 
-def _without_profile(pixels: Pixels) -> Pixels:
-    """libvips leaves its own CMYK profile with what it has turned into sRGB by it; who follows that reads memory that is free."""
+def without_profile(pixels: Pixels) -> Pixels:
+    """The same pixels without a colour profile.
+
+    libvips leaves its own CMYK profile with what it has turned into sRGB by it; who follows that reads memory that is free.
+    """
     if not pixels.get_typeof(PROFILE):
         return pixels
     bare = pixels.copy()

@@ -9,8 +9,9 @@ from typing import Any, BinaryIO
 
 from msgspec import Struct
 
-_LETTERS = {1: "B", 2: "s", 3: "H", 4: "I", 7: "s", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 18: "Q"}
-"""Struct's letter of each type that we read: numbers, IFD pointers, ASCII and undefined bytes. Rationals are not read."""
+_LETTERS = dict(zip(range(1, 14), ("B", "s", "H", "I", "II", "b", "s", "h", "i", "ii", "f", "d", "I"), strict=True))
+_LETTERS |= {16: "Q", 17: "q", 18: "Q"}
+"""Struct's letters of each type: numbers, IFD pointers, ASCII, undefined bytes; a rational is two numbers."""
 MAX_FIELDS = 65_535
 """Of one directory: what a classic TIFF can have."""
 
@@ -20,7 +21,7 @@ class OutOfReach(Exception):
 
 
 class Field(Struct, frozen=True):
-    """One field of a directory: struct's letter of its type, how many values it has, and where they lie."""
+    """One field of a directory: struct's letters of its type, how many values it has, and where they lie."""
 
     letter: str
     count: int
@@ -44,14 +45,14 @@ class TiffFile:
         """Raises ValueError for a file that does not begin like a TIFF."""
         self._file = file
         head = file.read(16)
-        self._order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
-        version = struct.unpack_from(f"{self._order}H", head, 2)[0] if self._order and len(head) >= 4 else 0
+        self.order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
+        version = struct.unpack_from(f"{self.order}H", head, 2)[0] if self.order and len(head) >= 4 else 0
         if version not in (42, 43):
             raise ValueError("not a TIFF file")
         self.big = version == 43
-        self._length = f"{self._order}{'Q' if self.big else 'H'}"
-        self._offset = f"{self._order}{'Q' if self.big else 'I'}"
-        self._entry = f"{self._order}HH{'Q8s' if self.big else 'I4s'}"
+        self._length = f"{self.order}{'Q' if self.big else 'H'}"
+        self._offset = f"{self.order}{'Q' if self.big else 'I'}"
+        self._entry = f"{self.order}HH{'Q8s' if self.big else 'I4s'}"
         self._inline = 12 if self.big else 8  # where an entry's value lies in it
         (self.first,) = self._read(self._offset, 8 if self.big else 4)
 
@@ -66,6 +67,14 @@ class TiffFile:
                 fits = struct.calcsize(f"={letter}") * values <= len(value)
                 fields[tag] = Field(letter, values, entry + self._inline if fits else struct.unpack(self._offset, value)[0])
         return Directory(fields, self._next(start + count * size))
+
+    def entries(self, at: int) -> dict[int, bytes]:
+        """The fields of the directory at `at` by tag, each as it is written: tag, type, count, and the value or where it lies."""
+        (count,) = self._read(self._length, at)
+        start, size = at + struct.calcsize(self._length), struct.calcsize(self._entry)
+        (data,) = self._read(f"{min(count, MAX_FIELDS) * size}s", start)
+        pieces = [data[place : place + size] for place in range(0, len(data), size)]
+        return {struct.unpack_from(f"{self.order}H", piece)[0]: piece for piece in pieces}
 
     def chain(self, *, most: int) -> Iterator[int]:
         """Where the directories lie, one after the other, at most so many: one that leads back to an earlier one never ends."""
@@ -84,7 +93,10 @@ class TiffFile:
             return ()
         if field.count > most:
             raise ValueError(f"tag {tag} has {field.count} values")
-        return self._read(f"{self._order}{field.count}{field.letter}", field.at)
+        values = self._read(f"{self.order}{field.count * len(field.letter)}{field.letter[0]}", field.at)
+        if len(field.letter) == 1:
+            return values
+        return tuple(above / below if below else 0.0 for above, below in zip(values[::2], values[1::2], strict=True))
 
     def number(self, directory: Directory, tag: int) -> int | None:
         """The value of a field that has one whole number; None when there is none."""

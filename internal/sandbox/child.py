@@ -17,6 +17,7 @@ import internal
 from internal.errors import DecoderOutOfMemory, InvalidProcessing, ServiceError
 from internal.pipeline.grammar import Grammar
 from internal.pipeline.render import render, restrict_libvips
+from internal.pipeline.tiff_copy import EXTRA_BYTES
 from internal.sandbox import landlock, limits, seccomp
 from internal.sandbox.port import RenderJob
 from internal.sandbox.protocol import PREFIX, Accepted, Done, Ready, Refused, Reply, job_from, packed
@@ -35,7 +36,7 @@ def main() -> None:
     _send(writer, lock_in(Path.cwd()))
     while job := _next_job(reader):
         os.ftruncate(sys.stderr.fileno(), 0)  # what a library has to say about one picture is kept until the next one only
-        limits.allow_one_picture(cpu_seconds, max(job.limits.max_output_bytes, job.source.stat().st_size))
+        limits.allow_one_picture(cpu_seconds, max(job.limits.max_output_bytes, job.source.stat().st_size + EXTRA_BYTES))
         _send(writer, Accepted())
         reply = _render(grammar, job)
         _send(writer, reply)

@@ -53,7 +53,7 @@ class Source:
         self.media_type = media_type
         self._folder, self._name, self._copies = folder, name, 0
         self.path = self.look_over(path)
-        self.pixels = self.open(self.path)
+        self.pixels = self.read()
         self.header = self.read_header(self.pixels)
         self.stored = self.read_stored()
 
@@ -71,15 +71,19 @@ class Source:
         """The file as libvips' loader opens it: its header is read, its pixels come row by row and once."""
         return getattr(pyvips.Image, cls.loader)(str(path), **_READING, **options)
 
+    def read(self) -> Pixels:
+        """The pixels as they come when all of them are decoded: those of `path`, unless a format puts them together otherwise."""
+        return self.open(self.path)
+
     def reopened(self) -> Self:
         """The same original, to be decoded once more. Its container is not looked over again."""
         again = type(self).__new__(type(self))
         again.__dict__.update(self.__dict__)
-        again.pixels = self.open(self.path)
+        again.pixels = self.read()
         return again
 
     def read_header(self, pixels: Pixels) -> Header:
-        """What the header says, `pixels` being what `open` gave."""
+        """What the header says, `pixels` being what `read` gave."""
         orientation = int(pixels.get("orientation")) if pixels.get_typeof("orientation") else 1
         orientation = orientation if 1 <= orientation <= 8 else 1
         return Header(pixels.width, pixels.height, self.frames_of(pixels), orientation, bool(pixels.hasalpha()))

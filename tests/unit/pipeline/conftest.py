@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import pytest
+import pyvips
 from msgspec import Struct
 
 from internal.pipeline.grammar import Grammar
@@ -21,6 +22,7 @@ LIMITS = RenderLimits(
     max_output_bytes=50_000_000,
 )
 Renderer: TypeAlias = Callable[..., tuple[Encoded, Path]]
+Shown: TypeAlias = Callable[..., list[list[float]]]
 
 
 class Made(Struct):
@@ -62,6 +64,18 @@ def rendered(maker: Maker) -> Renderer:
     def run(data: bytes, chain: str, media_type: str = "image/jpeg", limits: RenderLimits = LIMITS) -> tuple[Encoded, Path]:
         done = maker(data, chain, media_type, limits=limits)
         return done.rendered.result, done.target
+
+    return run
+
+
+@pytest.fixture
+def shown(rendered: Renderer) -> Shown:
+    """`shown(data, chain)`: the colours of a TIFF's left and right half in the result, a PNG unless the chain says more."""
+
+    def run(data: bytes, chain: str = "format:png") -> list[list[float]]:
+        _, path = rendered(data, chain if "format" in chain else f"{chain}|format:png", "image/tiff")
+        image = pyvips.Image.new_from_file(str(path))
+        return [image(3, 3), image(image.width - 4, 3)]
 
     return run
 
