@@ -64,6 +64,18 @@ PUBLISHED = Counter(
 NOT_PUBLISHED = Counter(
     "image_processor_outbox_publish_failures_total", "Messages that the queue did not take.", ("channel",), registry=_registry
 )
+CONSUMER_RESTARTS = Counter(
+    "image_processor_queue_consumer_restarts_total",
+    "Times that this process's consumer of a lane could not go on and was replaced.",
+    ("channel",),
+    registry=_registry,
+)
+UNREADABLE_RECORDS = Counter(
+    "image_processor_queue_unreadable_total",
+    "Messages of a lane that could not be read and became dead letters.",
+    ("channel",),
+    registry=_registry,
+)
 REQUEUED = Counter(
     "image_processor_requeued_total",
     "Renditions that housekeeping queued again, by reason: lease or overdue.",

@@ -25,6 +25,7 @@ REFUSALS = {
     Replay.IMAGE_GONE: "its image is gone",
     Replay.NOT_FAILED: "its rendition has not failed any more",
     Replay.NO_CHANNEL: "it does not say where it came from",
+    Replay.UNREADABLE: "its message could not be read: its body is the record as it lies in the queue",
 }
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import structlog
 
-from internal.images.model import DeadLetter
+from internal.images.model import UNREADABLE, DeadLetter
 from internal.images.tasks import CHANNEL, REQUEST_ID_HEADER, task_message
 from internal.queue.port import Message
 from internal.repository.operators import KeptLetter
@@ -25,6 +25,7 @@ class Replay(StrEnum):
     IMAGE_GONE = "image_gone"
     NOT_FAILED = "not_failed"
     NO_CHANNEL = "no_channel"
+    UNREADABLE = "unreadable"
 
 
 async def every_letter(repository: Repository, *, code: str | None, limit: int | None = None) -> AsyncIterator[KeptLetter]:
@@ -89,6 +90,8 @@ async def _retry(work: Tables, image_id: UUID, rendition: str) -> Replay:
 async def _send_again(work: Tables, letter_id: int, letter: DeadLetter) -> Replay:
     if letter.channel is None:  # written before letters told
         return Replay.NO_CHANNEL
+    if letter.code == UNREADABLE:
+        return Replay.UNREADABLE
     if not await work.dead_letters.remove([letter_id]):  # another was faster: it waits here for the other's commit
         return Replay.NO_LETTER
     await work.outbox.add(letter.channel, Message(letter.type, letter.key, letter.body, letter.headers))

@@ -157,6 +157,10 @@ class ListFilter(Struct, frozen=True):
     created_before: datetime | None = None
 
 
+UNREADABLE = "unreadable_message"
+"""Code of a dead letter whose message could not be read out of the queue. Its body is what lies there, and no message."""
+
+
 class DeadLetter(Struct, frozen=True):
     """A task that stopped for good, with where it came from and why. `headers` and `body` as they came from the queue.
 

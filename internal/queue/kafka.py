@@ -7,6 +7,7 @@ in one group for all, a consumer that comes or goes would make those of the othe
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from internal.errors import QueueUnavailable
 from internal.queue.background import running
 from internal.queue.kafka_consumer import KafkaConsumer, group_of, open_kafka_consumer
 from internal.queue.kafka_lag import lag_of
@@ -26,6 +27,7 @@ class KafkaQueue:
         self._topics = topics(settings)
         self._publisher = publisher
         self._look_seconds = look_seconds
+        self._consumers: set[KafkaConsumer] = set()
 
     @property
     def exports(self) -> frozenset[Channel]:
@@ -35,10 +37,22 @@ class KafkaQueue:
         await self._publisher.publish(self._topic(channel), message)
 
     def consume(self, channel: Channel, *, slots: int) -> AbstractAsyncContextManager[KafkaConsumer]:
-        return open_kafka_consumer(self._settings, channel, self._topic(channel), slots=slots)
+        return self._consume(channel, self._topic(channel), slots)
+
+    @asynccontextmanager
+    async def _consume(self, channel: Channel, topic: str, slots: int) -> AsyncIterator[KafkaConsumer]:
+        async with open_kafka_consumer(self._settings, channel, topic, slots=slots) as consumer:
+            self._consumers.add(consumer)
+            try:
+                yield consumer
+            finally:
+                self._consumers.discard(consumer)
 
     async def check(self) -> None:
         await self._publisher.check()
+        for consumer in self._consumers:
+            if trouble := consumer.trouble():
+                raise QueueUnavailable(trouble)
 
     async def lag(self, channel: Channel) -> int:
         group = group_of(self._settings, channel)

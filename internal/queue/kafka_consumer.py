@@ -1,9 +1,12 @@
 """One process's hold on a topic. A task polls and keeps up to `slots` messages ahead; another commits what is done.
 
-When aiokafka's consumer can't go on it is closed and replaced: what is in hand is then no longer ours, and delivered again.
+When aiokafka's consumer can't go on it is closed and replaced by one that begins at the committed offsets: what is in hand is no
+longer ours then, and delivered again. After a fetch that failed the new one is careful for a while (kafka_careful.py): what can't
+be read is a delivery too, marked as unreadable, and the partition goes on behind it.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
@@ -11,21 +14,28 @@ from typing import cast
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from internal.metrics import CONSUMER_RESTARTS, UNREADABLE_RECORDS
 from internal.queue.ahead import Ahead
 from internal.queue.background import running
+from internal.queue.kafka_batches import Item, Unreadable
+from internal.queue.kafka_careful import NOTHING, fetch_carefully
 from internal.queue.kafka_connection import connection
 from internal.queue.kafka_offsets import GroupOffsets, Ticket
 from internal.queue.kafka_records import message_of
-from internal.queue.port import Channel, Delivery
+from internal.queue.port import Channel, Delivery, Message
+from internal.queue.restarts import Restarts
 from internal.settings import Kafka
 
 log = structlog.get_logger(__name__)
 
-RECONNECT_SECONDS = 1.0
 FETCH_BYTES = 65_536
 """Of one partition at once: some hundred tasks, so that a long one does not stand before the others. Larger messages come too."""
 
-_NOTHING = TopicPartition("", -1)
+CAREFUL_SECONDS = 60.0
+"""So long after a fetch that failed partitions are fetched one by one, each time anew."""
+CAREFUL_PAUSE_SECONDS = 0.05
+UNREADABLE_BYTES = 65_536
+"""So much of an unreadable record is kept for people to look at."""
 
 
 class KafkaConsumer:
@@ -36,6 +46,8 @@ class KafkaConsumer:
         self._channel = channel
         self._topic = topic
         self._ahead = Ahead(slots)
+        self._restarts = Restarts()
+        self._careful_until = 0.0
 
     async def receive(self) -> Delivery:
         return await self._ahead.take()
@@ -50,14 +62,21 @@ class KafkaConsumer:
         if ticket.group.is_undone(ticket):
             self._ahead.put_back(delivery)
 
+    def trouble(self) -> str | None:
+        """A sentence when it restarts over and over; None when all is well."""
+        often = self._restarts.over_and_over()
+        return f"The consumer of {self._topic} was {often}" if often else None
+
     async def run(self) -> None:
         """Consume until cancelled, through every outage."""
         while True:
             try:
                 await self._consume()
             except Exception as error:  # whatever aiokafka raises: a worker that waits is better than one that does nothing
+                self._restarts.note(error)
+                CONSUMER_RESTARTS.labels(self._channel).inc()
                 log.warning("queue.consumer_restarts", topic=self._topic, error=repr(error))
-            await asyncio.sleep(RECONNECT_SECONDS)
+            await asyncio.sleep(self._restarts.pause_seconds)
 
     async def _consume(self) -> None:
         """The life of one aiokafka consumer. It leaves its group at the end, so that its partitions go to others at once."""
@@ -94,19 +113,48 @@ class KafkaConsumer:
         """
         often = self._settings.poll_seconds / 4
         while True:
-            if room := self._ahead.room:
-                fetched = await consumer.getmany(timeout_ms=int(often * 1000), max_records=room)
-                for partition, records in fetched.items():
-                    for record in records:
-                        self._line_up(partition, record, group)
+            if not self._ahead.room:
+                await consumer.getmany(NOTHING)
+            elif time.monotonic() < self._careful_until:
+                await self._fetch_carefully(consumer, group)
             else:
-                await consumer.getmany(_NOTHING)
+                await self._fetch(consumer, group, often)
             await self._ahead.wait_for_room(often)
+
+    async def _fetch(self, consumer: AIOKafkaConsumer, group: GroupOffsets, within: float) -> None:
+        """From all partitions at once. An error ends this consumer: it has lost records of the other partitions."""
+        try:
+            fetched = await consumer.getmany(timeout_ms=int(within * 1000), max_records=self._ahead.room)
+        except Exception:
+            self._careful_until = time.monotonic() + CAREFUL_SECONDS
+            raise
+        for partition, records in fetched.items():
+            for record in records:
+                self._line_up(partition, record, group)
+
+    async def _fetch_carefully(self, consumer: AIOKafkaConsumer, group: GroupOffsets) -> None:
+        def hand_out(partition: TopicPartition, item: Item) -> None:
+            if isinstance(item, Unreadable):
+                self._careful_until = time.monotonic() + CAREFUL_SECONDS
+                self._line_up_unreadable(partition, item, group)
+            else:
+                self._line_up(partition, item, group)
+
+        if not await fetch_carefully(consumer, self._ahead.room, FETCH_BYTES, hand_out):
+            await asyncio.sleep(CAREFUL_PAUSE_SECONDS)
 
     def _line_up(self, partition: TopicPartition, record: ConsumerRecord, group: GroupOffsets) -> None:
         if (ticket := group.hand_out(partition, record.offset)) is not None:
             source = f"{record.topic}/{record.partition}/{record.offset}"
             self._ahead.put(Delivery(message_of(record), self._channel, source, ticket))
+
+    def _line_up_unreadable(self, partition: TopicPartition, found: Unreadable, group: GroupOffsets) -> None:
+        if (ticket := group.hand_out(partition, found.first, found.last)) is not None:
+            UNREADABLE_RECORDS.labels(self._channel).inc()
+            offsets = str(found.first) if found.first == found.last else f"{found.first}-{found.last}"
+            message = Message(type="", key="", body=found.raw[:UNREADABLE_BYTES])
+            source = f"{partition.topic}/{partition.partition}/{offsets}"
+            self._ahead.put(Delivery(message, self._channel, source, ticket, unreadable=found.reason))
 
 
 def group_of(settings: Kafka, channel: Channel) -> str:

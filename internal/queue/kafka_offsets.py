@@ -34,10 +34,10 @@ class GroupOffsets(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         self._accounts: dict[TopicPartition, PartitionOffsets] = {}
         self._changed = asyncio.Event()
 
-    def hand_out(self, partition: TopicPartition, offset: int) -> "Ticket | None":
-        """The place of a fetched message; None when it is in hand already."""
+    def hand_out(self, partition: TopicPartition, offset: int, last: int | None = None) -> "Ticket | None":
+        """The place of a fetched message, which may stand for all records up to `last`; None when it is in hand already."""
         account = self._accounts.setdefault(partition, PartitionOffsets())
-        return Ticket(self, partition, account, offset) if account.hand_out(offset) else None
+        return Ticket(self, partition, account, offset) if account.hand_out(offset, last) else None
 
     def is_undone(self, ticket: "Ticket") -> bool:
         """Whether the message is still ours to do: its partition was not taken away, and it is not done."""

@@ -14,12 +14,15 @@ class PartitionOffsets:
         self._next = 0
         self._committed: int | None = None
 
-    def hand_out(self, offset: int) -> bool:
-        """Note that a fetched message is undone. False: it is known here already, because a rebalance rewound the partition."""
+    def hand_out(self, offset: int, last: int | None = None) -> bool:
+        """Note that a fetched message is undone. False: it is known here already, because a rebalance rewound the partition.
+
+        `last`: it stands for all records up to this one.
+        """
         if offset in self._undone or offset in self._done:
             return False
         self._undone.add(offset)
-        self._next = offset + 1
+        self._next = (offset if last is None else last) + 1
         return True
 
     def is_undone(self, offset: int) -> bool:

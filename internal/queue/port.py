@@ -30,13 +30,14 @@ class Delivery(Struct, frozen=True):
     """A message in this process's hands until it is acknowledged or released.
 
     `source` says where it came from, for people and dead letters (`topic/partition/offset`, `queue_messages/id`); `ticket` is
-    the adapter's own.
+    the adapter's own. `unreadable`: why the adapter could not read the message, whose body is then what lies in the queue.
     """
 
     message: Message
     channel: Channel
     source: str
     ticket: object
+    unreadable: str | None = None
 
 
 class Consumer(Protocol):
@@ -79,7 +80,7 @@ class Queue(Protocol):
         """
 
     async def check(self) -> None:
-        """Raise QueueUnavailable unless the queue answers."""
+        """Raise QueueUnavailable unless the queue answers and this process's consumers keep on their feet."""
 
     async def lag(self, channel: Channel) -> int:
         """Messages of the channel that are published and not acknowledged, those in hand included. Raises QueueUnavailable."""

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from internal.errors import ServiceError, Unavailable
-from internal.images.model import DeadLetter
+from internal.images.model import UNREADABLE, DeadLetter
 from internal.images.ports import Workshop
 from internal.images.tasks import REQUEST_ID_HEADER
 from internal.queue.port import Delivery
@@ -39,10 +39,14 @@ def find_handlers() -> dict[str, Handler]:
 async def dispatch(delivery: Delivery, workshop: Workshop, known: Mapping[str, Handler]) -> None:
     """Handle one message; returns when it can be acknowledged. Raises Unavailable only.
 
-    What can't be understood, or makes a handler crash, becomes a dead letter (G3): it must not come back for ever. Should it come
-    back once more, because it could not be acknowledged, it is the same letter.
+    What can't be read or understood, or makes a handler crash, becomes a dead letter (G3): it must not come back for ever. Should
+    it come back once more, because it could not be acknowledged, it is the same letter.
     """
     message = delivery.message
+    if delivery.unreadable is not None:
+        log.warning("message.unreadable", source=delivery.source, detail=delivery.unreadable)
+        await workshop.repository.dead_letters.add(_dead_letter(delivery, UNREADABLE, delivery.unreadable))
+        return
     with structlog.contextvars.bound_contextvars(request_id=message.headers.get(REQUEST_ID_HEADER)):
         try:
             handler = known.get(message.type)

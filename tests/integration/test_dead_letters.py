@@ -94,6 +94,19 @@ async def test_what_can_not_be_replayed_is_told_and_stays(service: Service) -> N
     assert await sent(service) == before
 
 
+async def test_what_could_not_be_read_is_not_sent_again(service: Service) -> None:
+    """Its body is a record as it lies in the topic: as a message it would only come back as another letter."""
+    unreadable = Delivery(Message("", "", b"raw"), Channel.FAST, "topic/3/14", None, unreadable="checksum")
+    await dispatch(unreadable, service.workshop, find_handlers())
+    before = await sent(service)
+    [letter_id] = await letters(service)
+
+    assert await replay(service.repository, letter_id) == Replay.UNREADABLE
+
+    assert await sent(service) == before
+    assert await letters(service) == [letter_id]
+
+
 async def test_a_message_goes_to_its_channel_as_it_came(service: Service) -> None:
     await dispatch(Delivery(ODD, Channel.SLOW, "topic/3/14", None), service.workshop, find_handlers())
     [letter_id] = await letters(service)

@@ -86,6 +86,20 @@ async def test_a_message_that_can_not_be_understood_is_a_dead_letter(service: Se
     assert await service.count("outbox") == 1
 
 
+async def test_a_message_that_can_not_be_read_is_one_dead_letter_that_says_where_it_came_from(service: Service) -> None:
+    raw = b"\0\xff as it lies in the topic"
+    delivery = Delivery(Message("", "", raw), Channel.FAST, "images/3/14-17", None, unreadable="codec 7, which nobody knows")
+
+    for _ in range(2):  # as after a kill before it was acknowledged
+        await dispatch(delivery, service.workshop, find_handlers())
+
+    [letter] = await service.session.rows("SELECT code, detail, source, channel, body FROM dead_letters")
+    assert (letter["code"], letter["source"], letter["channel"]) == ("unreadable_message", "images/3/14-17", "fast")
+    assert letter["detail"] == "codec 7, which nobody knows"
+    assert bytes(letter["body"]) == raw
+    assert await service.count("outbox") == 1
+
+
 async def test_a_handler_that_crashes_stops_nothing(service: Service) -> None:
     async def crash(_: Delivery, __: Workshop) -> None:
         raise ZeroDivisionError

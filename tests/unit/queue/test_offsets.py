@@ -36,6 +36,17 @@ def test_a_gap_in_the_offsets_is_passed() -> None:
     assert account.to_commit() == 10
 
 
+def test_what_stands_for_several_offsets_is_passed_when_it_is_done_and_not_before() -> None:
+    account = handed_out(4)
+    assert account.hand_out(5, last=8)
+    assert account.hand_out(9)
+    account.finish(4)
+    account.finish(9)
+    assert account.to_commit() == 5
+    account.finish(5)
+    assert account.to_commit() == 10
+
+
 def test_what_is_committed_is_not_committed_again() -> None:
     account = handed_out(0, 1)
     account.finish(0)
