@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 from litestar.exceptions import InternalServerException
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 
 from internal.api.disposition import decoded, file_name, parameters
 from internal.api.multipart import MultipartError, MultipartReader, PartHead
+from internal.api.requests import chain_text
 from internal.errors import ClientGone, InvalidRequest, PayloadTooLarge
 from internal.images.metadata import Metadata, read_metadata
 from internal.images.requested import Requested
@@ -139,22 +140,24 @@ class Form:
 
     def _understood(self) -> Requested:
         """What the form asks for. Raises InvalidRequest for JSON that is not what it should be."""
-        processing, metadata = self._texts.get(PROCESSING), self._texts.get(METADATA)
+        processing, renditions, metadata = (self._texts.get(name, []) for name in (PROCESSING, RENDITIONS, METADATA))
+        if len(processing) > 1 and any(text.lstrip().startswith("[") for text in processing):
+            raise InvalidRequest(f"The part `{PROCESSING}` came more than once, as a JSON list: send one list with all of it.")
         return Requested(
             filename=self._filename,
             processing="|".join(processing) if processing else None,
-            renditions=self._json(RENDITIONS, dict[str, str], "a JSON object of names and chains"),
+            renditions=_chains(renditions[0]) if renditions else None,
             metadata=read_metadata(metadata[0]) if metadata else Metadata(),
         )
 
-    def _json(self, name: str, kind: Any, expected: str) -> Any:
-        texts = self._texts.get(name)
-        if not texts:
-            return None
-        try:
-            return msgspec.json.decode(texts[0], type=kind | None)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            raise InvalidRequest(f"The part `{name}` is not {expected}: {error}.") from error
+
+def _chains(text: str) -> dict[str, str] | None:
+    """The part `renditions`: names and chains. Raises InvalidRequest for JSON that is something else."""
+    try:
+        chains = msgspec.json.decode(text, type=dict[str, Raw] | None)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise InvalidRequest(f"The part `{RENDITIONS}` is not a JSON object of names and chains: {error}.") from error
+    return {name: chain_text(chain, f"`renditions`: {name[:64]!r}") for name, chain in chains.items()} if chains else None
 
 
 def _text(part: _Part) -> str:

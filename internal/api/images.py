@@ -5,12 +5,12 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import delete, get, post
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response.base import ASGIResponse
 
 from internal.api.answers import answer, response
 from internal.api.cursor import cursor_after, read_cursor
-from internal.api.requests import ApiRequest, idempotency_key_of, image_id_of, owner_of, parts_of
+from internal.api.requests import ApiRequest, chain_text, idempotency_key_of, image_id_of, json_of, owner_of, parts_of
 from internal.api.schemas import ImageBody, MessageBody, NewRendition, PageBody, image_body
 from internal.images.delete import delete_image
 from internal.images.fetch import find_image
@@ -65,15 +65,17 @@ def _in_utc(moment: datetime | None) -> datetime | None:
 
 
 @post("/images/{image_id:str}/renditions", status_code=202, request_max_body_size=MAX_JSON_BYTES)
-async def new_rendition(request: ApiRequest, image_id: FromPath[str], data: JSONBody[NewRendition]) -> ASGIResponse:
+async def new_rendition(request: ApiRequest, image_id: FromPath[str]) -> ASGIResponse:
     """Ask for a further rendition, or for a stale one anew: 202; 200 when the image has it already, as it should be."""
     ports, owner, wanted = parts_of(request).ports, owner_of(request), image_id_of(image_id)
+    data = await json_of(request, NewRendition)
+    processing = chain_text(data.processing, "`processing`")
 
     async def act(work: Tables) -> bytes:
-        asked = await add_rendition(work, ports, owner, wanted, data.name, data.processing)
+        asked = await add_rendition(work, ports, owner, wanted, data.name, processing)
         return answer(202 if asked.new else 200, asked.image, ports.grammar)
 
-    chain = ports.grammar.parse(data.processing).canonical
+    chain = ports.grammar.parse(processing).canonical
     mark = fingerprint(wanted, data.name, chain)
     return response(await answered_once(ports.repository, _slip(request, wanted, "renditions"), mark, act))
 

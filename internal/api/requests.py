@@ -1,8 +1,9 @@
 """What every handler reads off a request: who asks, for which image, and the service's parts."""
 
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
+import msgspec
 from litestar import Request
 
 from internal.errors import InvalidRequest, NotFound
@@ -10,6 +11,8 @@ from internal.images.model import ANONYMOUS
 from internal.wiring import ApiParts
 
 ApiRequest = Request[Any, Any, Any]
+
+_Body = TypeVar("_Body")
 
 MAX_KEY = 255
 MAX_WAIT_SECONDS = 30.0
@@ -42,6 +45,25 @@ def idempotency_key_of(request: ApiRequest) -> str | None:
     if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
         raise InvalidRequest(f"An Idempotency-Key has 1 to {MAX_KEY} printable ASCII characters.")
     return key
+
+
+async def json_of(request: ApiRequest, kind: type[_Body]) -> _Body:
+    """The body, which is JSON. Raises InvalidRequest when it is none, or not of this kind."""
+    try:
+        return msgspec.json.decode(await request.body(), type=kind)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise InvalidRequest(f"The body can't be used: {error}.") from error
+
+
+def chain_text(value: msgspec.Raw, name: str) -> str:
+    """A chain in JSON as the grammar reads it: a text, or a list of texts or objects, which stays as it is written, so that an
+    error's position is one in what was sent. Raises InvalidRequest, with the value's `name`, for anything else.
+    """
+    written = bytes(value)
+    try:
+        return written.decode("utf-8") if written.startswith(b"[") else msgspec.json.decode(written, type=str)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{name} is no chain, which is a text, or a list of texts or of objects.") from error
 
 
 def wait_of(request: ApiRequest) -> float:

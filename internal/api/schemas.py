@@ -1,7 +1,7 @@
 """The bodies that the API sends and takes."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -12,6 +12,28 @@ from internal.images.staleness import is_stale
 from internal.pipeline.grammar import Grammar
 
 PREFIX = "/api/v1"
+
+CHAIN_SCHEMA: dict[str, Any] = {
+    "description": "A chain: a text of operations between `|`, or a list whose items are such texts, or operations as objects.",
+    "anyOf": [
+        {"type": "string", "minLength": 1, "maxLength": 8192},
+        {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "anyOf": [
+                    {"type": "string", "minLength": 1},
+                    {"type": "object", "required": ["op"], "properties": {"op": {"type": "string"}}},
+                ]
+            },
+        },
+    ],
+    "examples": [
+        "resize:300x300|format:webp",
+        ["resize:300x300", "format:webp"],
+        [{"op": "resize", "size": "300x300"}, {"op": "format", "name": "webp"}],
+    ],
+}
 
 Moment = Annotated[datetime, Meta(tz=True)]
 
@@ -100,7 +122,7 @@ class NewRendition(Struct, forbid_unknown_fields=True):
     """A further rendition of an image that is there."""
 
     name: Annotated[str, Meta(min_length=1, max_length=64, examples=["small"])]
-    processing: Annotated[str, Meta(min_length=1, max_length=8192, examples=["resize:300x300|format:webp"])]
+    processing: Annotated[Raw, Meta(extra_json_schema=CHAIN_SCHEMA)]
 
 
 class MessageBody(Struct):

@@ -1,6 +1,8 @@
-"""Both notations of a chain, read into the same calls: names and arguments with the places where they stand."""
+"""Every notation of a chain, read into the same calls: names and arguments with the places where they stand."""
 
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -18,16 +20,31 @@ class Argument(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """One step as it was written; nothing is known yet about whether there is such an operation."""
+    """One step as it was written; nothing is known yet about whether there is such an operation.
+
+    `item` is the number, from 1, of the JSON list's item that it stands in; None in a text.
+    """
 
     name: str
     arguments: tuple[Argument, ...]
     position: int
+    item: int | None = None
 
 
 def read_calls(text: str) -> Iterator[Call]:
     """`text` as calls: a JSON list when it begins with `[`, else steps between `|`. Raises InvalidProcessing at the fault."""
     return _from_json(text) if text.lstrip().startswith("[") else _from_text(text)
+
+
+@contextmanager
+def item_named(item: int | None) -> Iterator[None]:
+    """What is wrong inside is told with the number of the list's item that it is about."""
+    try:
+        yield
+    except InvalidProcessing as error:
+        if item is None:
+            raise
+        raise InvalidProcessing(f"Item {item}: {error.detail}", error.position) from error
 
 
 def _from_text(text: str) -> Iterator[Call]:
@@ -54,19 +71,46 @@ def _arguments(text: str, position: int) -> Iterator[Argument]:
         position += len(item) + 1
 
 
+_EXAMPLE = '["resize:300x200", "grayscale"] or [{"op": "resize", "size": "300x200"}]'
+_LETTER = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\.|.", re.DOTALL)
+"""One character of a JSON string, as it is written."""
+
+
 def _from_json(text: str) -> Iterator[Call]:
-    data = text.encode("utf-8", "surrogatepass")
     try:
-        steps = msgspec.json.decode(data, type=list[Raw])
+        data = text.encode("utf-8")
+        items = msgspec.json.decode(data, type=list[Raw])
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        raise InvalidProcessing(
-            f'This is not a JSON list of operations, like [{{"op": "resize", "size": "300x200"}}]: {error}', 0
-        ) from error
+        raise InvalidProcessing(f"This is not a JSON list of operations, like {_EXAMPLE}: {error}", 0) from error
     cursor = 0
-    for step in steps:
-        start = data.index(bytes(step), cursor)
-        cursor = start + len(bytes(step))
-        yield _object(bytes(step), len(data[:start].decode("utf-8", "replace")))
+    for number, item in enumerate(items, 1):
+        written = bytes(item)
+        start = data.index(written, cursor)
+        cursor = start + len(written)
+        position = len(data[:start].decode("utf-8"))
+        with item_named(number):
+            calls = _text(written, position) if written.startswith(b'"') else [_object(written, position)]
+        for call in calls:
+            yield msgspec.structs.replace(call, item=number)
+
+
+def _text(data: bytes, position: int) -> list[Call]:
+    """The steps of a text in a JSON list. Their places are those in what is written, where an escape has several characters."""
+    written = data.decode("utf-8")[1:-1]
+    places = [position + 1 + letter.start() for letter in _LETTER.finditer(written)]
+    places.append(position + 1 + len(written))
+    try:
+        calls = list(_from_text(msgspec.json.decode(data, type=str)))
+    except InvalidProcessing as error:
+        raise InvalidProcessing(error.detail, places[error.position or 0]) from error
+    return [
+        Call(
+            call.name,
+            tuple(Argument(argument.field, argument.value, places[argument.position]) for argument in call.arguments),
+            places[call.position],
+        )
+        for call in calls
+    ]
 
 
 def _object(data: bytes, position: int) -> Call:
@@ -78,7 +122,7 @@ def _object(data: bytes, position: int) -> Call:
             for field, value in values.items()
         ]
     except (msgspec.MsgspecError, RecursionError) as error:
-        message = 'Each operation is a JSON object that names it as "op", like {"op": "resize", "size": "300x200"}.'
+        message = 'An item is a text, or an object that names the operation as "op", like {"op": "resize", "size": "300x200"}.'
         raise InvalidProcessing(message, position) from error
     return Call(name, tuple(arguments), position)
 

@@ -1,7 +1,7 @@
 """The grammar of `processing`: text and JSON become a Chain, or an error that points at the fault.
 
-    chain     = step *( "|" step )            or a JSON list: [{"op": "resize", "size": "300x200"}, …]
-    step      = name [ ":" argument *( "," key "=" value ) ]
+    chain     = step *( "|" step )            or a JSON list whose items are texts or objects:
+    step      = name [ ":" argument *( "," key "=" value ) ]    ["resize:300x200|grayscale", {"op": "blur", "sigma": 2}, …]
 
 An operation's first field is its positional argument; it may be named as well. Values are converted by msgspec with the limits of
 the field's type, one by one, so that an error knows its place.
@@ -15,7 +15,7 @@ import msgspec
 
 from internal.errors import InvalidProcessing
 from internal.pipeline import notation
-from internal.pipeline.calls import Argument, Call, read_calls
+from internal.pipeline.calls import Argument, Call, item_named, read_calls
 from internal.pipeline.chain import Chain, framed, value_text
 from internal.pipeline.formats import Modern
 from internal.pipeline.operation import Operation, Option, name_of, parameters_of, types_of
@@ -74,18 +74,21 @@ class Grammar:
 
     def _steps(self, text: str) -> list[Operation]:
         steps: list[Operation] = []
-        places: list[int] = []
+        calls: list[Call] = []
         for call in read_calls(text):
-            steps += self._expanded(self._operation(call), call)
-            places += [call.position] * (len(steps) - len(places))
-            if len(steps) > self._max_operations:
-                raise InvalidProcessing(f"A chain has at most {self._max_operations} operations.", call.position)
-            self._refuse_doubled(steps, call)
+            with item_named(call.item):
+                steps += self._expanded(self._operation(call), call)
+                calls += [call] * (len(steps) - len(calls))
+                if len(steps) > self._max_operations:
+                    raise InvalidProcessing(f"A chain has at most {self._max_operations} operations.", call.position)
+                self._refuse_doubled(steps, call)
         if not steps:
             raise InvalidProcessing("The processing is empty: name an operation, for instance resize:300x200.", 0)
         if fault := contradiction(steps):
             step, reason = fault
-            raise InvalidProcessing(f"`{name_of(type(step))}`: {reason}.", places[steps.index(step)])
+            call = calls[steps.index(step)]
+            with item_named(call.item):
+                raise InvalidProcessing(f"`{name_of(type(step))}`: {reason}.", call.position)
         return steps
 
     def _expanded(self, operation: Operation, call: Call) -> list[Operation]:

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 from tests import pictures
 from tests.e2e.deployment import IMAGES, Deployment
+from tests.e2e.steps_refusals import check_problem
 
 
 def metadata_come_back_text_for_text(service: Deployment) -> None:
@@ -29,7 +31,53 @@ def a_file_name_comes_back_as_it_was_sent_and_in_no_header_as_it_is(service: Dep
         service.settled(sent["original"]["url"].removesuffix("/original"))
 
 
+def a_chain_is_a_text_or_a_list_in_forms_and_in_json(service: Deployment) -> None:
+    objects = [{"op": "resize", "size": "20x20"}, {"op": "grayscale"}]
+    notations: list[Any] = ["resize:20x20|grayscale", ["resize:20x20", "grayscale"], ["resize:20x20|grayscale"], objects]
+    for chain in notations:
+        text = chain if isinstance(chain, str) else json.dumps(chain)
+        data = {"processing": text, "renditions": json.dumps({"named": chain})}
+        path = service.http.post(IMAGES, files={"image": ("a.jpg", pictures.jpeg())}, data=data).headers["location"]
+        asked = service.http.post(f"{path}/renditions", json={"name": "more", "processing": chain})
+        assert asked.status_code == 202, asked.text
+        made = service.settled(path)["renditions"]
+        assert {rendition["processing"] for rendition in made} == {"resize:20x20|grayscale"}
+        assert [(rendition["name"], rendition["status"]) for rendition in made] == [
+            (name, "processed") for name in ("default", "named", "more")
+        ]
+        assert made[0]["requested"] == text
+        assert [rendition["stale"] for rendition in made] == [False] * 3
+        again = service.http.post(f"{path}/renditions", json={"name": "more", "processing": "resize:20x20|grayscale"})
+        assert again.status_code == 200
+
+
+def a_fault_in_a_list_is_pointed_at(service: Deployment) -> None:
+    wrong = '["flip" , "resize:20x20|graiscale"]'
+    image = {"image": ("a.jpg", pictures.jpeg())}
+    path = service.processed(pictures.jpeg())
+    answers = [
+        service.http.post(IMAGES, files=image, data={"processing": wrong}),
+        service.http.post(IMAGES, files=image, data={"renditions": f'{{"small":{wrong}}}'}),
+        service.http.post(f"{path}/renditions", content=f'{{"name": "small", "processing": {wrong}}}'),
+    ]
+    for answer in answers:
+        problem = check_problem(answer, 422, "invalid_processing")
+        assert problem["position"] == wrong.index("graiscale")
+        assert "Item 2: There is no operation `graiscale`. Did you mean `grayscale`?" in problem["detail"]
+    assert answers[1].json()["detail"].startswith("Rendition 'small': ")
+    for body in (
+        '{"name": "small"}',
+        '{"name": "small", "processing": 1}',
+        '{"name": "small", "processing": "flip", "more": 1}',
+        "",
+    ):
+        check_problem(service.http.post(f"{path}/renditions", content=body), 400, "invalid_request")
+    check_problem(service.http.post(f"{path}/renditions", content=" " * 70_000), 413, "payload_too_large")
+
+
 STEPS: list[Callable[[Deployment], None]] = [
     metadata_come_back_text_for_text,
     a_file_name_comes_back_as_it_was_sent_and_in_no_header_as_it_is,
+    a_chain_is_a_text_or_a_list_in_forms_and_in_json,
+    a_fault_in_a_list_is_pointed_at,
 ]

@@ -28,7 +28,8 @@ def _operations() -> Json:
         TAG,
         "List operations",
         "Every operation of this deployment, plug-ins included, with the JSON Schema of its parameters; the presets; and the "
-        "chain of an upload that asks for nothing.\n\n" + operation_table(),
+        "chain of an upload that asks for nothing. A chain is a text (`resize:300x200|grayscale`), or a JSON list of texts or of "
+        "objects.\n\n" + operation_table(),
         takes=(),
         answers={
             "200": json_answer("The catalogue.", "CatalogueBody", {"first": examples.operations()}),

@@ -9,7 +9,7 @@ import msgspec
 from internal.api.catalogue import CatalogueBody
 from internal.api.cursor import cursor_after
 from internal.api.openapi.components import IMAGE_ID, Json
-from internal.api.schemas import ImageBody, MessageBody, NewRendition, PageBody, image_body
+from internal.api.schemas import ImageBody, MessageBody, PageBody, image_body
 from internal.errors import InvalidImage, QueueUnavailable, StoreUnavailable
 from internal.health import Condition, Report
 from internal.images.model import ANONYMOUS, Failure, Image, Lane, Original, Rendition, Result, Status
@@ -18,7 +18,7 @@ from internal.pipeline.grammar import Grammar
 UPLOADED_AT = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 METADATA = {"album": "summer", "tags": ["beach", "evening"]}
-THUMBNAIL = NewRendition("thumb", "thumbnail:200|format:webp")
+THUMBNAIL = {"name": "thumb", "processing": "thumbnail:200|format:webp"}
 
 _GRAMMAR = Grammar(presets={"thumb": "resize:200x200,fit=cover"})
 
@@ -49,7 +49,7 @@ def stale() -> Any:
 def with_thumbnail() -> Any:
     """A processed image that has just been asked for one rendition more."""
     there = _image(Status.PROCESSED)
-    more = _rendition(Status.UPLOADED, THUMBNAIL.name, THUMBNAIL.processing)
+    more = _rendition(Status.UPLOADED, THUMBNAIL["name"], THUMBNAIL["processing"])
     asked = msgspec.structs.replace(there, status=Status.PROCESSING, renditions=(*there.renditions, more))
     return _body(asked)
 

@@ -46,7 +46,8 @@ CHAINS = """
 ## Processing
 
 A chain is a list of operations that are carried out in order: `name:argument,key=value`, with `|` between two of them. Sizes are
-`WxH`, `Wx` or `xH`. The same as JSON: `[{"op": "resize", "size": "300x200"}]`. `GET /api/v1/operations` has all of them.
+`WxH`, `Wx` or `xH`. The same as a JSON list, of texts or of objects: `["resize:300x200", "grayscale"]`,
+`[{"op": "resize", "size": "300x200"}, {"op": "grayscale"}]`. `GET /api/v1/operations` has all of them.
 """.strip()
 
 REPEATING = """

@@ -5,7 +5,7 @@ from internal.api.openapi.components import Json
 from internal.api.openapi.guide import failure_table
 from internal.api.openapi.operation import json_answer, json_content, operation
 from internal.api.openapi.problems import problems
-from internal.api.schemas import PREFIX
+from internal.api.schemas import CHAIN_SCHEMA, PREFIX
 from internal.errors import (
     DatabaseUnavailable,
     DeadlinePassed,
@@ -95,6 +95,14 @@ def _form() -> Json:
                 "summary": "The chain as JSON",
                 "value": {"image": shown["image"], "processing": '[{"op": "resize", "size": "800x600"}]'},
             },
+            "list": {
+                "summary": "Chains as lists of texts",
+                "value": {
+                    "image": shown["image"],
+                    "processing": '["resize:800x600", "grayscale"]',
+                    "renditions": {"thumb": ["thumbnail:200", "format:webp"]},
+                },
+            },
             "nothing": {"summary": "The configured default", "value": {"image": shown["image"]}},
         },
     }
@@ -111,12 +119,12 @@ def _parts(shown: Json) -> Json:
         "processing": {
             "type": "string",
             "description": "The chain of the rendition `default`: operations in order, between `|`; sent several times, "
-            "the parts are one chain. A text that begins with `[` is a JSON list of operations.",
+            "the parts are one chain. A text that begins with `[` is a JSON list, of such texts or of operations as objects.",
             "examples": [shown["processing"]],
         },
         "renditions": {
             "type": "object",
-            "additionalProperties": {"type": "string"},
+            "additionalProperties": CHAIN_SCHEMA,
             "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"},
             "description": "Further renditions: names and their chains. With these and no `processing` there is no "
             "`default`; with neither, the configured default chain is made.",
@@ -170,7 +178,7 @@ def _status() -> Json:
 
 
 def _new_rendition() -> Json:
-    asked = {"thumbnail": {"name": examples.THUMBNAIL.name, "processing": examples.THUMBNAIL.processing}}
+    asked = {"thumbnail": examples.THUMBNAIL, "list": {**examples.THUMBNAIL, "processing": ["thumbnail:200", "format:webp"]}}
     there = {"asked": examples.with_thumbnail()}
     return operation(
         "new_rendition",

@@ -1,5 +1,6 @@
 """The upload's form: parts in any order, read in any pieces, and every fault named."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -205,3 +206,19 @@ async def test_an_encoded_part_is_refused_and_not_taken_for_what_it_is_not(encod
             await read(form(encoded + END))
     binary = IMAGE.replace(b"\r\n\r\n", b"\r\nContent-Transfer-Encoding: BINARY\r\nContent-Length: 3\r\n\r\n", 1)
     assert len(await read(form(binary + END))) == 5124
+
+
+async def test_chains_are_texts_or_lists_as_they_were_written() -> None:
+    lists = {"a": "flip|flop", "b": ["flip", "flop"], "c": [{"op": "flip"}], "d": '["flip"]'}
+    asked = await understood(IMAGE, part("renditions", json.dumps(lists).encode()), part("processing", b' ["flip",\n"flop"] '))
+
+    assert asked.processing == ' ["flip",\n"flop"] '
+    assert asked.renditions == {"a": "flip|flop", "b": '["flip", "flop"]', "c": '[{"op": "flip"}]', "d": '["flip"]'}
+
+
+async def test_no_chain_is_named() -> None:
+    for wrong in ("1", "null", '{"op": "flip"}', "true"):
+        with pytest.raises(InvalidRequest, match="`renditions`: 'b' is no chain, which is a text, or a list"):
+            await understood(IMAGE, part("renditions", f'{{"a": "flip", "b": {wrong}}}'.encode()))
+    with pytest.raises(InvalidRequest, match="`processing` came more than once, as a JSON list"):
+        await understood(IMAGE, part("processing", b"flip"), part("processing", b' ["flop"]'))

@@ -46,6 +46,10 @@ def test_a_chain_keeps_the_order_of_its_operations_and_frames_it_with_its_option
         ("preset:web|quality:70", "resize:1600x1600|format:webp|quality:70"),
         ('[{"op": "resize", "size": "5x5", "enlarge": true}, {"op": "blur", "sigma": 2.5}]', "resize:5x5,enlarge=true|blur:2.5"),
         ('[{"op": "preset", "name": "thumb"}]', "resize:200x200,fit=cover"),
+        ('["resize:100x100", "grayscale"]', "resize:100x100|grayscale"),
+        (' [ "resize:100x100|blur:2" ,\n"format:png" ] ', "resize:100x100|blur:2|format:png"),
+        ('["preset:thumb", {"op": "blur", "sigma": 2}, "flip | flop"]', "resize:200x200,fit=cover|blur:2|flip|flop"),
+        ('["\\u0066l\\u0069p"]', "flip"),
         ("format:auto", "format:auto,modern=webp"),
         ("format:auto,modern=avif|flip", "flip|format:auto,modern=avif"),
         ("preset:both", "resize:9x9|format:auto,modern=webp"),
@@ -112,12 +116,46 @@ def test_every_way_to_say_it_has_one_canonical_form(text: str, canonical: str) -
         ('[{"op": "blur", "sigma": true}]', 25, "blur"),
         ('[{"op": "flip"}', 0, "not a JSON list"),
         ("[" * 400, 0, "not a JSON list"),
+        ('["\\ud800"]', 0, "not a JSON list"),
+        ('["\ud800"]', 0, "not a JSON list"),
     ],
 )
 def test_a_fault_is_pointed_at(text: str, position: int, says: str) -> None:
     with pytest.raises(InvalidProcessing) as fault:
         GRAMMAR.parse(text)
 
+    assert says in fault.value.detail
+    assert fault.value.position == position
+
+
+@pytest.mark.parametrize(
+    ("text", "item", "position", "says"),
+    [
+        ('["flip", "flap"]', 2, 10, "Did you mean `flop`?"),
+        ('["flip", {"op": "flap"}]', 2, 9, "Did you mean `flop`?"),
+        ('["flip|blur:3", "flop | blur:101"]', 2, 29, "100"),
+        ('["flip","resize:10x10,fit=cove"]', 2, 22, "expected one of contain"),
+        ('["\u00e9", "flip"]', 1, 2, ""),
+        ('["\\u0066lip", "\\u0066\\u006cap"]', 2, 15, "Did you mean `flop`?"),
+        ('["\\u0072esize:\\u0030x0"]', 1, 14, "each side from 1"),
+        ('["watermark:text=\\ud83d\\ude00,margin=x"]', 1, 30, "expected a whole number"),
+        ('["flip|"]', 1, 7, "missing here"),
+        ('["flip", ""]', 2, 10, "missing here"),
+        ('["flip", " "]', 2, 11, "missing here"),
+        ('["flip", 7]', 2, 9, "An item is a text, or an object"),
+        ('["flip", null]', 2, 9, "An item is a text, or an object"),
+        ('["flip", ["flop"]]', 2, 9, "An item is a text, or an object"),
+        ('["quality:80", "flip", "quality:70"]', 3, 24, "give it once"),
+        ('["flip", "resize:9x9,fit=cover,gravity=north,focal=0;0"]', 2, 10, "either gravity or focal"),
+        ('["flip|flip|flip|flip", "flip|flip|flip|flip|flip"]', 2, 45, "A chain has at most 8 operations"),
+        ('["format:png|flip", "lossless|format:jpeg"]', 2, 30, "give it once"),
+    ],
+)
+def test_a_fault_in_a_list_is_pointed_at_and_its_item_is_named(text: str, item: int, position: int, says: str) -> None:
+    with pytest.raises(InvalidProcessing) as fault:
+        GRAMMAR.parse(text)
+
+    assert fault.value.detail.startswith(f"Item {item}: ")
     assert says in fault.value.detail
     assert fault.value.position == position
 
