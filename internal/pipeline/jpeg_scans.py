@@ -1,9 +1,16 @@
-"""JPEG files looked over without libvips: a few bytes may promise a gigabyte of pixels, or have it go over them for ever."""
+"""JPEG files looked over without libvips: what they promise, and where the data of the picture end. Source: ITU-T T.81, annex B.
+
+A few bytes may promise a gigabyte of pixels, or have a decoder go over them for ever. And what follows the picture is no part of
+it: phones put films, further pictures and blocks of their own there, some of them without an EOI before.
+"""
 
 import re
 import struct
+from collections.abc import Sequence
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from shutil import copyfileobj
+from typing import NamedTuple
 
 from internal.errors import InvalidImage
 
@@ -15,51 +22,173 @@ MAX_SEGMENTS = 2**14
 _MARK = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # neither data nor one that stands for itself
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+_LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 _ARITHMETIC = frozenset(range(0xC9, 0xD0))
 _SCAN, _END = 0xDA, 0xD9
+_BETWEEN_SCANS = frozenset({0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)})
+_FILM = re.compile(rb"\0\0\0[\x08-\xff]ftyp")
+_COEFFICIENTS = 64
+_LEAST_BLOCKS = 20
+_PIECE = 2**16
 
 
-def require_plausible_jpeg(source: Path) -> None:
-    """Raise InvalidImage for a file that is too short for its size in pixels, or has too many scans or segments.
+class JpegFrame(NamedTuple):
+    """What the frame header says. `at` is where its height stands in the file, and behind it the width."""
 
-    The rest libvips notices. A picture in one scan, as most are, is read no further than to that scan.
+    at: int
+    kind: int
+    width: int
+    height: int
+    components: Sequence[tuple[int, int, int]]
+    """Identifier, and horizontal and vertical sampling factor."""
+
+    @property
+    def is_progressive(self) -> bool:
+        return self.kind in _PROGRESSIVE
+
+    @property
+    def is_lossless(self) -> bool:
+        return self.kind in _LOSSLESS
+
+    def blocks(self, width: int, height: int) -> list[tuple[int, int]]:
+        """How many blocks of 8 x 8 each component would have across and down, were the picture of this size."""
+        widest, highest = max(part[1] for part in self.components), max(part[2] for part in self.components)
+        return [(-(-width * across // (8 * widest)), -(-height * down // (8 * highest))) for _, across, down in self.components]
+
+
+class Jpeg(NamedTuple):
+    """`frame` is None for a file that makes no sense, which libvips refuses."""
+
+    frame: JpegFrame | None = None
+    end: int | None = None
+    """Where the data of the picture end that has no EOI, unless they are cut short: only a decoder can tell."""
+
+
+def require_plausible_jpeg(source: Path) -> Jpeg:
+    """What the file says of itself.
+
+    Raises InvalidImage for a file that is too short for its size in pixels, lacks scans, or has too many scans or segments. The
+    rest libvips notices.
     """
     with source.open("rb") as file:
-        if source.stat().st_size:
-            with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-                _walk(data)
+        if not source.stat().st_size:
+            return Jpeg()
+        with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+            return _walk(data)
 
 
-def _walk(data: mmap) -> None:
-    channels = scans = 0  # channels: of the frame, all more than a scan's where it is progressive
-    at = 2
+def write_ended(source: Path, target: Path, end: int) -> None:
+    """Write `source` up to `end`, and an EOI."""
+    with source.open("rb") as file, target.open("wb") as out:
+        copyfileobj(file, out)
+        out.truncate(end)
+        out.seek(end)
+        out.write(bytes([0xFF, _END]))
+
+
+def write_probe(source: Path, target: Path, frame: JpegFrame) -> None:
+    """Write `source` with further components, of which there are no data.
+
+    libjpeg (as of mozjpeg 5.0.0) then reads all scans before it gives the first row, and has warned by then of one that ends
+    early. Of a picture in one scan it warns row by row, and libvips does not notice it in the last rows. With five components
+    there is no colour space to warn of.
+    """
+    data, start, parts = source.read_bytes(), frame.at - 3, frame.at + 5
+    count = len(frame.components)
+    more = 1 if count == 1 else 5 - count
+    names = [name for name in range(256) if name not in {part[0] for part in frame.components}][:more]
+    with target.open("wb") as out:
+        out.write(data[:start] + struct.pack(">H", 8 + 3 * (count + more)) + data[start + 2 : parts - 1])
+        out.write(bytes([count + more]) + data[parts : parts + 3 * count] + b"".join(bytes([name, 0x11, 0]) for name in names))
+        out.write(data[parts + 3 * count :])
+
+
+class _Scans:
+    """Which coefficients of which components have come, and how exactly."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._open: dict[int, list[bool]] = {}
+
+    def begin(self, frame: JpegFrame) -> None:
+        self._open = {name: [True] * _COEFFICIENTS for name, _, _ in frame.components}
+
+    def add(self, data: mmap, at: int, frame: JpegFrame) -> None:
+        self.count += 1
+        names = data[at + 3 : at + 3 + 2 * data[at + 2] : 2]
+        first, last, exact = (*data[at + 3 + 2 * len(names) :][:2], not data[at + 5 + 2 * len(names)] & 15)
+        for name in names:
+            sent = self._open.get(name, [])
+            if frame.is_progressive:
+                sent[first : last + 1] = [not exact] * len(sent[first : last + 1])
+            else:
+                sent[:] = [False] * len(sent)
+
+    @property
+    def are_whole(self) -> bool:
+        return not any(any(sent) for sent in self._open.values())
+
+
+def _walk(data: mmap) -> Jpeg:
+    frame, scans, at = None, _Scans(), 2
     for _ in range(MAX_SEGMENTS):
         mark = _MARK.search(data, at)
-        if mark is None or mark.end() + 8 > len(data):
-            return
-        at, kind = mark.end(), data[mark.end() - 1]
+        kind = data[mark.end() - 1] if mark else None
         if kind == _END:
-            return
+            return Jpeg(frame)
+        if frame and scans.count and (kind not in _BETWEEN_SCANS or scans.are_whole):
+            return Jpeg(frame, _end_of_data(data, frame, scans, at, mark.start() if mark else len(data)))
+        if mark is None or mark.end() + 8 > len(data):
+            return Jpeg()
+        at = mark.end()
         if kind in _FRAMES:
-            channels = _channels(data, at, kind)
-        elif kind == _SCAN:
-            if not scans and data.rfind(b"\xff\xd9", at) < 0:  # libvips reads no rows that a shrink leaves over at the bottom
-                raise InvalidImage("The JPEG file is cut short.")
-            scans += 1
-            if data[at + 2] >= channels:
-                return
-            if scans > MAX_SCANS:
+            frame = _read_frame(data, at)
+            scans.begin(frame)
+        elif kind == _SCAN and frame:
+            scans.add(data, at, frame)
+            if scans.count > MAX_SCANS:
                 raise InvalidImage("The JPEG file has more scans than a picture needs.")
         at += struct.unpack_from(">H", data, at)[0]
     raise InvalidImage("The JPEG file has more segments than a picture needs.")
 
 
-def _channels(data: mmap, at: int, kind: int) -> int:
+def _read_frame(data: mmap, at: int) -> JpegFrame:
     """Raises InvalidImage where the file can't hold the picture.
 
     A Huffman code is a bit at least, and each block of 8 x 8 pixels has one in some channel, if only for a quarter of the rows.
     """
-    height, width, channels = struct.unpack_from(">HHB", data, at + 3)
+    kind = data[at - 1]
+    height, width, count = struct.unpack_from(">HHB", data, at + 3)
     if kind not in _ARITHMETIC and len(data) * 8 * 4 < (width // 8) * (height // 8):
         raise InvalidImage("The JPEG file is cut short.")
-    return 256 if kind in _PROGRESSIVE else int(channels)
+    parts = data[at + 8 : at + 8 + 3 * count]
+    components = [(parts[n], parts[n + 1] >> 4, parts[n + 1] & 15) for n in range(0, len(parts) - 2, 3)]
+    return JpegFrame(at + 3, kind, width, height, components)
+
+
+def _end_of_data(data: mmap, frame: JpegFrame, scans: _Scans, start: int, stop: int) -> int:
+    """Where the last scan ends, whose data begin at `start` and go on to `stop` at the most.
+
+    NUL and what phones put behind a picture is no part of it: films, and Samsung's blocks. Raises InvalidImage where scans are
+    missing, and for arithmetic coding: of that it can't be told whether its data end early.
+    """
+    if not scans.are_whole or frame.kind in _ARITHMETIC:
+        raise InvalidImage("The JPEG file is cut short.")
+    film = _FILM.search(data, start, stop)
+    stop = min(stop, film.start() if film else stop, _samsung_blocks(data))
+    while stop > start and not data[stop - 1]:
+        piece = data[max(start, stop - _PIECE) : stop]
+        stop -= len(piece) - len(piece.rstrip(b"\0"))
+    return max(start, stop)
+
+
+def _samsung_blocks(data: mmap) -> int:
+    """Where the blocks begin that Samsung's phones put at the end of a file, as their directory, the last of them, says."""
+    if len(data) < _LEAST_BLOCKS or data[-4:] != b"SEFT":
+        return len(data)
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    if start < 0 or data[start : start + 4] != b"SEFH":
+        return len(data)
+    entries = data[start + 12 : -8]
+    furthest = max((int(struct.unpack_from("<I", entries, at + 4)[0]) for at in range(0, len(entries) - 11, 12)), default=0)
+    return max(0, start - furthest)

@@ -69,7 +69,7 @@ class Source:
     @classmethod
     def open(cls, path: Path, **options: Any) -> Pixels:
         """The file as libvips' loader opens it: its header is read, its pixels come row by row and once."""
-        return getattr(pyvips.Image, cls.loader)(str(path), **_READING, **options)
+        return getattr(pyvips.Image, cls.loader)(str(path), **(_READING | options))
 
     def read(self) -> Pixels:
         """The pixels as they come when all of them are decoded: those of `path`, unless a format puts them together otherwise."""
