@@ -53,7 +53,7 @@ def encode(picture: Picture, target: Path, result: OutputFormat, encoding: Encod
         picture = picture.flattened()
     if encoding.max_bytes is not None:
         picture = picture.in_memory()
-    pixels, keep = with_kept(picture.with_animation_notes(), kept)
+    pixels, keep = with_kept(picture.with_animation_notes(result.max_delay), kept)
     saver, settings = _SAVERS[result.name]
     options = settings(encoding) | {"keep": keep}
     quality = None if encoding.lossless else result.quality and (encoding.quality or result.quality)

@@ -28,6 +28,8 @@ class OutputFormat(Struct, frozen=True):
     max_side: int
     quality: int | None = None
     grey_profile: bool = False
+    max_delay: int = 0
+    """Milliseconds that a frame can be seen. Savers don't look: GIF's would write the rest of a division, WebP's nothing."""
 
 
 class Encoding(Struct, frozen=True):
@@ -54,9 +56,18 @@ FORMATS = {
             grey_profile=True,
         ),
         OutputFormat("png", "image/png", alpha=True, animation=False, profile=True, max_side=65535, grey_profile=True),
-        OutputFormat("webp", "image/webp", alpha=True, animation=True, profile=True, max_side=16383, quality=USUAL_QUALITY),
+        OutputFormat(
+            "webp",
+            "image/webp",
+            alpha=True,
+            animation=True,
+            profile=True,
+            max_side=16383,
+            quality=USUAL_QUALITY,
+            max_delay=2**24 - 1,
+        ),
         OutputFormat("avif", "image/avif", alpha=True, animation=False, profile=True, max_side=16384, quality=55),
-        OutputFormat("gif", "image/gif", alpha=True, animation=True, profile=False, max_side=65535),
+        OutputFormat("gif", "image/gif", alpha=True, animation=True, profile=False, max_side=65535, max_delay=655_350),
     )
 }
 ASKED_FOR_ONLY = frozenset({"avif"})

@@ -85,7 +85,7 @@ def shows_the_original(header: Header, chain: Chain) -> bool:
         shaped = True
     else:
         shaped = max(size) >= SMALL and abs(size[0] * header.height - size[1] * header.width) <= max(header.width, header.height)
-    return shaped and (chain.autorotate or header.orientation == 1)
+    return shaped and not header.still_apart and (chain.autorotate or header.orientation == 1)
 
 
 def miniature(source: Source) -> Picture:

@@ -22,6 +22,8 @@ from internal.pipeline.squares import in_squares
 Pixels: TypeAlias = pyvips.Image
 PixelsFn: TypeAlias = Callable[[Pixels], Pixels]
 TRANSPARENT = Colour(255, 255, 255, 0)
+MAX_PLAYS = 2**16 - 1
+"""GIF and WebP count how often an animation plays in 16 bits; savers would make a number beyond it one for ever."""
 
 
 @dataclass(frozen=True)
@@ -210,16 +212,20 @@ class Picture:
         """
         return self.with_pixels(lambda pixels: pixels.copy_memory())
 
-    def with_animation_notes(self) -> Pixels:
-        """Pixels that a saver understands: frame height, delays and loop noted for an animation, none of it for a still."""
+    def with_animation_notes(self, max_delay: int) -> Pixels:
+        """Pixels that a saver understands: frame height, delays and loop noted for an animation, none of it for a still.
+
+        A frame that is to be seen longer than `max_delay`, in milliseconds, is seen for as long as that.
+        """
         noted = self.pixels.copy()
         for name in ("page-height", "n-pages", "delay", "loop"):
             if noted.get_typeof(name):
                 noted.remove(name)
         if self.frames > 1:
             noted.set_type(pyvips.GValue.gint_type, "page-height", self.height)
-            noted.set_type(pyvips.GValue.array_int_type, "delay", (self.delays or [100] * self.frames)[: self.frames])
-            noted.set_type(pyvips.GValue.gint_type, "loop", self.loop)
+            delays = [min(delay, max_delay) for delay in (self.delays or [100] * self.frames)[: self.frames]]
+            noted.set_type(pyvips.GValue.array_int_type, "delay", delays)
+            noted.set_type(pyvips.GValue.gint_type, "loop", min(self.loop, MAX_PLAYS))
         return noted
 
 

@@ -4,8 +4,9 @@ One megabyte of compressed text chunks takes libvips two gigabytes just to open 
 well: so what it reads is a copy of the chunks that make the picture. Nor does libvips notice that IEND is missing.
 """
 
+import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,7 +24,10 @@ MAX_CHUNKS = 2**17
 _BLOCK = 2**20
 _CHUNK_OVERHEAD = 12  # bytes: length, type and checksum
 
-_Chunk = tuple[bytes, int, int]
+MAX_TOLD = 1024
+"""Bytes of the largest chunk that is read whole: a palette has 768."""
+
+Chunk = tuple[bytes, int, int]
 """Type, start and whole length in bytes."""
 
 
@@ -39,16 +43,45 @@ def lean_png(source: Path, target: Path) -> Path:
             return source
         with target.open("wb") as copy:
             copy.write(SIGNATURE)
-            for start, length in _kept_runs(_png_chunks(file, size), unwanted):
+            for start, length in _kept_runs(png_chunks(file, size), unwanted):
                 file.seek(start)
                 _copy(file, copy, length)
     return target
 
 
+def told_before_pixels(source: Path, kinds: Container[bytes]) -> dict[bytes, bytes]:
+    """What the first chunk of each of these `kinds` holds that stands before the first IDAT; one that is damaged is left out.
+
+    Raises InvalidImage for a file that is no PNG, or is cut short before its pixels.
+    """
+    told: dict[bytes, bytes] = {}
+    with source.open("rb") as file:
+        for kind, start, length in png_chunks(file, source.stat().st_size):
+            if kind == b"IDAT":
+                break
+            if kind in kinds and kind not in told and (content := content_of(file, start, length)) is not None:
+                told[kind] = content
+    return told
+
+
+def content_of(file: BinaryIO, start: int, length: int) -> bytes | None:
+    """What a small chunk holds; None when it is damaged, or holds more than MAX_TOLD bytes."""
+    if length > MAX_TOLD + _CHUNK_OVERHEAD:
+        return None
+    file.seek(start + 4)
+    body, checksum = file.read(length - 8), file.read(4)
+    return body[4:] if zlib.crc32(body) == int.from_bytes(checksum, "big") else None
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk, with its length and checksum."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(kind)))
+
+
 def _unwanted(file: BinaryIO, size: int) -> set[int]:
     """Where the chunks begin that are left out. A type with a capital is one that no decoder may do without."""
     unwanted, seen = set(), set()
-    for kind, start, length in _png_chunks(file, size):
+    for kind, start, length in png_chunks(file, size):
         if kind[0] & 0x20:
             if kind in seen or not _is_wanted(file, kind, start, length):
                 unwanted.add(start)
@@ -77,7 +110,7 @@ def _is_small_profile(file: BinaryIO, start: int, length: int) -> bool:
         return False
 
 
-def _kept_runs(chunks: Iterator[_Chunk], unwanted: set[int]) -> Iterator[tuple[int, int]]:
+def _kept_runs(chunks: Iterator[Chunk], unwanted: set[int]) -> Iterator[tuple[int, int]]:
     """Start and length of each run of neighbouring chunks that are kept: pictures come in thousands of small ones."""
     start = length = 0
     for _, position, size in chunks:
@@ -91,7 +124,7 @@ def _kept_runs(chunks: Iterator[_Chunk], unwanted: set[int]) -> Iterator[tuple[i
     yield start, length
 
 
-def _png_chunks(file: BinaryIO, size: int) -> Iterator[_Chunk]:
+def png_chunks(file: BinaryIO, size: int) -> Iterator[Chunk]:
     """Each chunk, IEND last."""
     file.seek(0)
     if file.read(len(SIGNATURE)) != SIGNATURE:

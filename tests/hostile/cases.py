@@ -19,7 +19,7 @@ OUTPUT = "output_too_large"
 
 
 class Hostile(Struct, frozen=True):
-    """`upload` and `sandbox`: an error's code, or TAKEN and MADE. `heif`: where AVIF is taken."""
+    """`upload` and `sandbox`: an error's code, or TAKEN and MADE. `heif`: where AVIF is taken. `chain`: what is made of it."""
 
     name: str
     media_type: str
@@ -27,6 +27,7 @@ class Hostile(Struct, frozen=True):
     upload: str
     sandbox: str
     heif: bool = False
+    chain: str = "resize:2048x2048"
 
 
 def _jpeg(side: int, *, progressive: bool, padding: int = 0) -> Callable[[], bytes]:
@@ -50,6 +51,12 @@ PICTURES = [
     Hostile("14000 x 14000, interlaced, no rows", PNG, partial(files.png_of, 14_000, 14_000, interlaced=True), TAKEN, INVALID),
     Hostile("a million chunks", PNG, partial(files.png_of_crumbs, b"tEXt", 10**6), TAKEN, INVALID),
     Hostile("a million pieces", PNG, partial(files.png_of_crumbs, b"IDAT", 10**6), TAKEN, INVALID),
+    Hostile("5000 frames", PNG, partial(files.apng_of_frames, 5_000), TAKEN, TOO_LARGE),
+    Hostile("900 frames of 500 x 500", PNG, partial(files.apng_of_frames, 900, 500), TAKEN, TOO_LARGE),
+    Hostile("900 frames of 100 x 100", PNG, partial(files.apng_of_frames, 900, 100), TAKEN, MADE),
+    Hostile("900 frames that move", PNG, partial(files.apng_of_frames, 900, 100), TAKEN, MADE, chain="format:webp"),
+    Hostile("100000 pieces", PNG, partial(files.apng_of_frames, 2, 9, pieces=100_000), TAKEN, MADE, chain="format:webp"),
+    Hostile("100000 frames", PNG, partial(files.apng_of_frames, 100_000), TAKEN, INVALID),
     Hostile("16383 x 16383 of 38 bytes", WEBP, partial(files.webp_of, 16_383, 16_383), TOO_LARGE, TOO_LARGE),
     Hostile("progressive 20000 x 20000", JPEG, _jpeg(20_000, progressive=True), TOO_LARGE, INVALID),
     Hostile("progressive 65500 x 65500", JPEG, _jpeg(65_500, progressive=True), TOO_LARGE, INVALID),

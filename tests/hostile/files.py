@@ -41,6 +41,25 @@ def png_of_crumbs(kind: bytes, chunks: int) -> bytes:
     return with_png_chunks(pictures.png(), png_chunk(kind, b"") * chunks)
 
 
+def apng_of_frames(frames: int, side: int = 1, *, pieces: int = 1) -> bytes:
+    """Grey frames of one pixel on a canvas of this side, each in so many chunks, the first of which has it all."""
+    pixel = zlib.compress(bytes(2))
+    canvas = zlib.compress(bytes((side + 1) * side), 9)
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
+    parts, number = [header, png_chunk(b"acTL", struct.pack(">II", frames, 0))], 0
+    for frame in range(frames):
+        across = 1 if frame else side
+        parts.append(png_chunk(b"fcTL", struct.pack(">IIIIIHHBB", number, across, across, 0, 0, 1, 10, 2, 1)))
+        number += 1
+        if not frame:
+            parts.append(png_chunk(b"IDAT", canvas))
+            continue
+        for piece in range(pieces):
+            parts.append(png_chunk(b"fdAT", struct.pack(">I", number) + (pixel if piece == 0 else b"")))
+            number += 1
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + png_chunk(b"IEND", b"")
+
+
 # JPEG
 
 

@@ -5,10 +5,12 @@ import struct
 import zlib
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from msgspec import Struct
 
 from tests import pictures
+from tests.apngs import BACKGROUND, OVER, PREVIOUS, Drawn, apng
 from tests.hostile import files
 from tests.pictures import png_chunk, with_png_chunks
 from tests.tiffs import picture, written
@@ -50,6 +52,11 @@ def originals() -> list[tuple[str, str, bytes]]:
         "png with alpha": ("png", pictures.alpha_png()),
         "16 bit png": ("png", pictures.deep_png()),
         "png with extras": ("png", with_png_chunks(pictures.png(profile="p3"), png_chunk(b"gAMA", b"\0\0\xb1\x8f"))),
+        "linear png": ("png", with_png_chunks(pictures.png(), png_chunk(b"gAMA", b"\0\1\x86\xa0"))),
+        "PQ png": ("png", with_png_chunks(pictures.deep_png(), png_chunk(b"cICP", bytes([9, 16, 0, 1])))),
+        "apng": ("png", pictures_that_move()),
+        "apng with a palette": ("png", pictures_that_move(palette=True, bitdepth=8)),
+        "apng with a static picture apart": ("png", pictures_that_move(static=pictures.alpha_scene(32, 24), interlace=True)),
         "lossless webp": ("webp", pictures.webp()),
         "lossy webp": ("webp", pictures.webp(lossless=False)),
         "animated webp": ("webp", pictures.animated_webp()),
@@ -65,6 +72,17 @@ def originals() -> list[tuple[str, str, bytes]]:
         "avif sequence": ("avif", pictures.animated_avif()),
     }
     return [(name, f"image/{kind}", data) for name, (kind, data) in made.items()]
+
+
+def pictures_that_move(**options: Any) -> bytes:
+    """Frames of any size and kind of disposal, transparent in part."""
+    frames = [
+        Drawn(pictures.alpha_scene(32, 24), dispose=PREVIOUS),
+        Drawn(pictures.alpha_scene(20, 10), 5, 3, dispose=BACKGROUND, blend=OVER),
+        Drawn(pictures.alpha_scene(9, 17), 20, 4, blend=OVER, dispose=PREVIOUS),
+        Drawn(pictures.alpha_scene(32, 24)),
+    ]
+    return apng(frames, **options)
 
 
 def mutant(seed: int, number: int) -> Mutant:

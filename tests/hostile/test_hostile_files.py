@@ -96,7 +96,7 @@ async def test_what_a_decoder_makes_of_it(
     good, bad = tmp_path / "good", tmp_path / "bad"
     good.write_bytes(pictures.jpeg())
     bad.write_bytes(case.make())
-    job = RenderJob(bad, tmp_path / "made", "resize:2048x2048", case.media_type, limits)
+    job = RenderJob(bad, tmp_path / "made", case.chain, case.media_type, limits)
     neighbours = [RenderJob(good, tmp_path / name, "resize:20x20", "image/jpeg", limits) for name in ("beside", "next")]
 
     outcome, beside = await asyncio.gather(_outcome(pool, job), _outcome(pool, neighbours[0]))

@@ -11,17 +11,22 @@ from internal.pipeline.stored import StoredPicture
 
 Size = tuple[int, int]
 """Width and height in pixels."""
-_READING: dict[str, Any] = {"access": "sequential", "fail_on": "truncated"}
+READING: dict[str, Any] = {"access": "sequential", "fail_on": "truncated"}
+"""How every loader reads: row by row, and not beyond a fault."""
 
 
 class Header(Struct, frozen=True):
-    """What is decoded: the size of one frame in pixels, how many there are, and the orientation it still needs."""
+    """What is decoded: the size of one frame in pixels, how many there are, and the orientation it still needs.
+
+    `still_apart`: a still shows a picture that is none of the frames.
+    """
 
     width: int
     height: int
     frames: int
     orientation: int
     has_alpha: bool
+    still_apart: bool = False
 
     @property
     def pixels(self) -> int:
@@ -69,7 +74,7 @@ class Source:
     @classmethod
     def open(cls, path: Path, **options: Any) -> Pixels:
         """The file as libvips' loader opens it: its header is read, its pixels come row by row and once."""
-        return getattr(pyvips.Image, cls.loader)(str(path), **(_READING | options))
+        return getattr(pyvips.Image, cls.loader)(str(path), **(READING | options))
 
     def read(self) -> Pixels:
         """The pixels as they come when all of them are decoded: those of `path`, unless a format puts them together otherwise."""

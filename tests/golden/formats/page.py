@@ -20,7 +20,8 @@ What is taken, how it is shown, and what of it is kept in which result. This pag
 
 - *Shown*: how the picture looks in any result. A picture that can't be shown right is refused, with a code and a sentence.
 - The columns of the results say what is kept: **C** its colours, **T** its transparency (else it is laid over white), **A** its
-  animation (else the first frame is kept), **P** its colour profile, with `keep:icc` (else the colours become sRGB).
+  animation (else the first frame; of an APNG the static picture), **P** its colour profile, with `keep:icc` (else the colours
+  become sRGB).
 - Every result has 8 bits a channel and stands upright.
 """
 

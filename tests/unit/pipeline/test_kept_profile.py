@@ -94,6 +94,18 @@ def test_a_grey_that_can_not_keep_its_profile_is_the_same_grey(made: str, render
     assert image.getpoint(9, 9)[0] == pytest.approx(128 if kept else 146, abs=2)
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_grey_profile_is_followed_in_the_dark_too(bits: int, rendered: Renderer) -> None:
+    """Linear light of 3 of 255 is 28; libvips 8.18.7 makes 19 of it."""
+    value = 3 if bits == 8 else 3 * 257
+    dark = pyvips.Image.black(32, 32).linear(0, value).cast("uchar" if bits == 8 else "ushort")
+    dark = dark.copy(interpretation="b-w" if bits == 8 else "grey16")
+
+    for image in (dark, dark.bandjoin(100 if bits == 8 else 100 * 257)):
+        _, path = rendered(_with_profile(image, grey_profile(1.0), "png"), "format:png", "image/png")
+        assert pyvips.Image.new_from_file(str(path)).getpoint(9, 9) == pytest.approx([28, 100][: image.bands], abs=1)
+
+
 def test_a_grey_profile_is_kept_for_grey(rendered: Renderer) -> None:
     grey = _with_profile(pictures.scene().colourspace("b-w"), grey_profile())
 
