@@ -12,6 +12,7 @@ from internal.api.health import health_handlers
 from internal.api.methods import Methods
 from internal.api.metrics import metrics_handler
 from internal.api.problems import HANDLERS
+from internal.api.queries import refuse_unknown
 from internal.api.schemas import PREFIX
 from internal.configuration import load_settings
 from internal.logs import configure_logging
@@ -44,7 +45,7 @@ def create_app(settings: Settings) -> App:
             yield
 
     app = Litestar(
-        route_handlers=[Router(PREFIX, route_handlers=ROUTES), *docs_handlers()],
+        route_handlers=[Router(PREFIX, route_handlers=ROUTES, before_request=refuse_unknown), *docs_handlers()],
         lifespan=[running],
         exception_handlers=HANDLERS,
         openapi_config=None,

@@ -10,6 +10,7 @@ from litestar.response.base import ASGIResponse
 
 from internal.api.answers import answer, response
 from internal.api.cursor import cursor_after, read_cursor
+from internal.api.queries import read
 from internal.api.requests import ApiRequest, chain_text, idempotency_key_of, image_id_of, json_of, owner_of, parts_of
 from internal.api.schemas import ImageBody, MessageBody, NewRendition, PageBody, image_body
 from internal.images.delete import delete_image
@@ -40,17 +41,17 @@ async def list_images(
     request: ApiRequest,
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
     cursor: FromQuery[str | None] = None,
-    status: FromQuery[Status | None] = None,
-    created_after: FromQuery[datetime | None] = None,
-    created_before: FromQuery[datetime | None] = None,
+    status: FromQuery[str | None] = None,
+    created_after: FromQuery[str | None] = None,
+    created_before: FromQuery[str | None] = None,
 ) -> PageBody:
     """The owner's images, newest first."""
     wanted = ListFilter(
         limit=limit,
-        after=read_cursor(cursor) if cursor else None,
-        status=status,
-        created_after=_in_utc(created_after),
-        created_before=_in_utc(created_before),
+        after=None if cursor is None else read_cursor(cursor),
+        status=read("status", status, Status),
+        created_after=_in_utc(read("created_after", created_after, datetime)),
+        created_before=_in_utc(read("created_before", created_before, datetime)),
     )
     ports = parts_of(request).ports
     found = await ports.repository.images.page(owner_of(request), wanted)

@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec import Meta, Raw, Struct
 
 from internal.images.model import Failure, Image, Rendition, Result, Status
+from internal.images.requested import NAME
 from internal.images.staleness import is_stale
 from internal.pipeline.grammar import Grammar
 
@@ -121,7 +122,7 @@ class PageBody(Struct):
 class NewRendition(Struct, forbid_unknown_fields=True):
     """A further rendition of an image that is there."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=64, examples=["small"])]
+    name: Annotated[str, Meta(examples=["small"], extra_json_schema={"pattern": f"^{NAME.pattern}$"})]
     processing: Annotated[Raw, Meta(extra_json_schema=CHAIN_SCHEMA)]
 
 

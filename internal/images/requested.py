@@ -21,7 +21,8 @@ Chains = dict[str, tuple[str, Chain]]
 MAX_REFERENCES = 8
 """Other images in one chain: while it is carried out, the worker holds all their originals beside the picture's."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+"""Of a rendition."""
 
 
 class Requested(Struct, frozen=True):
@@ -60,7 +61,7 @@ def chains_of(requested: Requested, ports: Ports) -> Chains:
 
 
 def check_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise InvalidRequest("A rendition's name has 1 to 64 letters, digits, `_`, `.`, `-`, and begins with a letter or digit.")
     return name
 

@@ -1,4 +1,4 @@
-"""The binaries: a rendition's result and the original, whole, in ranges, on conditions, and their headers alone."""
+"""The binaries: a rendition's result and the original, whole, in ranges, and on conditions."""
 
 from internal.api.openapi.components import CONDITIONS, Json
 from internal.api.openapi.operation import bytes_answer, operation
@@ -23,7 +23,7 @@ ORIGINAL_TYPES = tuple(sorted(MEDIA_TYPES | HEIF_MEDIA_TYPES))
 KNOWN = ("ETag", "Last-Modified", "Cache-Control", "Accept-Ranges", "Content-Disposition", "Content-Security-Policy")
 
 RESULT_FAILURES = (InvalidRequest, NotFound, NotReady, ProcessingFailed, DatabaseUnavailable, StoreUnavailable, ServiceError)
-ORIGINAL_FAILURES = (NotFound, DatabaseUnavailable, StoreUnavailable, ServiceError)
+ORIGINAL_FAILURES = (InvalidRequest, NotFound, DatabaseUnavailable, StoreUnavailable, ServiceError)
 
 RESULT = (
     "The bytes of a rendition. While it is in work this is a 409 `not_ready` with `Retry-After`; with `Prefer: wait=N` the call "
@@ -32,7 +32,6 @@ RESULT = (
     "lower than the other's, as browsers do; wildcards alone, or no `Accept`, get the other. `Vary` says so."
 )
 ORIGINAL = "The upload, byte for byte, with all that its file holds. Its content type is the one found in its bytes."
-ALONE = "What GET would answer, without the body."
 
 
 def paths() -> Json:
@@ -49,14 +48,6 @@ def paths() -> Json:
                 takes=named,
                 answers=_answers(RESULT_TYPES, RESULT_FAILURES, *KNOWN, "Vary"),
             ),
-            "head": operation(
-                "rendition_headers",
-                TAG,
-                "Get a result's headers",
-                ALONE,
-                takes=named,
-                answers=_answers((), RESULT_FAILURES, *KNOWN, "Vary"),
-            ),
         },
         f"{image}/original": {
             "get": operation(
@@ -67,25 +58,17 @@ def paths() -> Json:
                 takes=unnamed,
                 answers=_answers(ORIGINAL_TYPES, ORIGINAL_FAILURES, *KNOWN),
             ),
-            "head": operation(
-                "original_headers",
-                TAG,
-                "Get the original's headers",
-                ALONE,
-                takes=unnamed,
-                answers=_answers((), ORIGINAL_FAILURES, *KNOWN),
-            ),
         },
     }
 
 
 def _answers(media_types: tuple[str, ...], failures: tuple[type[ServiceError], ...], *known: str) -> Json:
-    """Without media types: those of HEAD. `known` are the headers of all of them."""
+    """`known` are the headers of all of them."""
     return {
         "200": bytes_answer("The whole picture.", media_types, "Content-Length", *known),
         "206": bytes_answer("The range that was asked for.", media_types, "Content-Length", "Content-Range", *known),
         "304": bytes_answer("You have it already: nothing has changed.", (), *known),
         "412": bytes_answer("The picture is none of those in If-Match.", (), *known),
         "416": bytes_answer("The range lies outside the picture.", (), "Content-Range", *known),
-        **problems(*failures, body=bool(media_types)),
+        **problems(*failures),
     }

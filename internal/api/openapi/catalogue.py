@@ -6,7 +6,7 @@ from internal.api.openapi.guide import operation_table
 from internal.api.openapi.operation import json_answer, operation
 from internal.api.openapi.problems import problems
 from internal.api.schemas import PREFIX
-from internal.errors import ServiceError
+from internal.errors import InvalidRequest, ServiceError
 from internal.health import Condition
 
 TAG, HEALTH_TAG = "Catalogue", "Health"
@@ -33,7 +33,7 @@ def _operations() -> Json:
         takes=(),
         answers={
             "200": json_answer("The catalogue.", "CatalogueBody", {"first": examples.operations()}),
-            **problems(ServiceError),
+            **problems(InvalidRequest, ServiceError),
         },
     )
 
@@ -46,7 +46,7 @@ def _limits() -> Json:
         "The limits in force, in bytes, pixels, counts and seconds; the media types that are taken; and what a decoder may use, "
         "with the version of Landlock that keeps it from files and the network, or null where there is none.",
         takes=(),
-        answers={"200": json_answer("The limits.", "LimitsBody", {}), **problems(ServiceError)},
+        answers={"200": json_answer("The limits.", "LimitsBody", {}), **problems(InvalidRequest, ServiceError)},
     )
 
 

@@ -19,14 +19,15 @@ MODIFIED = "Sat, 21 Nov 2026 08:30:00 GMT"
 IMAGE_ID = "0192f0c1-7c1e-7b7e-9d57-0e1f4a3c2b1a"
 
 
-def _header(description: str, example: Any, **schema: Any) -> Json:
-    return {"description": description, "schema": {"type": "string", **schema}, "example": example}
+def _header(description: str, example: Any, *, always: bool = True, **schema: Any) -> Json:
+    """`always`: every answer that is documented with it has it."""
+    return {"description": description, "required": always, "schema": {"type": "string", **schema}, "example": example}
 
 
 HEADERS: dict[str, Json] = {
     "X-Request-ID": _header("The id of this request, for logs and reports: yours, or one of ours.", IMAGE_ID),
     "Location": _header("Relative path of the image.", f"/api/v1/images/{IMAGE_ID}", format="uri-reference"),
-    "Retry-After": _header("Seconds after which it is worth asking again.", 1, type="integer", minimum=0),
+    "Retry-After": _header("Seconds after which it is worth asking again.", 1, always=False, type="integer", minimum=0),
     "ETag": _header("Strong: the same bytes, the same tag.", ETAG),
     "Last-Modified": _header("When these bytes were made.", MODIFIED),
     "Cache-Control": _header("As this deployment has it configured.", "private, no-cache"),
@@ -34,7 +35,9 @@ HEADERS: dict[str, Json] = {
     "Content-Length": _header("Bytes of this answer.", 48213, type="integer", minimum=0),
     "Content-Range": _header("Which bytes these are and how many there are; `bytes */SIZE` with a 416.", "bytes 0-1023/48213"),
     "Content-Disposition": _header("A file name for saving.", "inline; filename*=UTF-8''holiday-default.jpg"),
-    "Vary": _header("There is a second file of this picture, and Accept has decided; without it there is one.", "accept"),
+    "Vary": _header(
+        "There is a second file of this picture, and Accept has decided; without it there is one.", "accept", always=False
+    ),
     "Content-Security-Policy": _header("A picture that is opened as a page can do nothing.", "default-src 'none'; sandbox"),
 }
 
@@ -57,7 +60,12 @@ PARAMETERS: dict[str, Json] = {
         "rendition", "query", "Which rendition. Default: the one named `default`, or the only one.", maxLength=64
     ),
     "Limit": _parameter("limit", "query", "Images a page.", type="integer", minimum=1, maximum=MAX_LIMIT, default=DEFAULT_LIMIT),
-    "Cursor": _parameter("cursor", "query", "Where the page begins: `next_cursor` of the page before. It has no other meaning."),
+    "Cursor": _parameter(
+        "cursor",
+        "query",
+        "Where the page begins: `next_cursor` of the page before. It has no other meaning.",
+        pattern="^[A-Za-z0-9_-]+$",
+    ),
     "Status": {
         "name": "status",
         "in": "query",
@@ -71,8 +79,6 @@ PARAMETERS: dict[str, Json] = {
         "header",
         "Your id for this request; it is echoed and logged, also by the worker. Anything else than 1 to 128 printable "
         "characters without a space is replaced.",
-        minLength=1,
-        maxLength=128,
     ),
     "Idempotency-Key": _parameter(
         "Idempotency-Key",
@@ -81,7 +87,7 @@ PARAMETERS: dict[str, Json] = {
         "is done twice. What counts is the meaning: the file's bytes, the canonical chains, the metadata.",
         minLength=1,
         maxLength=MAX_KEY,
-        pattern="^[ -~]+$",
+        pattern="^[!-~]([ -~]*[!-~])?$",
     ),
     "Prefer": _parameter(
         "Prefer",

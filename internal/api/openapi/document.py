@@ -3,6 +3,7 @@
 from internal.api.openapi import binaries, catalogue, images
 from internal.api.openapi.components import HEADERS, PARAMETERS, Json, schemas
 from internal.api.openapi.guide import guide, problem_guide
+from internal.api.openapi.operation import head_of
 from internal.health import Condition
 
 VERSION = "1.0.0"
@@ -38,9 +39,13 @@ def openapi_document() -> Json:
 
 
 def _merged(*parts: Json) -> Json:
-    """A path may have operations from several parts."""
+    """A path may have operations from several parts; where it has GET, it has HEAD."""
     paths: Json = {}
     for part in parts:
         for path, operations in part.items():
             paths.setdefault(path, {}).update(operations)
-    return paths
+    return {path: {**operations, **_head(operations)} for path, operations in paths.items()}
+
+
+def _head(operations: Json) -> Json:
+    return {"head": head_of(operations["get"])} if "get" in operations else {}

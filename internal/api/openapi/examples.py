@@ -1,5 +1,6 @@
 """Answers as examples, made by the functions that make the answers."""
 
+import struct
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -77,11 +78,23 @@ def report(condition: Condition) -> Any:
 def upload() -> Json:
     """The parts of a form."""
     return {
-        "image": "(the bytes of holiday.jpg)",
+        "image": one_pixel(),
         "processing": "resize:800x600|format:webp",
         "renditions": {"thumb": "thumbnail:200"},
         "metadata": METADATA,
     }
+
+
+def one_pixel() -> str:
+    """A picture as a text: a grey TIFF of one pixel, all of whose bytes are ASCII, so that an example in JSON can hold them."""
+    one, short, long = 1, 3, 4
+    entries = [
+        (256, short, one), (257, short, one), (258, short, 8), (259, short, one), (262, short, one),
+        (273, long, 8), (277, short, one), (278, short, one), (279, long, one),
+    ]  # width, height, bits, no compression, black is zero, where the pixel is, bands, rows, bytes  # fmt: skip
+    directory = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
+    pixel = struct.pack("<B3x", 100)
+    return (b"II*\0" + struct.pack("<I", 12) + pixel + struct.pack("<H", len(entries)) + directory + bytes(4)).decode("ascii")
 
 
 def _body(image: Image) -> Any:

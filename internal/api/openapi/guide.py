@@ -60,6 +60,10 @@ many seconds. Binaries carry a strong `ETag`: send it as `If-None-Match` and get
 PROBLEMS = """
 Errors are `application/problem+json` (RFC 9457) with a `code` that stays as it is, and a `detail` for people. `request_id` finds
 the request in the log. An image that belongs to somebody else is a 404, the same as one that was never there.
+
+Every call takes the query parameters that are listed with it, each once; anything else in the query is a 400. A method that a
+path does not have is a 405, whose `Allow` lists those that it has, as the answer to `OPTIONS` does. An answer may come before all
+of a body has been sent; it then has `Connection: close`.
 """.strip()
 
 

@@ -27,6 +27,7 @@ from internal.errors import (
 from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.images.metadata import MAX_DEPTH
 from internal.images.model import Status
+from internal.images.requested import NAME
 
 TAG = "Images"
 IMAGES, IMAGE = f"{PREFIX}/images", f"{PREFIX}/images/{{image_id}}"
@@ -125,7 +126,7 @@ def _parts(shown: Json) -> Json:
         "renditions": {
             "type": "object",
             "additionalProperties": CHAIN_SCHEMA,
-            "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"},
+            "propertyNames": {"pattern": f"^{NAME.pattern}$"},
             "description": "Further renditions: names and their chains. With these and no `processing` there is no "
             "`default`; with neither, the configured default chain is made.",
             "examples": [shown["renditions"]],
@@ -172,7 +173,7 @@ def _status() -> Json:
                     "stale": examples.stale(),
                 },
             ),
-            **problems(NotFound, DatabaseUnavailable, ServiceError),
+            **problems(InvalidRequest, NotFound, DatabaseUnavailable, ServiceError),
         },
     )
 
@@ -230,6 +231,6 @@ def _delete() -> Json:
         takes=("ImageId",),
         answers={
             "200": json_answer("Gone.", "MessageBody", {"deleted": examples.deleted()}),
-            **problems(NotFound, DatabaseUnavailable, ServiceError),
+            **problems(InvalidRequest, NotFound, DatabaseUnavailable, ServiceError),
         },
     )

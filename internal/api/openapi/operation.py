@@ -35,3 +35,17 @@ def bytes_answer(description: str, media_types: tuple[str, ...], *names: str) ->
     answer: Json = {"description": description, "headers": headers(*names, "X-Request-ID")}
     picture: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
     return {**answer, "content": dict.fromkeys(media_types, picture)} if media_types else answer
+
+
+def head_of(get: Json) -> Json:
+    """The operation HEAD of a path whose GET is this: the same answers without a body (internal/api/methods.py)."""
+    answers = {
+        status: {name: part for name, part in answer.items() if name != "content"} for status, answer in get["responses"].items()
+    }
+    return {
+        **get,
+        "operationId": f"{get['operationId']}_headers",
+        "summary": f"{get['summary']}: the headers",
+        "description": "What GET would answer, without the body.",
+        "responses": answers,
+    }

@@ -14,25 +14,24 @@ from internal.pipeline.grammar import Grammar
 REQUEST_ID = "0192f0c1-7c1e-7b7e-9d57-0e1f4a3c2b1a"
 
 
-def problems(*kinds: type[ServiceError], body: bool = True) -> dict[str, Json]:
-    """The answers of an operation that can fail in these ways, grouped by status. HEAD has the same ones without a `body`."""
+def problems(*kinds: type[ServiceError]) -> dict[str, Json]:
+    """The answers of an operation that can fail in these ways, grouped by status."""
     grouped: dict[int, list[type[ServiceError]]] = {}
     for kind in sorted(kinds, key=status_of):
         grouped.setdefault(status_of(kind), []).append(kind)
-    return {str(status): _answer(status, group, body) for status, group in grouped.items()}
+    return {str(status): _answer(status, group) for status, group in grouped.items()}
 
 
-def _answer(status: int, kinds: list[type[ServiceError]], body: bool) -> Json:
-    answer: Json = {
+def _answer(status: int, kinds: list[type[ServiceError]]) -> Json:
+    codes = list(dict.fromkeys(kind.code for kind in kinds))
+    narrowed = {"type": "object", "properties": {"code": {"enum": codes}, "status": {"const": status}}}
+    content = {"schema": {"allOf": [schema("Problem"), narrowed]}, "examples": _examples(kinds)}
+    later = ["Retry-After"] if any(issubclass(kind, RETRY_LATER) for kind in kinds) else []
+    return {
         "description": "\n\n".join(f"`{kind.code}`: {kind().detail}" for kind in kinds),
-        "headers": headers("X-Request-ID", *(["Retry-After"] if any(issubclass(kind, RETRY_LATER) for kind in kinds) else [])),
+        "headers": headers("X-Request-ID", *later),
+        "content": {MEDIA_TYPE: content},
     }
-    if body:
-        codes = list(dict.fromkeys(kind.code for kind in kinds))
-        narrowed = {"type": "object", "properties": {"code": {"enum": codes}, "status": {"const": status}}}
-        content = {"schema": {"allOf": [schema("Problem"), narrowed]}, "examples": _examples(kinds)}
-        answer["content"] = {MEDIA_TYPE: content}
-    return answer
 
 
 def _examples(kinds: Iterable[type[ServiceError]]) -> Json:
