@@ -18,6 +18,7 @@ from uvicorn.server import ServerState
 
 from internal.api.access_log import App, Message, Receive, Scope, Send
 from internal.api.problems import MEDIA_TYPE, problem_response
+from internal.api.upgrades import IgnoringUpgrades
 
 LINGER_SECONDS = 30.0
 """How long a connection lingers at most. This and the next are nginx's `lingering_time` and `lingering_timeout`."""
@@ -76,6 +77,7 @@ class LingeringProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.app = self._closing_when_unread(self.app)
+        self.parser = IgnoringUpgrades(self)  # type: ignore[assignment]  # a parser in all that uvicorn asks of one
         self.lingering = False
         self._max_bytes = max_bytes
         self._in_body = False

@@ -82,14 +82,14 @@ def _aiohttp(*, expect: bool) -> Client:
     return send
 
 
-def _curl(*, expect: bool) -> Client:
+def _curl(*more: str, expect: bool = False) -> Client:
     """With `Expect: 100-continue`, as it sends it by itself before bodies above a megabyte, or without."""
 
     def send(post: Post) -> int:
         headers = [f"content-type: {post.content_type}", *(["transfer-encoding: chunked"] if post.chunked else [])]
         headers += ["expect: 100-continue" if expect else "expect:"]
         given = [word for header in headers for word in ("--header", header)]
-        command = [tool("curl"), "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", *given]
+        command = [tool("curl"), "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", *more, *given]
         done = subprocess.run([*command, "--data-binary", f"@{post.file}", post.url], capture_output=True, check=True)
         return int(done.stdout)
 
@@ -133,7 +133,8 @@ CLIENTS: dict[str, Client] = {
     "httpx": _each(_httpx),
     "aiohttp": _aiohttp(expect=False),
     "aiohttp-expect": _aiohttp(expect=True),
-    "curl": _curl(expect=False),
+    "curl": _curl(),
     "curl-expect": _curl(expect=True),
+    "curl-http2": _curl("--http2"),  # offers it with `Upgrade: h2c`, as Java's HttpClient does
     "node-fetch": _node,
 }
