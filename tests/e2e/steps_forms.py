@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 from tests import pictures
 from tests.e2e.deployment import IMAGES, Deployment
@@ -75,9 +76,30 @@ def a_fault_in_a_list_is_pointed_at(service: Deployment) -> None:
     check_problem(service.http.post(f"{path}/renditions", content=" " * 70_000), 413, "payload_too_large")
 
 
+def the_same_request_in_another_dress_is_the_same_request(service: Deployment) -> None:
+    """For an Idempotency-Key: blank parts, a chain's notation, and the white space and order of metadata make no difference."""
+    image, key = ("a.jpg", pictures.jpeg()), {"idempotency-key": str(uuid4())}
+    plain = {"processing": "flip|flop", "metadata": '{"a": 1, "b": 2.50}'}
+    dressed = {
+        "processing": '["flip", "flop"]',
+        "metadata": '{"b":25e-1, "a":1}',
+        "renditions": " ",
+        "_charset_": "UTF-8",
+        "name": "a",
+    }
+    first, again, other = (
+        service.http.post(IMAGES, files={"image": image}, data=data, headers=key)
+        for data in (plain, dressed, {**plain, "metadata": '{"a": 1, "b": 2.51}'})
+    )
+    assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
+    check_problem(other, 422, "idempotency_conflict")
+    service.settled(first.headers["location"])
+
+
 STEPS: list[Callable[[Deployment], None]] = [
     metadata_come_back_text_for_text,
     a_file_name_comes_back_as_it_was_sent_and_in_no_header_as_it_is,
     a_chain_is_a_text_or_a_list_in_forms_and_in_json,
     a_fault_in_a_list_is_pointed_at,
+    the_same_request_in_another_dress_is_the_same_request,
 ]

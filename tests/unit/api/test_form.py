@@ -1,6 +1,7 @@
 """The upload's form: parts in any order, read in any pieces, and every fault named."""
 
 import json
+import random
 from collections.abc import AsyncIterator
 
 import pytest
@@ -222,3 +223,53 @@ async def test_no_chain_is_named() -> None:
             await understood(IMAGE, part("renditions", f'{{"a": "flip", "b": {wrong}}}'.encode()))
     with pytest.raises(InvalidRequest, match="`processing` came more than once, as a JSON list"):
         await understood(IMAGE, part("processing", b"flip"), part("processing", b' ["flop"]'))
+
+
+async def test_whatever_comes_is_read_or_refused() -> None:
+    """Mutants of a form that has everything: no byte in it makes another error than ours."""
+    head = (
+        b'Content-Disposition: form-data; name="image"; filename="=?utf-8?B?4oKs?= \\"a\\".png"; filename*=UTF-8\'\'%E2%82%AC.png'
+    )
+    full = (
+        b"x\r\n--frontier \r\n"
+        + head
+        + b"\r\nContent-Type: image/png; charset=utf-8\r\n folded\r\n\r\n\x89PNG\r\n"
+        + part("metadata", b'{"a": [1e300, -0, "\\ud83d\\ude00"]}')
+        + part("renditions", b'{"a": ["flip", {"op": "flop"}]}')
+        + part("colour", b"")
+        + END
+    )
+    chosen = random.Random(20261130)
+    known = [
+        b"",
+        b"\x00",
+        b"\xff",
+        b"\r",
+        b"\n",
+        b'"',
+        b"\\",
+        b"%",
+        b";",
+        b"=",
+        b"?",
+        b"*",
+        b"'",
+        b"\r\n",
+        b"--frontier",
+        b"[",
+        b"1e9",
+    ]
+    seen = set()
+    for _ in range(1500):
+        mutant = bytearray(full)
+        for _ in range(chosen.choice([1, 1, 2, 5])):
+            place = chosen.randrange(len(mutant))
+            mutant[place : place + chosen.choice([0, 1, 1, 9])] = chosen.choice(known)
+        whole = form(bytes(mutant), chosen.choice([1, 50, 5000]), max_metadata_bytes=8192)
+        try:
+            await read(whole)
+            seen.add("read")
+            assert len(whole.requested().filename or "") <= 255
+        except (InvalidRequest, PayloadTooLarge) as error:
+            seen.add(error.code)
+    assert seen >= {"read", "invalid_request"}
