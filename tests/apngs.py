@@ -7,6 +7,7 @@ from typing import Any
 import pyvips
 from msgspec import Struct
 
+from tests import pictures
 from tests.pictures import png_chunk
 
 NONE, BACKGROUND, PREVIOUS = range(3)
@@ -53,6 +54,14 @@ def apng(
             parts.append(fdat(number, data_of(picture)))
             number += 1
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + png_chunk(b"IEND", b"")
+
+
+def moving_png(frames: int = 4, **options: Any) -> bytes:
+    """Frame n is plain in QUARTERS[n % 4], 32x24, and is seen 50, 100, 150, … ms."""
+    colours = (pictures.QUARTERS[number % 4] for number in range(frames))
+    plain = (pyvips.Image.black(32, 24, bands=3).linear(0, list(colour)).cast("uchar") for colour in colours)
+    drawn = [Drawn(pixels.copy(interpretation="srgb"), delay=(number, 20)) for number, pixels in enumerate(plain, start=1)]
+    return apng(drawn, **options)
 
 
 def actl(frames: int, plays: int = 0) -> bytes:

@@ -15,6 +15,7 @@ from internal.pipeline.grammar import Grammar
 from internal.sandbox.pool import open_pool as open_sandbox
 from internal.sandbox.port import Sandbox
 from tests import pictures
+from tests.apngs import moving_png
 from tests.integration.service import Service
 from tests.tiffs import SHORT, picture, written
 
@@ -117,6 +118,7 @@ async def test_an_original_is_told_as_stored(
         (pictures.gif(60, 40), (60, 40), 1),
         (pictures.animated_gif(3), (32, 24), 3),
         (pictures.animated_webp(3), (32, 24), 3),
+        (moving_png(3), (32, 24), 3),
         (pictures.animated_avif(3), (32, 24), 3),
     ],
 )

@@ -29,6 +29,7 @@ from internal.images.upload import Context, accept_upload
 from internal.objectstore.port import ObjectStore, Stored
 from internal.sandbox.pool import open_pool as open_sandbox
 from tests import pictures, tiffs
+from tests.apngs import moving_png
 from tests.integration.service import Arriving, Service, cancelled_at_end
 from tests.raws import RAWS, preview, sensor
 
@@ -286,11 +287,14 @@ async def test_no_database_is_unavailable_at_once(service: Service) -> None:
 
 async def test_huge_pictures_and_long_animations_take_the_slow_lane(service: Service) -> None:
     much = bytes(2**20)
-    slow = [await service.upload(data + much) for data in (pictures.animated_gif(), pictures.animated_webp())]
-    fast = [await service.upload(data) for data in (pictures.jpeg(), pictures.webp() + much, pictures.animated_webp())]
+    slow = [await service.upload(data + much) for data in (pictures.animated_gif(), pictures.animated_webp(), moving_png())]
+    fast = [
+        await service.upload(data)
+        for data in (pictures.jpeg(), pictures.webp() + much, pictures.png() + much, pictures.animated_webp())
+    ]
 
-    assert [(await service.rendition(image)).lane for image in slow] == ["slow"] * 2
-    assert [(await service.rendition(image)).lane for image in fast] == ["fast"] * 3
+    assert [(await service.rendition(image)).lane for image in slow] == ["slow"] * 3
+    assert [(await service.rendition(image)).lane for image in fast] == ["fast"] * 4
 
 
 async def test_avif_is_refused_or_taken_as_it_is_configured(service: Service) -> None:

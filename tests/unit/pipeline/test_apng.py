@@ -1,7 +1,7 @@
 """Animated PNG: the static picture for a still, all frames for WebP and GIF, composed as PNG 3 (section 11.3.6) says.
 
 The frames are held against the standard's own formula, written out below pixel by pixel, and against Pillow 13.0.0 where it
-follows it (findings/pillow-apng.sh says where it does not). Chromium 156 shows the first and the last frame of 150 files
+follows it (findings/pillow_apng.sh says where it does not). Chromium 156 shows the first and the last frame of 150 files
 like these as we do.
 """
 
@@ -23,7 +23,7 @@ from internal.pipeline.apng import animation_of
 from internal.pipeline.loaders.png import PngSource
 from internal.pipeline.png_chunks import MAX_CHUNKS
 from tests import pictures
-from tests.apngs import BACKGROUND, NONE, OVER, PREVIOUS, SOURCE, Drawn, actl, apng, chunks_of, fctl, fdat, joined
+from tests.apngs import BACKGROUND, NONE, OVER, PREVIOUS, SOURCE, Drawn, actl, apng, chunks_of, fctl, fdat, joined, moving_png
 from tests.pictures import BLUE, GREEN, QUARTERS, RED, WHITE, png_chunk, with_png_chunks
 from tests.unit.pipeline.conftest import LIMITS, Maker, Renderer
 
@@ -35,11 +35,6 @@ WIDE, HIGH = 32, 24
 def colour(rgb: tuple[int, ...], width: int = WIDE, height: int = HIGH) -> pyvips.Image:
     plain = pyvips.Image.black(width, height, bands=len(rgb)).linear(0, list(rgb)).cast("uchar")
     return plain.copy(interpretation="srgb" if len(rgb) > 2 else "b-w")
-
-
-def four(**options: Any) -> bytes:
-    """Four plain frames, in the colours of QUARTERS."""
-    return apng([Drawn(colour(rgb), delay=(number + 1, 20)) for number, rgb in enumerate(QUARTERS)], **options)
 
 
 def roll_of(data: bytes, folder: Path, *, size: tuple[int, int] | None = None) -> tuple[pyvips.Image, PngSource]:
@@ -158,6 +153,15 @@ def test_frames_are_composed_as_pillow_does(tmp_path: Path) -> None:
             assert off(seen, pixels_of(right)) == 0, (seed, number)
 
 
+def test_what_is_laid_over_itself_stays_what_it_is(tmp_path: Path) -> None:
+    """libvips 8.18.7's composite cuts off what lies behind the point: a step darker with every frame."""
+    ground, veil = colour((200, 101, 51, 255), 3, 3), colour((200, 101, 51, 77), 3, 3)
+
+    roll, _ = roll_of(apng([Drawn(ground), *[Drawn(veil, blend=OVER)] * 30]), tmp_path)
+
+    assert roll.getpoint(1, roll.height - 1) == [200, 101, 51, 255]
+
+
 @pytest.mark.parametrize("depth", [1, 2, 4, 8])
 def test_frames_share_the_palette_and_its_transparency(depth: int, tmp_path: Path) -> None:
     """Red everywhere; then a frame that is clear in its left column lies over it, and one like it takes its place."""
@@ -195,7 +199,7 @@ def indexed(rows: list[list[int]], depth: int) -> bytes:
 
 @pytest.mark.parametrize("made", ["webp", "gif"])
 def test_a_result_that_can_move_does(made: str, maker: Maker) -> None:
-    done = maker(four(plays=3), f"format:{made}" + ("|lossless" if made == "webp" else ""), "image/png", want_facts=True)
+    done = maker(moving_png(plays=3), f"format:{made}" + ("|lossless" if made == "webp" else ""), "image/png", want_facts=True)
 
     image = pyvips.Image.new_from_file(str(done.target), n=-1)
     assert done.rendered.result.frames == 4
@@ -209,7 +213,7 @@ def test_a_result_that_can_move_does(made: str, maker: Maker) -> None:
 @pytest.mark.parametrize("chain", ["strip", "format:jpeg|quality:98", "format:avif|lossless", "resize:16x12", "format:auto"])
 @pytest.mark.parametrize("apart", [False, True])
 def test_a_still_is_the_static_picture(chain: str, apart: bool, maker: Maker, heif_input: None) -> None:
-    data = four(static=colour(BLUE) if apart else None)
+    data = moving_png(static=colour(BLUE) if apart else None)
 
     done = maker(data, chain, "image/png", want_facts=True)
 
@@ -224,7 +228,7 @@ def test_a_still_is_the_static_picture(chain: str, apart: bool, maker: Maker, he
 
 @pytest.mark.parametrize("chain", ["format:webp", "strip", "format:webp|resize:16x12", "format:gif"])
 def test_facts_are_of_the_static_picture_also_when_it_is_apart(chain: str, maker: Maker) -> None:
-    facts = maker(four(static=colour(BLUE)), chain, "image/png", want_facts=True).rendered.facts
+    facts = maker(moving_png(static=colour(BLUE)), chain, "image/png", want_facts=True).rendered.facts
 
     assert facts is not None
     assert bytes.fromhex(facts.dominant_colour[1:]) == bytes(BLUE)
@@ -363,7 +367,7 @@ def test_an_animation_that_is_cut_short_is_refused(made: str, rendered: Renderer
 
 
 def test_limits_count_all_frames(rendered: Renderer) -> None:
-    data = four()
+    data = moving_png()
     for limits in (replace(LIMITS, max_frames=3), replace(LIMITS, max_pixels=WIDE * HIGH * 4 - 1)):
         with pytest.raises(ImageTooLarge):
             rendered(data, "format:webp", "image/png", limits)
@@ -412,7 +416,7 @@ def test_the_colour_of_what_is_clear_does_not_bleed_when_frames_are_scaled(rende
 
 
 def test_frames_are_decoded_no_larger_than_they_are_needed(tmp_path: Path) -> None:
-    roll, _ = roll_of(four(), tmp_path, size=(8, 6))
+    roll, _ = roll_of(moving_png(), tmp_path, size=(8, 6))
 
     assert (roll.width, roll.height, roll.get("delay")) == (8, 24, [50, 100, 150, 200])
 
@@ -501,7 +505,7 @@ def test_an_animation_laid_over_another_picture_is_its_static_picture(maker: Mak
     from internal.sandbox.port import Overlay
 
     mark, name = tmp_path / "mark", "0198b2c4-8d1e-7a53-9f60-2b7c1d4e5f60"
-    mark.write_bytes(four(static=colour(WHITE)))
+    mark.write_bytes(moving_png(static=colour(WHITE)))
     chain = f"watermark:{name},scale=0.5,gravity=northwest,margin=0"
 
     done = maker(pictures.png(), chain, "image/png", overlays={name: Overlay(mark, "image/png")})
