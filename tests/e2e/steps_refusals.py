@@ -120,6 +120,25 @@ def a_body_announced_too_large_is_refused_at_once(service: Deployment) -> None:
     assert (answer.status, answer.json()["code"]) == (413, "payload_too_large")
 
 
+def what_the_headers_tell_is_answered_before_a_100(service: Deployment) -> None:
+    """A client that asks with `Expect: 100-continue` sends no byte of a body that will be refused."""
+    good, json_body = {"content-type": FORM, "content-length": "1000"}, {"content-type": "application/json"}
+    cases = [
+        (IMAGES, good, 100),
+        (IMAGES, good | {"content-length": str(2**30)}, 413),
+        (IMAGES, good | {"content-type": "text/plain"}, 400),
+        (IMAGES, good | {"idempotency-key": "x" * 256}, 400),
+        (f"{IMAGES}?unknown=1", good, 400),
+        (f"{IMAGES}/{uuid4()}/renditions", json_body | {"content-length": str(2**20)}, 413),
+        ("/api/v1/nothing", good, 404),
+        ("/api/v1/limits", good, 405),
+    ]
+    for path, headers, status in cases:
+        with Wire(service.place) as wire:
+            wire.post(path, headers | {"expect": "100-continue"}, b"")
+            assert wire.first_status() == status, (path, headers)
+
+
 def a_body_that_grows_too_large_is_refused(service: Deployment) -> None:
     limit = service.http.get("/api/v1/limits").json()["limits"]["max_upload_bytes"]
     start = pictures.jpeg()
@@ -187,6 +206,7 @@ STEPS: list[Step] = [
     an_unknown_operation_is_pointed_at,
     bad_requests_get_problems,
     a_body_announced_too_large_is_refused_at_once,
+    what_the_headers_tell_is_answered_before_a_100,
     a_body_that_grows_too_large_is_refused,
     a_form_with_too_much_around_its_parts_is_refused,
     a_form_that_is_cut_is_refused,

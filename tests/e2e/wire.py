@@ -49,6 +49,11 @@ class Wire:
         """More of a body that was begun."""
         self._socket.sendall(more)
 
+    def first_status(self) -> int:
+        """Of the first answer that comes, which may be a 100."""
+        with self._socket.makefile("rb") as lines:
+            return int(lines.readline().split()[1])
+
     def answer(self) -> Answer:
         with HTTPResponse(self._socket) as response:
             response.begin()
