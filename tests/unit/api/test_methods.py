@@ -39,7 +39,7 @@ def _paths() -> Iterator[tuple[str, set[str]]]:
         yield re.sub(r"{\w+}", "0192f0c1-7c1e-7b7e-9d57-0e1f4a3c2b1a", found.path_format), set(map(str, found.methods))
 
 
-PATHS = list(_paths())
+PATHS = sorted(_paths())
 
 
 @pytest.fixture

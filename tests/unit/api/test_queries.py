@@ -17,7 +17,7 @@ IMAGES = f"{PREFIX}/images"
 CALLS = [
     (str(method), PREFIX + re.sub(r"{\w+:str}", "0192f0c1-7c1e-7b7e-9d57-0e1f4a3c2b1a", path))
     for handler in ROUTES
-    for path in handler.paths
+    for path in sorted(handler.paths)
     for method in sorted(handler.http_methods)
 ]
 

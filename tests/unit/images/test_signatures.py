@@ -165,7 +165,7 @@ REFUSED = {
     "an EPUB book": [zipped("mimetype", "application/epub+zip")],
     "a ZIP archive": [zipped("photo.jpg")],
     "an empty ZIP archive": [b"PK\x05\x06" + bytes(18)],
-    "a gzip archive": [gzip.compress(b"<svg/>")],
+    "a gzip archive": [gzip.compress(b"<svg/>", mtime=0)],
     "a bzip2 archive": [b"BZh91AY"],
     "an xz archive": [b"\xfd7zXZ\0"],
     "a Zstandard archive": [b"\x28\xb5\x2f\xfd\x24"],
