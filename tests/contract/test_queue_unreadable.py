@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from internal.errors import QueueUnavailable
+from internal.health import Condition, Dependency, examine
 from internal.metrics import exposition
 from internal.queue.kafka import KafkaQueue
 from internal.queue.kafka_consumer import UNREADABLE_BYTES
@@ -190,6 +191,9 @@ async def test_a_consumer_that_restarts_over_and_over_is_told(
                 QueueUnavailable, match=f"The consumer of {broker.settings.topic} was restarted .*wrong with the group"
             ):
                 await queue.check()
+            report = await examine({"queue": Dependency(queue.check, PATIENT_SECONDS, essential=False)})
+            assert report.status == Condition.DEGRADED
+            assert "wrong with the group" in report.dependencies["queue"]
         await queue.publish(Channel.FAST, Message("image.process", "a", b"at last"))
         assert (await receive(consumer)).message.body == b"at last"
     await queue.check()  # it is closed: it restarts no more
