@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import NoError, for_code
+from aiokafka.errors import NoError, RecordTooLargeError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 
 from internal.queue.kafka_batches import Item, last_offset, read_batch
@@ -53,12 +53,13 @@ async def _read_refused(
     consumer: AIOKafkaConsumer, partition: TopicPartition, most: int, fetch_bytes: int, error: Exception
 ) -> list[Item]:
     """What stands at the partition's position; `error` is raised again when nothing does."""
-    position = await consumer.position(partition)
+    stands = await consumer.position(partition)
+    position = stands - 1 if isinstance(error, RecordTooLargeError) else stands  # aiokafka moves on before it raises that one
     batch = read_batch(await _fetch_stored(consumer, partition, position, fetch_bytes), partition, position)
     if batch.next_offset == position:
         raise error
     items = batch.items[:most]
-    if await consumer.position(partition) != position:  # it was taken away meanwhile, and came back
+    if await consumer.position(partition) != stands:  # it was taken away meanwhile, and came back
         return []
     consumer.seek(partition, batch.next_offset if len(items) == len(batch.items) else last_offset(items[-1]) + 1)
     return items

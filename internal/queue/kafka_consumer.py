@@ -90,7 +90,7 @@ class KafkaConsumer:
         finally:
             self._ahead.keep(lambda _: False)
             await group.commit()
-            await consumer.stop()
+            await _stop(consumer)
 
     def _new_consumer(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
@@ -119,6 +119,7 @@ class KafkaConsumer:
                 await self._fetch_carefully(consumer, group)
             else:
                 await self._fetch(consumer, group, often)
+            _raise_if_dead(consumer)
             await self._ahead.wait_for_room(often)
 
     async def _fetch(self, consumer: AIOKafkaConsumer, group: GroupOffsets, within: float) -> None:
@@ -155,6 +156,24 @@ class KafkaConsumer:
             message = Message(type="", key="", body=found.raw[:UNREADABLE_BYTES])
             source = f"{partition.topic}/{partition.partition}/{offsets}"
             self._ahead.put(Delivery(message, self._channel, source, ticket, unreadable=found.reason))
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    """Leave the group and close the connections; never raises: an error here would take a cancellation's place.
+
+    Of a consumer whose fetching task has died, aiokafka's own stop() raises that error and leaves the connections open.
+    """
+    try:
+        await consumer.stop()
+    except Exception as error:
+        log.warning("queue.consumer_not_stopped", error=repr(error))
+        await consumer._client.close()
+
+
+def _raise_if_dead(consumer: AIOKafkaConsumer) -> None:
+    """aiokafka 0.14.0 logs that its fetching task has ended, and goes on giving nothing for ever: no call of its raises that."""
+    if (fetching := consumer._fetcher.error_future).done():
+        raise RuntimeError("aiokafka's fetching task has ended") from fetching.exception()
 
 
 def group_of(settings: Kafka, channel: Channel) -> str:

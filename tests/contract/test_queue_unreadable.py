@@ -21,7 +21,7 @@ from internal.queue.kafka import KafkaQueue
 from internal.queue.kafka_consumer import UNREADABLE_BYTES
 from internal.queue.port import Channel, Consumer, Delivery, Message, Queue
 from tests.contract.queue_brokers import PATIENT_SECONDS, KafkaBroker
-from tests.services.kafka_batches import batch, record, store
+from tests.services.kafka_batches import batch, record, store, with_length
 from tests.services.kinds import KafkaService
 from tests.services.waiting import eventually
 
@@ -46,6 +46,8 @@ CASES = {
     "unknown codec": Case(batch(PAIR, codec=7), set(), ["1-2"], "codec 7"),
     "broken zstd": Case(batch(PAIR, codec=4), set(), ["1-2"], "can't be decompressed with zstd"),
     "broken gzip": Case(batch(PAIR, codec=1), set(), ["1-2"], "can't be decompressed with gzip"),
+    "too long": Case(with_length(batch(PAIR), 500), set(), ["1", "2"], "says that it has 512 bytes"),
+    "too short": Case(with_length(batch(PAIR), -1), set(), ["1", "2"], "says that it has 11 bytes"),
     "one record": Case(
         batch([PAIR[0], record(1, b"two", more=b"?"), record(2, b"three")]), {b"one", b"three"}, ["2"], "left behind a record"
     ),
@@ -197,6 +199,26 @@ async def test_a_consumer_that_restarts_over_and_over_is_told(
         await queue.publish(Channel.FAST, Message("image.process", "a", b"at last"))
         assert (await receive(consumer)).message.body == b"at last"
     await queue.check()  # it is closed: it restarts no more
+
+
+async def test_a_consumer_whose_fetching_has_died_is_replaced(
+    broker: KafkaBroker, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiokafka 0.14.0 says so in its log only, and receives nothing any more."""
+    died = asyncio.Event()
+
+    async def fetch(*_: object) -> bool:
+        died.set()
+        raise AssertionError("a bug of the library's")
+
+    await queue.publish(Channel.FAST, Message("image.process", "a", b"at last"))
+    with monkeypatch.context() as patch:
+        patch.setattr("aiokafka.consumer.fetcher.Fetcher._proc_fetch_request", fetch)
+        async with broker.open(hold_seconds=4.0) as hasty, hasty.consume(Channel.FAST, slots=1) as consumer:
+            async with asyncio.timeout(WITHIN):
+                await died.wait()
+            patch.undo()
+            assert (await receive(consumer)).message.body == b"at last"
 
 
 async def test_a_real_broker_takes_such_a_header_and_we_do_too(kafka: KafkaService) -> None:

@@ -59,6 +59,11 @@ def batch(
     return struct.pack(">qi", base, len(rest)) + rest
 
 
+def with_length(stored: bytes, length: int) -> bytes:
+    """A batch that says another length than it has."""
+    return stored[:8] + struct.pack(">i", length) + stored[12:]
+
+
 async def store(brokers: str, topic: str, partition: int, content: bytes) -> None:
     """Have the broker keep this batch as it is. Raises what the broker says against it."""
     async with AIOKafkaProducer(bootstrap_servers=brokers) as producer:
