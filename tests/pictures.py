@@ -260,3 +260,27 @@ def _plain(colour: tuple[int, ...], width: int, height: int) -> pyvips.Image:
         .cast("uchar")
         .copy(interpretation=interpretation)
     )
+
+
+def diagram(width: int = 400, height: int = 300, *, colours: int = 12) -> pyvips.Image:
+    """Flat graphics in `colours` colours, black and a ground: discs and lines."""
+    image = pyvips.Image.black(width, height, bands=3).linear(1, 250).cast("uchar").copy(interpretation="srgb")
+    for number in range(40):
+        ink = [number % colours * 20, 255 - number % colours * 17, number % colours * 53 % 256]
+        image = image.draw_circle(ink, number * 97 % width, number * 61 % height, 6 + number % 9, fill=True)
+    for number in range(0, height, 12):
+        image = image.draw_line([0, 0, 0], 10, number, width - number % 90, number + 5)
+    return image
+
+
+def recording(width: int = 240, height: int = 180, frames: int = 8) -> bytes:
+    """A GIF of a screen with bars of text on which a small red square moves."""
+    screen = pyvips.Image.black(width, height, bands=3).linear(1, 245).cast("uchar").copy(interpretation="srgb")
+    screen = screen.draw_rect([60, 60, 70], 0, 0, width, height // 9, fill=True)
+    for bar in range(12):
+        screen = screen.draw_rect([90, 90, 90], 10, height // 6 + bar * height // 15, 40 + bar * 61 % (width - 60), 3, fill=True)
+    squares = [screen.draw_rect([220, 30, 30], 20 + 5 * step, 20 + 3 * step, 10, 10, fill=True) for step in range(1, frames + 1)]
+    roll = pyvips.Image.arrayjoin(squares, across=1).copy()
+    roll.set_type(pyvips.GValue.gint_type, "page-height", height)
+    roll.set_type(pyvips.GValue.array_int_type, "delay", [60 + 10 * frame for frame in range(frames)])
+    return bytes(roll.gifsave_buffer(dither=0))

@@ -4,7 +4,8 @@
 decoded, already smaller where the chain begins by scaling, upright and in 8 bit sRGB (load.py), 4. operations, 5. encoding.
 
 Steps 3 to 5 are one pass, row by row, as long as each step looks at every row once. The picture is held in memory before a step
-that does not, and where it is needed twice. So whatever is wrong with the file shows, also in rows that a crop would never see.
+that does not, where it is needed twice, and, unless it is very large, before it is encoded as PNG, WebP or GIF (encode.py). So
+whatever is wrong with the file shows, also in rows that a crop would never see.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ import msgspec
 
 from internal.errors import InvalidProcessing, OutputTooLarge, ServiceError
 from internal.pipeline.chain import Chain
-from internal.pipeline.encode import encode
+from internal.pipeline.encode import Came, encode
 from internal.pipeline.facts import facts_of
 from internal.pipeline.faults import errors_translated
 from internal.pipeline.formats import FORMATS, USUAL_QUALITY, Encoding, OutputFormat, alternative_format, output_format
@@ -49,7 +50,9 @@ def render(job: RenderJob, chain: Chain, scratch: Path) -> Rendered:
         picture = _operated(picture, chain, job.limits)
         other = alternative_format(chain.alternative, result, frames=picture.frames) if job.alternative else None
         picture = picture if other is None else picture.in_memory()
-        encoded = _written(picture, job.target, result, chain.encoding, kept, job.limits)
+        gif_bytes = job.source.stat().st_size if job.media_type == FORMATS["gif"].media_type else None
+        came = Came(source.header.colours, gif_bytes)
+        encoded = _written(picture, job.target, result, chain.encoding, kept, job.limits, came)
         alternative = _alternative(picture, job, other, chain.encoding, kept, encoded) if other else None
     return Rendered(encoded, alternative, facts, time.perf_counter() - wall, time.process_time() - cpu)
 
@@ -118,9 +121,15 @@ def _on_scale_of(other: OutputFormat, encoding: Encoding) -> Encoding:
 
 
 def _written(
-    picture: Picture, target: Path, result: OutputFormat, encoding: Encoding, kept: Kept, limits: RenderLimits
+    picture: Picture,
+    target: Path,
+    result: OutputFormat,
+    encoding: Encoding,
+    kept: Kept,
+    limits: RenderLimits,
+    came: Came | None = None,
 ) -> Encoded:
-    encode(picture, target, result, encoding, kept)
+    encode(picture, target, result, encoding, kept, came)
     size = target.stat().st_size
     if size > limits.max_output_bytes:
         raise OutputTooLarge(f"The result has {size} bytes; at most {limits.max_output_bytes} are made.")

@@ -18,7 +18,8 @@ READING: dict[str, Any] = {"access": "sequential", "fail_on": "truncated"}
 class Header(Struct, frozen=True):
     """What is decoded: the size of one frame in pixels, how many there are, and the orientation it still needs.
 
-    `still_apart`: a still shows a picture that is none of the frames.
+    `still_apart`: a still shows a picture that is none of the frames. `colours`: the most that can be stored so, with a palette
+    or as grey of fewer than 8 bits; None for all others.
     """
 
     width: int
@@ -27,6 +28,7 @@ class Header(Struct, frozen=True):
     orientation: int
     has_alpha: bool
     still_apart: bool = False
+    colours: int | None = None
 
     @property
     def pixels(self) -> int:
@@ -91,7 +93,8 @@ class Source:
         """What the header says, `pixels` being what `read` gave."""
         orientation = int(pixels.get("orientation")) if pixels.get_typeof("orientation") else 1
         orientation = orientation if 1 <= orientation <= 8 else 1
-        return Header(pixels.width, pixels.height, self.frames_of(pixels), orientation, bool(pixels.hasalpha()))
+        frames, has_alpha = self.frames_of(pixels), bool(pixels.hasalpha())
+        return Header(pixels.width, pixels.height, frames, orientation, has_alpha, colours=_stored_colours(pixels))
 
     def read_stored(self) -> StoredPicture:
         """The original as its file keeps it: what the header says, unless the decoder turns it or shows one frame only."""
@@ -119,3 +122,9 @@ class Source:
     def ratio(self, wanted: Size) -> float:
         """How many times the picture is larger than `wanted`, by the side that shrinks less."""
         return min(self.header.width / wanted[0], self.header.height / wanted[1])
+
+
+def _stored_colours(pixels: Pixels) -> int | None:
+    bits = int(pixels.get("bits-per-sample")) if pixels.get_typeof("bits-per-sample") else 8
+    has_palette = bool(pixels.get_typeof("palette") and pixels.get("palette"))
+    return 1 << bits if bits < 8 or has_palette else None

@@ -8,6 +8,7 @@ import pytest
 import pyvips
 
 from internal.errors import ImageTooLarge, InvalidImage, InvalidProcessing, OutputTooLarge, UnsupportedMediaType
+from internal.pipeline import encode
 from internal.pipeline.picture import Picture
 from internal.pipeline.render import restrict_libvips
 from internal.sandbox.port import Overlay
@@ -265,6 +266,8 @@ STREAMS = [
 def test_what_streams_is_never_held_in_memory_and_is_the_same_picture(
     given: str, chain: str, made_as: str, rendered: Renderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Encoding looks at a PNG, WebP or GIF before it is written, but not at one of more than HELD_BYTES."""
+    monkeypatch.setattr(encode, "HELD_BYTES", 0)
     held = rendered(MAKERS[given](), f"{chain}|rotate:180|rotate:180|format:{made_as}", given)[0]
 
     def refuse(_picture: Picture) -> Picture:
