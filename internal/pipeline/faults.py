@@ -1,6 +1,7 @@
 """libvips' errors become ours, once, and carry no path."""
 
 import errno
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,28 @@ def errors_translated() -> Iterator[None]:
         if error.errno == errno.EFBIG:
             raise OutputTooLarge from error
         raise
+
+
+class Warnings(logging.Handler):
+    """Whether libvips has warned of a file. It does so when it closes a JPEG, and what it says of it may be lost by then."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.heard = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard |= "read gave" in record.getMessage()
+
+
+@contextmanager
+def warnings_heard() -> Iterator[Warnings]:
+    """Around what opens files and closes them."""
+    log, warnings = logging.getLogger("pyvips"), Warnings()
+    log.addHandler(warnings)
+    try:
+        yield warnings
+    finally:
+        log.removeHandler(warnings)
 
 
 def _reason(message: str) -> str:

@@ -27,8 +27,14 @@ _ARITHMETIC = frozenset(range(0xC9, 0xD0))
 _SCAN, _END = 0xDA, 0xD9
 _BETWEEN_SCANS = frozenset({0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)})
 _FILM = re.compile(rb"\0\0\0[\x08-\xff]ftyp")
+_FURTHER_PICTURES = b"MPF\0"
+"""Stands in an APP2 segment of a file that holds further pictures behind the first (CIPA DC-007)."""
 _COEFFICIENTS = 64
+_LONGEST = 65_500
+"""Pixels: the longest side that libjpeg takes."""
 _LEAST_BLOCKS = 20
+"""Bytes: of a directory of Samsung's."""
+_MOST_BLOCKS = 2**10
 _PIECE = 2**16
 
 
@@ -50,9 +56,12 @@ class JpegFrame(NamedTuple):
     def is_lossless(self) -> bool:
         return self.kind in _LOSSLESS
 
-    def blocks(self, width: int, height: int) -> list[tuple[int, int]]:
-        """How many blocks of 8 x 8 each component would have across and down, were the picture of this size."""
-        widest, highest = max(part[1] for part in self.components), max(part[2] for part in self.components)
+    def has_room_for(self, width: int, height: int) -> bool:
+        """Whether a picture of this size has the same blocks of 8 x 8, of each component."""
+        return max(width, height) <= _LONGEST and self._blocks(width, height) == self._blocks(self.width, self.height)
+
+    def _blocks(self, width: int, height: int) -> list[tuple[int, int]]:
+        widest, highest = max(across for _, across, _ in self.components), max(down for _, _, down in self.components)
         return [(-(-width * across // (8 * widest)), -(-height * down // (8 * highest))) for _, across, down in self.components]
 
 
@@ -74,7 +83,10 @@ def require_plausible_jpeg(source: Path) -> Jpeg:
         if not source.stat().st_size:
             return Jpeg()
         with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-            return _walk(data)
+            try:
+                return _walk(data)
+            except struct.error as error:
+                raise InvalidImage("The JPEG file is cut short.") from error
 
 
 def write_ended(source: Path, target: Path, end: int) -> None:
@@ -95,7 +107,7 @@ def write_probe(source: Path, target: Path, frame: JpegFrame) -> None:
     """
     data, start, parts = source.read_bytes(), frame.at - 3, frame.at + 5
     count = len(frame.components)
-    more = 1 if count == 1 else 5 - count
+    more = 5 - count if 1 < count < 5 else 1
     names = [name for name in range(256) if name not in {part[0] for part in frame.components}][:more]
     with target.open("wb") as out:
         out.write(data[:start] + struct.pack(">H", 8 + 3 * (count + more)) + data[start + 2 : parts - 1])
@@ -115,12 +127,13 @@ class _Scans:
 
     def add(self, data: mmap, at: int, frame: JpegFrame) -> None:
         self.count += 1
-        names = data[at + 3 : at + 3 + 2 * data[at + 2] : 2]
-        first, last, exact = (*data[at + 3 + 2 * len(names) :][:2], not data[at + 5 + 2 * len(names)] & 15)
+        parts = at + 3 + 2 * data[at + 2]
+        names, (first, last, exactness) = data[at + 3 : parts : 2], struct.unpack_from("BBB", data, parts)
+        is_open = bool(exactness & 15)
         for name in names:
             sent = self._open.get(name, [])
             if frame.is_progressive:
-                sent[first : last + 1] = [not exact] * len(sent[first : last + 1])
+                sent[first : last + 1] = [is_open] * len(sent[first : last + 1])
             else:
                 sent[:] = [False] * len(sent)
 
@@ -149,7 +162,16 @@ def _walk(data: mmap) -> Jpeg:
             if scans.count > MAX_SCANS:
                 raise InvalidImage("The JPEG file has more scans than a picture needs.")
         at += struct.unpack_from(">H", data, at)[0]
+        if kind == _SCAN and frame and scans.are_whole and not frame.is_progressive and _is_all_there_is(data, at):
+            return Jpeg(frame)
     raise InvalidImage("The JPEG file has more segments than a picture needs.")
+
+
+def _is_all_there_is(data: mmap, start: int) -> bool:
+    """Whether nothing seems to follow the picture, whose last data begin at `start`. To search them would cost as much as a
+    twentieth of decoding them: if they end early at once before that EOI, or before another picture, libjpeg says so.
+    """
+    return data[-2:] == bytes([0xFF, _END]) and data.find(_FURTHER_PICTURES, 0, start) < 0
 
 
 def _read_frame(data: mmap, at: int) -> JpegFrame:
@@ -189,6 +211,6 @@ def _samsung_blocks(data: mmap) -> int:
     start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
     if start < 0 or data[start : start + 4] != b"SEFH":
         return len(data)
-    entries = data[start + 12 : -8]
+    entries = data[start + 12 : -8][: 12 * _MOST_BLOCKS]
     furthest = max((int(struct.unpack_from("<I", entries, at + 4)[0]) for at in range(0, len(entries) - 11, 12)), default=0)
     return max(0, start - furthest)

@@ -4,6 +4,7 @@ The pixels come row by row, in 8 bits and upright, already scaled where the chai
 held in memory here, but for a picture that lies on its side. What is different about a format is in `loaders`.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,7 @@ def restrict_libvips(heif: bool = False) -> None:
     for media_type in _taken:
         pyvips.operation_block_set(SOURCES[media_type].operation_class, False)
     pyvips.cache_set_max(0)
+    logging.getLogger("pyvips").setLevel(logging.WARNING)  # faults.warnings_heard listens
 
 
 @contextmanager
@@ -67,7 +69,7 @@ def load(source: Source, chain: Chain, result: OutputFormat) -> Picture:
     notes = {"delays": pixels.get("delay"), "loop": pixels.get("loop")} if animated and pixels.get_typeof("delay") else {}
     picture = Picture(pixels if is_plain(pixels) else convert(pixels), header.frames if animated else 1, **notes)
     if smaller is not None:
-        picture = picture.scaled(*smaller, premultiplied=source.premultiplied)
+        picture = picture.scaled(*smaller, premultiplied=source.premultiplied, covered=source.covered(pixels))
     return _upright(picture.with_pixels(convert), header.orientation if chain.autorotate else 1)
 
 

@@ -15,7 +15,7 @@ from internal.pipeline.hidden import filled
 from internal.pipeline.lettering import lettering
 from internal.pipeline.marks import faded, laid_over, tiled
 from internal.pipeline.notation import WHITE, Colour
-from internal.pipeline.scaling import divided, multiplied
+from internal.pipeline.scaling import Covered, divided, multiplied, reduced
 from internal.pipeline.shapes import masked, rounded_box
 from internal.pipeline.squares import in_squares
 
@@ -90,11 +90,14 @@ class Picture:
     def _each_frame(self) -> list[Pixels]:
         return [self.pixels.crop(0, number * self.height, self.width, self.height) for number in range(self.frames)]
 
-    def scaled(self, width: int, height: int, *, premultiplied: bool = False) -> Picture:
+    def scaled(self, width: int, height: int, *, premultiplied: bool = False, covered: Covered | None = None) -> Picture:
         """Resampled (Lanczos 3) to exactly this size in pixels.
 
-        `premultiplied`: the colours come multiplied by alpha already. They never leave so.
+        `premultiplied`: the colours come multiplied by alpha already. They never leave so. `covered`: how many columns and rows
+        the picture has of an opaque still, if not all of the last ones; it is made smaller.
         """
+        if covered is not None:
+            return self.with_pixels(lambda pixels: reduced(pixels, (width, height), covered))
         if (width, height) == (self.width, self.height):
             return self
         across, down = width / self.width, height / self.height

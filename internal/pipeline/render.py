@@ -19,7 +19,7 @@ from internal.errors import InvalidProcessing, OutputTooLarge, ServiceError
 from internal.pipeline.chain import Chain
 from internal.pipeline.encode import Came, encode
 from internal.pipeline.facts import facts_of
-from internal.pipeline.faults import errors_translated
+from internal.pipeline.faults import errors_translated, warnings_heard
 from internal.pipeline.formats import FORMATS, USUAL_QUALITY, Encoding, OutputFormat, alternative_format, output_format
 from internal.pipeline.kept import Kept, kept_of
 from internal.pipeline.load import frames_in, load, miniature, opened, restrict_libvips, shows_the_original
@@ -36,7 +36,19 @@ def render(job: RenderJob, chain: Chain, scratch: Path) -> Rendered:
     Raises InvalidImage, ImageTooLarge, UnsupportedMediaType, InvalidProcessing, OutputTooLarge and DecoderOutOfMemory.
     """
     wall, cpu = time.perf_counter(), time.process_time()
-    with errors_translated(), opened(job.source, job.media_type, job.limits, scratch, "source") as source:
+    with errors_translated():
+        with warnings_heard() as warnings:
+            encoded, alternative, facts = _rendered(job, chain, scratch)
+        if warnings.heard:
+            _require_whole(job, scratch)
+    return Rendered(encoded, alternative, facts, time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def _rendered(job: RenderJob, chain: Chain, scratch: Path) -> tuple[Encoded, Encoded | None, Facts | None]:
+    """INVARIANT: when this returns, the original is closed, and so libvips has warned of it
+    (tests/unit/pipeline/test_jpeg_ends.py::test_data_that_end_early_at_an_eoi_are_refused).
+    """
+    with opened(job.source, job.media_type, job.limits, scratch, "source") as source:
         result = output_format(chain.format, job.media_type, has_alpha=source.header.has_alpha)
         picture = load(source, chain, result)
         kept = kept_of(source, picture, chain.encoding.keep if result.profile else frozenset())
@@ -54,7 +66,12 @@ def render(job: RenderJob, chain: Chain, scratch: Path) -> Rendered:
         came = Came(source.header.colours, gif_bytes)
         encoded = _written(picture, job.target, result, chain.encoding, kept, job.limits, came)
         alternative = _alternative(picture, job, other, chain.encoding, kept, encoded) if other else None
-    return Rendered(encoded, alternative, facts, time.perf_counter() - wall, time.process_time() - cpu)
+    return encoded, alternative, facts
+
+
+def _require_whole(job: RenderJob, scratch: Path) -> None:
+    with opened(job.source, job.media_type, job.limits, scratch, "source") as source:
+        source.require_whole()
 
 
 def _operated(picture: Picture, chain: Chain, limits: RenderLimits) -> Picture:

@@ -7,6 +7,7 @@ import pyvips
 from msgspec import Struct
 
 from internal.pipeline.picture import Pixels
+from internal.pipeline.scaling import Covered
 from internal.pipeline.stored import StoredPicture
 
 Size = tuple[int, int]
@@ -114,6 +115,13 @@ class Source:
         """
         options = {"n": -1} if animated else self.shrink_options(wanted) if wanted else {}
         return self.open(self.path, **options) if options else self.pixels
+
+    def require_whole(self) -> None:
+        """Raise InvalidImage if the decoder has made up a part of the picture that is missing. Asked after it has warned."""
+
+    def covered(self, pixels: Pixels) -> Covered | None:  # noqa: ARG002 - for those that decode a little more than the picture
+        """How many columns and rows of what `decoded` gave the picture covers; None for all."""
+        return None
 
     def shrink_options(self, wanted: Size) -> dict[str, Any]:  # noqa: ARG002 - for those whose decoder can leave something out
         """The loader's options that decode no more than is needed for `wanted`."""

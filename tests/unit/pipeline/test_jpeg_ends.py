@@ -17,7 +17,9 @@ from tests import pictures
 from tests.unit.pipeline.conftest import Renderer
 
 EOI = b"\xff\xd9"
-FILM = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + random.Random(1).randbytes(5000) + EOI
+FILM = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + random.Random(1).randbytes(5000) + EOI + b"moov"
+FURTHER = b"\xff\xe2\0\x08MPF\0MM"
+"""A segment that tells of further pictures."""
 WORDS = b"made by somebody, and told so at length. " * 20
 
 
@@ -49,12 +51,13 @@ KNOWN: dict[str, bytes] = {
     "nothing": b"",
     "half an EOI": b"\xff",
     "zeros": bytes(70_000),
-    "another JPEG": pictures.jpeg(),
-    "zeros and another JPEG": bytes(100) + pictures.jpeg(),
+    "another JPEG and zeros": pictures.jpeg() + bytes(100),
     "a film": FILM,
     "Samsung's blocks": _samsung(WORDS, b"\0\0\1\x0a" + WORDS, FILM),
 }
 """What may follow a picture, and is told from its data."""
+
+OTHERS: dict[str, bytes] = {"another JPEG": pictures.jpeg(), "words": WORDS, "words that no block names": WORDS + _samsung()}
 
 
 @pytest.fixture
@@ -70,7 +73,7 @@ def decoded(tmp_path: Path) -> Callable[[bytes], bytes]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("tail", [*KNOWN.values(), WORDS, WORDS + _samsung()], ids=[*KNOWN, "words", "words that no block names"])
+@pytest.mark.parametrize("tail", [*KNOWN.values(), *OTHERS.values()], ids=[*KNOWN, *OTHERS])
 def test_whole_data_are_shown_whatever_follows(kind: str, tail: bytes, decoded: Callable[[bytes], bytes]) -> None:
     whole = KINDS[kind]
     right = bytes(pyvips.Image.jpegload_buffer(whole).write_to_memory())
@@ -86,6 +89,28 @@ def test_data_that_end_early_are_refused_whatever_follows(kind: str, tail: bytes
     for missing in (1, 2, 3, 10, 100):
         with pytest.raises(InvalidImage, match="cut short"):
             decoded(KINDS[kind][: -2 - missing] + tail)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_data_that_end_early_are_refused_before_further_pictures(kind: str, decoded: Callable[[bytes], bytes]) -> None:
+    """As cameras lay them at a place that is a multiple of something."""
+    whole = KINDS[kind][:2] + FURTHER + KINDS[kind][2:]
+    assert decoded(whole + bytes(100) + pictures.jpeg()) == decoded(KINDS[kind])
+
+    for missing in (1, 2, 3, 10, 100):
+        with pytest.raises(InvalidImage, match="cut short"):
+            decoded(whole[: -2 - missing] + bytes(100) + pictures.jpeg())
+
+
+@pytest.mark.parametrize("chain", ["strip", "resize:40x40", "crop:20x20", "resize:16x|format:webp", "rotate:90"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_data_that_end_early_at_an_eoi_are_refused(kind: str, chain: str, rendered: Renderer) -> None:
+    """Some programs write one behind whatever they have got. libvips 8.18.7 makes grey of what is missing, and logs it."""
+    for tail in (EOI, pictures.jpeg()):
+        for missing in (1, 30):
+            with pytest.raises(InvalidImage, match="cut short"):
+                rendered(KINDS[kind][: -2 - missing] + tail, chain)
+            rendered(KINDS[kind], chain)
 
 
 @pytest.mark.parametrize("chain", ["strip", "resize:40x40", "crop:20x20", "resize:16x|format:webp"])
@@ -104,6 +129,13 @@ def test_a_progressive_picture_that_lacks_its_last_scans_is_refused(decoded: Cal
         with pytest.raises(InvalidImage, match="cut short"):
             decoded(whole[:start])
         start += 1
+
+
+def test_what_libvips_says_of_one_picture_is_not_held_against_the_next(rendered: Renderer) -> None:
+    for _ in range(3):
+        with pytest.raises(InvalidImage):
+            rendered(KINDS["grey"][:-12] + EOI, "resize:20x20")
+        rendered(KINDS["grey"], "resize:20x20")
 
 
 def test_of_arithmetic_coding_it_cannot_be_told(decoded: Callable[[bytes], bytes]) -> None:
