@@ -12,6 +12,8 @@ from tests.pictures import png_chunk
 
 NONE, BACKGROUND, PREVIOUS = range(3)
 SOURCE, OVER = range(2)
+WIDE, HIGH = 32, 24
+"""Pixels: the canvas of the simplest."""
 
 
 class Drawn(Struct, frozen=True):
@@ -54,6 +56,11 @@ def apng(
             parts.append(fdat(number, data_of(picture)))
             number += 1
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + png_chunk(b"IEND", b"")
+
+
+def colour(rgb: tuple[int, ...], width: int = WIDE, height: int = HIGH) -> pyvips.Image:
+    plain = pyvips.Image.black(width, height, bands=len(rgb)).linear(0, list(rgb)).cast("uchar")
+    return plain.copy(interpretation="srgb" if len(rgb) > 2 else "b-w")
 
 
 def moving_png(frames: int = 4, **options: Any) -> bytes:

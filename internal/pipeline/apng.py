@@ -16,6 +16,8 @@ from internal.errors import InvalidImage
 from internal.pipeline.png_chunks import SIGNATURE, content_of, png_chunk, png_chunks
 
 _ACTL, _FCTL = struct.Struct(">II"), struct.Struct(">IIIIHHBB")
+_IHDR = 13
+"""Bytes of a header."""
 _OVERHEAD = 12
 """Bytes of a chunk beside what it holds."""
 _HUNDREDTHS = 100
@@ -136,13 +138,15 @@ class _Walker:
                 raise _Fault
             self._declared = _ACTL.unpack(content)
         elif kind == b"IHDR":
+            if len(content) != _IHDR:
+                raise _Fault
             self._header = content
         else:
             self._shared += png_chunk(kind, content)
 
     def _begin(self, told: tuple[int, ...]) -> None:
         width, height, left, top, numerator, divisor, disposal, blend = told
-        canvas = struct.unpack(">II", self._header[:8])
+        canvas = struct.unpack_from(">II", self._header) if self._header else (0, 0)
         whole = (left, top, width, height) == (0, 0, *canvas)
         if (self._static_apart is None and (self._frames or not whole)) or (self._frames and not self._frames[-1].pieces):
             raise _Fault
@@ -163,9 +167,9 @@ class _Walker:
             self._frames[0].pieces.append((start, length))
 
     def _take_pixels(self, start: int, length: int) -> None:
-        if len(self._frames) < (1 if self._static_apart else 2):  # of no frame, or of the one that IDAT has
+        if len(self._frames) < (1 if self._static_apart else 2):  # of no frame, or of the one that IDAT has or will have
             raise _Fault
-        if self._static_apart is None or length < 4 + _OVERHEAD:
+        if length < 4 + _OVERHEAD:
             raise _Fault
         self._file.seek(start + 8)
         self._count(self._file.read(4))

@@ -16,6 +16,8 @@ _NEAR = 0.002
 """Chromaticities that differ by less are taken for the same: files round them to 0.001, sRGB's profile itself is off by that."""
 _BRADFORD: Matrix = [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 """XYZ to the cone responses by which white points are adapted (ICC.1:2022, annex E)."""
+_FURTHEST = 10
+"""How many times the answer of one kind of cone may change; from a candle to D50 it is 6."""
 D50: Vector = [0.9642, 1.0, 0.8249]
 """XYZ of the ICC's white."""
 
@@ -135,8 +137,10 @@ def srgb_value(light: float) -> float:
 
 
 def adaptation(white: Vector, to: Vector) -> Matrix:
-    """From XYZ under one white to XYZ under another, after Bradford."""
-    cones = zip(_times(_BRADFORD, to), _times(_BRADFORD, white), strict=True)
+    """From XYZ under one white to XYZ under another, after Bradford. Raises ValueError where no eye would adapt so far."""
+    cones = list(zip(_times(_BRADFORD, to), _times(_BRADFORD, white), strict=True))
+    if any(here * _FURTHEST < there or there * _FURTHEST < here for there, here in cones):
+        raise ValueError("no white")
     gains = [there / here for there, here in cones]
     scaled = [[gain * value for value in row] for gain, row in zip(gains, _BRADFORD, strict=True)]
     return product(inverse(_BRADFORD), scaled)

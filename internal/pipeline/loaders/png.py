@@ -29,7 +29,7 @@ class PngSource(Source):
 
     def look_over(self, path: Path) -> Path:
         told = told_before_pixels(path, COLOUR_CHUNKS | {b"IHDR", b"acTL"})
-        self._colours = told_by(told, bits=told.get(b"IHDR", bytes(_BITS + 1))[_BITS])
+        self._colours = told_by(told, bits=told.get(b"IHDR", b"").ljust(_BITS + 1, b"\0")[_BITS])
         self._animation = animation_of(path) if b"acTL" in told else None
         self._original = path
         return lean_png(path, self.new_copy())
@@ -69,10 +69,7 @@ class PngSource(Source):
 
         size = (self.header.width, self.header.height)
         roll = composed(self._original, animation, size, Composition(opened, finished, opaque=not self.header.has_alpha))
-        still = self._frame(self.pixels)
-        for name in (PROFILE, "orientation"):
-            if still.get_typeof(name):
-                roll.set_type(still.get_typeof(name), name, still.get(name))
+        roll.set_type(pyvips.GValue.gint_type, "orientation", self.header.orientation)  # a profile comes with the frames
         return roll
 
     def _frame(self, pixels: Pixels) -> Pixels:

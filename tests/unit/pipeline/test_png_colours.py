@@ -5,71 +5,35 @@ showed linear 128 as 128, Display P3 (200,80,60) as (200,80,60), and PQ as if it
 """
 
 import struct
-import zlib
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import TypeAlias
 
 import pytest
 import pyvips
 
-from internal.pipeline.colour_space import BT709, BT2020, PRIMARIES, SRGB_CURVE, TRANSFERS, Primaries, between
-from internal.pipeline.hdr import gain, hlg_light, pq_light
-from internal.pipeline.icc_profile import icc_profile
 from internal.pipeline.png_colours import PngColours, told_by
 from tests import pictures
 from tests.pictures import png_chunk, with_png_chunks
 from tests.unit.pipeline.conftest import Maker, Renderer
-
-Colour: TypeAlias = tuple[float, ...]
-SIDE = 24
-COLOUR = (200, 80, 60)
-IN_P3, FROM_ADOBE = (216, 69, 50), (0, 181, 42)
-SRGB_CHRM = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
-P3_CHRM = (31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
-ADOBE_CHRM = (31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)
-SRGB = png_chunk(b"sRGB", b"\0")
-
-
-def cicp(*code_points: int) -> bytes:
-    return png_chunk(b"cICP", bytes(code_points))
-
-
-def gama(value: int) -> bytes:
-    return png_chunk(b"gAMA", struct.pack(">I", value))
-
-
-def chrm(*values: int) -> bytes:
-    return png_chunk(b"cHRM", struct.pack(">8I", *values))
-
-
-def iccp(profile: bytes) -> bytes:
-    return png_chunk(b"iCCP", b"profile\0\0" + zlib.compress(profile))
-
-
-P3_PROFILE = icc_profile(PRIMARIES[12], SRGB_CURVE)
-LINEAR, P3 = gama(100_000), cicp(12, 13, 0, 1)
-
-
-def plain(colour: Sequence[int], *chunks: bytes, deep: bool = False) -> bytes:
-    """A PNG of one colour with these chunks behind its header: grey, RGB, with or without alpha, by the number of values."""
-    image = pyvips.Image.black(SIDE, SIDE, bands=len(colour)).linear(0, list(colour)).cast("ushort" if deep else "uchar")
-    grey = len(colour) < 3
-    image = image.copy(interpretation=("grey16" if grey else "rgb16") if deep else "b-w" if grey else "srgb")
-    return with_png_chunks(bytes(image.pngsave_buffer(keep="none")), *chunks)
-
-
-def shown(rendered: Renderer, data: bytes, chain: str = "format:png") -> Colour:
-    """What comes out in the middle, as it is seen: by the result's own profile."""
-    _, path = rendered(data, chain, "image/png")
-    image = pyvips.Image.new_from_file(str(path))
-    if image.get_typeof("icc-profile-data"):
-        image = image.icc_transform("srgb", embedded=True, depth=8)
-    return tuple(image.getpoint(image.width // 2, image.height // 2))
-
-
-def sixteen(*values: float) -> list[int]:
-    return [round(value * 65535) for value in values]
+from tests.unit.pipeline.pngs import (
+    ADOBE_CHRM,
+    COLOUR,
+    FROM_ADOBE,
+    IN_P3,
+    LINEAR,
+    P3,
+    P3_CHRM,
+    P3_PROFILE,
+    PQ,
+    SRGB,
+    SRGB_CHRM,
+    Colour,
+    chrm,
+    cicp,
+    gama,
+    iccp,
+    plain,
+    shown,
+    sixteen,
+)
 
 
 @pytest.mark.parametrize(
@@ -167,12 +131,13 @@ def test_dark_light_is_not_rounded_before_it_is_scaled(bands: int, rendered: Ren
         ([chrm(70000, 20000, *P3_CHRM[2:])], COLOUR),
         ([chrm(31270, 32900, 64000, 33000, 64000, 33000, 15000, 6000)], COLOUR),
         ([chrm(100, 200, *P3_CHRM[2:])], COLOUR),
+        ([chrm(45000, 54900, 70000, 29000, 10000, 89000, 15000, 6000)], COLOUR),
         ([png_chunk(b"cHRM", bytes(31)), png_chunk(b"gAMA", bytes(3))], COLOUR),
     ],
     ids=[
         "P3 by cICP", "P3 by cHRM", "cHRM alone", "sRGB's own", "rounded otherwise", "sRGB first", "cICP before sRGB",
         "cICP first", "profile", "profile before sRGB", "cICP before the profile", "broken profile", "junk for a profile",
-        "no primaries", "white without light", "white outside", "on a line", "odd white", "cut",
+        "no primaries", "white without light", "white outside", "on a line", "odd white", "yellow white", "cut",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("chain", ["format:png", "resize:8x8|format:webp|lossless", "keep:icc"])
@@ -264,112 +229,6 @@ def test_fewer_than_eight_bits_have_no_narrow_range(rendered: Renderer) -> None:
     assert [pyvips.Image.new_from_file(str(path)).getpoint(x, 6)[0] for x in (6, 50)] == [0, 255]
 
 
-PQ, HLG = 16, 18
-
-
-@pytest.mark.parametrize(
-    ("transfer", "value", "right"),
-    [
-        (PQ, 0.0, 0), (PQ, 0.1, 3), (PQ, 0.3, 44), (PQ, 0.5, 131), (PQ, 0.58, 187), (PQ, 0.65, 222), (PQ, 0.75, 255),
-        (PQ, 1.0, 255),
-        (HLG, 0.0, 0), (HLG, 0.1, 9), (HLG, 0.3, 54), (HLG, 0.5, 99), (HLG, 0.65, 143), (HLG, 0.75, 188), (HLG, 0.85, 221),
-        (HLG, 0.95, 245), (HLG, 1.0, 255),
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("bands", [1, 3])
-def test_high_dynamic_range_is_shown_as_on_a_plain_display(
-    transfer: int, value: float, right: int, bands: int, rendered: Renderer
-) -> None:
-    assert shown(rendered, plain(sixteen(*[value] * bands), cicp(9, transfer, 0, 1), deep=True)) == pytest.approx(
-        [right] * bands, abs=1
-    )
-
-
-@pytest.mark.parametrize(
-    ("transfer", "primaries", "values", "right"),
-    [
-        (PQ, 9, (0.6, 0.3, 0.3), (249, 0, 31)),
-        (PQ, 1, (0.6, 0.3, 0.3), (204, 44, 44)),
-        (PQ, 12, (0.58, 0.5, 0.4), (197, 128, 69)),
-        (PQ, 9, (0.58, 0.5, 0.4), (216, 122, 68)),
-        (PQ, 1, (0.75, 0.75, 0.2), (255, 255, 8)),
-        (PQ, 9, (0.2, 0.9, 0.2), (0, 255, 0)),
-        (HLG, 9, (0.6, 0.3, 0.3), (141, 43, 56)),
-        (HLG, 1, (0.9, 0.2, 0.2), (246, 40, 40)),
-        (HLG, 12, (0.3, 0.6, 0.3), (29, 125, 52)),
-        (HLG, 9, (0.58, 0.5, 0.4), (128, 98, 77)),
-    ],
-)
-def test_colours_of_high_dynamic_range(transfer: int, primaries: int, values: Colour, right: Colour, rendered: Renderer) -> None:
-    chunk = cicp(primaries, transfer, 0, 1)
-
-    assert shown(rendered, plain(sixteen(*values), chunk, deep=True)) == pytest.approx(right, abs=1)
-    assert shown(rendered, plain(sixteen(*values, 0.4), chunk, deep=True)) == pytest.approx((*right, 102), abs=1)
-    assert shown(rendered, plain([round(255 * value) for value in values], chunk)) == pytest.approx(right, abs=6)
-
-
-def test_eight_bits_of_high_dynamic_range(rendered: Renderer) -> None:
-    assert shown(rendered, plain([148] * 3, cicp(9, PQ, 0, 1))) == pytest.approx([187] * 3, abs=1)
-    assert shown(rendered, plain([191], cicp(9, HLG, 0, 1))) == pytest.approx([188], abs=1)
-
-
-@pytest.mark.parametrize(
-    ("told", "white", "at_four"),
-    [
-        ([], 187, 249),
-        ([png_chunk(b"cLLI", struct.pack(">II", 1000 * 10_000, 0))], 187, 249),
-        ([png_chunk(b"cLLI", struct.pack(">II", 4000 * 10_000, 0))], 187, 221),
-        ([png_chunk(b"cLLI", struct.pack(">II", 400 * 10_000, 0))], 229, 255),
-        ([png_chunk(b"cLLI", struct.pack(">II", 203 * 10_000, 0))], 255, 255),
-        ([png_chunk(b"cLLI", bytes(8)), png_chunk(b"mDCV", struct.pack(">8HII", *[0] * 8, 4000 * 10_000, 50))], 187, 221),
-        ([png_chunk(b"cLLI", bytes(7)), png_chunk(b"mDCV", bytes(23))], 187, 249),
-    ],
-    ids=["nothing", "1000", "4000", "400", "no more than white", "by the display", "cut"],
-)
-def test_how_bright_a_picture_gets_says_where_white_is(told: list[bytes], white: int, at_four: int, rendered: Renderer) -> None:
-    """Reference white, and four times as bright."""
-    for light, right in ((1, white), (4, at_four)):
-        value = _pq_value(light * 203)
-        assert shown(rendered, plain(sixteen(value, value, value), cicp(9, PQ, 0, 1), *told, deep=True))[0] == pytest.approx(
-            right, abs=1
-        )
-
-
-def _pq_value(luminance: float) -> float:
-    power = (luminance / 10_000) ** (2610 / 16384)
-    return float(((3424 / 4096 + 2413 / 128 * power) / (1 + 2392 / 128 * power)) ** (2523 / 32))
-
-
-def test_the_light_of_pq_and_hlg() -> None:
-    """BT.2408, table 1: reference white is at 58 % of PQ and at 75 % of HLG."""
-    assert pq_light(0.58) == pytest.approx(1, abs=0.01)
-    assert pq_light(1) * 203 == pytest.approx(10_000)
-    assert hlg_light(0.75) ** 1.2 * 1000 == pytest.approx(203, abs=1)
-    assert [hlg_light(0.5), hlg_light(1)] == pytest.approx([1 / 12, 1])
-
-
-@pytest.mark.parametrize("peak", [1, 203, 204, 400, 1000, 4000, 10_000])
-def test_the_tone_curve_rises_from_black_to_white(peak: float) -> None:
-    shown = [light / 100 * gain(light / 100, peak) for light in range(1, 6000)]
-
-    assert all(one <= other + 1e-9 for one, other in pairwise(shown))
-    assert shown[-1] == pytest.approx(1)
-    assert max(shown) <= 1 + 1e-9
-
-
-def test_white_stays_white_between_primaries() -> None:
-    for primaries in PRIMARIES.values():
-        assert [sum(row) for row in between(primaries, BT709)] == pytest.approx([1, 1, 1], abs=1e-4)
-    assert between(BT2020, BT709)[0] == pytest.approx([1.6605, -0.5876, -0.0728], abs=2e-4)  # BT.2087, table 4
-
-
-def test_the_d50_colours_of_srgb_are_those_of_its_profile() -> None:
-    """IEC 61966-2-1, as everybody's sRGB profile has them."""
-    right = [[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7142]]
-    for row, expected in zip(BT709.to_d50(), right, strict=True):
-        assert row == pytest.approx(expected, abs=4e-4)
-
-
 @pytest.mark.parametrize("made", ["png", "webp", "jpeg|quality:98"])
 @pytest.mark.parametrize(
     "data",
@@ -433,9 +292,3 @@ def test_significant_bits_and_background_change_nothing(chunk: bytes, rendered: 
 def test_ordinary_files_have_nothing_to_be_converted(chunks: dict[bytes, bytes]) -> None:
     """What most programs write costs nothing."""
     assert told_by(chunks, bits=8) == PngColours()
-
-
-def test_nearly_the_same_primaries_are_the_same() -> None:
-    assert BT709.are_near(Primaries((0.6401, 0.3300), (0.3, 0.6001), (0.15, 0.06), (0.3127, 0.3291)))
-    assert not any(BT709.are_near(primaries) for code, primaries in PRIMARIES.items() if code != 1)
-    assert set(TRANSFERS) >= {1, 4, 5, 6, 8, 13, 14, 15, 16, 18}
