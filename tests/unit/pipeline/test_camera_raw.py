@@ -63,6 +63,20 @@ def test_pixels_behind_the_header_say_nothing(pixel: bytes, order: str, big: boo
     assert rendered(data, "format:png", "image/tiff")[0].height == 6
 
 
+def test_canons_name_and_pixels_like_its_mark_make_no_raw_file() -> None:
+    data = tiffs.written(tiffs.picture(8, 6, {271: (ASCII, b"Canon\0")}, pixel=b"CR\x02"))
+    assert data[8:11] == b"CR\x02"
+
+    assert raw_kind(io.BytesIO(data)) is None
+
+
+@pytest.mark.parametrize("compression", [32767, 32769, 32770, 32772, 32867, 34713, 65000, 65535])
+def test_a_compression_that_only_cameras_write_is_enough(compression: int) -> None:
+    data = tiffs.written(preview(b"NIKON CORPORATION", sensor(photometric=1, compression=compression)))
+
+    assert raw_kind(io.BytesIO(data)) == "Nikon raw (NEF)"
+
+
 def test_canons_mark_in_a_picture_of_eight_bytes_is_a_pixel() -> None:
     """Its directory lies at 16, as Canon's does."""
     strip = b"CR\x02\0\0\0\0\0"
