@@ -118,6 +118,7 @@ def sequence(samples: int, listed: int, times: int, handler: bytes = b"pict") ->
         (box(b"ftyp", b"avis", bytes(4)) + box(b"moov", box(b"trak")), 1),
         (box(b"ftyp", b"avis", bytes(4)), 1),
     ],
+    ids=["right", "more than listed", "more than timed", "none", "a sound", "an empty track", "no track"],
 )
 def test_a_count_of_frames_is_believed_as_far_as_its_tables_go(data: bytes, frames: int) -> None:
     assert boxes(data).frames() == frames
@@ -133,6 +134,7 @@ def test_a_count_of_frames_is_believed_as_far_as_its_tables_go(data: bytes, fram
         struct.pack(">I4s", 4, b"meta"),
         b"",
     ],
+    ids=["in meta", "before it", "no properties", "endless", "without a size", "empty"],
 )
 def test_boxes_without_end_are_not_walked(data: bytes) -> None:
     found = boxes(data)
