@@ -44,7 +44,9 @@ _OVERRIDES = "\u202d\u202e"
 
 def parameters(value: str) -> tuple[str, dict[str, str]]:
     """A header's own value in lower case, and its parameters by name in lower case, the first of each."""
-    kind = value.partition(";")[0]
+    kind, semicolon, _ = value.partition(";")
+    if not semicolon:
+        return kind.strip().lower(), {}
     found: dict[str, str] = {}
     at = len(kind)
     for _ in range(MAX_PARAMETERS):
@@ -96,6 +98,8 @@ def _plain(value: str) -> str:
 
 def _words_decoded(text: str) -> str:
     """`text` with its RFC 2047 words decoded; white space between two of them is dropped. As it is if one is broken."""
+    if "=?" not in text:
+        return text
     plain, charsets, encodings, words = (_WORD.split(text)[field::4] for field in range(4))
     pieces: list[tuple[str, bytes]] = []
     try:
@@ -120,8 +124,12 @@ def _word_bytes(encoding: str, word: bytes) -> bytes:
 def _clean(name: str) -> str | None:
     """A client's file name as it was sent, without its path, control characters, and what is too long."""
     last = name.replace("\\", "/").rpartition("/")[2]
-    kept = "".join(sign for sign in last if unicodedata.category(sign) not in ("Cc", "Cs") and sign not in _OVERRIDES)
+    kept = last if last.isprintable() else "".join(sign for sign in last if not _is_control(sign))
     return _cut(kept) if kept.strip() and kept not in (".", "..") else None
+
+
+def _is_control(sign: str) -> bool:
+    return sign in _OVERRIDES or unicodedata.category(sign) in ("Cc", "Cs")
 
 
 def _cut(name: str) -> str:

@@ -8,8 +8,7 @@ part without a blank line before its end, all of which lawful clients send.
 """
 
 import re
-from collections.abc import Iterator
-from enum import Enum, auto
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
@@ -18,7 +17,7 @@ MAX_HEADER_BYTES = 16 * 1024
 
 _BOUNDARY = re.compile(r"[ -~]{1,1024}")
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_PADDING = re.compile(rb"[ \t]*")
+_PADDING = re.compile(rb"[ \t]+")
 _FOLD = re.compile(r"\r\n(?=[ \t])")
 
 
@@ -35,13 +34,8 @@ class PartHead(Struct, frozen=True):
 Event = PartHead | bytes | None
 """A part's head, then its content in pieces that are not empty, then None."""
 
-
-class _State(Enum):
-    PREAMBLE = auto()
-    BEHIND_BOUNDARY = auto()
-    HEAD = auto()
-    CONTENT = auto()
-    EPILOGUE = auto()
+_Step = tuple[tuple[Event, ...], int | None]
+_Reading = Callable[["MultipartReader", bytes, int], _Step]
 
 
 class MultipartReader:
@@ -56,7 +50,7 @@ class MultipartReader:
         if not _BOUNDARY.fullmatch(boundary):
             raise MultipartError("its boundary is no printable ASCII text of 1 to 1024 characters")
         self._boundary = b"\r\n--" + boundary.encode("ascii")
-        self._state = _State.PREAMBLE
+        self._read: _Reading = MultipartReader._preamble  # of the class: a bound one would be a circle of references
         self._held = b"\r\n"
         self._borrowed = 2
         self._padded = False
@@ -64,79 +58,73 @@ class MultipartReader:
     def feed(self, data: bytes) -> Iterator[Event]:
         """The events in `data`, the bytes that come next. Exhaust it before the next call. Raises MultipartError."""
         data = self._held + data if self._held else data
+        done = 0
         at: int | None = 0
         while at is not None:
             done = at
-            events, at = self._step(data, done)
+            events, at = self._read(self, data, done)
             yield from events
         self._held = data[done:]
 
     def close(self) -> None:
         """The body has ended. Raises MultipartError when its last boundary has not come."""
-        if self._state == _State.PREAMBLE:
+        if self._read is MultipartReader._preamble:
             raise MultipartError("its boundary never comes")
-        if self._state != _State.EPILOGUE:
+        if self._read is not MultipartReader._epilogue:
             raise MultipartError("it ends before its last boundary")
 
-    def _step(self, data: bytes, at: int) -> tuple[tuple[Event, ...], int | None]:
-        """The events up to the next change of state, and where that is; None when more bytes are needed.
+    # What comes next: each reads from the place `at`, and returns events and the place up to which all is done with; or None for
+    # the place, when it needs more bytes. Then the bytes from `at` on are given again, with more.
 
-        Bytes before the last place that was returned are done with; those behind it are given again, with more.
-        """
-        match self._state:
-            case _State.PREAMBLE | _State.CONTENT:
-                return self._content(data, at)
-            case _State.BEHIND_BOUNDARY:
-                return (), self._behind_boundary(data, at)
-            case _State.HEAD:
-                return self._head(data, at)
-            case _State.EPILOGUE:
-                return (), len(data) if at < len(data) else None
+    def _preamble(self, data: bytes, at: int) -> _Step:
+        return (), self._content(data, at)[1]
 
-    def _content(self, data: bytes, at: int) -> tuple[tuple[Event, ...], int | None]:
+    def _content(self, data: bytes, at: int) -> _Step:
         found = data.find(self._boundary, at)
         end = found if found >= 0 else self._surely_content(data, at)
         content = data[at + self._borrowed : end]
-        inside = self._state == _State.CONTENT
-        events: tuple[Event, ...] = (content,) if inside and content else ()
-        if end > at:
-            self._borrowed = 0
-        if found < 0:
-            return events, end if end > at else None
-        self._borrowed, self._padded = 0, False
-        self._state = _State.BEHIND_BOUNDARY
-        return (*events, None) if inside else events, found + len(self._boundary)
+        events: tuple[Event, ...] = (content,) if content else ()
+        if found >= 0:
+            self._borrowed, self._padded = 0, False
+            self._read = MultipartReader._behind_boundary
+            return (*events, None), found + len(self._boundary)
+        if end == at:
+            return (), None
+        self._borrowed = 0
+        return events, end
 
     def _surely_content(self, data: bytes, at: int) -> int:
         """Where the content ends of which no boundary can be a part. A boundary has one CR, at its beginning."""
         last = data.rfind(b"\r", max(at, len(data) - len(self._boundary) + 1))
         return last if last >= 0 and self._boundary.startswith(data[last:]) else len(data)
 
-    def _behind_boundary(self, data: bytes, at: int) -> int | None:
+    def _behind_boundary(self, data: bytes, at: int) -> _Step:
         """`--`, which ends the body, or the end of the line; white space may stand before that (RFC 2046: transport padding)."""
-        if not self._padded and data.startswith(b"--", at):
-            self._state = _State.EPILOGUE
-            return at + 2
-        end = _PADDING.match(data, at).end()  # type: ignore[union-attr]  # matches anywhere
-        if end > at:
-            self._padded = True
-            return end
         if data.startswith(b"\r\n", at):
-            self._state = _State.HEAD
-            return at
+            self._read = MultipartReader._head
+            return (), at
+        if not self._padded and data.startswith(b"--", at):
+            self._read = MultipartReader._epilogue
+            return (), at + 2
+        if data[at : at + 1] in (b" ", b"\t"):
+            self._padded = True
+            return (), _PADDING.match(data, at).end()  # type: ignore[union-attr]  # it begins here
         if len(data) - at < 2 and data[at:] in (b"", b"\r", b"" if self._padded else b"-"):
-            return None
+            return (), None
         raise MultipartError("a boundary is followed by something else than the end of its line")
 
-    def _head(self, data: bytes, at: int) -> tuple[tuple[Event, ...], int | None]:
+    def _head(self, data: bytes, at: int) -> _Step:
         """The fields between the boundary's CRLF, where it begins, and the blank line."""
-        end = data.find(b"\r\n\r\n", at)
-        if (end if end >= 0 else len(data) - 3) - at > MAX_HEADER_BYTES:  # three bytes of the blank line may be here already
+        end = data.find(b"\r\n\r\n", at, at + MAX_HEADER_BYTES + 4)
+        if end >= 0:
+            self._read, self._borrowed = MultipartReader._content, 2
+            return (PartHead(_fields(data[at + 2 : end])),), end + 2
+        if len(data) - at >= MAX_HEADER_BYTES + 4:
             raise MultipartError(f"a part has more than {MAX_HEADER_BYTES} bytes of headers")
-        if end < 0:
-            return (), None
-        self._state, self._borrowed = _State.CONTENT, 2
-        return (PartHead(_fields(data[at + 2 : end])),), end + 2
+        return (), None
+
+    def _epilogue(self, data: bytes, at: int) -> _Step:
+        return (), len(data) if at < len(data) else None
 
 
 def _fields(lines: bytes) -> dict[str, str]:

@@ -18,6 +18,9 @@ MAX_DEPTH = 100
 MAX_DECIMALS = 16383
 """Digits behind the point: the most that PostgreSQL's numeric has."""
 
+MAX_WHOLE_DIGITS = 300
+"""As many nines are no double's limit yet: longer ones are looked at."""
+
 _SURROGATES = range(0xD800, 0xE000)
 
 
@@ -31,7 +34,7 @@ class Metadata(Struct, frozen=True):
 def read_metadata(text: str) -> Metadata:
     """`text` as metadata; `null` is none. Raises InvalidRequest for what is no JSON object, or can't be held."""
     try:
-        value = json.loads(text, parse_float=_number, parse_int=_number, parse_constant=_constant)
+        value = json.loads(text, parse_float=_number, parse_int=_whole, parse_constant=_constant)
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
@@ -44,7 +47,7 @@ def read_metadata(text: str) -> Metadata:
     return Metadata(text.strip(), value)
 
 
-def _number(text: str) -> int | float:
+def _number(text: str) -> float:
     """A number's value. Raises InvalidRequest for one beyond doubles, or with more decimals than PostgreSQL keeps."""
     mantissa, _, exponent = text.lower().partition("e")
     value = float(text)
@@ -53,7 +56,13 @@ def _number(text: str) -> int | float:
     decimals = len(mantissa.partition(".")[2]) - shift
     if lost or max(decimals, abs(shift)) > MAX_DECIMALS:
         raise InvalidRequest(f"The `metadata` holds the number {text[:40]}, which is beyond what JSON readers can hold.")
-    return value if exponent or "." in mantissa else int(text)
+    return value
+
+
+def _whole(text: str) -> int:
+    if len(text) > MAX_WHOLE_DIGITS:
+        _number(text)
+    return int(text)
 
 
 def _constant(name: str) -> Any:
@@ -70,7 +79,7 @@ def _check(metadata: dict[str, Any]) -> None:
         for text in (value for value in level if isinstance(value, str)):
             if "\0" in text:
                 raise InvalidRequest("The `metadata` holds the character U+0000, which can't be kept.")
-            if any(ord(sign) in _SURROGATES for sign in text):
+            if not text.isascii() and any(ord(sign) in _SURROGATES for sign in text):
                 raise InvalidRequest("The `metadata` holds half of a surrogate pair, which is no character and can't be kept.")
         level = [inner for value in level for inner in _inner(value)]
         if not level:

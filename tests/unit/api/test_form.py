@@ -193,6 +193,9 @@ async def test_texts_are_of_the_charset_that_their_type_names() -> None:
     for charset in ("utf-8", "UTF-8", '"utf-8"', "iso-8859-1", "windows-1252"):
         data = '{"place": "K\u00f6ln"}'.encode(charset.strip('"'))
         assert (await understood(text(charset, data), IMAGE)).metadata.value == {"place": "K\u00f6ln"}
+    grows = text("iso-8859-1", b'{"a": "%s"}' % (b"\xe9" * 5000))  # 10,009 bytes in UTF-8, as which it is kept and given back
+    with pytest.raises(PayloadTooLarge, match="`metadata` has more than 8192 bytes"):
+        await understood(grows, IMAGE)
     for charset, data in (("utf-8", b'{"a": "\xff"}'), ("rot13", b"{}")):
         with pytest.raises(InvalidRequest, match=f"not {charset.upper()} text"):
             await understood(text(charset, data), IMAGE)
