@@ -104,12 +104,12 @@ def _directories(tiff: TiffFile, first: Directory) -> Iterator[Directory]:
 
 def _subdirectories(tiff: TiffFile, directory: Directory, most: int) -> Iterator[Directory]:
     try:
-        places = tiff.numbers(directory, _SUBDIRECTORIES, most=_MAX_DIRECTORIES)
+        places = tiff.places(directory, _SUBDIRECTORIES, most=_MAX_DIRECTORIES)
     except (OutOfReach, ValueError):
         return
     for at in places[:most]:
         with suppress(OutOfReach):
-            yield tiff.directory(int(at), max_fields=_MAX_FIELDS)
+            yield tiff.directory(at, max_fields=_MAX_FIELDS)
 
 
 def _holds_sensor_data(tiff: TiffFile, directory: Directory) -> bool:

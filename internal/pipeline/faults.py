@@ -34,6 +34,8 @@ def errors_translated() -> Iterator[None]:
             detail = f"The picture is coded as {codec[1]}, for which this service has no decoder. Convert it to a JPEG."
             raise UnsupportedMediaType(detail) from error
         raise InvalidImage(f"The picture can't be decoded: {_reason(message)}.") from error
+    except UnicodeDecodeError as error:  # pyvips wants UTF-8, and libvips quotes the file
+        raise InvalidImage("The picture can't be decoded.") from error
     except MemoryError as error:
         raise DecoderOutOfMemory from error
     except OSError as error:

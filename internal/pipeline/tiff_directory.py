@@ -39,7 +39,7 @@ def damage_told() -> Iterator[None]:
     """Around all that reads a TIFF file's fields: raises InvalidImage where they can't be read."""
     try:
         yield
-    except (OutOfReach, ValueError) as error:
+    except (OutOfReach, ValueError, OverflowError) as error:
         raise InvalidImage("The TIFF file is cut short or damaged.") from error
 
 
@@ -54,6 +54,6 @@ def _require_few_pages(tiff: TiffFile) -> None:
 
 def _numbers(tiff: TiffFile, directory: Directory, tag: int) -> tuple[int, ...]:
     try:
-        return tiff.numbers(directory, tag, most=MAX_PLACES)
+        return tiff.places(directory, tag, most=MAX_PLACES)
     except ValueError as error:
         raise InvalidImage("The TIFF file names more strips than a picture can have.") from error

@@ -12,6 +12,7 @@ from msgspec import Struct
 _LETTERS = dict(zip(range(1, 14), ("B", "s", "H", "I", "II", "b", "s", "h", "i", "ii", "f", "d", "I"), strict=True))
 _LETTERS |= {16: "Q", 17: "q", 18: "Q"}
 """Struct's letters of each type: numbers, IFD pointers, ASCII, undefined bytes; a rational is two numbers."""
+_UNSIGNED = frozenset("BHIQ")
 MAX_FIELDS = 65_535
 """Of one directory: what a classic TIFF can have."""
 
@@ -57,7 +58,7 @@ class TiffFile:
         (self.first,) = self._read(self._offset, 8 if self.big else 4)
 
     def directory(self, at: int, *, max_fields: int = MAX_FIELDS) -> Directory:
-        """The directory at `at`. Fields of other types are left out, and those beyond `max_fields`."""
+        """The directory at `at`. Fields of other types are left out, and those beyond `max_fields`; of two the first counts."""
         (count,) = self._read(self._length, at)
         start, size = at + struct.calcsize(self._length), struct.calcsize(self._entry)
         fields: dict[int, Field] = {}
@@ -65,7 +66,9 @@ class TiffFile:
             tag, kind, values, value = self._read(self._entry, entry)
             if (letter := _LETTERS.get(kind)) is not None:
                 fits = struct.calcsize(f"={letter}") * values <= len(value)
-                fields[tag] = Field(letter, values, entry + self._inline if fits else struct.unpack(self._offset, value)[0])
+                fields.setdefault(
+                    tag, Field(letter, values, entry + self._inline if fits else struct.unpack(self._offset, value)[0])
+                )
         return Directory(fields, self._next(start + count * size))
 
     def entries(self, at: int) -> dict[int, bytes]:
@@ -74,7 +77,7 @@ class TiffFile:
         start, size = at + struct.calcsize(self._length), struct.calcsize(self._entry)
         (data,) = self._read(f"{min(count, MAX_FIELDS) * size}s", start)
         pieces = [data[place : place + size] for place in range(0, len(data), size)]
-        return {struct.unpack_from(f"{self.order}H", piece)[0]: piece for piece in pieces}
+        return {struct.unpack_from(f"{self.order}H", piece)[0]: piece for piece in reversed(pieces)}
 
     def chain(self, *, most: int) -> Iterator[int]:
         """Where the directories lie, one after the other, at most so many: one that leads back to an earlier one never ends."""
@@ -98,10 +101,15 @@ class TiffFile:
             return values
         return tuple(above / below if below else 0.0 for above, below in zip(values[::2], values[1::2], strict=True))
 
+    def places(self, directory: Directory, tag: int, *, most: int) -> tuple[int, ...]:
+        """As `numbers`, of a field that names places in the file; none when its values are not whole or may be negative."""
+        field = directory.fields.get(tag)
+        return self.numbers(directory, tag, most=most) if field and field.letter in _UNSIGNED else ()
+
     def number(self, directory: Directory, tag: int) -> int | None:
         """The value of a field that has one whole number; None when there is none."""
         field = directory.fields.get(tag)
-        return int(self.numbers(directory, tag, most=1)[0]) if field and field.count == 1 and field.letter in "BHIQ" else None
+        return int(self.numbers(directory, tag, most=1)[0]) if field and field.count == 1 and field.letter in _UNSIGNED else None
 
     def text(self, directory: Directory, tag: int, *, most: int = 64) -> bytes:
         """The first bytes of an ASCII field, up to its zero byte; empty when it is not there."""

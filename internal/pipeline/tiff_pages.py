@@ -83,6 +83,6 @@ def _directories(tiff: TiffFile) -> Iterator[tuple[int, Directory | None]]:
 
 def _subdirectories(tiff: TiffFile, directory: Directory) -> tuple[int, ...]:
     try:
-        return tiff.numbers(directory, _SUBDIRECTORIES, most=MAX_DIRECTORIES)
+        return tiff.places(directory, _SUBDIRECTORIES, most=MAX_DIRECTORIES)
     except (OutOfReach, ValueError):
         return ()

@@ -28,13 +28,25 @@ _BYTEWISE = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})
 """Compression: none, LZW, deflate, PackBits, LZMA, zstd: these don't mind how large a sample is said to be."""
 _FORMATS = {1: UNSIGNED, 2: SIGNED, 3: FLOAT, 4: UNSIGNED}
 """SampleFormat 4, undefined, is read as if it were not there (TIFF 6.0, section 19)."""
-_WIDTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _PREDICTOR, _TILE_WIDTH = 256, 258, 259, 262, 277, 317, 322
+_WIDTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _ROWS, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT = (
+    256,
+    258,
+    259,
+    262,
+    277,
+    278,
+    317,
+    322,
+    323,
+)
 _PLANAR, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _SMIN, _SMAX, _INK_SET, _SUBSAMPLING = 284, 338, 339, 340, 341, 332, 530
 _STRIPS, _STRIP_SIZES, _TILES, _TILE_SIZES = 273, 279, 324, 325
 _WHITE_POINT, _LUMA, _REFERENCE = 318, 529, 532
 _USUAL_LUMA, _USUAL_REFERENCE = (0.299, 0.587, 0.114), (0.0, 255.0, 128.0, 255.0, 128.0, 255.0)
-_MAX_SAMPLES = 10_000
-"""In a pixel; libvips takes no more."""
+_MAX_SAMPLES = 1000
+"""In a pixel: satellites have some hundreds."""
+_MAX_ROW, _MAX_STRIP, _MAX_TILES = 2**20, 64 * 2**20, 2**29
+"""Bytes of a row, of a strip of up to 128 rows, of a row of tiles: libvips holds some 500 rows, one strip, two rows of tiles."""
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _KINDS = {UNSIGNED: "unsigned", SIGNED: "signed", FLOAT: "floating-point"}
 _NUMBERS = {UNSIGNED: frozenset({*range(1, 17), 32, 64}), SIGNED: frozenset({8, 16, 32, 64}), FLOAT: frozenset({16, 32, 64})}
@@ -120,7 +132,7 @@ class Samples(Struct, frozen=True):
         if not self.planes:
             return [self._disguise(self.count)]
         places, sizes = (_TILES, _TILE_SIZES) if self.tile_width is not None else (_STRIPS, _STRIP_SIZES)
-        lists = {tag: tiff.numbers(directory, tag, most=MAX_PLACES) for tag in (places, sizes)}
+        lists = {tag: tiff.places(directory, tag, most=MAX_PLACES) for tag in (places, sizes)}
         pieces = len(lists[places]) // self.count
         if pieces == 0 or any(len(values) != pieces * self.count for values in lists.values()):
             raise InvalidImage("The TIFF file names another number of strips or tiles than its planes have.")
@@ -174,10 +186,14 @@ def read_samples(tiff: TiffFile, directory: Directory) -> Samples:
         return int(numbers(tag, default)[0])
 
     count, compression = number(_COUNT, 1), number(_COMPRESSION, 1)
+    if not 0 < count <= _MAX_SAMPLES:
+        raise InvalidImage(f"The TIFF's pixels have {count} samples; {_MAX_SAMPLES} are the most.")
     bits = _same(numbers(_BITS, 1), "sizes")
     kind = _same(numbers(_SAMPLE_FORMAT, UNSIGNED), "kinds")
     if kind not in _FORMATS:
         raise InvalidImage("The TIFF's samples are complex numbers or of a kind that is not known.")
+    if bits > 64:
+        raise InvalidImage(f"The TIFF has samples of {bits} bits, which can't be shown.")
     photometric = _photometric(tiff.number(directory, _PHOTOMETRIC), count, bits, _FORMATS[kind])
     extras = (*numbers(_EXTRA_SAMPLES), *[0] * count)[: max(0, count - _COLOURS[photometric])]
     alpha = _alpha(extras)
@@ -204,7 +220,13 @@ def read_samples(tiff: TiffFile, directory: Directory) -> Samples:
         luma=_usable(numbers(_LUMA), _USUAL_LUMA),
         reference=_usable(numbers(_REFERENCE), _USUAL_REFERENCE),
     )
-    _require_showable(samples, predictor=number(_PREDICTOR, 1), inks=number(_INK_SET, 1))
+    _require_showable(
+        samples,
+        predictor=number(_PREDICTOR, 1),
+        inks=number(_INK_SET, 1),
+        rows=number(_ROWS, 2**32 - 1),
+        tile_rows=number(_TILE_HEIGHT, 0),
+    )
     return samples
 
 
@@ -263,14 +285,14 @@ def _stated_range(tiff: TiffFile, directory: Directory, usual: tuple[float, floa
     return (low, high) if all(map(isfinite, (*lows, *highs, high - low))) and low < high else usual
 
 
-def _require_showable(samples: Samples, *, predictor: int, inks: int) -> None:
+def _require_showable(samples: Samples, *, predictor: int, inks: int, rows: int, tile_rows: int) -> None:
     bits, photometric = samples.bits, samples.photometric
     if samples.compression == _OLD_JPEG:
         raise InvalidImage("The TIFF is compressed with old-style JPEG (Compression 6), which can't be read.")
     what = f"The TIFF has {_KINDS[samples.numbers]} samples of {bits} bits"
     if bits not in _NUMBERS[samples.numbers] and photometric != LOGLUV:
         raise InvalidImage(f"{what}, which can't be shown.")
-    if not 0 < samples.colours <= samples.count <= _MAX_SAMPLES:
+    if samples.count < samples.colours:
         raise InvalidImage(f"The TIFF's pixels have {samples.count} samples, which is not what their colours need.")
     if photometric == CMYK and inks != 1:
         raise InvalidImage("The TIFF is printed with inks other than CMYK (InkSet), which can't be shown.")
@@ -282,6 +304,10 @@ def _require_showable(samples: Samples, *, predictor: int, inks: int) -> None:
         raise InvalidImage(f"{what} in YCbCr, which can't be shown.")
     if photometric in LABS and bits not in ((32,) if samples.numbers == FLOAT else (8, 16)):
         raise InvalidImage(f"{what} in CIE L*a*b*, which can't be shown.")
+    row = _bytes_of(samples.width, 1 if samples.planes else samples.count, bits)
+    at_once = row * tile_rows > _MAX_TILES if samples.tile_width else rows <= 128 and row * rows > _MAX_STRIP
+    if row > _MAX_ROW or at_once:
+        raise InvalidImage(f"{what}, {samples.count} in each pixel, in longer rows, strips or tiles than are taken.")
     if samples.native:
         return
     if samples.planes and (photometric == PALETTE or (photometric == YCBCR and samples.subsampled)):

@@ -182,6 +182,33 @@ def tiff_of_subdirectories() -> bytes:
     return tiffs.written(*[tiffs.Ifd(page.fields, (wide,) * 16, page.strip) for _ in range(16)])
 
 
+def tiff_of_previews(count: int) -> bytes:
+    """So many small versions of a picture, each with the next one as its sub-directory, and no picture."""
+    reduced: tiffs.Fields = {254: (tiffs.LONG, (1,))}
+    nested = tiffs.picture(8, 6, reduced)
+    for _ in range(count):
+        nested = tiffs.Ifd(nested.fields, (nested,), nested.strip)
+    return tiffs.written(nested)
+
+
+def tiff_preview_of_itself() -> bytes:
+    """A small version whose sub-directory is itself."""
+    data = bytearray(tiffs.written(tiffs.picture(8, 6, {254: (tiffs.LONG, (1,)), 330: (tiffs.LONG, (0,))})))
+    entry = data.index(struct.pack("<HHI", 330, tiffs.LONG, 1))
+    data[entry + 8 : entry + 12] = data[4:8]
+    return bytes(data)
+
+
+def tiff_of_samples(count: int, width: int, height: int = 64) -> bytes:
+    """Floats of 64 bits, so many in a pixel, all zero and deflated."""
+    said = min(count, 1000)
+    grey: tiffs.Fields = {258: (tiffs.SHORT, (64,) * said), 339: (tiffs.SHORT, (3,) * said), 277: (tiffs.LONG, (count,))}
+    packed: tiffs.Fields = {259: (tiffs.SHORT, (8,)), 262: (tiffs.SHORT, (1,)), 278: (tiffs.SHORT, (1,))}
+    page = tiffs.picture(width, height, grey | packed)
+    row = zeros(said * width * 8)
+    return tiffs.written(tiffs.Ifd({tag: value for tag, value in page.fields.items() if tag != 279}, parts=(row,) * height))
+
+
 def tiff_with_greedy_tag(count: int = 2**32 - 1) -> bytes:
     """A field that says it has so many values."""
     data = pictures.header_first_tiff()

@@ -13,7 +13,8 @@ from tests import pictures
 from tests.apngs import BACKGROUND, OVER, PREVIOUS, Drawn, apng
 from tests.hostile import files
 from tests.pictures import png_chunk, with_png_chunks
-from tests.tiffs import picture, written
+from tests.tiff_pictures import CIELAB, CMYK, DEFLATE, LZW, RGB, extra, halves
+from tests.tiffs import LONG, Ifd, picture, written
 
 CHAINS = (
     "resize:64x64",
@@ -67,6 +68,7 @@ def originals() -> list[tuple[str, str, bytes]]:
         "tiff of jpeg tiles": ("tiff", pictures.tiff(compression="jpeg", tile=True, tile_width=16, tile_height=16)),
         "LZW tiff": ("tiff", pictures.tiff(compression="lzw", bigtiff=True)),
         "big-endian BigTIFF": ("tiff", written(picture(64, 48), order=">", big=True)),
+        **_odd_tiffs(),
         "avif": ("avif", files.avif()),
         "turned avif": ("avif", pictures.turned_avif(6)),
         "avif sequence": ("avif", pictures.animated_avif()),
@@ -83,6 +85,25 @@ def pictures_that_move(**options: Any) -> bytes:
         Drawn(pictures.alpha_scene(32, 24)),
     ]
     return apng(frames, **options)
+
+
+def _odd_tiffs() -> dict[str, tuple[str, bytes]]:
+    """TIFFs of which libvips reads a copy with directories of ours."""
+    light, dark = (0.8, 0.2, 0.1), (0.1, 0.2, 0.8)
+    preview, size = picture(16, 12, {254: (LONG, (1,))}), (64, 48)
+    float_tiles = halves(light, dark, "f4", RGB, tile=16, planes=True, compression=LZW, size=size)
+    made = {
+        "preview with a SubIFD": written(Ifd(preview.fields, (picture(64, 48),), preview.strip)),
+        "BigTIFF with a SubIFD": written(Ifd(preview.fields, (float_tiles,), preview.strip), big=True),
+        "preview, then the picture": written(preview, picture(64, 48)),
+        "tiff of floats": written(halves(light, dark, "f2", RGB, predictor=3, compression=DEFLATE, size=size)),
+        "tiff of doubles": written(halves(light, dark, "f8", RGB, order=">", size=size), order=">"),
+        "tiff of signed planes": written(halves((-9, 5, 100), (9, 0, -100), "i1", RGB, planes=True, size=size)),
+        "12 bit tiff": written(halves((1024,), (3000,), "b12", size=size)),
+        "Lab tiff": written(halves((128, 3, 250), (90, 250, 9), "u1", CIELAB, size=size)),
+        "CMYK tiff with a spot ink": written(halves((0, 9, 90, 8, 255), (90, 9, 0, 8, 0), "u1", CMYK, extra(0), size=size)),
+    }
+    return {name: ("tiff", data) for name, data in made.items()}
 
 
 def mutant(seed: int, number: int) -> Mutant:

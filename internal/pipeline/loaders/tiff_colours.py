@@ -7,17 +7,38 @@ black; what lies outside of the range is its end.
 
 from math import lcm
 
+from internal.errors import InvalidImage
 from internal.pipeline.picture import Pixels
 from internal.pipeline.profiles import profile_of, without_profile
-from internal.pipeline.tiff_samples import CIELAB, CMYK, FLOAT, GREYS, ICCLAB, LABS, SIGNED, WHITE_IS_ZERO, YCBCR, Samples
+from internal.pipeline.tiff_samples import (
+    CIELAB,
+    CMYK,
+    FLOAT,
+    GREYS,
+    ICCLAB,
+    LABS,
+    PALETTE,
+    SIGNED,
+    WHITE_IS_ZERO,
+    YCBCR,
+    Samples,
+)
 
 _D50_X, _NEAR = 0.3457, 0.006
 """CIE x of the illuminant D50, and how near to it is D50 still: D55 has 0.3324."""
 
 
 def selected(pixels: Pixels, samples: Samples) -> Pixels:
-    """What libvips has read right: its colours, and alpha where the file says that it is one; no other samples."""
-    colours = 3 if samples.read_as_rgba else pixels.bands - (samples.count - samples.colours)
+    """What libvips has read right: its colours, and alpha where the file says that it is one; no other samples.
+
+    Raises InvalidImage where it has found another number of samples than we: the file says it twice.
+    """
+    beside = samples.count - samples.colours
+    if not samples.read_as_rgba and pixels.bands - beside not in (
+        (1, 3) if samples.photometric == PALETTE else (samples.colours,)
+    ):
+        raise InvalidImage("The TIFF file is damaged: it has another number of samples than it says.")
+    colours = 3 if samples.read_as_rgba else pixels.bands - beside
     alpha = None if samples.alpha is None or samples.read_as_rgba else colours + samples.alpha - samples.colours
     if pixels.bands == colours + (alpha is not None):
         return _cmyk_in_eight_bits(pixels) if alpha is not None else pixels
@@ -60,22 +81,24 @@ def share_beyond_range(planes: list[Pixels], samples: Samples) -> float:
 
 def _parted(planes: list[Pixels], samples: Samples) -> tuple[Pixels, Pixels | None]:
     """Colours and alpha, as numbers."""
-    if not samples.planes:
-        numbers = _numbers(planes[0], samples, samples.count)
-        return numbers.extract_band(0, n=samples.colours), None if samples.alpha is None else numbers[samples.alpha]
-    single = [_numbers(plane, samples, 1) for plane in planes]
-    return _joined(single[: samples.colours]), None if samples.alpha is None else single[-1]
+    if samples.planes:
+        single = [_numbers(plane, samples, 1, 0) for plane in planes]
+        return _joined(single[: samples.colours]), None if samples.alpha is None else single[-1]
+    alpha = None if samples.alpha is None else _numbers(planes[0], samples, 1, samples.alpha)
+    return _numbers(planes[0], samples, samples.colours, 0), alpha
 
 
 def _joined(bands: list[Pixels]) -> Pixels:
     return bands[0].bandjoin(bands[1:]) if len(bands) > 1 else bands[0]
 
 
-def _numbers(pixels: Pixels, samples: Samples, count: int) -> Pixels:
-    """The samples as numbers, `count` bands."""
+def _numbers(pixels: Pixels, samples: Samples, count: int, first: int) -> Pixels:
+    """So many samples from the `first` on, as numbers, a band each."""
+    if samples.bits == 64:
+        return _wide(pixels.extract_band(2 * first, n=2 * count), samples)
     if samples.packed:
-        return _unpacked(pixels, samples.bits, samples.width, count)
-    return _wide(pixels, samples) if samples.bits == 64 else pixels
+        pixels = _unpacked(pixels, samples.bits, samples.width, 1 if samples.planes else samples.count)
+    return pixels.extract_band(first, n=count)
 
 
 def _unpacked(pixels: Pixels, bits: int, width: int, count: int) -> Pixels:

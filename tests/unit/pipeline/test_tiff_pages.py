@@ -10,13 +10,14 @@ import pyvips
 
 from internal.errors import ImageTooLarge, InvalidImage, UnsupportedMediaType
 from internal.images.inspect import Measured, measure
+from internal.pipeline.camera_raw import raw_kind
 from internal.pipeline.loaders.tiff import TiffSource
 from internal.pipeline.tiff_directory import whole_tiff
 from internal.pipeline.tiff_fields import OutOfReach, TiffFile
 from internal.pipeline.tiff_pages import MAX_DIRECTORIES, shown_directory
 from tests.integration.conftest import RULES
 from tests.tiff_pictures import GREY, LZW, RGB, extra, halves
-from tests.tiffs import ASCII, LONG, SHORT, Fields, Ifd, written
+from tests.tiffs import ASCII, DOUBLE, LONG, SHORT, SLONG, Fields, Ifd, written
 from tests.unit.pipeline.conftest import LIMITS, Maker, Renderer
 
 FULL, REDUCED, PAGE, MASK = 0, 1, 2, 4
@@ -199,6 +200,15 @@ def test_sub_directories_are_counted_as_well() -> None:
         reads(written(greedy))
     more = preview(fields={330: (LONG, tuple(range(5000)))})
     assert reads(written(more, picture(FULL))) < 2 * few
+
+
+@pytest.mark.parametrize(("place", "kind"), [(float("inf"), DOUBLE), (float("nan"), DOUBLE), (8.0, DOUBLE), (-8, SLONG)])
+def test_places_that_are_no_whole_numbers_are_none(place: float, kind: int, rendered: Renderer) -> None:
+    """Neither here nor where the upload looks for a sensor's data."""
+    field: Fields = {330: (kind, (place,))}
+    data = written(preview(fields=field), picture(FULL, fields=field))
+    assert rendered(data, "strip", "image/tiff")[0].width == LARGE[0]
+    assert raw_kind(BytesIO(data)) is None
 
 
 def test_a_copy_is_made_only_where_it_is_needed(tmp_path: Path, rendered: Renderer) -> None:

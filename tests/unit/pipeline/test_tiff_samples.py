@@ -1,6 +1,7 @@
 """TIFF samples of every kind come out as their numbers mean, in whatever way they lie in the file."""
 
 import math
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -210,13 +211,21 @@ def test_twelve_bits_of_grey(shown: Shown) -> None:
     [
         (tiff((1,), (2,), "b12", GREY, tile=16), "12 bits in tiles of 16 pixels"),
         (tiff((1,), (2,), "u1", GREY, {258: (SHORT, (24,))}), "unsigned samples of 24 bits"),
+        (tiff((1,), (2,), "u1", GREY, {258: (LONG, (2**32 - 1,))}), "samples of 4294967295 bits"),
+        (tiff((1,), (2,), "u1", GREY, {258: (DOUBLE, (float("inf"),))}), "damaged"),
+        (tiff((1,), (2,), "u1", GREY, {277: (DOUBLE, (float("nan"),))}), "damaged"),
         (tiff((1.0,), (0.0,), "f4", GREY, {258: (SHORT, (24,))}), "floating-point samples of 24 bits"),
         (tiff((1,), (2,), "u1", GREY, {339: (SHORT, (6,))}), "complex"),
         (tiff((1, 2, 3), (1, 2, 3), "u1", RGB, {258: (SHORT, (5, 6, 5))}), "different sizes"),
         (tiff((1, 2, 3), (1, 2, 3), "u1", RGB, {339: (SHORT, (1, 2, 1))}), "different kinds"),
         (tiff((1, 2), (1, 2), "u1", RGB), "2 samples"),
-        (tiff((1,), (2,), "u1", GREY, {277: (LONG, (10_001,))}), "10001 samples"),
-        (tiff((1,), (2,), "u1", GREY, {258: (SHORT, (8,) * 10_001)}), "more samples"),
+        (tiff((1,), (2,), "u1", GREY, {277: (LONG, (1001,))}), "1001 samples"),
+        (tiff((1,), (2,), "u1", GREY, {277: (LONG, (2**32 - 1,))}), "4294967295 samples"),
+        (tiff((1,), (2,), "u1", GREY, {277: (SHORT, (0,))}), "0 samples"),
+        (tiff((1,), (2,), "u1", GREY, {258: (SHORT, (8,) * 1001)}), "more samples"),
+        (tiff((1,), (2,), "u4", GREY, {256: (LONG, (2**18 + 1,))}), "longer rows"),
+        (tiff((1,), (2,), "u4", GREY, {256: (LONG, (2**18,)), 278: (SHORT, (65,))}), "longer rows, strips"),
+        (tiff((1,), (2,), "u4", GREY, {256: (LONG, (2**18,)), 323: (SHORT, (528,))}, tile=16), "longer rows, strips or tiles"),
         (tiff((1,), (2,), "b12", GREY, {259: (SHORT, (7,))}), "compressed in a way"),
     ],
 )
@@ -254,3 +263,12 @@ def test_what_libvips_reads_right_is_not_copied(tmp_path: Path, rendered: Render
             assert samples(tiff((1, 2, 3), (1, 2, 3), kind, RGB, **layout)).native
         assert samples(tiff((1,), (2,), kind, GREY)).native
     assert not samples(tiff((1,), (2,), "u4", GREY)).native
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_of_a_field_that_is_there_twice_the_first_counts(order: str, shown: Shown) -> None:
+    """As in libtiff: what is looked at here and what is shown must be the same."""
+    data = tiff((200, 40, 40), (40, 90, 200), "u1", RGB, order=order)
+    samples, planes = (data.index(struct.pack(f"{order}HHI", tag, SHORT, 1)) for tag in (277, 284))
+    twice = data[:planes] + data[samples : samples + 8] + struct.pack(f"{order}HH", 1, 0) + data[planes + 12 :]
+    assert shown(twice) == [[200, 40, 40], [40, 90, 200]]
