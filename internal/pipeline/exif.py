@@ -8,6 +8,8 @@ import struct
 from io import BytesIO
 from typing import BinaryIO
 
+from internal.pipeline.tiff_fields import OutOfReach, TiffFile
+
 _ARTIST, _COPYRIGHT = 0x013B, 0x8298
 _ASCII = 2
 _MAX_TEXT = 2048  # bytes: JPEG has room for 64 KiB of EXIF, and a name is shorter
@@ -23,31 +25,17 @@ def ownership(data: bytes) -> bytes | None:
 def ownership_in(file: BinaryIO) -> bytes | None:
     """As `ownership`, of a TIFF structure that begins where `file` does. What is broken counts as not there."""
     try:
-        texts = _texts(file)
-    except (struct.error, OSError, OverflowError):
+        texts = _texts(TiffFile(file))
+    except (OutOfReach, ValueError):
         return None
     return _written(texts) if texts else None
 
 
-def _texts(file: BinaryIO) -> dict[int, bytes]:
+def _texts(tiff: TiffFile) -> dict[int, bytes]:
     """By tag, from the first directory, with the zero byte at the end."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(file.read(4))
-    if order is None:
-        return {}
-    (directory,) = struct.unpack(f"{order}I", file.read(4))
-    file.seek(directory)
-    (count,) = struct.unpack(f"{order}H", file.read(2))
-    entries = file.read(12 * min(count, _MAX_ENTRIES))
-    found = {}
-    for at in range(0, len(entries) - 11, 12):
-        tag, kind, length, value = struct.unpack_from(f"{order}HHI4s", entries, at)
-        if tag in (_ARTIST, _COPYRIGHT) and kind == _ASCII and length <= _MAX_TEXT:
-            if length > 4:
-                file.seek(struct.unpack(f"{order}I", value)[0])
-                value = file.read(length)
-            if text := value[:length].rstrip(b"\0"):
-                found[tag] = text + b"\0"
-    return found
+    directory = tiff.directory(tiff.first, max_fields=_MAX_ENTRIES)
+    found = {tag: tiff.bytes_of(directory, tag, most=_MAX_TEXT).rstrip(b"\0") for tag in (_ARTIST, _COPYRIGHT)}
+    return {tag: text + b"\0" for tag, text in found.items() if text}
 
 
 def _written(texts: dict[int, bytes]) -> bytes:

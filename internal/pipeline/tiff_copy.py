@@ -16,6 +16,8 @@ Changes: TypeAlias = Mapping[int, Sequence[int] | None]
 """By tag: a field's new values, whole numbers from 0 on; None leaves the field out."""
 _SHORT, _LONG, _LONG8 = (3, "H", 2**16), (4, "I", 2**32), (16, "Q", 2**64)
 """TIFF's types, struct's letters, and what is too large for them."""
+_OWNER = frozenset({315, 33432})
+"""Artist, Copyright."""
 EXTRA_BYTES = 32 * 2**20
 """A copy has at most so many bytes more than its file: two lists of MAX_PLACES numbers of 8 bytes, and directories."""
 
@@ -23,9 +25,10 @@ EXTRA_BYTES = 32 * 2**20
 def write_copy(source: BinaryIO, tiff: TiffFile, directory: int, pages: Sequence[Changes], target: Path) -> None:
     """Write the file `source` to `target`, with one directory a page in front: the one at `directory`, changed.
 
-    Raises InvalidImage where a classic TIFF has no room for it, OutOfReach when the directory is not there.
+    The owner's name, which a file has in its first directory for all, goes along. Raises InvalidImage where a classic TIFF has no
+    room for it, OutOfReach when the directory is not there.
     """
-    fields = tiff.entries(directory)
+    fields = {tag: entry for tag, entry in tiff.entries(tiff.first).items() if tag in _OWNER} | tiff.entries(directory)
     with target.open("wb") as copy:
         source.seek(0)
         shutil.copyfileobj(source, copy, 2**20)

@@ -118,6 +118,13 @@ class TiffFile:
             return b""
         return bytes(self._read(f"{min(field.count, most)}s", field.at)[0]).partition(b"\0")[0]
 
+    def bytes_of(self, directory: Directory, tag: int, *, most: int) -> bytes:
+        """All of an ASCII field, which may be several texts; empty when it is not there, or is longer than `most`."""
+        field = directory.fields.get(tag)
+        if field is None or field.letter != "s" or field.count > most:
+            return b""
+        return bytes(self._read(f"{field.count}s", field.at)[0])
+
     def _next(self, at: int) -> int:
         try:
             return int(self._read(self._offset, at)[0])

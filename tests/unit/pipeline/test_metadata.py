@@ -8,6 +8,8 @@ import pyvips
 
 from internal.pipeline.exif import ownership
 from tests import pictures
+from tests.tiff_pictures import RGB, halves
+from tests.tiffs import ASCII, LONG, Fields, Ifd, picture, written
 from tests.unit.pipeline.conftest import Renderer
 
 pytestmark = pytest.mark.usefixtures("heif_input")  # to look at what was made
@@ -122,16 +124,21 @@ def test_keep_copyright_reads_both_byte_orders(order: str, rendered: Renderer) -
     assert OWNER in rendered(_owned("jpeg", _exif(order)), "keep:copyright")[1].read_bytes()
 
 
-def test_keep_copyright_works_for_tiff(rendered: Renderer) -> None:
-    width, height = 64, 48
-    numbers = {256: width, 257: height, 258: 8, 259: 1, 262: 1, 277: 1, 278: height, 279: width * height}
-    end = 8 + 2 + 12 * (len(numbers) + 2) + 4
-    entries = [(273, 4, 1, end + len(OWNER) + 1), (0x013B, 2, len(OWNER) + 1, end)]
-    entries = sorted([*entries, *((tag, 4, 1, number) for tag, number in numbers.items())])
-    table = b"".join(struct.pack("<HHII", *entry) for entry in entries)
-    owned = b"II*\0" + struct.pack("<IH", 8, len(entries)) + table + bytes(4) + OWNER + b"\0" + bytes(width * height)
-
-    assert OWNER in rendered(owned, "keep:copyright|format:jpeg", "image/tiff")[1].read_bytes()
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+def test_keep_copyright_works_for_tiff(big: bool, order: str, rendered: Renderer) -> None:
+    """Whichever directory is shown, and however its samples are read."""
+    owned: Fields = {315: (ASCII, OWNER + b"\0")}
+    chains = (
+        [halves((1, 2, 3), (3, 2, 1), "u1", RGB, owned, order=order)],
+        [halves((0.1,), (0.2,), "f4", 1, owned, order=order)],
+        [picture(8, 6, owned | {254: (LONG, (1,))}), picture()],
+        [Ifd(picture(8, 6).fields | owned | {254: (LONG, (1,))}, (picture(),), bytes(144))],
+    )
+    for chain in chains:
+        data = written(*chain, order=order, big=big)
+        assert OWNER in rendered(data, "keep:copyright|format:jpeg", "image/tiff")[1].read_bytes()
+        assert OWNER not in rendered(data, "format:jpeg", "image/tiff")[1].read_bytes()
 
 
 @pytest.mark.parametrize("owner", ["Müller".encode("latin-1"), b"Jo", "Ян".encode(), b"x" * 2000])
