@@ -121,6 +121,12 @@ def test_a_revision_is_checked_out_beside_this_tree_and_driven_by_the_new_bench(
     assert git(project, "status", "--porcelain") == "M internal.py"
 
 
+def test_what_make_was_told_for_this_tree_is_not_obeyed_in_the_other(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAKEFLAGS", "n -- PYTHON=/nowhere COMPARE=HEAD~1")
+
+    assert checked_out("HEAD~1", project).python.resolve() == Path(sys.executable).resolve()
+
+
 def test_a_tree_that_is_there_is_used_again(project: Path) -> None:
     first, again = checked_out("main", project), checked_out("main", project)
 
