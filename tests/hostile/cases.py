@@ -66,6 +66,8 @@ PICTURES = [
     Hostile("progressive 14000 x 14000 of 700 bytes", JPEG, _jpeg(14_000, progressive=True), TAKEN, INVALID),
     Hostile("800 scans", JPEG, partial(files.jpeg_of_many_scans, 800, 13_992), TAKEN, INVALID),
     Hostile("ten million segments", JPEG, partial(files.jpeg_of_crumbs, 10**7), TAKEN, INVALID),
+    Hostile("40 MB of NUL for an EOI", JPEG, partial(files.jpeg_and_more, bytes(40_000_000)), TAKEN, MADE),
+    Hostile("40 MB of directory for an EOI", JPEG, partial(files.jpeg_and_directory, 40_000_000), TAKEN, INVALID),
     Hostile("a canvas of 65535 x 65535", GIF, partial(files.gif_of, 65_535, 65_535), TOO_LARGE, TOO_LARGE),
     Hostile("a canvas of 14000 x 14000", GIF, partial(files.gif_of, 14_000, 14_000), TAKEN, MADE),
     Hostile("900 dots on 640 x 480", GIF, partial(files.gif_of_frames, 900, 640, 480), TAKEN, TOO_LARGE),

@@ -100,6 +100,17 @@ def jpeg_of_crumbs(segments: int) -> bytes:
     return data[:2] + b"\xff\xfe\0\2" * segments + data[2:]
 
 
+def jpeg_and_more(more: bytes) -> bytes:
+    """A picture without its EOI, and so much behind it."""
+    return pictures.jpeg()[:-2] + more
+
+
+def jpeg_and_directory(length: int) -> bytes:
+    """Samsung's blocks, none of which is there, as many as fit into so many bytes."""
+    directory = b"SEFH" + struct.pack("<II", 106, length // 12) + b"\1" * length
+    return jpeg_and_more(directory + struct.pack("<I", len(directory)) + b"SEFT")
+
+
 # WebP, AVIF
 
 

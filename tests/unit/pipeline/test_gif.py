@@ -8,6 +8,7 @@ import io
 import random
 from pathlib import Path
 
+import msgspec
 import pytest
 import pyvips
 
@@ -76,7 +77,8 @@ def test_every_frame_is_shown_as_the_specification_says(seed: int, opened: Opene
 def test_the_logical_screen_is_the_size(width: int, height: int, opened: Opener) -> None:
     """libvips 8.18.7 shows the first six, and those with a side above 2048, as large as the first frame: 30x20 here."""
     frames = [GifFrame(plain(2, 24, 16), 6, 4), GifFrame(plain(3, 10, 8), width - 10, height - 8)]
-    for some in (frames, frames[:1]):
+    indexed = [msgspec.structs.replace(frame, transparent=1) for frame in frames]
+    for some in (frames, frames[:1], indexed, indexed[:1]):
         source = opened(gif_file(width, height, *some))
 
         assert (source.header.width, source.header.height) == (width, height)
@@ -114,6 +116,15 @@ def test_a_gif_that_covers_its_screen_has_no_alpha_and_is_not_copied(frames: lis
     assert source.path.name == "file"
     assert not source.header.has_alpha
     assert _pixels(source, animated=len(frames) > 1).bands == 3
+
+
+@pytest.mark.parametrize("disposal", [2, 3])
+def test_a_first_frame_that_is_taken_away_leaves_the_screen_bare(disposal: int, opened: Opener) -> None:
+    frames = [GifFrame(plain(1, 30, 20), disposal=disposal), GifFrame(plain(2, 10, 20))]
+    source = opened(gif_file(30, 20, *frames))
+
+    assert source.header.has_alpha
+    assert bytes(_pixels(source, animated=True).write_to_memory()) == _memory(composed(30, 20, frames), alpha=True)
 
 
 @pytest.mark.parametrize("result", ["gif", "webp"])

@@ -5,7 +5,6 @@ result: a line near the right edge of 1607 pixels is then off by 0.9 pixels of a
 """
 
 import itertools
-import struct
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from internal.pipeline.jpeg_scans import JpegFrame
 from internal.pipeline.loaders.jpeg import MOST_OFF, JpegSource
 from internal.pipeline.scaling import placement
 from tests import pictures
+from tests.jpegs import lossless_jpeg
 from tests.unit.pipeline.conftest import Renderer
 
 EXACT = 0.25
@@ -88,23 +88,6 @@ def test_it_looks_like_what_is_decoded_in_full(size: tuple[int, int], wanted: in
     assert border.avg() < 4
 
 
-def lossless_jpeg(rows: list[list[int]]) -> bytes:
-    """Grey, by predictor 1 (T.81, annex H): each value as what it differs from its left neighbour by."""
-    bits = ""
-    for y, row in enumerate(rows):
-        for x, value in enumerate(row):
-            before = row[x - 1] if x else rows[y - 1][0] if y else 128
-            length = abs(value - before).bit_length()
-            bits += f"{length:04b}"
-            if length:
-                bits += f"{value - before if value > before else value - before + 2**length - 1:0{length}b}"
-    bits += "1" * (-len(bits) % 8)
-    data = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
-    frame = struct.pack(">HBHHB", 11, 8, len(rows), len(rows[0]), 1) + b"\1\x11\0"
-    codes = b"\0\x1c\0" + bytes([0, 0, 0, 9, *[0] * 12]) + bytes(range(9))
-    return b"\xff\xd8\xff\xc3" + frame + b"\xff\xc4" + codes + b"\xff\xda\0\x08\1\1\0\1\0\0" + data + b"\xff\xd9"
-
-
 def test_a_lossless_jpeg_is_shown_in_whole(rendered: Renderer) -> None:
     """libvips 8.18.7 takes the upper left part of it for the picture made smaller."""
     data = lossless_jpeg([[40] * 60 + [200] * 60 for _ in range(90)])
@@ -127,9 +110,18 @@ def test_what_is_reduced_comes_out_in_full_and_in_place(divided: int) -> None:
 
         made = int((found.before + pixels + found.after) * wanted / covered + 0.5)
         assert 0 <= found.dropped <= made - wanted
-        assert found.shift <= EXACT
+        assert found.shift <= (EXACT if 2 * (length % divided) == divided else MOST_OFF)
         half = placement(-(-2 * length // divided), 2 * covered, wanted)
         assert min(found.shift, half.shift) <= MOST_OFF
+
+
+@pytest.mark.parametrize(("side", "shrink"), [(1000, 8), (1001, 8), (1004, 4), (1260, 8), (999, 4), (502, 2), (374, 1)])
+def test_the_largest_shrink_is_taken_that_is_exact_enough(side: int, shrink: int, tmp_path: Path) -> None:
+    """Half a pixel is the worst remainder: 1004 / 8 is 125.5."""
+    (tmp_path / "file").write_bytes(pictures.jpeg(side, side))
+    source = JpegSource(tmp_path / "file", "image/jpeg", tmp_path, "source")
+
+    assert source.decoded((125, 125), animated=False).width == -(-side // shrink)
 
 
 @pytest.mark.parametrize(
