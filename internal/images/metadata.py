@@ -43,7 +43,7 @@ def read_metadata(text: str) -> Metadata:
         return Metadata()
     if not isinstance(value, dict):
         raise InvalidRequest("The `metadata` is not a JSON object, but another JSON value.")
-    _check(value)
+    _check(json.loads(text, object_pairs_hook=tuple))
     return Metadata(text.strip(), value)
 
 
@@ -52,7 +52,7 @@ def _number(text: str) -> float:
     mantissa, _, exponent = text.lower().partition("e")
     value = float(text)
     lost = math.isinf(value) or (value == 0 and bool(set(mantissa) & set("123456789")))
-    shift = int(exponent[:8] or "0")
+    shift = int(exponent.lstrip("+-0")[:8] or "0") * (-1 if exponent.startswith("-") else 1)
     decimals = len(mantissa.partition(".")[2]) - shift
     if lost or max(decimals, abs(shift)) > MAX_DECIMALS:
         raise InvalidRequest(f"The `metadata` holds the number {text[:40]}, which is beyond what JSON readers can hold.")
@@ -69,10 +69,11 @@ def _constant(name: str) -> Any:
     raise InvalidRequest(f"The `metadata` is not a JSON object: {name} is no JSON.")
 
 
-def _check(metadata: dict[str, Any]) -> None:
+def _check(metadata: tuple[Any, ...]) -> None:
     """Raises InvalidRequest for too deep a nest, and for what PostgreSQL's texts can't hold: U+0000 and half a character.
 
-    It goes level by level, so that no depth is too much for the check itself.
+    An object is a tuple of names and values here, so that the values of a name that comes twice are all there: PostgreSQL reads
+    all of them. It goes level by level, so that no depth is too much for the check itself.
     """
     level: list[Any] = [metadata]
     for _ in range(MAX_DEPTH + 1):
@@ -88,8 +89,8 @@ def _check(metadata: dict[str, Any]) -> None:
 
 
 def _inner(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [*value, *value.values()]
+    if isinstance(value, tuple):
+        return [part for pair in value for part in pair]
     return value if isinstance(value, list) else []
 
 

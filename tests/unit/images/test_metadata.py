@@ -48,6 +48,11 @@ REFUSED = [
     ('{"\\udc00\\ud800": 1}', "half of a surrogate pair"),
     ('{"a": ["x", {"b": "\\u0000"}]}', "U.0000"),
     ('{"\\u0000": 1}', "U.0000"),
+    ('{"a": "\\u0000", "a": 1}', "U.0000"),
+    ('{"a": {"b": "\\ud800"}, "a": 1}', "half of a surrogate pair"),
+    ('{"a": {"\\udc00": 1}, "a": 1}', "half of a surrogate pair"),
+    (f'{{"a": {"[" * MAX_DEPTH}1{"]" * MAX_DEPTH}, "a": 1}}', "nested deeper"),
+    (f'{{"a": 1{"0" * MAX_DECIMALS}e-0000000{MAX_DECIMALS + 1}}}', "the number 1"),
 ]
 
 
