@@ -16,6 +16,8 @@ from internal.errors import InvalidImage
 from internal.pipeline.png_chunks import SIGNATURE, content_of, png_chunk, png_chunks
 
 _ACTL, _FCTL = struct.Struct(">II"), struct.Struct(">IIIIHHBB")
+_LARGEST = 2**31 - 1
+"""PNG's numbers end there."""
 _IHDR = 13
 """Bytes of a header."""
 _OVERHEAD = 12
@@ -137,6 +139,8 @@ class _Walker:
             if self._declared is not None or len(content) != _ACTL.size:
                 raise _Fault
             self._declared = _ACTL.unpack(content)
+            if max(self._declared) > _LARGEST:
+                raise _Fault
         elif kind == b"IHDR":
             if len(content) != _IHDR:
                 raise _Fault

@@ -7,7 +7,7 @@ import pyvips
 from msgspec import Struct
 
 from internal.pipeline.apng import Animation, Frame, frame_png
-from internal.pipeline.picture import MAX_PLAYS, Pixels, PixelsFn
+from internal.pipeline.picture import Pixels, PixelsFn
 
 
 class Composition(Struct, frozen=True):
@@ -36,7 +36,7 @@ def composed(source: Path, animation: Animation, size: tuple[int, int], composit
     shown = [composition.finished(canvas).copy_memory() for canvas in _canvases(source, animation, size, composition)]
     roll = pyvips.Image.arrayjoin(shown, across=1)
     roll.set_type(pyvips.GValue.array_int_type, "delay", [frame.delay for frame in animation.frames])
-    roll.set_type(pyvips.GValue.gint_type, "loop", min(animation.plays, MAX_PLAYS))
+    roll.set_type(pyvips.GValue.gint_type, "loop", animation.plays)
     return roll
 
 

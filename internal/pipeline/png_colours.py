@@ -22,8 +22,6 @@ _GAMMA_NEAR = 0.05
 """A gamma that differs from sRGB's by no more is taken for it, as libpng and Chromium do."""
 _GAMMA_LIMITS = (10_000, 1_000_000)
 _CHROMATICITY = 100_000
-_MAX_WEIGHT = 4.0
-"""Of a primary in XYZ, white having 1: the primaries of no display come near it."""
 _LUMINANCE = 10_000
 _DEFAULT_PEAK = 1000.0
 """cd/m²: what a PQ picture shows at most that says nothing of it. Chromium 156 supposes the same."""
@@ -93,7 +91,7 @@ def _primaries(chromaticities: bytes | None) -> Primaries | None:
     white, red, green, blue = zip(values[::2], values[1::2], strict=True)
     primaries = Primaries(red, green, blue, white)
     try:
-        weights = primaries.to_d50()
+        primaries.to_d50()
     except ValueError:
         return None
-    return primaries if max(abs(weight) for row in weights for weight in row) < _MAX_WEIGHT else None
+    return primaries

@@ -59,6 +59,7 @@ FAULTS = {
     "more frames than there are": with_chunk(1, actl(4)),
     "fewer frames than there are": with_chunk(1, actl(2)),
     "no frames": with_chunk(1, actl(0)),
+    "two billion plays": with_chunk(1, actl(3, 2**31)),
     "four billion frames": with_chunk(1, actl(2**32 - 1)),
     "a number is left out": with_chunk(6, fctl(4, _THIRD)),
     "a number comes twice": with_chunk(6, fctl(2, _THIRD)),
