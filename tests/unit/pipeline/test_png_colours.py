@@ -9,6 +9,7 @@ import struct
 import pytest
 import pyvips
 
+from internal.errors import InvalidImage
 from internal.pipeline.png_colours import PngColours, told_by
 from tests import pictures
 from tests.pictures import png_chunk, with_png_chunks
@@ -286,6 +287,14 @@ def test_a_picture_that_lies_on_its_side_is_upright_and_in_its_colours(rendered:
 @pytest.mark.parametrize("chunk", [png_chunk(b"sBIT", b"\5\6\5"), png_chunk(b"bKGD", bytes(6))])
 def test_significant_bits_and_background_change_nothing(chunk: bytes, rendered: Renderer) -> None:
     assert shown(rendered, plain(COLOUR, chunk)) == COLOUR
+
+
+def test_a_chunk_that_no_decoder_may_pass_over_is_not_passed_over(rendered: Renderer) -> None:
+    """PNG 3, section 13.5: its type begins with a capital."""
+    with pytest.raises(InvalidImage):
+        shown(rendered, plain(COLOUR, png_chunk(b"NEWs", bytes(4))))
+
+    assert shown(rendered, plain(COLOUR, png_chunk(b"neWs", bytes(4)))) == COLOUR
 
 
 @pytest.mark.parametrize("chunks", [{}, {b"gAMA": struct.pack(">I", 45_455), b"cHRM": struct.pack(">8I", *SRGB_CHRM)}])

@@ -60,6 +60,11 @@ def _moving(*, apart: bool) -> Callable[[], bytes]:
     return lambda: apng(frames, static=pictures.scene() if apart else None)
 
 
+def _faulty() -> bytes:
+    """It says that it has more frames than there are."""
+    return apng([Drawn(pictures.scene()), Drawn(pictures.scene(20, 20), 4, 4)], declared=3)
+
+
 _BRIGHT = ((0.6, 0.3, 0.3), (0.3, 0.6, 0.3), (0.3, 0.3, 0.6))
 KINDS = (
     _told("colour with a gamma of 1 (gAMA)", lambda: _light(pictures.scene()), LINEAR, "by its gamma", profile=True),
@@ -82,5 +87,6 @@ KINDS = (
         colours=opaque((141, 43, 56), (0, 129, 49), (47, 54, 117), (188, 188, 188)),
     ),
     Kind("PNG", "animation (APNG)", "image/png", _moving(apart=False), "its static picture", SCENE, frames=3),
+    Kind("PNG", "animation with a fault in its chunks", "image/png", _faulty, "its static picture"),
     Kind("PNG", "animation with a static picture apart", "image/png", _moving(apart=True), "its static picture", SCENE, frames=3),
 )
