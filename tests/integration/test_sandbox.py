@@ -21,6 +21,7 @@ from internal.errors import (
 )
 from tests import pictures
 from tests.integration.sandbox_bench import LIMITS, bench
+from tests.tiff_pictures import tiff
 
 
 async def test_a_picture_is_rendered_and_measured(tmp_path: Path) -> None:
@@ -31,6 +32,16 @@ async def test_a_picture_is_rendered_and_measured(tmp_path: Path) -> None:
         assert (made.width, made.height, made.frames, made.content_type) == (100, 75, 1, "image/png")
         assert made.size == under_test.target.stat().st_size
         assert 0 < rendered.cpu_seconds < 5
+
+
+async def test_a_copy_with_other_directories_may_be_larger_than_the_original(tmp_path: Path) -> None:
+    """And than any result: what a decoder may write has room for it."""
+    data = tiff((0.5,), (1.0,), "f4")
+    limits = msgspec.structs.replace(LIMITS, max_output_bytes=1000)
+    assert len(data) > 1000
+    async with bench(tmp_path) as under_test:
+        rendered = await under_test.pool.render(under_test.job(data, "format:png", media_type="image/tiff", limits=limits))
+        assert rendered.result.width == 32
 
 
 @pytest.mark.parametrize(
