@@ -36,12 +36,14 @@ class IgnoringUpgrades:
 
     def feed_data(self, data: bytes | memoryview) -> None:
         """Raises HttpParserError for what is no request; never HttpParserUpgrade."""
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as stopped:
-            self._go_on()
-            if rest := data[stopped.args[0] :]:
-                self.feed_data(rest)
+        rest = memoryview(data)
+        while rest:  # any number of requests may offer an upgrade
+            try:
+                self._parser.feed_data(rest)
+                return
+            except httptools.HttpParserUpgrade as stopped:
+                self._go_on()
+                rest = rest[stopped.args[0] :]
 
     def on_message_complete(self) -> None:
         if not self._parser.should_upgrade():  # else its body is still to come, or `_go_on` says that there is none

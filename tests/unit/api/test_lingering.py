@@ -3,8 +3,9 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -25,10 +26,12 @@ class App:
 
     def __init__(self) -> None:
         self.paths: list[str] = []
+        self.headers: list[bytes] = []
         self.hung_up = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.paths.append(scope["path"])
+        self.headers += [name for name, _ in scope["headers"]]
         while scope["path"] != "/early":
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -163,6 +166,56 @@ def test_what_is_no_http_is_a_problem_that_can_be_read(served: Served) -> None:
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b"content-type: application/problem+json" in head
     assert b'"code":"invalid_request"' in body
+
+
+def _send_until_dropped(connection: socket.socket, begin: bytes) -> bytes:
+    """`begin`, then letters for as long as they are taken and no answer has come; the answer."""
+    connection.sendall(begin)
+    connection.settimeout(0.01)
+    for _ in range(MANY // len(PIECE)):
+        connection.sendall(b"a" * len(PIECE))
+        with suppress(TimeoutError):
+            if answer := connection.recv(65536):
+                return answer
+    return b""
+
+
+@pytest.mark.parametrize("begin", [b"GET /read HTTP/1.1\r\nx: ", b"GET /", _head("/read", length=None) + b"0\r\nx: "])
+def test_a_head_without_an_end_is_refused(served: Served, begin: bytes) -> None:
+    """Trailers too. uvicorn 0.54.0 keeps all of it, in time that grows with its square."""
+    with served.connected() as connection:
+        assert _send_until_dropped(connection, begin).startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    wait_until(lambda: served.connections() == 0, within=20)
+
+
+def test_trailers_of_a_connection_that_lingers_are_not_kept(served: Served) -> None:
+    with served.connected() as connection:
+        connection.sendall(_head("/early", length=None))
+        assert _is_refused(_all(connection))
+        [protocol] = served.server.server_state.connections
+        fed: list[int] = []
+        protocol.parser = SimpleNamespace(feed_data=lambda data: fed.append(len(data)))  # type: ignore[union-attr]
+        connection.sendall(b"0\r\nx: " + bytes(MANY))
+    wait_until(lambda: served.connections() == 0, within=20)
+    assert sum(fed) <= lingering.MAX_HEAD_BYTES + 2**18  # the last one may be as long as one read
+
+
+def test_a_long_head_and_a_long_body_in_small_pieces_are_taken(served: Served) -> None:
+    head = _head("/read", "x: " + "a" * (lingering.MAX_HEAD_BYTES - 200), length=None)
+    assert lingering.MAX_HEAD_BYTES - 200 < len(head) <= lingering.MAX_HEAD_BYTES
+    with served.connected() as connection:
+        for start in range(0, len(head), 5000):
+            connection.sendall(head[start : start + 5000])
+        connection.sendall(b"1\r\na\r\n" * 50_000 + b"0\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 415 ")
+
+
+def test_trailers_are_no_headers(served: Served) -> None:
+    """The body's end comes with the head, before the application looks at the headers."""
+    with served.connected() as connection:
+        connection.sendall(_head("/read", length=None) + b"1\r\na\r\n0\r\nx-request-id: late\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 415 ")
+    assert served.app.headers == [b"host", b"transfer-encoding"]
 
 
 def test_a_body_that_is_no_longer_http_ends_for_the_application(served: Served) -> None:

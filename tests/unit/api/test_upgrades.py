@@ -103,3 +103,8 @@ def test_two_lengths_are_an_error_behind_an_offer_too(framing: bytes) -> None:
     """What two readers could understand differently."""
     with pytest.raises(httptools.HttpParserError):
         _read(b"POST / HTTP/1.1\r\nhost: x\r\n%s%s\r\nbody" % (OFFER, framing), 10_000)
+
+
+def test_as_many_requests_as_fit_into_one_read_may_offer_an_upgrade() -> None:
+    stream = _without_body(b"/", OFFER) * 3000
+    assert len(_read(stream, len(stream)).requests) == 3000
