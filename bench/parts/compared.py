@@ -26,6 +26,7 @@ DEPLOYED: dict[str, Callable[[Deployment, Tree, Scale], Result]] = {
 
 NOT_COMPARED = {
     "peers": "it measures sharp and Pillow beside this tree; chains compares two trees",
+    "flat": "it measures sharp and gifsicle beside this tree; chains compares two trees",
     "children": "it measures memory, which a process keeps from one turn to the next",
     "lanes": "a queue of AVIF of one side would slow down the other",
     "burst": "200 uploads at once take the whole machine, and so the other side's turn",

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 
 from bench.deployments import Deployment
-from bench.parts import burst, chains, children, cpu, endurance, lanes, latency, memory, peers, reads, rows, uploads, worker
+from bench.parts import burst, chains, children, cpu, endurance, flat, lanes, latency, memory, peers, reads, rows, uploads, worker
 from bench.parts.scale import Scale
 from bench.report import Result
 
 ALONE: dict[str, Callable[[Scale], Result]] = {
     "chains": chains.measure,
     "peers": peers.measure,
+    "flat": flat.measure,
     "children": children.measure,
 }
 """Parts that need nothing but the sandbox."""

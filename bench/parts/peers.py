@@ -85,7 +85,7 @@ def _ways() -> tuple[list[Way], list[str]]:
     cores = len(os.sched_getaffinity(0))
     ways, missing = [Way("ours", [sys.executable, "-m", "bench.peers.ours"], 2 * cores)], []
     try:
-        _install_sharp()
+        install_sharp()
         command = ["node", str(FOLDER / "sharp.mjs")]
         ways += [Way("sharp", command, 2 * cores), Way("sharp", command, cores), Way("sharp", command, 2 * cores, cores)]
     except (OSError, subprocess.SubprocessError) as error:
@@ -97,7 +97,7 @@ def _ways() -> tuple[list[Way], list[str]]:
     return ways, missing
 
 
-def _install_sharp() -> None:
+def install_sharp() -> None:
     """Into bench/peers/node_modules, as the lock file has it; no script of any package is run."""
     if not (FOLDER / "node_modules" / "sharp").is_dir():
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]

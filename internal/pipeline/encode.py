@@ -25,8 +25,8 @@ LOOKED_AT = frozenset({"png", "webp", "gif"})
 class Came(Struct, frozen=True):
     """The file that a picture came as: how many colours it could hold, and the bytes of a GIF; None for what sets no measure."""
 
-    colours: int | None
-    gif_bytes: int | None
+    colours: int | None = None
+    gif_bytes: int | None = None
 
 
 HELD_BYTES = 256 * 2**20
@@ -70,10 +70,8 @@ _SAVERS: dict[str, tuple[str, Callable[[Encoding], dict[str, Any]]]] = {
 """libvips' saver of each format, and its settings but for the quality. Chroma has half the resolution below a quality of 90."""
 
 
-def encode(
-    picture: Picture, target: Path, result: OutputFormat, encoding: Encoding, kept: Kept, came: Came | None = None
-) -> None:
-    """Write `picture` as `result` to `target`. `came`: how small it was, which a flat result is to be again; None: not told.
+def encode(picture: Picture, target: Path, result: OutputFormat, encoding: Encoding, kept: Kept, came: Came) -> None:
+    """Write `picture` as `result` to `target`. `came`: how small it was, which a flat result is to be again.
 
     INVARIANT (G8): every saver is told what to keep, which is nothing but what `kept` holds: no GPS, XMP, comments or other EXIF
     reach a result (tests/unit/pipeline/test_metadata.py). Raises OutputTooLarge for sides that the format can't hold and for
@@ -93,9 +91,9 @@ def encode(
 
     def encoded(quality: int | None) -> bytes:
         if held and result.name == "png":
-            return saved_png(pixels, options, came.colours if came and not encoding.lossless else None)
+            return saved_png(pixels, options, None if encoding.lossless else came.colours)
         if held and result.name == "gif":
-            return saved_gif(pixels, picture.frames, options, came.gif_bytes if came else None)
+            return saved_gif(pixels, picture.frames, options, came.colours, came.gif_bytes)
         return bytes(getattr(pixels, f"{saver}_buffer")(**options, **_q(quality)))
 
     flat = held and result.name == "webp" and not encoding.lossless and is_flat(pixels)

@@ -65,7 +65,7 @@ def _rendered(job: RenderJob, chain: Chain, scratch: Path) -> tuple[Encoded, Enc
         gif_bytes = job.source.stat().st_size if job.media_type == FORMATS["gif"].media_type else None
         came = Came(source.header.colours, gif_bytes)
         encoded = _written(picture, job.target, result, chain.encoding, kept, job.limits, came)
-        alternative = _alternative(picture, job, other, chain.encoding, kept, encoded) if other else None
+        alternative = _alternative(picture, job, other, chain.encoding, kept, came, encoded) if other else None
     return encoded, alternative, facts
 
 
@@ -114,14 +114,14 @@ def _overlay(job: RenderJob, reference: str, limits: RenderLimits, scratch: Path
 
 
 def _alternative(
-    picture: Picture, job: RenderJob, other: OutputFormat, encoding: Encoding, kept: Kept, fallback: Encoded
+    picture: Picture, job: RenderJob, other: OutputFormat, encoding: Encoding, kept: Kept, came: Came, fallback: Encoded
 ) -> Encoded | None:
     """The second file of `format:auto`; None, and no file, where it is not smaller than the fallback or can't be made."""
     if job.alternative is None:
         return None
     try:
         with errors_translated():
-            made = _written(picture, job.alternative, other, _on_scale_of(other, encoding), kept, job.limits)
+            made = _written(picture, job.alternative, other, _on_scale_of(other, encoding), kept, job.limits, came)
         if made.size < fallback.size:
             return made
     except OutputTooLarge:
@@ -144,7 +144,7 @@ def _written(
     encoding: Encoding,
     kept: Kept,
     limits: RenderLimits,
-    came: Came | None = None,
+    came: Came,
 ) -> Encoded:
     encode(picture, target, result, encoding, kept, came)
     size = target.stat().st_size

@@ -7,7 +7,7 @@ import pyvips
 
 from internal.errors import InvalidImage
 from internal.pipeline.gif_screen import require_whole_gif, write_plain
-from internal.pipeline.loaders.source import Header, Size, Source
+from internal.pipeline.loaders.source import Header, Size, Source, stored_colours
 from internal.pipeline.picture import Pixels
 
 
@@ -35,7 +35,8 @@ class GifSource(Source):
         frames = self.frames_of(pixels)
         if frames != self._gif.frames * (1 if self._gif.plain else 2):
             raise InvalidImage("The GIF file is damaged.")
-        return Header(self._gif.screen.right, self._gif.screen.bottom, self._gif.frames, 1, self._gif.has_alpha)
+        screen, colours = self._gif.screen, stored_colours(pixels)
+        return Header(screen.right, screen.bottom, self._gif.frames, 1, self._gif.has_alpha, colours=colours)
 
     @classmethod
     def frames_of(cls, pixels: Pixels) -> int:

@@ -95,7 +95,7 @@ class Source:
         orientation = int(pixels.get("orientation")) if pixels.get_typeof("orientation") else 1
         orientation = orientation if 1 <= orientation <= 8 else 1
         frames, has_alpha = self.frames_of(pixels), bool(pixels.hasalpha())
-        return Header(pixels.width, pixels.height, frames, orientation, has_alpha, colours=_stored_colours(pixels))
+        return Header(pixels.width, pixels.height, frames, orientation, has_alpha, colours=stored_colours(pixels))
 
     def read_stored(self) -> StoredPicture:
         """The original as its file keeps it: what the header says, unless the decoder turns it or shows one frame only."""
@@ -132,7 +132,8 @@ class Source:
         return min(self.header.width / wanted[0], self.header.height / wanted[1])
 
 
-def _stored_colours(pixels: Pixels) -> int | None:
+def stored_colours(pixels: Pixels) -> int | None:
+    """As in Header, by what libvips' loaders say; a GIF's are those of the largest of its palettes."""
     bits = int(pixels.get("bits-per-sample")) if pixels.get_typeof("bits-per-sample") else 8
     has_palette = bool(pixels.get_typeof("palette") and pixels.get("palette"))
     return 1 << bits if bits < 8 or has_palette else None

@@ -38,7 +38,10 @@ class Format(Option, frozen=True, tag="format"):
 
 
 class Quality(Option, frozen=True, tag="quality"):
-    """How much a lossy format (JPEG, WebP, AVIF) keeps; the others take no notice, nor does a lossless result."""
+    """How much a lossy format (JPEG, WebP, AVIF) keeps; the others take no notice, nor does a lossless result.
+
+    Flat graphics are WebP without loss where that file is the smaller one, whatever the quality: it is never worse.
+    """
 
     example: ClassVar[str] = "quality:75"
 
@@ -54,7 +57,10 @@ class Quality(Option, frozen=True, tag="quality"):
 
 
 class Lossless(Option, frozen=True, tag="lossless"):
-    """Keep every pixel as it is. Needs `format:png`, `format:webp` or `format:avif`."""
+    """Keep every pixel as it is. Needs `format:png`, `format:webp` or `format:avif`.
+
+    Without it, a PNG that came with a palette may get one again after a resize, where that looks the same.
+    """
 
     example: ClassVar[str] = "format:webp|lossless"
 

@@ -5,22 +5,22 @@ flat areas, and another noise in each frame. So an animation is written without 
 frames are left transparent in the second; frames of no more colours than a palette holds come out as they are but for that.
 """
 
+from math import inf
 from typing import Any
 
 import pyvips
-from msgspec import Struct
 
 from internal.pipeline.picture import Pixels
 from internal.pipeline.savers.flatness import is_flat
 from internal.pipeline.savers.likeness import Limit, look_the_same
 from internal.pipeline.savers.palette import MOST, Cells, indexed
 
-ONE_PALETTE = Limit(whole=1.5, part=6.0)
+ONE_PALETTE = Limit(whole=1.5, part=8.0)
 """What a palette for all frames may change in one of them. With 255 colours of its own a photograph's frame differs by 2."""
 FEWER_COLOURS = Limit(whole=1.0, part=10.0)
 """What palettes of half the size may change. At hard edges between many colours, 255 differ by 6."""
-NEARLY_EXACT = Limit(whole=0.3, part=6.0)
-"""What either may change where a frame has no more colours than its own palette could hold: as it came, that is."""
+NEARLY_EXACT = 0.3
+"""Difference of a palette from a picture's colours below which a larger palette is not tried."""
 JUST_AS_SMALL = Limit(whole=2.0, part=20.0)
 """What may change where the file would otherwise be larger than the one that came: a GIF made smaller is to have fewer bytes."""
 GROWTH = 1.1
@@ -32,25 +32,33 @@ _MOVING = {"interframe_maxerror": 4.0}
 _FRAME_SAMPLES = 1 << 14
 
 
-def saved_gif(pixels: Pixels, frames: int, settings: dict[str, Any], stored_bytes: int | None) -> bytes:
-    """The file's bytes: of the ways to write it, from the smallest file to the largest, the first whose frames look the same.
+def saved_gif(pixels: Pixels, frames: int, settings: dict[str, Any], colours: int | None, size: int | None) -> bytes:
+    """The file's bytes. `colours`, `size`: of the GIF that it was made of; a tenth more bytes is the most that it is to have.
 
-    `stored_bytes`: of the GIF that it was made of. Where the file has more than a tenth more, a smaller one may look a bit worse.
+    Frames that have no more colours than they came with keep them all. Else one palette for all frames is
+    tried, then palettes of half the size, then full ones: the first that looks the same, and better that is not too large.
     """
     settings = settings | _ALL_FRAMES
     if frames == 1:
         return _still_gif(pixels, settings)
-    colours = (pixels if pixels.bands > 2 else pixels.colourspace("srgb")).extract_band(0, n=3)
-    animation = _Animation(pixels, frames, settings | _UNDITHERED | _MOVING, Cells(colours))
-    few = indexed(colours.crop(0, 0, pixels.width, pixels.height // frames), MOST - 1) is not None
-    one, own = (NEARLY_EXACT, NEARLY_EXACT) if few else (ONE_PALETTE, FEWER_COLOURS)
-    likely = (data for bits in (3, 4, 5, 6, 8) if (data := animation.of_one_palette(bits, one)))
-    best = next(likely, None) or animation.of_own_palettes(7, own) or _written(pixels, animation.settings)
-    most = len(best) if stored_bytes is None else stored_bytes * GROWTH
-    if len(best) <= most:
-        return best
-    smaller = (animation.of_one_palette(bits, JUST_AS_SMALL, most) for bits in (6, 5, 4, 3))
-    return animation.of_own_palettes(7, JUST_AS_SMALL, most) or next(filter(None, smaller), best)
+    settings = settings | _UNDITHERED | _MOVING
+    most = inf if size is None else size * GROWTH
+    opaque = (pixels if pixels.bands > 2 else pixels.colourspace("srgb")).extract_band(0, n=3)
+    first = opaque.crop(0, 0, pixels.width, pixels.height // frames)
+    exact = _written(pixels, settings) if indexed(first, min(colours or MOST, MOST - 1)) else None
+    if exact is not None and len(exact) <= most:
+        return exact
+    shared = _of_one_palette(pixels, frames, settings, Cells(opaque), most)
+    if shared is not None and len(shared) <= most:
+        return shared
+    fewer = _written(pixels, settings | {"bitdepth": 7})
+    if len(fewer) <= most and _look_the_same(fewer, pixels, frames, FEWER_COLOURS):
+        return fewer
+    full = exact or _written(pixels, settings)
+    best = full if shared is None or len(full) < len(shared) else shared
+    if len(fewer) <= most < len(best) and _look_the_same(fewer, pixels, frames, JUST_AS_SMALL):
+        return fewer
+    return best
 
 
 def _still_gif(pixels: Pixels, settings: dict[str, Any]) -> bytes:
@@ -61,30 +69,23 @@ def _still_gif(pixels: Pixels, settings: dict[str, Any]) -> bytes:
     return _written(pixels, settings)
 
 
-class _Animation(Struct, frozen=True):
-    """What is to be written, and the ways to do it: each gives None when frames look different, or for too many bytes."""
-
-    pixels: Pixels
-    frames: int
-    settings: dict[str, Any]
-    cells: Cells
-
-    def of_own_palettes(self, bits: int, limit: Limit, most: float | None = None) -> bytes | None:
-        """With a palette of `1 << bits` entries for each frame, unless that of the frame before will do."""
-        return self._taken(_written(self.pixels, self.settings | {"bitdepth": bits}), limit, most)
-
-    def of_one_palette(self, bits: int, limit: Limit, most: float | None = None) -> bytes | None:
-        """With one palette of `1 << bits` entries for all frames. Not tried when it is too far from the picture's colours."""
-        palette, differs = _palette(self.cells, bits)
-        if differs > limit.whole:
-            return None
-        noted = self.pixels.copy()
+def _of_one_palette(pixels: Pixels, frames: int, settings: dict[str, Any], cells: Cells, most: float) -> bytes | None:
+    """With one palette for all frames: as large as its colours need, or `most` bytes allow. None where none looks the same."""
+    best = None
+    for bits in (4, 5, 6, 8):
+        palette, differs = _palette(cells, bits)
+        if differs > ONE_PALETTE.whole:
+            continue
+        noted = pixels.copy()
         noted.set_type(pyvips.GValue.array_int_type, "gif-palette", palette)
-        return self._taken(_written(noted, self.settings | {"reuse": True}), limit, most)
-
-    def _taken(self, data: bytes, limit: Limit, most: float | None) -> bytes | None:
-        fits = most is None or len(data) <= most
-        return data if fits and _look_the_same(data, self.pixels, self.frames, limit) else None
+        data = _written(noted, settings | {"reuse": True})
+        if best is not None and len(data) > most:
+            break
+        if _look_the_same(data, pixels, frames, ONE_PALETTE):
+            best = data
+            if len(data) > most or differs <= NEARLY_EXACT:
+                break
+    return best
 
 
 def _written(pixels: Pixels, settings: dict[str, Any]) -> bytes:

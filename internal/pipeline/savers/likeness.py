@@ -13,7 +13,7 @@ _PART = 4
 class Limit(Struct, frozen=True):
     """The largest mean difference, in CIEDE2000, of the whole and of any part of it; 1 is just noticeable.
 
-    A part has 4 by 4 samples. In a part that has a fine edge, colours that are as near as a palette of 256 comes are 5 apart.
+    A part has 4 by 4 samples. At a fine edge, colours that are as near as a palette of 256 comes are 5 to 8 apart.
     """
 
     whole: float

@@ -77,8 +77,8 @@ class Cells:
         for colour, _ in reversed(sampled(pixels).most_common(MOST)):
             cell = sum(value >> 8 - _LEADING[wide] << _LEADING[wide] * band for band, value in enumerate(colour))
             means[cell * wide : (cell + 1) * wide] = colour
-        self._occupied = _occupied(counted)
-        self._colours = [bytes(means[cell * wide : (cell + 1) * wide]) for cell in self._occupied]
+        self._occupied, colours = _occupied(counted), bytes(means)
+        self._colours = [colours[cell * wide : (cell + 1) * wide] for cell in self._occupied]
         self._shares = {place: share for place, cell in enumerate(self._occupied) if (share := counts[cell] * _ROW // size)}
 
     def __len__(self) -> int:

@@ -17,7 +17,7 @@ from internal.pipeline.savers.flatness import distinct_colours
 from internal.pipeline.savers.likeness import Limit, look_the_same
 from internal.pipeline.savers.palette import MOST, Cells, Indexed, indexed
 
-LIMIT = Limit(whole=1.0, part=5.0)
+LIMIT = Limit(whole=1.0, part=8.0)
 """What a palette may change after the picture was changed anyway."""
 _FEW_CELLS = 256
 """Above so many kinds of colour a palette of 16 entries is not tried."""
