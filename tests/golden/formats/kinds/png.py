@@ -1,6 +1,7 @@
 """PNG."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pyvips
@@ -54,6 +55,7 @@ KINDS = (
     _png("palette, 8 bit", pictures.scene, options={"palette": True, "bitdepth": 8}),
     _png("palette, 2 bit", pictures.scene, options={"palette": True, "bitdepth": 2}),
     _png("palette with transparency", pictures.alpha_scene, options={"palette": True}, colours=scenes.HALF_CLEAR, alpha=True),
+    *(_png(f"EXIF orientation {turn} (eXIf)", partial(scenes.lying, turn), "upright") for turn in range(2, 9)),
     _png("colour with a profile", scenes.wide, "by its profile", options={"keep": "icc"}, profile=True),
     _png(
         "grey with a profile", scenes.profiled_grey, "by its profile", options={"keep": "icc"}, colours=scenes.GREYS, profile=True

@@ -47,6 +47,13 @@ def profiled_grey() -> pyvips.Image:
     return stored
 
 
+def lying(orientation: int) -> pyvips.Image:
+    """As it is stored where this orientation (2 to 8) turns it upright, which the savers of libvips write down as EXIF."""
+    stored = pictures.turned_back(orientation, 64, 48).copy()
+    stored.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+    return stored
+
+
 def inks() -> pyvips.Image:
     """Four quarters, each of one ink of CMYK in full."""
     return four((255, 0, 0, 0), (0, 255, 0, 0), (0, 0, 255, 0), (0, 0, 0, 255)).copy(interpretation="cmyk")

@@ -1,6 +1,7 @@
 """TIFF."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pyvips
@@ -51,6 +52,7 @@ KINDS = (
     _tiff("BigTIFF", pictures.scene, options={"bigtiff": True}),
     Kind("TIFF", "BigTIFF, big-endian", "image/tiff", _big_endian, "as it is", colours=greys(90, 90, 90, 90)),
     *(_raw(kind) for kind in ("Adobe DNG", "Nikon raw (NEF)", "Sony raw (ARW)", "Canon raw (CR2)", "Pentax raw (PEF)")),
+    *(_tiff(f"orientation {turn}", partial(scenes.lying, turn), "upright") for turn in range(2, 9)),
     _tiff("colour with a profile", scenes.wide, "by its profile", options={"keep": "icc"}, profile=True),
     _tiff("CMYK without a profile", scenes.inks, "by libvips' own CMYK profile", options={"keep": "none"}, colours=scenes.INKS),
 )
