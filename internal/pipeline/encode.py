@@ -17,6 +17,7 @@ from internal.pipeline.picture import Picture, Pixels
 from internal.pipeline.savers.flatness import is_flat
 from internal.pipeline.savers.gif import saved_gif
 from internal.pipeline.savers.png import saved_png
+from internal.pipeline.savers.webp import flag_alpha
 
 LOOKED_AT = frozenset({"png", "webp", "gif"})
 """Formats in which flat graphics are written otherwise than photographs."""
@@ -100,8 +101,10 @@ def encode(picture: Picture, target: Path, result: OutputFormat, encoding: Encod
     lossless = _lossless_webp(pixels, keep) if flat else None
     if encoding.max_bytes is None and lossless is None and not (held and result.name in ("png", "gif")):
         getattr(pixels, saver)(str(target), **options, **_q(quality))
-        return
-    target.write_bytes(_best(encoded, quality, encoding.max_bytes, lossless))
+    else:
+        target.write_bytes(_best(encoded, quality, encoding.max_bytes, lossless))
+    if result.name == "webp" and picture.frames > 1 and picture.has_alpha:
+        flag_alpha(target)
 
 
 def _lossless_webp(pixels: Pixels, keep: str) -> bytes:
