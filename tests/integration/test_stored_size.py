@@ -121,7 +121,7 @@ async def test_an_original_is_told_as_stored(
         (moving_png(3), (32, 24), 3),
         (pictures.animated_avif(3), (32, 24), 3),
     ],
-    ids=["gif", "animated gif", "animated webp", "animated avif"],
+    ids=["gif", "animated gif", "animated webp", "animated png", "animated avif"],
 )
 async def test_what_is_never_turned_has_orientation_1(
     data: bytes, sides: tuple[int, int], frames: int, heif_service: Service
