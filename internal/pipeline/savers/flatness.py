@@ -19,11 +19,6 @@ def is_flat(pixels: Pixels) -> bool:
     return len(colours) <= _COLOURS and (len(colours) - 1) * _PIXELS_A_COLOUR <= others
 
 
-def distinct_colours(pixels: Pixels) -> int:
-    """How many colours the grid shows: the picture has no fewer."""
-    return len(sampled(pixels))
-
-
 def sampled(pixels: Pixels) -> Counter[bytes]:
     """How often each colour is seen on the grid, as bytes of a value for each band."""
     step = max(1, ceil(sqrt(pixels.width * pixels.height / _SAMPLES)))

@@ -4,9 +4,14 @@ libvips counts, and Python sees an entry for each colour and none for a pixel: s
 bands (sRGB) or 4 (with alpha), and are read several times: they should be in memory.
 """
 
+import re
 from array import array
+from collections import Counter
 from collections.abc import Iterable
 from functools import cache
+from itertools import compress
+from math import isqrt
+from typing import Any, TypeAlias
 
 import pyvips
 from msgspec import Struct
@@ -14,12 +19,22 @@ from msgspec import Struct
 from internal.pipeline.picture import Pixels
 from internal.pipeline.savers.flatness import sampled
 
+Seen: TypeAlias = Counter[bytes]
+Colours: TypeAlias = dict[int, tuple[int, ...]]
+"""The colour of each cell."""
 MOST = 256
 """Colours that a palette of 8 bits can hold."""
 _TURNS = (16, 0x9E37, 0x85EB, 0xC2B3)
 """Factors that spread a value over 16 bits. With 16, no two greys fall into one cell. Other colours may: the next is tried."""
 _LEADING = {3: 5, 4: 4}
 """Bits of a value by which colours are counted together when there are many, by the number of bands."""
+_NONE = 255
+"""Number of a cell whose colour is not known."""
+_UNKNOWN = re.compile(bytes([_NONE]))
+_MANY = 1 << 12
+"""Pixels of colours that a sample did not show: more than these are left to libvips to count."""
+_GRID = 1 << 16
+"""Pixels whose colours are averaged."""
 _ROW = 1 << 14
 """Pixels that stand for a picture when its palette is chosen, beside one for each colour."""
 
@@ -35,32 +50,68 @@ class Indexed(Struct, frozen=True):
         """Bits that a pixel's number takes in a PNG: 1, 2, 4 or 8."""
         return next(bits for bits in (1, 2, 4, 8) if len(self.colours) <= 1 << bits)
 
-    def shown(self) -> Pixels:
-        """The picture in its colours."""
-        palette = bytes(value for colour in self.colours for value in colour)
-        lut = pyvips.Image.new_from_memory(palette, len(self.colours), 1, len(self.colours[0]), "uchar")
+    def shown(self, first: int = 0) -> Pixels:
+        """The picture in its colours, or their bands from `first` on."""
+        palette = bytes(value for colour in self.colours for value in colour[first:])
+        lut = pyvips.Image.new_from_memory(palette, len(self.colours), 1, len(self.colours[0]) - first, "uchar")
         return self.index.maplut(lut).copy(interpretation="srgb")
 
 
-def indexed(pixels: Pixels, most: int = MOST) -> Indexed | None:
-    """The picture exactly as it is; None when it has more than `most` colours.
+def indexed(pixels: Pixels, most: int = MOST, seen: Seen | None = None) -> Indexed | None:
+    """The picture exactly as it is; None when it has more than `most` colours. `seen`: `sampled(pixels)`, where it is known.
 
     A pixel's cell is red and green, exclusive-or blue (and alpha) spread over 16 bits: beside blue and alpha it says what red and
-    green are. So a cell whose least and greatest blue and alpha are equal holds one colour, and we know which.
+    green are. So a picture whose cells show its blue and alpha has one colour in each cell, and we know which. The colours come
+    from the sample, and from the pixels whose cell is not in it; only where these are many are all pixels counted.
     """
+    seen = sampled(pixels) if seen is None else seen
+    if len(seen) > most:
+        return None
     rest = pixels.extract_band(2, n=pixels.bands - 2)
-    wide, both = rest.bands, rest.bandjoin(rest.invert())
     for factor in _TURNS:
-        cells = _cells(pixels, _spread(pixels.bands, factor))
-        occupied = _occupied(cells.hist_find())
-        if len(occupied) > most:
+        colours: Colours = dict(sorted((_cell(colour, factor), tuple(colour)) for colour in seen))
+        if len(colours) < len(seen):
+            continue
+        data = _joined(pixels, _spread(pixels.bands, factor)).write_to_memory()
+        cells = pyvips.Image.new_from_memory(data, pixels.width, pixels.height, 1, "ushort")
+        numbers = _numbered(cells, colours).write_to_memory()
+        if len(colours) == MOST or not _completed(colours, numbers, memoryview(data).cast("H"), pixels, most):
+            colours = _counted(cells, rest, factor)
+            numbers = _numbered(cells, colours).write_to_memory() if len(colours) <= most else b""
+        if len(colours) > most:
             return None
-        extremes = _bytes(both.hist_find_indexed(cells, combine="max"))
-        values = {cell: extremes[cell * 2 * wide : (cell + 1) * 2 * wide] for cell in occupied}
-        if all(value[band] + value[wide + band] == 255 for value in values.values() for band in range(wide)):
-            colours = [_colour(cell, value[:wide], factor) for cell, value in values.items()]
-            return Indexed(_numbered(cells, {cell: number for number, cell in enumerate(occupied)}), colours)
+        index = pyvips.Image.new_from_memory(numbers, pixels.width, pixels.height, 1, "uchar")
+        made = Indexed(index.copy(interpretation="b-w"), [*colours.values()])
+        if (made.shown(first=2) != rest).max() == 0:
+            return made
     return None
+
+
+def _completed(colours: Colours, numbers: Any, cells: memoryview, pixels: Pixels, most: int) -> bool:
+    """Number the pixels of colours that the sample did not show, and add these to `colours`, as far as one above `most`.
+
+    `numbers` and `cells` have an item for each pixel. False where such pixels are too many.
+    """
+    ranks: dict[int, int] = {}
+    for many, mark in enumerate(_UNKNOWN.finditer(numbers)):
+        place = mark.start()
+        cell = cells[place]
+        if many >= _MANY:
+            return False
+        if cell not in ranks:
+            y, x = divmod(place, pixels.width)
+            ranks[cell] = len(colours)
+            colours[cell] = tuple(int(value) for value in pixels.getpoint(x, y))
+            if len(colours) > most:
+                return True
+        numbers[place] = bytes([ranks[cell]])
+    return True
+
+
+def _counted(cells: Pixels, rest: Pixels, factor: int) -> Colours:
+    """A colour of each cell."""
+    highest, wide = _bytes(rest.hist_find_indexed(cells, combine="max")), rest.bands
+    return {cell: _colour(cell, highest[cell * wide : (cell + 1) * wide], factor) for cell in _occupied(cells.hist_find())}
 
 
 class Cells:
@@ -69,15 +120,15 @@ class Cells:
     A cell's colour is the most frequent one in it, as far as a sample shows that, else the mean: what is flat keeps its colour.
     """
 
-    def __init__(self, pixels: Pixels) -> None:
-        self._cells, self._bands = _cells(pixels, _leading(pixels.bands)), pixels.bands
+    def __init__(self, pixels: Pixels, seen: Seen | None = None) -> None:
+        self._cells, self._bands = _joined(pixels, _leading(pixels.bands)).copy_memory(), pixels.bands
         counted, size, wide = self._cells.hist_find(), pixels.width * pixels.height, pixels.bands
         counts = memoryview(bytes(counted.write_to_memory())).cast("I")
-        means = bytearray(_bytes((pixels.hist_find_indexed(self._cells, combine="sum") / counted).rint()))
-        for colour, _ in reversed(sampled(pixels).most_common(MOST)):
+        self._occupied, means = _occupied(counted), _means(pixels, self._cells)
+        for colour, _ in reversed((sampled(pixels) if seen is None else seen).most_common(MOST)):
             cell = sum(value >> 8 - _LEADING[wide] << _LEADING[wide] * band for band, value in enumerate(colour))
             means[cell * wide : (cell + 1) * wide] = colour
-        self._occupied, colours = _occupied(counted), bytes(means)
+        colours = bytes(means)
         self._colours = [colours[cell * wide : (cell + 1) * wide] for cell in self._occupied]
         self._shares = {place: share for place, cell in enumerate(self._occupied) if (share := counts[cell] * _ROW // size)}
 
@@ -96,7 +147,7 @@ class Cells:
         libimagequant makes the palette of the row. An entry then takes the colour of the fullest cell that it stands for, so that
         flat areas keep theirs.
         """
-        data = self.row().pngsave_buffer(palette=True, bitdepth=bits, dither=0, effort=4, compression=0, keep="none")
+        data = self.row().pngsave_buffer(palette=True, bitdepth=bits, dither=0, effort=3, compression=0, keep="none")
         made = pyvips.Image.pngload_buffer(data)
         chosen, wide = bytes(made.write_to_memory()), made.bands
         entries: dict[bytes, int] = {}
@@ -105,12 +156,15 @@ class Cells:
         colours = [(*colour, 255)[: self._bands] for colour in entries]
         for place in sorted(self._shares, key=self._shares.__getitem__):
             colours[numbers[place]] = tuple(self._colours[place])
-        return Indexed(_numbered(self._cells, dict(zip(self._occupied, numbers, strict=True))), colours)
+        table = bytearray(1 << 16)
+        for cell, number in zip(self._occupied, numbers, strict=True):
+            table[cell] = number
+        return Indexed(_looked_up(self._cells, table).copy_memory(), colours)
 
 
-def _cells(pixels: Pixels, table: Pixels) -> Pixels:
+def _joined(pixels: Pixels, table: Pixels) -> Pixels:
     """For each pixel the number of its cell: each band through its table, and what comes out joined into one band."""
-    return pixels.maplut(table).bandbool("eor").copy_memory()
+    return pixels.maplut(table).bandbool("eor")
 
 
 @cache
@@ -124,6 +178,14 @@ def _blue(value: int, factor: int) -> int:
 
 def _alpha(value: int, factor: int) -> int:
     return value * (3 * factor + 128) & 0xFFFF
+
+
+def _cell(colour: Iterable[int], factor: int) -> int:
+    red, green, *rest = colour
+    cell = red << 8 ^ green
+    for part, value in zip((_blue, _alpha), rest, strict=False):
+        cell ^= part(value, factor)
+    return cell
 
 
 def _colour(cell: int, rest: bytes, factor: int) -> tuple[int, ...]:
@@ -147,23 +209,41 @@ def _table(rows: Iterable[Iterable[int]]) -> Pixels:
     return pyvips.Image.new_from_memory(data, len(values), 1, len(values[0]), "ushort")
 
 
-def _numbered(cells: Pixels, numbers: dict[int, int]) -> Pixels:
-    """The cells of each pixel as the numbers that they have."""
-    table = bytearray(1 << 16)
-    for cell, number in numbers.items():
+def _means(pixels: Pixels, cells: Pixels) -> bytearray:
+    """The mean colour of each cell, on a grid; the middle of the cell where the grid has no pixel of it."""
+    step = max(1, isqrt(pixels.width * pixels.height // _GRID))
+    some, theirs = (image.subsample(min(step, image.width), min(step, image.height)).copy_memory() for image in (pixels, cells))
+    counted = theirs.hist_find().copy_memory()
+    means = (some.hist_find_indexed(theirs, combine="sum") / counted).rint().cast("uchar")
+    return bytearray(_bytes((counted > 0).ifthenelse(means, _middles(pixels.bands).crop(0, 0, counted.width, 1))))
+
+
+@cache
+def _middles(bands: int) -> Pixels:
+    """The colour in the middle of each cell of leading bits."""
+    bits, half = _LEADING[bands], 128 >> _LEADING[bands]
+    axes = pyvips.Image.identity(bands=1, ushort=True, size=1 << bits * bands)
+    colours = [(axes >> bits * band) % (1 << bits) * (1 << 8 - bits) + half for band in range(bands)]
+    return colours[0].bandjoin(colours[1:]).cast("uchar").copy_memory()
+
+
+def _numbered(cells: Pixels, known: Iterable[int]) -> Pixels:
+    """For each pixel the place of its cell among the known ones."""
+    table = bytearray([_NONE]) * (1 << 16)
+    for number, cell in enumerate(known):
         table[cell] = number
+    return _looked_up(cells, table)
+
+
+def _looked_up(cells: Pixels, table: bytearray) -> Pixels:
     return cells.maplut(pyvips.Image.new_from_memory(bytes(table), len(table), 1, 1, "uchar")).copy(interpretation="b-w")
 
 
 def _occupied(histogram: Pixels) -> list[int]:
     """The places of a histogram where something was counted."""
     there = bytes((histogram > 0).write_to_memory())
-    places, place = [], there.find(255)
-    while place >= 0:
-        places.append(place)
-        place = there.find(255, place + 1)
-    return places
+    return [*compress(range(len(there)), there)]
 
 
-def _bytes(histogram: Pixels) -> bytes:
-    return bytes(histogram.cast("uchar").write_to_memory())
+def _bytes(values: Pixels) -> bytes:
+    return bytes(values.cast("uchar").write_to_memory())

@@ -13,14 +13,16 @@ import pyvips
 
 from internal.pipeline.picture import Pixels
 from internal.pipeline.png_chunks import SIGNATURE
-from internal.pipeline.savers.flatness import distinct_colours
+from internal.pipeline.savers.flatness import sampled
 from internal.pipeline.savers.likeness import Limit, look_the_same
-from internal.pipeline.savers.palette import MOST, Cells, Indexed, indexed
+from internal.pipeline.savers.palette import MOST, Cells, Indexed, Seen, indexed
 
 LIMIT = Limit(whole=1.0, part=8.0)
 """What a palette may change after the picture was changed anyway."""
 _FEW_CELLS = 256
 """Above so many kinds of colour a palette of 16 entries is not tried."""
+_SAMPLES = 1 << 14
+"""Pixels of the grid that is compared."""
 _TINY = 64 * 64
 """Pixels below which a palette's own bytes may outweigh what it saves."""
 _COLOUR_TYPE = len(SIGNATURE) + 8 + 9  # the byte of IHDR
@@ -64,19 +66,20 @@ def _coloured(pixels: Pixels, settings: dict[str, Any], stored_colours: int | No
         if stored_colours is None or "icc" in settings["keep"]:
             return None
         pixels = pixels.colourspace("srgb").copy_memory()
-    may_be_few = distinct_colours(pixels) <= MOST
-    made = indexed(pixels, stored_colours or MOST) if may_be_few else None
+    seen = sampled(pixels)
+    most = stored_colours or MOST
+    made = indexed(pixels, most, seen) if len(seen) <= most else None
     if made is None and stored_colours is not None:
-        made = _reduced(pixels) or (indexed(pixels) if may_be_few else None)
+        made = _reduced(pixels, seen) or (indexed(pixels, seen=seen) if most < MOST and len(seen) <= MOST else None)
     return None if made is None else _with_palette(made, pixels, settings)
 
 
-def _reduced(pixels: Pixels) -> Indexed | None:
+def _reduced(pixels: Pixels, seen: Seen) -> Indexed | None:
     """In so few colours that it takes 4 or 8 bits a pixel, and still looks the same; None where that can't be."""
-    cells = Cells(pixels)
+    cells = Cells(pixels, seen)
     for bits in (4, 8) if len(cells) <= _FEW_CELLS else (8,):
         made = cells.reduced(bits)
-        if look_the_same(pixels, made.shown(), LIMIT):
+        if look_the_same(pixels, made.shown(), LIMIT, _SAMPLES):
             return made
     return None
 
@@ -114,10 +117,6 @@ def _kept_chunks(pixels: Pixels, settings: dict[str, Any]) -> bytes:
 def _chunk(named: bytes) -> bytes:
     """A chunk of its type and data."""
     return struct.pack(">I", len(named) - 4) + named + struct.pack(">I", zlib.crc32(named))
-
-
-def _ranks(greys: list[int]) -> list[int]:
-    return [greys.index(grey) if grey in greys else 0 for grey in range(256)]
 
 
 def _through(pixels: Pixels, table: list[int]) -> Pixels:
