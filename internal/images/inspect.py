@@ -50,7 +50,7 @@ def sniff_media_type(head: bytes, rules: Rules) -> str:
     if not head:
         raise InvalidImage("The file is empty.")
     kind = kind_of(head)
-    taken = "JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC" if rules.media_types & HEIF_MEDIA_TYPES else "JPEG, PNG, WebP, GIF or TIFF"
+    taken = "JPEG, PNG, WebP, GIF, TIFF or AVIF" if rules.media_types & HEIF_MEDIA_TYPES else "JPEG, PNG, WebP, GIF or TIFF"
     if kind is None:
         raise UnsupportedMediaType(f"This is not a picture of a kind that we take. Send a {taken}.")
     if kind.media_type not in rules.media_types:

@@ -35,7 +35,8 @@ WEBP = Kind("a WebP picture", "image/webp")
 GIF = Kind("a GIF picture", "image/gif")
 TIFF = Kind("a TIFF picture", "image/tiff")
 AVIF = Kind("an AVIF picture, which is taken only where HEIF_INPUT is on", "image/avif")
-HEIC = Kind("an HEIC picture, which is taken only where HEIF_INPUT is on", "image/heic")
+HEIC = Kind("an HEIC picture", "image/heic")
+"""No word of HEIF_INPUT, nor is it among what to send: the libvips that comes with the service has no decoder for it."""
 
 JPEG_2000 = Kind("a JPEG 2000 picture")
 JPEG_XL = Kind("a JPEG XL picture")

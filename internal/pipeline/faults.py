@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import pyvips
 
@@ -14,13 +15,34 @@ _NO_MEMORY = re.compile(r"out of memory|unable to allocate|cannot allocate|faile
 _FILE_TOO_LARGE = re.compile(r"file too large", re.IGNORECASE)
 _NO_DECODER = re.compile(r"compression format has not been built in: (\w+)")
 """libheif's words for a codec that it knows and can't decode: HEVC in the wheel."""
+_NOT_SUPPORTED = re.compile(r"unsupported|not supported|not implemented", re.IGNORECASE)
+_NUMBERS = re.compile(r" *\(\d+\.\d+\)$")
+"""libheif's numbers of an error, behind its words."""
+
+
+class _File(NamedTuple):
+    """A kind of file. `reader`: who speaks in libvips when it is at fault; where nobody does, pyvips names the loader."""
+
+    name: str
+    reader: re.Pattern[str]
+
+
+_FILES = {
+    "image/jpeg": _File("JPEG", re.compile(r"VipsJpeg|.*jpegload")),
+    "image/png": _File("PNG", re.compile(r"vipspng|.*pngload")),
+    "image/webp": _File("WebP", re.compile(r"webp$|webp2vips|.*webpload")),
+    "image/gif": _File("GIF", re.compile(r".*gifload")),
+    "image/tiff": _File("TIFF", re.compile(r"(?!.*save)")),  # libtiff has many names for itself
+    "image/avif": _File("AVIF", re.compile(r"heif$|.*heifload|/")),
+    "image/heic": _File("HEIC", re.compile(r"heif$|.*heifload|/")),
+}
 
 
 @contextmanager
-def errors_translated() -> Iterator[None]:
+def errors_translated(media_type: str) -> Iterator[None]:
     """Around all that computes: a picture that is read row by row shows what is wrong with it as late as in the encoder.
 
-    Raises DecoderOutOfMemory, OutputTooLarge, UnsupportedMediaType and InvalidImage.
+    `media_type`: of the file that is read. Raises DecoderOutOfMemory, OutputTooLarge, UnsupportedMediaType and InvalidImage.
     """
     try:
         yield
@@ -33,9 +55,9 @@ def errors_translated() -> Iterator[None]:
         if codec := _NO_DECODER.search(message):
             detail = f"The picture is coded as {codec[1]}, for which this service has no decoder. Convert it to a JPEG."
             raise UnsupportedMediaType(detail) from error
-        raise InvalidImage(f"The picture can't be decoded: {_reason(message)}.") from error
+        raise InvalidImage(_sentence(error, _FILES[media_type])) from error
     except UnicodeDecodeError as error:  # pyvips wants UTF-8, and libvips quotes the file
-        raise InvalidImage("The picture can't be decoded.") from error
+        raise InvalidImage(f"The {_FILES[media_type].name} file is cut short or damaged.") from error
     except MemoryError as error:
         raise DecoderOutOfMemory from error
     except OSError as error:
@@ -68,9 +90,18 @@ def warnings_heard() -> Iterator[Warnings]:
         log.removeHandler(warnings)
 
 
-def _reason(message: str) -> str:
-    """libvips' last word on it, without names of ours."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    last = lines[-1] if lines else "unknown fault"
-    words = [word for word in last.split(": ", 1)[-1].split() if "/" not in word]
-    return " ".join(words)[:200].rstrip(".") or "unknown fault"
+def _sentence(error: pyvips.Error, file: _File) -> str:
+    """What the file is. libvips' own words are in it only where they say what the file has that can't be shown."""
+    lines = [line.strip() for line in error.detail.splitlines() if ": " in line]  # libheif's words may go on in a second line
+    speaker, _, words = (lines[-1] if lines else error.message).partition(": ")
+    if not file.reader.match(speaker):
+        return f"The picture can't be processed: {_plain(words)}."
+    if file.name == "TIFF" or _NOT_SUPPORTED.search(words):
+        return f"The {file.name} file is damaged, or of a kind that can't be decoded: {_plain(words)}."
+    return f"The {file.name} file is cut short or damaged."
+
+
+def _plain(words: str) -> str:
+    """Without paths and numbers of ours or of libheif."""
+    shown = " ".join(word for word in _NUMBERS.sub("", words).split() if "/" not in word)
+    return shown[:200].rstrip(".") or "unknown fault"

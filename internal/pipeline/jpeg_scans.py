@@ -86,7 +86,7 @@ def require_plausible_jpeg(source: Path) -> Jpeg:
             try:
                 return _walk(data)
             except struct.error as error:
-                raise InvalidImage("The JPEG file is cut short.") from error
+                raise InvalidImage("The JPEG file is cut short or damaged.") from error
 
 
 def write_ended(source: Path, target: Path, end: int) -> None:
@@ -182,7 +182,7 @@ def _read_frame(data: mmap, at: int) -> JpegFrame:
     kind = data[at - 1]
     height, width, count = struct.unpack_from(">HHB", data, at + 3)
     if kind not in _ARITHMETIC and len(data) * 8 * 4 < (width // 8) * (height // 8):
-        raise InvalidImage("The JPEG file is cut short.")
+        raise InvalidImage("The JPEG file is cut short or damaged.")
     parts = data[at + 8 : at + 8 + 3 * count]
     components = [(parts[n], parts[n + 1] >> 4, parts[n + 1] & 15) for n in range(0, len(parts) - 2, 3)]
     return JpegFrame(at + 3, kind, width, height, components)
@@ -195,7 +195,7 @@ def _end_of_data(data: mmap, frame: JpegFrame, scans: _Scans, start: int, stop: 
     missing, and for arithmetic coding: of that it can't be told whether its data end early.
     """
     if not scans.are_whole or frame.kind in _ARITHMETIC:
-        raise InvalidImage("The JPEG file is cut short.")
+        raise InvalidImage("The JPEG file is cut short or damaged.")
     film = _FILM.search(data, start, stop)
     stop = min(stop, film.start() if film else stop, _samsung_blocks(data))
     while stop > start and not data[stop - 1]:

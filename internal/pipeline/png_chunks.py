@@ -135,7 +135,7 @@ def png_chunks(file: BinaryIO, size: int) -> Iterator[Chunk]:
         head = file.read(8)
         length, kind = int.from_bytes(head[:4], "big") + _CHUNK_OVERHEAD, head[4:]
         if len(head) < 8 or position + length > size:
-            raise InvalidImage("The PNG file is cut short.")
+            raise InvalidImage("The PNG file is cut short or damaged.")
         yield kind, position, length
         if kind == b"IEND":
             return

@@ -36,7 +36,7 @@ def render(job: RenderJob, chain: Chain, scratch: Path) -> Rendered:
     Raises InvalidImage, ImageTooLarge, UnsupportedMediaType, InvalidProcessing, OutputTooLarge and DecoderOutOfMemory.
     """
     wall, cpu = time.perf_counter(), time.process_time()
-    with errors_translated():
+    with errors_translated(job.media_type):
         with warnings_heard() as warnings:
             encoded, alternative, facts = _rendered(job, chain, scratch)
         if warnings.heard:
@@ -107,7 +107,10 @@ def _overlay(job: RenderJob, reference: str, limits: RenderLimits, scratch: Path
         raise InvalidProcessing(f"The picture {reference}, which is to be laid over this one, is not there.")
     overlay = job.overlays[reference]
     try:
-        with errors_translated(), opened(overlay.path, overlay.media_type, limits, scratch, "overlay") as source:
+        with (
+            errors_translated(overlay.media_type),
+            opened(overlay.path, overlay.media_type, limits, scratch, "overlay") as source,
+        ):
             return load(source, Chain(), FORMATS["png"]).in_memory()
     except ServiceError as error:
         raise type(error)(f"The picture {reference}, which is to be laid over this one: {error.detail}") from error
@@ -120,7 +123,7 @@ def _alternative(
     if job.alternative is None:
         return None
     try:
-        with errors_translated():
+        with errors_translated(job.media_type):
             made = _written(picture, job.alternative, other, _on_scale_of(other, encoding), kept, job.limits, came)
         if made.size < fallback.size:
             return made

@@ -87,7 +87,7 @@ class JpegSource(Source):
             self.open(probe, fail_on="warning").crop(0, 0, 1, 1).avg()
         except pyvips.Error as error:
             if _EARLY_END in error.detail if self._jpeg.end is None else not _ONLY_BEHIND.search(error.detail):
-                raise InvalidImage("The JPEG file is cut short.") from error
+                raise InvalidImage("The JPEG file is cut short or damaged.") from error
         self._jpeg = self._jpeg._replace(end=None)
 
 

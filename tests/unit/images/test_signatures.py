@@ -131,7 +131,7 @@ REFUSED = {
     "a Sigma raw file (X3F)": [b"FOVb\0\0\3\0"],
     "a Minolta raw file (MRW)": [b"\0MRM\0\0\1\0"],
     "an AVIF picture, which is taken only where HEIF_INPUT is on": [pictures.avif(), ftyp(b"avis", b"avif")],
-    "an HEIC picture, which is taken only where HEIF_INPUT is on": [ftyp(b"heic", b"mif1")],
+    "an HEIC picture": [ftyp(b"heic", b"mif1")],
     "an HEIF picture of a codec that we do not know": [ftyp(b"mif1", b"miaf")],
     "an SVG drawing": [
         b"<svg xmlns='http://www.w3.org/2000/svg'/>",
@@ -238,6 +238,7 @@ def test_every_kind_of_the_table_has_an_example_here() -> None:
             "This is a camera raw file: Adobe DNG. Develop it, and send a JPEG, PNG, WebP, GIF or TIFF.",
         ),
         (zipped("a.jpg"), "This is a ZIP archive. Unpack it, and send each picture as a JPEG, PNG, WebP, GIF or TIFF."),
+        (ftyp(b"heic", b"mif1"), "This is an HEIC picture. Convert it to a JPEG, PNG, WebP, GIF or TIFF."),
         (b"\xfe\xed\xfa\xce" * 9, "This is not a picture of a kind that we take. Send a JPEG, PNG, WebP, GIF or TIFF."),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -250,7 +251,7 @@ def test_the_sentence_is_one_that_people_read(data: bytes, sentence: str) -> Non
 
 
 def test_what_is_taken_where_it_is_configured_is_in_the_sentence() -> None:
-    with pytest.raises(UnsupportedMediaType, match=r"JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC\.$"):
+    with pytest.raises(UnsupportedMediaType, match=r"Send a JPEG, PNG, WebP, GIF, TIFF or AVIF\.$"):
         sniff_media_type(b"BM" + bytes(60), WITH_HEIF)
 
 
