@@ -19,9 +19,9 @@ def is_flat(pixels: Pixels) -> bool:
     return len(colours) <= _COLOURS and (len(colours) - 1) * _PIXELS_A_COLOUR <= others
 
 
-def sampled(pixels: Pixels) -> Counter[bytes]:
-    """How often each colour is seen on the grid, as bytes of a value for each band."""
-    step = max(1, ceil(sqrt(pixels.width * pixels.height / _SAMPLES)))
+def sampled(pixels: Pixels, samples: int = _SAMPLES) -> Counter[bytes]:
+    """How often each colour is seen on a grid of at most `samples` pixels, as bytes of a value for each band."""
+    step = max(1, ceil(sqrt(pixels.width * pixels.height / samples)))
     data = bytes(pixels.subsample(min(step, pixels.width), min(step, pixels.height)).write_to_memory())
     size = pixels.bands
     return Counter(data[start : start + size] for start in range(0, len(data), size))

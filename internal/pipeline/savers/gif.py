@@ -30,6 +30,8 @@ _UNDITHERED = {"dither": 0.0, "effort": 4, "interpalette_maxerror": 1.0}
 _MOVING = {"interframe_maxerror": 4.0}
 """How far a pixel may be off, as a distance in RGB, before it is drawn again."""
 _FRAME_SAMPLES = 1 << 14
+_COLOUR_SAMPLES = 1 << 18
+"""Of all frames: a small thing that moves is to be among them."""
 
 
 def saved_gif(pixels: Pixels, frames: int, settings: dict[str, Any], colours: int | None, size: int | None) -> bytes:
@@ -48,7 +50,7 @@ def saved_gif(pixels: Pixels, frames: int, settings: dict[str, Any], colours: in
     exact = _written(pixels, settings) if indexed(first, min(colours or MOST, MOST - 1)) else None
     if exact is not None and len(exact) <= most:
         return exact
-    shared = _of_one_palette(pixels, frames, settings, Cells(opaque), most)
+    shared = _of_one_palette(pixels, frames, settings, Cells(opaque, _COLOUR_SAMPLES), most)
     if shared is not None and len(shared) <= most:
         return shared
     fewer = _written(pixels, settings | {"bitdepth": 7})

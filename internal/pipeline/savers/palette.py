@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 from itertools import compress
-from math import isqrt
 from typing import Any, TypeAlias
 
 import pyvips
@@ -26,15 +25,13 @@ MOST = 256
 """Colours that a palette of 8 bits can hold."""
 _TURNS = (16, 0x9E37, 0x85EB, 0xC2B3)
 """Factors that spread a value over 16 bits. With 16, no two greys fall into one cell. Other colours may: the next is tried."""
-_LEADING = {3: 5, 4: 4}
-"""Bits of a value by which colours are counted together when there are many, by the number of bands."""
+_LEADING = {3: (5, 5, 4), 4: (4, 4, 4, 4)}
+"""Bits of each value by which colours are counted together when there are many, by the number of bands."""
 _NONE = 255
 """Number of a cell whose colour is not known."""
 _UNKNOWN = re.compile(bytes([_NONE]))
-_MANY = 1 << 12
+_MANY = 1 << 10
 """Pixels of colours that a sample did not show: more than these are left to libvips to count."""
-_GRID = 1 << 16
-"""Pixels whose colours are averaged."""
 _ROW = 1 << 14
 """Pixels that stand for a picture when its palette is chosen, beside one for each colour."""
 
@@ -60,6 +57,8 @@ class Indexed(Struct, frozen=True):
 def indexed(pixels: Pixels, most: int = MOST, seen: Seen | None = None) -> Indexed | None:
     """The picture exactly as it is; None when it has more than `most` colours. `seen`: `sampled(pixels)`, where it is known.
 
+    INVARIANT: no pixel gets another colour than its own
+    (tests/unit/pipeline/test_flat_graphics.py::test_rare_colours_that_fall_into_one_cell_are_told_apart).
     A pixel's cell is red and green, exclusive-or blue (and alpha) spread over 16 bits: beside blue and alpha it says what red and
     green are. So a picture whose cells show its blue and alpha has one colour in each cell, and we know which. The colours come
     from the sample, and from the pixels whose cell is not in it; only where these are many are all pixels counted.
@@ -72,10 +71,10 @@ def indexed(pixels: Pixels, most: int = MOST, seen: Seen | None = None) -> Index
         colours: Colours = dict(sorted((_cell(colour, factor), tuple(colour)) for colour in seen))
         if len(colours) < len(seen):
             continue
-        data = _joined(pixels, _spread(pixels.bands, factor)).write_to_memory()
-        cells = pyvips.Image.new_from_memory(data, pixels.width, pixels.height, 1, "ushort")
+        cells = _joined(pixels, _spread(pixels.bands, factor))
         numbers = _numbered(cells, colours).write_to_memory()
-        if len(colours) == MOST or not _completed(colours, numbers, memoryview(data).cast("H"), pixels, most):
+        if len(colours) == MOST or not _completed(colours, numbers, pixels, factor, most):
+            cells = cells.copy_memory()
             colours = _counted(cells, rest, factor)
             numbers = _numbered(cells, colours).write_to_memory() if len(colours) <= most else b""
         if len(colours) > most:
@@ -87,24 +86,24 @@ def indexed(pixels: Pixels, most: int = MOST, seen: Seen | None = None) -> Index
     return None
 
 
-def _completed(colours: Colours, numbers: Any, cells: memoryview, pixels: Pixels, most: int) -> bool:
+def _completed(colours: Colours, numbers: Any, pixels: Pixels, factor: int, most: int) -> bool:
     """Number the pixels of colours that the sample did not show, and add these to `colours`, as far as one above `most`.
 
-    `numbers` and `cells` have an item for each pixel. False where such pixels are too many.
+    `numbers` are bytes, one for each pixel. False where such pixels are too many, or two of these colours share a cell.
     """
-    ranks: dict[int, int] = {}
+    region, ranks = pyvips.Region.new(pixels), dict[bytes, int]()
     for many, mark in enumerate(_UNKNOWN.finditer(numbers)):
-        place = mark.start()
-        cell = cells[place]
         if many >= _MANY:
             return False
-        if cell not in ranks:
-            y, x = divmod(place, pixels.width)
-            ranks[cell] = len(colours)
-            colours[cell] = tuple(int(value) for value in pixels.getpoint(x, y))
+        y, x = divmod(mark.start(), pixels.width)
+        colour = bytes(region.fetch(x, y, 1, 1))
+        if colour not in ranks:
+            ranks[colour] = len(colours)
+            if colours.setdefault(_cell(colour, factor), tuple(colour)) != tuple(colour):
+                return False
             if len(colours) > most:
                 return True
-        numbers[place] = bytes([ranks[cell]])
+        numbers[mark.start()] = bytes([ranks[colour]])
     return True
 
 
@@ -117,18 +116,17 @@ def _counted(cells: Pixels, rest: Pixels, factor: int) -> Colours:
 class Cells:
     """The colours of a picture, counted in cells of equal leading bits.
 
-    A cell's colour is the most frequent one in it, as far as a sample shows that, else the mean: what is flat keeps its colour.
+    A cell's colour is the most frequent one in it, as far as a sample shows that, else the middle: what is flat keeps its colour.
     """
 
-    def __init__(self, pixels: Pixels, seen: Seen | None = None) -> None:
+    def __init__(self, pixels: Pixels, samples: int = 1 << 13) -> None:
         self._cells, self._bands = _joined(pixels, _leading(pixels.bands)).copy_memory(), pixels.bands
         counted, size, wide = self._cells.hist_find(), pixels.width * pixels.height, pixels.bands
         counts = memoryview(bytes(counted.write_to_memory())).cast("I")
-        self._occupied, means = _occupied(counted), _means(pixels, self._cells)
-        for colour, _ in reversed((sampled(pixels) if seen is None else seen).most_common(MOST)):
-            cell = sum(value >> 8 - _LEADING[wide] << _LEADING[wide] * band for band, value in enumerate(colour))
-            means[cell * wide : (cell + 1) * wide] = colour
-        colours = bytes(means)
+        self._occupied, colours = _occupied(counted), bytearray(_middles(wide))
+        for colour, _ in reversed(sampled(pixels, samples).most_common(MOST)):
+            cell = sum(value >> 8 - bits << place for value, (bits, place) in zip(colour, _places(wide), strict=True))
+            colours[cell * wide : (cell + 1) * wide] = colour
         self._colours = [colours[cell * wide : (cell + 1) * wide] for cell in self._occupied]
         self._shares = {place: share for place, cell in enumerate(self._occupied) if (share := counts[cell] * _ROW // size)}
 
@@ -198,8 +196,13 @@ def _colour(cell: int, rest: bytes, factor: int) -> tuple[int, ...]:
 
 @cache
 def _leading(bands: int) -> Pixels:
-    bits = _LEADING[bands]
-    return _table([value >> 8 - bits << bits * band for band in range(bands)] for value in range(256))
+    return _table([value >> 8 - bits << place for bits, place in _places(bands)] for value in range(256))
+
+
+@cache
+def _places(bands: int) -> list[tuple[int, int]]:
+    """For each band how many bits of it a cell has, and from which of its own bits on."""
+    return [(bits, sum(_LEADING[bands][:band])) for band, bits in enumerate(_LEADING[bands])]
 
 
 def _table(rows: Iterable[Iterable[int]]) -> Pixels:
@@ -209,22 +212,12 @@ def _table(rows: Iterable[Iterable[int]]) -> Pixels:
     return pyvips.Image.new_from_memory(data, len(values), 1, len(values[0]), "ushort")
 
 
-def _means(pixels: Pixels, cells: Pixels) -> bytearray:
-    """The mean colour of each cell, on a grid; the middle of the cell where the grid has no pixel of it."""
-    step = max(1, isqrt(pixels.width * pixels.height // _GRID))
-    some, theirs = (image.subsample(min(step, image.width), min(step, image.height)).copy_memory() for image in (pixels, cells))
-    counted = theirs.hist_find().copy_memory()
-    means = (some.hist_find_indexed(theirs, combine="sum") / counted).rint().cast("uchar")
-    return bytearray(_bytes((counted > 0).ifthenelse(means, _middles(pixels.bands).crop(0, 0, counted.width, 1))))
-
-
 @cache
-def _middles(bands: int) -> Pixels:
+def _middles(bands: int) -> bytes:
     """The colour in the middle of each cell of leading bits."""
-    bits, half = _LEADING[bands], 128 >> _LEADING[bands]
-    axes = pyvips.Image.identity(bands=1, ushort=True, size=1 << bits * bands)
-    colours = [(axes >> bits * band) % (1 << bits) * (1 << 8 - bits) + half for band in range(bands)]
-    return colours[0].bandjoin(colours[1:]).cast("uchar").copy_memory()
+    cells = pyvips.Image.identity(ushort=True, size=1 << sum(_LEADING[bands]))
+    values = [(cells >> place) % (1 << bits) * (1 << 8 - bits) + (128 >> bits) for bits, place in _places(bands)]
+    return _bytes(values[0].bandjoin(values[1:]))
 
 
 def _numbered(cells: Pixels, known: Iterable[int]) -> Pixels:

@@ -15,13 +15,13 @@ from internal.pipeline.picture import Pixels
 from internal.pipeline.png_chunks import SIGNATURE
 from internal.pipeline.savers.flatness import sampled
 from internal.pipeline.savers.likeness import Limit, look_the_same
-from internal.pipeline.savers.palette import MOST, Cells, Indexed, Seen, indexed
+from internal.pipeline.savers.palette import MOST, Cells, Indexed, indexed
 
 LIMIT = Limit(whole=1.0, part=8.0)
 """What a palette may change after the picture was changed anyway."""
 _FEW_CELLS = 256
 """Above so many kinds of colour a palette of 16 entries is not tried."""
-_SAMPLES = 1 << 14
+_SAMPLES = 1 << 13
 """Pixels of the grid that is compared."""
 _TINY = 64 * 64
 """Pixels below which a palette's own bytes may outweigh what it saves."""
@@ -51,7 +51,7 @@ def _grey(pixels: Pixels, settings: dict[str, Any], stored_colours: int | None) 
             return bytes(pixels.pngsave_buffer(**settings, bitdepth=bits))
     if stored_colours is not None and len(greys) > stored_colours:
         coarse = _through(pixels, [(grey + 8) // 17 * 17 for grey in range(256)])
-        if look_the_same(pixels, coarse, LIMIT):
+        if look_the_same(pixels, coarse, LIMIT, _SAMPLES):
             return bytes(coarse.pngsave_buffer(**settings, bitdepth=4))
     if stored_colours is None or len(greys) > 16 or "icc" in settings["keep"]:  # a palette's profile is one of colours
         return None
@@ -70,13 +70,13 @@ def _coloured(pixels: Pixels, settings: dict[str, Any], stored_colours: int | No
     most = stored_colours or MOST
     made = indexed(pixels, most, seen) if len(seen) <= most else None
     if made is None and stored_colours is not None:
-        made = _reduced(pixels, seen) or (indexed(pixels, seen=seen) if most < MOST and len(seen) <= MOST else None)
+        made = _reduced(pixels) or (indexed(pixels, seen=seen) if most < MOST and len(seen) <= MOST else None)
     return None if made is None else _with_palette(made, pixels, settings)
 
 
-def _reduced(pixels: Pixels, seen: Seen) -> Indexed | None:
+def _reduced(pixels: Pixels) -> Indexed | None:
     """In so few colours that it takes 4 or 8 bits a pixel, and still looks the same; None where that can't be."""
-    cells = Cells(pixels, seen)
+    cells = Cells(pixels)
     for bits in (4, 8) if len(cells) <= _FEW_CELLS else (8,):
         made = cells.reduced(bits)
         if look_the_same(pixels, made.shown(), LIMIT, _SAMPLES):
