@@ -68,7 +68,7 @@ def measure(head: bytes, media_type: str, rules: Rules, *, whole: bool) -> Measu
     if width <= 0 or height <= 0:
         if media_type == "image/gif" and len(head) >= 13:  # of 0 x 0, and its first frame, which tells, lies further on
             return stored
-        if media_type in SIZE_COMES_FIRST or (whole and media_type == "image/jpeg"):
+        if media_type in SIZE_COMES_FIRST or (whole and (media_type == "image/jpeg" or _is_bare_tiff(head, media_type))):
             raise InvalidImage("The picture's header is broken.")
         return Measured()
     if width > rules.max_width or height > rules.max_height or width * height > rules.max_pixels:
@@ -104,6 +104,11 @@ def _measured_tiff(head: bytes) -> Measured:
     except (OutOfReach, ValueError):
         return Measured()
     return Measured(width, height, orientation if orientation and orientation <= 8 else 1)
+
+
+def _is_bare_tiff(head: bytes, media_type: str) -> bool:
+    """Whether there is nothing but the header of a TIFF, or a part of it: 8 bytes, of BigTIFF 16."""
+    return media_type == "image/tiff" and len(head) <= (16 if b"+" in head[2:4] else 8)
 
 
 def is_animated(head: bytes) -> bool:

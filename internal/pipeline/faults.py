@@ -68,15 +68,29 @@ def errors_translated(media_type: str) -> Iterator[None]:
         raise
 
 
+_DAMAGE = re.compile(
+    r"read gave|tiff2vips: |Premature end of JPEG|to avoid buffer overrun|due to lack of data"
+    r"|Premature EO[FL] at line|Line length mismatch at line|Corrupt JPEG data"
+)
+"""Words of libvips 8.18.7, libtiff and mozjpeg 5.0.0 that come with pixels that are made up. A JPEG's loader looks closer."""
+
+
 class Warnings(logging.Handler):
-    """Whether libvips has warned of a file. It does so when it closes a JPEG, and what it says of it may be lost by then."""
+    """Whether libvips has told of pixels that it made up, though it went on.
+
+    Of a JPEG it warns when it closes the file, and what it says of it may be lost by then; of a TIFF it hands on what libtiff
+    warns of.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.heard = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.heard |= "read gave" in record.getMessage()
+        self.note(record.getMessage())
+
+    def note(self, message: str) -> None:
+        self.heard |= _DAMAGE.search(message) is not None
 
 
 @contextmanager
@@ -88,6 +102,16 @@ def warnings_heard() -> Iterator[Warnings]:
         yield warnings
     finally:
         log.removeHandler(warnings)
+
+
+def errors_left() -> str:
+    """What libvips has noted as errors and gone on, which is forgotten then: pyvips forgets it with the next operation.
+
+    It may quote a file, in any encoding.
+    """
+    left = bytes(pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer())).decode(errors="replace")
+    pyvips.vips_lib.vips_error_clear()
+    return left
 
 
 def _sentence(error: pyvips.Error, file: _File) -> str:

@@ -10,6 +10,8 @@ whatever is wrong with the file shows, also in rows that a crop would never see.
 
 import hashlib
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from internal.pipeline.faults import errors_translated, warnings_heard
 from internal.pipeline.formats import FORMATS, USUAL_QUALITY, Encoding, OutputFormat, alternative_format, output_format
 from internal.pipeline.kept import Kept, kept_of
 from internal.pipeline.load import frames_in, load, miniature, opened, restrict_libvips, shows_the_original
-from internal.pipeline.loaders.source import Header
+from internal.pipeline.loaders.source import Header, Source
 from internal.pipeline.picture import Picture
 from internal.sandbox.port import Encoded, Facts, Rendered, RenderJob, RenderLimits
 
@@ -40,7 +42,7 @@ def render(job: RenderJob, chain: Chain, scratch: Path) -> Rendered:
         with warnings_heard() as warnings:
             encoded, alternative, facts = _rendered(job, chain, scratch)
         if warnings.heard:
-            _require_whole(job, scratch)
+            _require_whole(job, chain, scratch)
     return Rendered(encoded, alternative, facts, time.perf_counter() - wall, time.process_time() - cpu)
 
 
@@ -69,9 +71,13 @@ def _rendered(job: RenderJob, chain: Chain, scratch: Path) -> tuple[Encoded, Enc
     return encoded, alternative, facts
 
 
-def _require_whole(job: RenderJob, scratch: Path) -> None:
+def _require_whole(job: RenderJob, chain: Chain, scratch: Path) -> None:
+    """Raises InvalidImage if the original, or a picture that is laid over it, is shown with parts that the decoder made up."""
     with opened(job.source, job.media_type, job.limits, scratch, "source") as source:
         source.require_whole()
+    for name in chain.references:
+        with _opened_overlay(job, name, job.limits, scratch) as source:
+            source.require_whole()
 
 
 def _operated(picture: Picture, chain: Chain, limits: RenderLimits) -> Picture:
@@ -105,13 +111,20 @@ def _overlay(job: RenderJob, reference: str, limits: RenderLimits, scratch: Path
     """Its first frame, upright, in memory."""
     if reference not in job.overlays:
         raise InvalidProcessing(f"The picture {reference}, which is to be laid over this one, is not there.")
+    with _opened_overlay(job, reference, limits, scratch) as source:
+        return load(source, Chain(), FORMATS["png"]).in_memory()
+
+
+@contextmanager
+def _opened_overlay(job: RenderJob, reference: str, limits: RenderLimits, scratch: Path) -> Iterator[Source]:
+    """Errors say which picture they are about."""
     overlay = job.overlays[reference]
     try:
         with (
             errors_translated(overlay.media_type),
             opened(overlay.path, overlay.media_type, limits, scratch, "overlay") as source,
         ):
-            return load(source, Chain(), FORMATS["png"]).in_memory()
+            yield source
     except ServiceError as error:
         raise type(error)(f"The picture {reference}, which is to be laid over this one: {error.detail}") from error
 

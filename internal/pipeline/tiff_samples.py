@@ -10,6 +10,7 @@ from math import isfinite
 from msgspec import Struct
 
 from internal.errors import InvalidImage
+from internal.pipeline.tiff_compressions import BYTEWISE, JPEG, require_readable
 from internal.pipeline.tiff_copy import Changes
 from internal.pipeline.tiff_directory import MAX_PLACES
 from internal.pipeline.tiff_fields import Directory, TiffFile
@@ -22,10 +23,6 @@ GREYS, LABS = frozenset({WHITE_IS_ZERO, BLACK_IS_ZERO}), frozenset({CIELAB, ICCL
 
 _COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3, CIELAB: 3, ICCLAB: 3, LOGLUV: 3}
 _OTHER_COLOURS = {10: "ITU Lab", 32844: "SGI LogL", 32803: "a sensor's raw data", 34892: "linear raw data", 51177: "a depth map"}
-_OLD_JPEG, _JPEG = 6, 7
-"""Compression: JPEG as TIFF 6.0 had it, which libtiff is built without in pyvips-binary, and as it is in use."""
-_BYTEWISE = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})
-"""Compression: none, LZW, deflate, PackBits, LZMA, zstd: these don't mind how large a sample is said to be."""
 _FORMATS = {1: UNSIGNED, 2: SIGNED, 3: FLOAT, 4: UNSIGNED}
 """SampleFormat 4, undefined, is read as if it were not there (TIFF 6.0, section 19)."""
 _WIDTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _ROWS, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT = (
@@ -101,7 +98,7 @@ class Samples(Struct, frozen=True):
     @property
     def read_as_rgba(self) -> bool:
         """Whether libvips has libtiff make RGBA of it."""
-        return self.photometric == YCBCR and self.compression != _JPEG and self.subsampled
+        return self.photometric == YCBCR and self.compression != JPEG and self.subsampled
 
     @property
     def native(self) -> bool:
@@ -119,7 +116,7 @@ class Samples(Struct, frozen=True):
         if self.photometric in (RGB, CMYK):
             return self.bits in (8, 16)
         if self.photometric == YCBCR:
-            return self.compression == _JPEG or self.subsampled
+            return self.compression == JPEG or self.subsampled
         return self.photometric == PALETTE
 
     def disguises(self, tiff: TiffFile, directory: Directory) -> list[Changes]:
@@ -287,8 +284,7 @@ def _stated_range(tiff: TiffFile, directory: Directory, usual: tuple[float, floa
 
 def _require_showable(samples: Samples, *, predictor: int, inks: int, rows: int, tile_rows: int) -> None:
     bits, photometric = samples.bits, samples.photometric
-    if samples.compression == _OLD_JPEG:
-        raise InvalidImage("The TIFF is compressed with old-style JPEG (Compression 6), which can't be read.")
+    require_readable(samples.compression)
     what = f"The TIFF has {_KINDS[samples.numbers]} samples of {bits} bits"
     if bits not in _NUMBERS[samples.numbers] and photometric != LOGLUV:
         raise InvalidImage(f"{what}, which can't be shown.")
@@ -312,7 +308,7 @@ def _require_showable(samples: Samples, *, predictor: int, inks: int, rows: int,
         return
     if samples.planes and (photometric == PALETTE or (photometric == YCBCR and samples.subsampled)):
         raise InvalidImage("The TIFF's samples lie in separate planes, which can't be shown with colours like its own.")
-    if (samples.packed or bits == 64) and (predictor != 1 or samples.compression not in _BYTEWISE):
+    if (samples.packed or bits == 64) and (predictor != 1 or samples.compression not in BYTEWISE):
         raise InvalidImage(f"{what}, compressed in a way that can't be read with these.")
     if samples.packed and _bytes_of(samples.tile_width or 0, 1 if samples.planes else samples.count, bits) % 16:
         raise InvalidImage(f"{what} in tiles of {samples.tile_width} pixels, which can't be read with these.")

@@ -82,6 +82,7 @@ PICTURES = [
     Hostile("1000 pages", TIFF, partial(files.tiff_of, 100, 100, 1000), TAKEN, MADE),
     Hostile("200000 pages", TIFF, partial(files.tiff_of, 100, 100, 200_000), TAKEN, INVALID),
     Hostile("a page that follows itself", TIFF, partial(files.tiff_of, 100, 100, loop=True), TAKEN, INVALID),
+    Hostile("a header and nothing else", TIFF, lambda: b"II*\0\x08\0\0\0", INVALID, INVALID),
     Hostile("four billion strips", TIFF, files.tiff_with_greedy_tag, TAKEN, INVALID),
     Hostile("16384 x 16384", AVIF, partial(files.avif_of, 16_384, 16_384), TOO_LARGE, TOO_LARGE, heif=True),
     Hostile("16384 x 16384 where it is not taken", AVIF, partial(files.avif_of, 16_384, 16_384), UNKNOWN, UNKNOWN),

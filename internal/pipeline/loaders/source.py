@@ -13,7 +13,7 @@ from internal.pipeline.stored import StoredPicture
 Size = tuple[int, int]
 """Width and height in pixels."""
 READING: dict[str, Any] = {"access": "sequential", "fail_on": "truncated"}
-"""How every loader reads: row by row, and not beyond a fault."""
+"""How every loader reads: row by row, and not beyond where the file ends. Some formats ask for more (loaders/tiff.py)."""
 
 
 class Header(Struct, frozen=True):

@@ -23,6 +23,9 @@ What is taken, how it is shown, and what of it is kept in which result. This pag
   animation (else the first frame; of an APNG the static picture), **P** its colour profile, with `keep:icc` (else the colours
   become sRGB).
 - Every result has 8 bits a channel and stands upright.
+- A damaged file is refused with `invalid_image` as far as its decoder can tell. It can't where other bytes are pixels just
+  as well: in a TIFF these are pixels that are not compressed, most of JPEG's and WebP's, and deflated ones of which enough come
+  out (the checksum of a strip or tile is then not reached).
 """
 
 

@@ -134,6 +134,13 @@ def test_a_broken_header_is_refused(kind: str, length: int) -> None:
         measure(broken, f"image/{kind}", RULES, whole=True)
 
 
+@pytest.mark.parametrize("head", [b"II*\0", b"MM\0*\0\0\0\x08", b"II+\0\x08\0\0\0", b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0"])
+def test_a_tiff_that_is_its_header_only_is_refused(head: bytes) -> None:
+    with pytest.raises(InvalidImage, match="header is broken"):
+        measure(head, "image/tiff", RULES, whole=True)
+    assert measure(head, "image/tiff", RULES, whole=False) == Measured()
+
+
 def test_a_header_that_may_come_later_is_left_to_the_worker() -> None:
     assert measure(pictures.jpeg()[:16], "image/jpeg", RULES, whole=False) == Measured()
     assert measure(pictures.tiff()[:16], "image/tiff", RULES, whole=True) == Measured()

@@ -10,7 +10,7 @@ from tests import pictures
 from tests.golden.formats.kind import Kind, greys
 from tests.golden.formats.kinds import scenes
 from tests.raws import RAWS
-from tests.tiffs import picture, written
+from tests.tiffs import SHORT, picture, written
 
 
 def _tiff(
@@ -29,6 +29,15 @@ def _halves() -> pyvips.Image:
 
 def _big_endian() -> bytes:
     return written(picture(64, 48), order=">", big=True)
+
+
+def _pages() -> bytes:
+    """Of other colours each."""
+    return written(picture(64, 48), picture(64, 48, pixel=b"\xff\0\0"), picture(64, 48, pixel=b"\0\0\xff"))
+
+
+def _zstandard() -> bytes:
+    return written(picture(64, 48, {259: (SHORT, (50000,))}))
 
 
 def _raw(kind: str) -> Kind:
@@ -51,6 +60,15 @@ KINDS = (
     _tiff("grey, 1 bit, black is 1", _halves, options={"bitdepth": 1, "miniswhite": True}, colours=greys(0, 255, 0, 255)),
     _tiff("BigTIFF", pictures.scene, options={"bigtiff": True}),
     Kind("TIFF", "BigTIFF, big-endian", "image/tiff", _big_endian, "as it is", colours=greys(90, 90, 90, 90)),
+    Kind("TIFF", "several pages", "image/tiff", _pages, "its first page; `frames` is 1", colours=greys(90, 90, 90, 90)),
+    Kind(
+        "TIFF",
+        "compressed with Zstandard, LZMA, LERC, JPEG 2000, JPEG XL, PNG, …",
+        "image/tiff",
+        _zstandard,
+        "The TIFF is compressed with Zstandard (Compression 50000), which can't be read. Save it with LZW or deflate.",
+        refused="invalid_image",
+    ),
     *(_raw(kind) for kind in ("Adobe DNG", "Nikon raw (NEF)", "Sony raw (ARW)", "Canon raw (CR2)", "Pentax raw (PEF)")),
     *(_tiff(f"orientation {turn}", partial(scenes.lying, turn), "upright") for turn in range(2, 9)),
     _tiff("colour with a profile", scenes.wide, "by its profile", options={"keep": "icc"}, profile=True),

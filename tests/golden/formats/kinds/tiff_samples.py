@@ -302,7 +302,7 @@ KINDS = (
     ),
     _refused(
         "old-style JPEG",
-        "The TIFF is compressed with old-style JPEG (Compression 6), which can't be read.",
+        "The TIFF is compressed with old-style JPEG (Compression 6), which can't be read. Save it with LZW or deflate.",
         RED,
         BLUE,
         "u1",
