@@ -74,7 +74,7 @@ class InvalidImage(ServiceError):
 
 
 class ImageTooLarge(ServiceError):
-    """The picture has more pixels than this service takes. See GET /api/v1/limits."""
+    """The picture has more pixels, or a longer side, than this service takes. See GET /api/v1/limits."""
 
     code = "image_too_large"
 

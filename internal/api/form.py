@@ -4,6 +4,7 @@ RFC 7578. The parts may come in any order; the picture is never whole in memory.
 without a file) is as if it had not been sent.
 """
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -152,11 +153,14 @@ class Form:
 
 
 def _chains(text: str) -> dict[str, str] | None:
-    """The part `renditions`: names and chains. Raises InvalidRequest for JSON that is something else."""
+    """The part `renditions`: names and chains. Raises InvalidRequest for JSON that is something else, or has a name twice."""
     try:
         chains = msgspec.json.decode(text, type=dict[str, Raw] | None)
-    except (msgspec.MsgspecError, RecursionError) as error:
+        names = [name for name, _ in json.loads(text, object_pairs_hook=list, parse_int=str) or ()]
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidRequest(f"The part `{RENDITIONS}` is not a JSON object of names and chains: {error}.") from error
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InvalidRequest(f"The part `{RENDITIONS}` has the name {twice[:64]!r} twice.")
     return {name: chain_text(chain, f"`renditions`: {name[:64]!r}") for name, chain in chains.items()} if chains else None
 
 

@@ -23,6 +23,7 @@ def upload(connection: Connection, typed: Namespace) -> int:
         image = connection.upload(file, fields, idempotency_key=key)
         images.append(connection.settled(image["id"], typed.wait) if typed.wait else image)
         _show(images[-1], typed)
+        _tell_failures(images[-1])
     return _exit_code(images)
 
 
@@ -92,6 +93,7 @@ def retry(connection: Connection, typed: Namespace) -> int:
         image = connection.retry(image_id)
         images.append(connection.settled(image_id, typed.wait) if typed.wait else image)
         _show(images[-1], typed)
+        _tell_failures(images[-1])
     return _exit_code(images)
 
 
@@ -104,6 +106,9 @@ def _fields(typed: Namespace) -> dict[str, str]:
         pairs = [given.partition("=") for given in typed.rendition]
         if wrong := [name for name, equals, chain in pairs if not (name and equals and chain)]:
             raise UsageError(f"--rendition {wrong[0]}: expected NAME=CHAIN, such as small=resize:300x300.")
+        names = [name for name, _, _ in pairs]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise UsageError(f"--rendition {twice[0]}: given twice.")
         fields["renditions"] = json.dumps({name: chain for name, _, chain in pairs})
     if typed.metadata is not None:
         fields["metadata"] = typed.metadata
@@ -115,6 +120,13 @@ def _show(image: dict[str, Any], typed: Namespace) -> None:
     names = ",".join(rendition["name"] for rendition in image["renditions"])
     line = f"{image['id']}  {image['status']:<10}  {image['original']['size']:>9} bytes  {names}"
     print(json.dumps(image) if typed.json else line)
+
+
+def _tell_failures(image: dict[str, Any]) -> None:
+    """Why renditions have failed, a line each, to standard error: what is printed stays one line an image."""
+    for rendition in image["renditions"]:
+        if error := rendition["error"]:
+            print(f"{image['id']}  {rendition['name']}: {error['code']}: {error['detail']}", file=sys.stderr)
 
 
 def _described(image: dict[str, Any]) -> list[str]:

@@ -71,9 +71,20 @@ def measure(head: bytes, media_type: str, rules: Rules, *, whole: bool) -> Measu
         if media_type in SIZE_COMES_FIRST or (whole and (media_type == "image/jpeg" or _is_bare_tiff(head, media_type))):
             raise InvalidImage("The picture's header is broken.")
         return Measured()
-    if width > rules.max_width or height > rules.max_height or width * height > rules.max_pixels:
-        raise ImageTooLarge(f"The picture has {width} x {height} pixels. See GET /api/v1/limits.")
+    if excess := _excess(width, height, rules):
+        raise ImageTooLarge(f"The picture has {width} x {height} pixels; {excess}. See GET /api/v1/limits.")
     return stored
+
+
+def _excess(width: int, height: int, rules: Rules) -> str | None:
+    """The limit that a picture of this size is beyond, in words."""
+    if width > rules.max_width:
+        return f"a width of {rules.max_width} is the most"
+    if height > rules.max_height:
+        return f"a height of {rules.max_height} is the most"
+    if width * height > rules.max_pixels:
+        return f"{rules.max_pixels} pixels in all are the most"
+    return None
 
 
 def _measured(head: bytes, media_type: str) -> Measured:

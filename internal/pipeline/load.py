@@ -104,9 +104,13 @@ def frames_in(path: Path, media_type: str) -> int:
 def _require_within(source: Source, limits: RenderLimits) -> None:
     """Sides and frames as stored, as the upload holds them against the limits too; the pixels of all that is decoded."""
     stored = source.stored
-    if stored.width > limits.max_width or stored.height > limits.max_height:
+    if stored.width > limits.max_width:
         raise ImageTooLarge(
-            f"The picture is {stored.width}x{stored.height}; {limits.max_width}x{limits.max_height} pixels are the most."
+            f"The picture has {stored.width} x {stored.height} pixels; a width of {limits.max_width} is the most."
+        )
+    if stored.height > limits.max_height:
+        raise ImageTooLarge(
+            f"The picture has {stored.width} x {stored.height} pixels; a height of {limits.max_height} is the most."
         )
     if stored.frames > limits.max_frames:
         raise ImageTooLarge(f"The animation has {stored.frames} frames; {limits.max_frames} are the most.")

@@ -69,6 +69,8 @@ async def test_the_picture_comes_out_as_it_went_in(size: int) -> None:
         (IMAGE + part("metadata", b'{"a":' * 5000 + b"1" + b"}" * 5000) + END, PayloadTooLarge, "metadata"),
         (IMAGE + part("metadata", b'{"a": "' + b"x" * 64 + b'"}') + END, PayloadTooLarge, "64 bytes"),
         (IMAGE + part("renditions", b'{"a": 1}') + END, InvalidRequest, "renditions"),
+        (IMAGE + part("renditions", b'{"a": "flip", "b": "flop", "a": "flip"}') + END, InvalidRequest, "the name 'a' twice"),
+        (IMAGE + part("renditions", b'{"a": "flip", "\\u0061": "flop"}') + END, InvalidRequest, "the name 'a' twice"),
         (IMAGE + part("renditions", b"[" * 60_000) + END, InvalidRequest, "renditions"),
         (IMAGE + part("processing", b"\xff\xfe") + END, InvalidRequest, "UTF-8"),
         (IMAGE + part("processing", b"x" * 70_000) + END, PayloadTooLarge, "processing"),

@@ -41,6 +41,12 @@ def test_measures_are_shown_and_a_source_that_is_down_hides_no_other() -> None:
     assert found["image_processor_depth",] == 7
 
 
+def test_the_content_type_names_the_charset_once() -> None:
+    """Litestar 2.25.0 adds it to whatever begins with `text/`, also where it is there already."""
+    with TestClient(Litestar([metrics_handler([])], openapi_config=None)) as client:
+        assert client.get("/metrics").headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+
+
 def test_requests_are_counted_by_route_and_status() -> None:
     app = Litestar([thing, metrics_handler([])], openapi_config=None)
     with TestClient(cast("Litestar", AccessLog(cast("App", app)))) as client:

@@ -124,6 +124,21 @@ def test_a_header_that_promises_too_much_is_refused(size: tuple[int, int]) -> No
         measure(pictures.huge_header_png(*size), "image/png", RULES, whole=False)
 
 
+@pytest.mark.parametrize(
+    ("size", "limit"),
+    [
+        ((40_000, 2), f"a width of {RULES.max_width} is the most"),
+        ((2, 40_000), f"a height of {RULES.max_height} is the most"),
+        ((RULES.max_width, RULES.max_height), f"{RULES.max_pixels} pixels in all are the most"),
+    ],
+)
+def test_the_limit_that_is_exceeded_is_named(size: tuple[int, int], limit: str) -> None:
+    with pytest.raises(ImageTooLarge) as refused:
+        measure(pictures.huge_header_png(*size), "image/png", RULES, whole=False)
+
+    assert refused.value.detail == f"The picture has {size[0]} x {size[1]} pixels; {limit}. See GET /api/v1/limits."
+
+
 @pytest.mark.parametrize("length", [0, 1, 8, 20])
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "gif"])
 def test_a_broken_header_is_refused(kind: str, length: int) -> None:
