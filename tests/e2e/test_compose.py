@@ -60,6 +60,14 @@ def test_every_setting_reaches_the_containers() -> None:
     assert passed - settings == {"HEALTH_PORT"}
 
 
+def test_our_image_is_built_once_and_never_pulled() -> None:
+    """Compose 2.40.3 pulls before it builds, and tells that the registry has no such image; three builds make three images."""
+    services = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())["services"]
+    ours = {name: services[name] for name in OURS}
+    assert [name for name, service in ours.items() if "build" in service] == ["api"]
+    assert [name for name, service in ours.items() if service.get("pull_policy") == "never"] == ["worker", "migrate"]
+
+
 def test_our_containers_are_confined(compose: Compose) -> None:
     for container in filter(lambda found: service_of(found) in OURS, compose.containers()):
         host = container["HostConfig"]

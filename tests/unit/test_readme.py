@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,6 +17,7 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
+from internal.api.problems import TITLE
 from internal.images.ports import Workshop
 from internal.queue.port import Channel, Delivery
 from internal.settings import PROJECT
@@ -112,6 +114,26 @@ def test_every_make_target_that_is_named_exists(document: Path) -> None:
     named = [name for text in code(document) for name in re.findall(r"\bmake (?:[A-Z_]+=\S+ )*([a-z-]+)", text)]
 
     assert sorted(set(named) - set(targets)) == []
+
+
+def test_make_says_that_it_installs() -> None:
+    steps = subprocess.run(
+        ["make", "--dry-run", "--assume-new=requirements.lock", ".venv/.ready"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert "installing into .venv" in steps.partition("pip install")[0]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_problem_that_is_shown_has_the_title_that_is_sent(document: Path) -> None:
+    shown = re.findall(r'"title": "([^"]+)",\s+"status": (\d+)', document.read_text(encoding="utf-8"))
+
+    assert shown or document != README
+    assert [title for title, status in shown if title != (TITLE.get(int(status)) or HTTPStatus(int(status)).phrase)] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
