@@ -170,7 +170,9 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_operations: Annotated[int, env("MAX_OPERATIONS", "Longest pipeline, in operations.", ge=1)]
     max_renditions: Annotated[int, env("MAX_RENDITIONS", "Most renditions of one image.", ge=1)]
     max_metadata_bytes: Annotated[int, env("MAX_METADATA_BYTES", "Largest metadata, in bytes of JSON.", ge=2)]
-    heif_input: Annotated[bool, env("HEIF_INPUT", "Take AVIF and HEIF pictures too.")]
+    heif_input: Annotated[
+        bool, env("HEIF_INPUT", "Take AVIF too. HEIC as well, which needs another libvips than that of the Python packages.")
+    ]
     slow_pixels: Annotated[int, env("SLOW_PIXELS", "Pictures with more pixels go to the slow lane.", ge=1)]
     slow_animation_bytes: Annotated[int, env("SLOW_ANIMATION_BYTES", "Animations with more bytes go to the slow lane.", ge=1)]
 
