@@ -5,6 +5,7 @@ without a file) is as if it had not been sent.
 """
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -159,7 +160,7 @@ def _chains(text: str) -> dict[str, str] | None:
         names = [name for name, _ in json.loads(text, object_pairs_hook=list, parse_int=str) or ()]
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidRequest(f"The part `{RENDITIONS}` is not a JSON object of names and chains: {error}.") from error
-    if twice := next((name for name in names if names.count(name) > 1), None):
+    if twice := next((name for name, times in Counter(names).items() if times > 1), None):
         raise InvalidRequest(f"The part `{RENDITIONS}` has the name {twice[:64]!r} twice.")
     return {name: chain_text(chain, f"`renditions`: {name[:64]!r}") for name, chain in chains.items()} if chains else None
 
