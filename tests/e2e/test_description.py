@@ -6,36 +6,14 @@ refused, and what fits it accepted (tests/e2e/schemathesis.toml says where that 
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from internal.api.openapi.document import openapi_document
 from internal.api.openapi.examples import one_pixel
 from tests.e2e.deployment import Deployment
-from tests.e2e.deployments import FullStack, standalone, temporary_folder
-from tests.services.databases import own_database
-from tests.services.kinds import KafkaService, PostgresService, S3Service
 
 CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
 OPERATIONS = sum(len(operations) for operations in openapi_document()["paths"].values())
-
-
-@pytest.fixture(scope="module")
-def in_one_terminal() -> Iterator[Deployment]:
-    with temporary_folder() as folder, standalone(folder) as (deployment, _):
-        yield deployment
-
-
-@pytest.fixture(scope="module")
-def full_stack(postgres: PostgresService, s3: S3Service, kafka: KafkaService, topic_prefix: str) -> Iterator[Deployment]:
-    with (
-        temporary_folder() as folder,
-        own_database(postgres) as database,
-        FullStack(folder, database, s3, kafka, f"{topic_prefix}described-").complete() as deployment,
-    ):
-        yield deployment
 
 
 def _is_as_described(service: Deployment, folder: Path) -> None:
