@@ -16,6 +16,7 @@ from internal.images.ports import Rules
 from internal.images.signatures import kind_of
 from internal.pipeline.gif_screen import gif_size
 from internal.pipeline.isobmff import Boxes
+from internal.pipeline.stored import side_beyond
 from internal.pipeline.tiff_fields import OutOfReach, TiffFile
 from internal.pipeline.tiff_pages import is_full
 
@@ -78,13 +79,9 @@ def measure(head: bytes, media_type: str, rules: Rules, *, whole: bool) -> Measu
 
 def _excess(width: int, height: int, rules: Rules) -> str | None:
     """The limit that a picture of this size is beyond, in words."""
-    if width > rules.max_width:
-        return f"a width of {rules.max_width} is the most"
-    if height > rules.max_height:
-        return f"a height of {rules.max_height} is the most"
-    if width * height > rules.max_pixels:
-        return f"{rules.max_pixels} pixels in all are the most"
-    return None
+    if side := side_beyond(width, height, rules.max_width, rules.max_height):
+        return side
+    return f"{rules.max_pixels} pixels in all are the most" if width * height > rules.max_pixels else None
 
 
 def _measured(head: bytes, media_type: str) -> Measured:

@@ -19,6 +19,7 @@ from internal.pipeline.loaders.source import Header, Size, Source
 from internal.pipeline.operations.thumbnail import Thumbnail
 from internal.pipeline.picture import Picture
 from internal.pipeline.profiles import GREY, in_own_profile, is_plain, to_srgb
+from internal.pipeline.stored import side_beyond
 from internal.sandbox.port import RenderLimits
 
 _taken: frozenset[str] = frozenset()
@@ -104,14 +105,8 @@ def frames_in(path: Path, media_type: str) -> int:
 def _require_within(source: Source, limits: RenderLimits) -> None:
     """Sides and frames as stored, as the upload holds them against the limits too; the pixels of all that is decoded."""
     stored = source.stored
-    if stored.width > limits.max_width:
-        raise ImageTooLarge(
-            f"The picture has {stored.width} x {stored.height} pixels; a width of {limits.max_width} is the most."
-        )
-    if stored.height > limits.max_height:
-        raise ImageTooLarge(
-            f"The picture has {stored.width} x {stored.height} pixels; a height of {limits.max_height} is the most."
-        )
+    if side := side_beyond(stored.width, stored.height, limits.max_width, limits.max_height):
+        raise ImageTooLarge(f"The picture has {stored.width} x {stored.height} pixels; {side}.")
     if stored.frames > limits.max_frames:
         raise ImageTooLarge(f"The animation has {stored.frames} frames; {limits.max_frames} are the most.")
     pixels = max(source.header.pixels, stored.width * stored.height)

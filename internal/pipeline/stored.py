@@ -11,3 +11,10 @@ class StoredPicture(Struct, frozen=True):
     height: int
     orientation: int
     frames: int = 1
+
+
+def side_beyond(width: int, height: int, max_width: int, max_height: int) -> str | None:
+    """The side that is longer than it may be, all in pixels, and how long it may be, in words; None when both are within."""
+    if width > max_width:
+        return f"a width of {max_width} is the most"
+    return f"a height of {max_height} is the most" if height > max_height else None
