@@ -76,6 +76,12 @@ UNREADABLE_RECORDS = Counter(
     ("channel",),
     registry=_registry,
 )
+DEFERRED = Counter(
+    "image_processor_deferred_tasks_total",
+    "Tasks that a worker could not end for long and sent again, by lane.",
+    ("lane",),
+    registry=_registry,
+)
 REQUEUED = Counter(
     "image_processor_requeued_total",
     "Renditions that housekeeping queued again, by reason: lease or overdue.",

@@ -53,6 +53,9 @@ class Worker(Struct, frozen=True, forbid_unknown_fields=True):
     pause_seconds: Annotated[
         float, env("WORKER_PAUSE_SECONDS", "Wait between looks at a dependency that is down, in seconds.", gt=0)
     ]
+    defer_seconds: Annotated[
+        float, env("WORKER_DEFER_SECONDS", "A task that a worker can't end for so long is sent again later, in seconds.", gt=0)
+    ]
 
 
 class Database(Struct, frozen=True, forbid_unknown_fields=True):

@@ -223,6 +223,7 @@ def _schedule(settings: Settings) -> Schedule:
         overdue_seconds=worker.overdue_seconds,
         sweep_seconds=settings.storage.sweep_seconds,
         pause_seconds=worker.pause_seconds,
+        defer_seconds=worker.defer_seconds,
         max_attempts=worker.max_attempts,
     )
 

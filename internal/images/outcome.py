@@ -126,6 +126,18 @@ async def give_back(claim: Claim, workshop: Workshop) -> bool:
     return await workshop.repository.renditions.postpone(claim.rendition_id, claim.attempt, seconds=0, give_back=True)
 
 
+async def defer_task(task: Task, workshop: Workshop, *, seconds: float) -> None:
+    """Have what is left of the task done later, by a message of its own: the one in hand can be acknowledged then.
+
+    INVARIANT: what is left is due and has a message, or neither, because both are one transaction (G1)
+    (tests/integration/test_deferred.py::test_a_task_that_waits_long_is_sent_again_later).
+    """
+    async with workshop.repository.transaction() as work:
+        await work.images.hold(task.image_id)
+        if await work.renditions.defer(task.image_id, task.lane, seconds=seconds):
+            await work.outbox.add(CHANNEL[task.lane], task_message(task.image_id, task.lane), delay_seconds=seconds)
+
+
 async def _fail(work: Tables, attempt: Claim | Requeue, failure: Failure, origin: Origin) -> bool:
     told = _told(attempt, EventType.RENDITION_FAILED, {"code": failure.code, "detail": failure.detail})
     if not await work.renditions.fail(attempt.rendition_id, attempt.attempt, failure, told):

@@ -48,6 +48,7 @@ class Schedule(Struct, frozen=True):
     overdue_seconds: float
     sweep_seconds: float
     pause_seconds: float
+    defer_seconds: float
     max_attempts: int
 
 

@@ -7,6 +7,7 @@ because the attempt is no longer ours.
 import asyncio
 import contextlib
 import time
+from enum import Enum, auto
 from typing import Any
 
 import structlog
@@ -17,7 +18,7 @@ from internal.faultpoints import reach
 from internal.images.attempt import AttemptLost, holding, make_result
 from internal.images.keys import attempt_keys
 from internal.images.model import Claim, Result, Task
-from internal.images.outcome import Origin, fail_or_postpone, give_back, list_again, publish_result, take_claim
+from internal.images.outcome import Origin, defer_task, fail_or_postpone, give_back, list_again, publish_result, take_claim
 from internal.images.ports import Workshop
 from internal.images.scratch import Scratch
 
@@ -27,18 +28,42 @@ RELEASE_SECONDS, RELEASE_PAUSE_SECONDS = 3.0, 0.1
 """How long a cancelled attempt may take to give its claim back, and the wait before it tries again."""
 
 
+class _Left(Enum):
+    """What is left of a task: nothing, further renditions, or one that met an outage."""
+
+    NOTHING = auto()
+    MORE = auto()
+    WAITING = auto()
+
+
 async def process_task(task: Task, workshop: Workshop, origin: Origin) -> None:
     """Do all that is left of a task; returns when its message can be acknowledged.
 
     Waits through outages of database and store, and burns no try meanwhile (G3). Cancelled, it gives its claim back at once.
+    What is left after `defer_seconds` is sent again, so that the queue's position does not stand still for it: at once, or when
+    it waits for something, as much later.
     """
+    until = time.monotonic() + workshop.schedule.defer_seconds
     with Scratch(workshop.scratch) as scratch:
-        while await _next(task, workshop, scratch, origin):
-            pass
+        while (left := await _next(task, workshop, scratch, origin, until)) is not _Left.NOTHING:
+            if time.monotonic() >= until and await _deferred(task, workshop, left):
+                return
 
 
-async def _next(task: Task, workshop: Workshop, scratch: Scratch, origin: Origin) -> bool:
-    """The task's next rendition. Returns whether there may be one more.
+async def _deferred(task: Task, workshop: Workshop, left: _Left) -> bool:
+    """Send again what is left of the task; False when the database does not take it now."""
+    seconds = workshop.schedule.defer_seconds if left is _Left.WAITING else 0
+    try:
+        await defer_task(task, workshop, seconds=seconds)
+    except Unavailable:
+        return False
+    metrics.DEFERRED.labels(task.lane).inc()
+    log.info("task.deferred", image_id=str(task.image_id), lane=task.lane, seconds=seconds)
+    return True
+
+
+async def _next(task: Task, workshop: Workshop, scratch: Scratch, origin: Origin, until: float) -> _Left:
+    """The task's next rendition. An outage is waited out, but not longer than `until`.
 
     INVARIANT: cancelled at whatever moment, it holds no claim (tests/integration/test_attempt.py, the tests named cancelled).
     """
@@ -47,15 +72,15 @@ async def _next(task: Task, workshop: Workshop, scratch: Scratch, origin: Origin
         try:
             claim = await _take(task, workshop)
             if claim is None:
-                return False
+                return _Left.NOTHING
             reach("after-claim")
             await _attempt(claim, workshop, scratch, origin)
-            return claim.more
+            return _Left.MORE if claim.more else _Left.NOTHING
         except Unavailable as outage:
             metrics.ATTEMPTS.labels("paused").inc(claim is not None)
             log.warning("processing.paused", image_id=str(task.image_id), code=outage.code, detail=outage.detail)
-            await _resume(claim, workshop)
-            return True
+            await _resume(claim, workshop, until)
+            return _Left.WAITING
     except asyncio.CancelledError:
         await _release(claim, workshop)
         raise
@@ -129,8 +154,10 @@ def _since(began: float) -> float:
     return round(time.perf_counter() - began, 4)
 
 
-async def _resume(claim: Claim | None, workshop: Workshop) -> None:
-    """Give the interrupted claim back, and wait until database, store and sandbox answer: the slot takes nothing else meanwhile.
+async def _resume(claim: Claim | None, workshop: Workshop, until: float) -> None:
+    """Give the interrupted claim back, and wait until database, store and sandbox answer, or until `until`.
+
+    The slot takes nothing else meanwhile.
 
     INVARIANT: an outage is not poison: it burns no try (tests/integration/test_process.py::test_an_outage_burns_no_try).
     """
@@ -145,6 +172,8 @@ async def _resume(claim: Claim | None, workshop: Workshop) -> None:
             await workshop.sandbox.check()
             return
         await asyncio.sleep(workshop.schedule.pause_seconds)
+        if claim is None and time.monotonic() >= until:
+            return
 
 
 async def _release(claim: Claim | None, workshop: Workshop) -> None:

@@ -18,20 +18,28 @@ from internal.sandbox.port import Overlay
 
 
 class Scratch:
-    """A folder of one task. Gone at the end, with all that is in it."""
+    """A folder of one task, made for its first original. Gone at the end, with all that is in it."""
 
     def __init__(self, parent: Path) -> None:
         self._parent = parent
+        self._made: Path | None = None
         self._has_original = False
         self._overlays: dict[str, Overlay] = {}
 
     def __enter__(self) -> Self:
-        with _room():
-            self._folder = Path(tempfile.mkdtemp(prefix="task-", dir=self._parent))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._made is not None:
+            shutil.rmtree(self._made, ignore_errors=True)
+
+    @property
+    def _folder(self) -> Path:
+        """Raises ScratchUnavailable when it can't be made."""
+        if self._made is None:
+            with _room():
+                self._made = Path(tempfile.mkdtemp(prefix="task-", dir=self._parent))
+        return self._made
 
     @property
     def target(self) -> Path:

@@ -68,7 +68,7 @@ class PartitionOffsets:
 
 
 class _Ranges:
-    """Sets of numbers as half-open ranges; those that touch become one. Adding takes constant time, but for a heap's logarithm."""
+    """Sets of numbers as half-open ranges; those that touch become one. Adding costs what a heap does."""
 
     def __init__(self) -> None:
         self._ends: dict[int, int] = {}  # of each range, by its start

@@ -121,3 +121,10 @@ POSTPONE_RENDITION = """
      WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
     RETURNING id
 """
+
+DEFER_RENDITIONS = """
+    -- What waits for its backoff has a message of its own.
+    UPDATE renditions SET due_at = now() + %(seconds)s * interval '1 s'
+     WHERE image_id = %(image_id)s AND lane = %(lane)s AND status = 'uploaded' AND due_at <= now()
+    RETURNING id
+"""

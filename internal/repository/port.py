@@ -155,6 +155,9 @@ class Renditions(Protocol):
     async def postpone(self, rendition_id: UUID, attempt: int, *, seconds: float, give_back: bool) -> bool:
         """Set `uploaded` again, due in `seconds`; `give_back` takes the try back. False when the attempt is no longer current."""
 
+    async def defer(self, image_id: UUID, lane: Lane, *, seconds: float) -> bool:
+        """Let the lane's renditions that are due now be due in `seconds`; False when there is none. Only under `Images.hold`."""
+
     async def retry(self, image_id: UUID, name: str | None = None) -> frozenset[Lane]:
         """Set every failed rendition of the image, or only the named one, to `uploaded` with no tries; returns their lanes.
 

@@ -14,6 +14,7 @@ from internal.images.model import Claim, Failure, Lane, Rendition, Result, new_i
 from internal.queue.port import Channel
 from internal.repository.attempts import (
     CLAIM_RENDITION,
+    DEFER_RENDITIONS,
     FAIL_RENDITION,
     FINISH_RENDITION,
     POSTPONE_RENDITION,
@@ -162,6 +163,9 @@ class PostgresRenditions:
     async def postpone(self, rendition_id: UUID, attempt: int, *, seconds: float, give_back: bool) -> bool:
         parameters = {"id": rendition_id, "attempt": attempt, "seconds": seconds, "given_back": int(give_back)}
         return bool(await self._session.rows(POSTPONE_RENDITION, parameters))
+
+    async def defer(self, image_id: UUID, lane: Lane, *, seconds: float) -> bool:
+        return bool(await self._session.rows(DEFER_RENDITIONS, {"image_id": image_id, "lane": lane, "seconds": seconds}))
 
     async def retry(self, image_id: UUID, name: str | None = None) -> frozenset[Lane]:
         rows = await self._session.rows(RETRY_RENDITIONS, {"image_id": image_id, "name": name})

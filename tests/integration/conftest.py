@@ -40,6 +40,7 @@ SCHEDULE = Schedule(
     overdue_seconds=60,
     sweep_seconds=60,
     pause_seconds=0.05,
+    defer_seconds=60,
     max_attempts=3,
 )
 LIMITS = RenderLimits(20_000, 20_000, 100_000_000, 1000, 50_000_000, 50_000_000)

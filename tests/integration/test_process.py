@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from uuid import UUID
 
 import msgspec
 import pytest
 
-from internal.errors import DecoderFailed, NotFound, NothingToRetry, RenditionExists, ScratchUnavailable, StoreUnavailable
+from internal.errors import DecoderFailed, NotFound, NothingToRetry, RenditionExists, StoreUnavailable
 from internal.images.attempt import AttemptLost
 from internal.images.model import ANONYMOUS, Lane, Status, Task
 from internal.images.outcome import take_claim
@@ -18,6 +19,7 @@ from internal.objectstore.port import Opened, Span, Stored
 from internal.sandbox.port import Rendered, RenderJob, Sandbox
 from tests import pictures
 from tests.integration.service import ORIGIN, Service, cancelled_at_end
+from tests.services.waiting import eventually
 
 
 class Faulty:
@@ -240,14 +242,22 @@ async def test_an_outage_that_outlasts_leases_burns_no_try(service: Service) -> 
 
 
 async def test_a_full_scratch_is_an_outage_and_no_fault_of_the_picture(service: Service) -> None:
-    gone = service.workshop.scratch / "gone"
-    workshop = msgspec.structs.replace(service.workshop, scratch=gone)
+    room = service.workshop.scratch / "room"
+    workshop = service.with_workshop(scratch=room).workshop
     image_id = await service.upload(pictures.jpeg())
 
-    with pytest.raises(ScratchUnavailable):  # the message stays in hand, and is tried again
-        await process_task(Task(image_id, Lane.FAST), workshop, ORIGIN)
+    working = asyncio.create_task(process_task(Task(image_id, Lane.FAST), workshop, ORIGIN))
+    async with cancelled_at_end(working):  # the message stays in hand, and is tried again
+        await eventually(lambda: _tried_again(service, image_id))
+        room.mkdir()
+        await asyncio.wait_for(working, 60)
 
-    assert (await service.rendition(image_id)).tries == 0
+    rendition = await service.rendition(image_id)
+    assert (rendition.status, rendition.tries) == (Status.PROCESSED, 1)
+
+
+async def _tried_again(service: Service, image_id: UUID) -> bool:
+    return (await service.rendition(image_id)).attempt > 1
 
 
 async def test_a_damaged_original_is_not_decoded(service: Service) -> None:
