@@ -155,6 +155,10 @@ class StoreUnavailable(Unavailable):
     """The object store does not answer. Try again after the time in Retry-After."""
 
 
+class StoredInPart(StoreUnavailable):
+    """The object store has not kept all of the bytes that it was given. Try again after the time in Retry-After."""
+
+
 class QueueUnavailable(Unavailable):
     """The queue does not answer. Uploads are kept and go on being accepted."""
 
@@ -169,6 +173,12 @@ class SandboxUnavailable(Unavailable):
 
 class DeadlinePassed(Unavailable):
     """The upload took so long that its place was given up. Send it again."""
+
+
+class ObjectLost(ServiceError):
+    """The stored bytes of this picture are lost or damaged: a fault of ours. Asking again is of no use; report the request id."""
+
+    code = "object_lost"
 
 
 class NotStored(ServiceError):

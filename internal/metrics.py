@@ -94,6 +94,16 @@ MISSING = Counter(
     "Downloads that failed because the store has lost an object that a row refers to.",
     registry=_registry,
 )
+DAMAGED = Counter(
+    "image_processor_damaged_objects_total",
+    "Downloads that were refused because the store's object has another size than the row that refers to it.",
+    registry=_registry,
+)
+BROKEN_OFF = Counter(
+    "image_processor_downloads_broken_off_total",
+    "Downloads whose body ended early because the store failed in the middle.",
+    registry=_registry,
+)
 
 
 def exposition() -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from internal import metrics
+from internal.errors import ClientGone
 from internal.images.model import new_id
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,7 @@ class _Exchange:
         self._receive, self._send, self._request_id = receive, send, request_id
         self._began = time.perf_counter()
         self._status: int | None = None
+        self._complete = False
         self._bytes_in = self._bytes_out = 0
 
     async def receive(self) -> Message:
@@ -73,15 +75,22 @@ class _Exchange:
         else:
             self._bytes_out += len(message.get("body", b""))
         await self._send(message)
+        self._complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+    def _outcome(self, scope: Scope) -> int:
+        """The status that was sent. An answer that is not complete is none: 499 when the client hung up, else 500."""
+        if self._status is not None and self._complete:
+            return self._status
+        return 499 if scope["state"].get("problem") == ClientGone.code else 500
 
     def count(self, scope: Scope) -> None:
         """By the route's template: a path holds an id, and would be a series of its own."""
         route = str(scope.get("path_template") or "unmatched")
-        metrics.HTTP_REQUESTS.labels(scope["method"], route, str(self._status or 500)).inc()
+        metrics.HTTP_REQUESTS.labels(scope["method"], route, str(self._outcome(scope))).inc()
         metrics.HTTP_SECONDS.labels(scope["method"], route).observe(time.perf_counter() - self._began)
 
     def log_line(self, scope: Scope) -> None:
-        status = self._status or 500
+        status = self._outcome(scope)
         if scope["path"] in QUIET and status < 400:
             return
         line = log.warning if status >= 500 else log.info
@@ -95,4 +104,5 @@ class _Exchange:
             bytes_in=self._bytes_in,
             bytes_out=self._bytes_out,
             **({"problem": problem} if problem else {}),
+            **({"sent_status": self._status} if self._status not in (None, status) else {}),
         )

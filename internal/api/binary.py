@@ -16,7 +16,7 @@ from msgspec import Struct
 from internal import metrics
 from internal.api.conditional import Representation, decide
 from internal.api.requests import ApiRequest
-from internal.errors import NotFound, NotStored, ServiceError, StoreUnavailable
+from internal.errors import ClientGone, NotFound, NotStored, ObjectLost, StoreUnavailable
 from internal.images.ports import Ports
 from internal.objectstore.port import Opened, Span
 
@@ -77,25 +77,31 @@ async def send(request: ApiRequest, ports: Ports, download: Download, cache_cont
 class StreamedObject(ASGIResponse):
     """An object's bytes as they come from the store, in constant memory; it ends when the client hangs up.
 
-    The object is opened before the status is sent, so that a store that is down is a 503 and not a broken 200. One that goes away
-    later breaks the answer off, short of its Content-Length: the server closes a connection whose answer is not complete.
+    The object is opened before the status is sent, so that a store that is down is a 503 and not a broken 200. A store that fails
+    later breaks the answer off, short of its Content-Length.
+
+    INVARIANT: an answer that broke off closes its connection, so that the client notices, and is not counted as a 200
+    (tests/integration/test_damaged_objects.py::test_a_body_that_breaks_off_closes_the_connection_and_is_no_200).
     """
 
     def __init__(self, ports: Ports, download: Download, span: Span | None, *, status_code: int, headers: dict[str, str]) -> None:
         super().__init__(status_code=status_code, headers=headers)
         self._ports, self._download, self._span = ports, download, span
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with _opened(self._ports, self._download, self._span) as opened:
             hung_up = asyncio.ensure_future(_hang_up(receive))
             try:
                 await self.start_response(send)
                 async for chunk in opened.chunks:
                     if hung_up.done():
+                        scope["state"]["problem"] = ClientGone.code
                         return
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             except StoreUnavailable as outage:
+                scope["state"]["problem"] = "broken_off"
+                metrics.BROKEN_OFF.inc()
                 log.warning("download.broken_off", detail=outage.detail, cause=repr(outage.__cause__))
             finally:
                 hung_up.cancel()
@@ -103,25 +109,26 @@ class StreamedObject(ASGIResponse):
 
 @asynccontextmanager
 async def _opened(ports: Ports, download: Download, span: Span | None) -> AsyncIterator[Opened]:
-    """The object, open. Raises what _why_missing says when it is not there."""
+    """The object, open, as long as its row says. Raises NotFound when it was deleted meanwhile, else ObjectLost.
+
+    INVARIANT: an object of another size is a 500, and never a 200 with a broken body
+    (tests/integration/test_damaged_objects.py::test_a_cut_object_is_refused_before_the_status).
+    """
     async with AsyncExitStack() as stack:
         try:
             opened = await stack.enter_async_context(ports.store.get(download.key, span))
         except NotStored as error:
-            raise await _why_missing(ports, download) from error
+            if not await ports.repository.references.referred([download.key]):
+                raise NotFound from error  # its image was deleted between the look-up and now
+            metrics.MISSING.inc()
+            log.error("object.missing", image_id=str(download.image_id), key=download.key)
+            raise ObjectLost from error
+        if opened.size != download.size:
+            metrics.DAMAGED.inc()
+            sizes = {"size": opened.size, "expected": download.size}
+            log.error("object.damaged", image_id=str(download.image_id), key=download.key, **sizes)
+            raise ObjectLost
         yield opened
-
-
-async def _why_missing(ports: Ports, download: Download) -> ServiceError:
-    """NotFound when nothing refers to the object any more: its image was deleted between the look-up and now.
-
-    Else the picture is lost: an error of ours, to be mended, and no reason for a client to forget its image.
-    """
-    if not await ports.repository.references.referred([download.key]):
-        return NotFound()
-    metrics.MISSING.inc()
-    log.error("object.missing", image_id=str(download.image_id), key=download.key)
-    return ServiceError()
 
 
 async def _hang_up(receive: Receive) -> None:

@@ -36,6 +36,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.InvalidProcessing: 422,
     errors.IdempotencyConflict: 422,
     errors.ClientGone: 499,  # nginx's word for it; it only reaches the log
+    errors.ObjectLost: 500,
     errors.Unavailable: 503,
 }
 """Errors by class; an error that is not here takes its nearest ancestor's row, and 500 when there is none."""

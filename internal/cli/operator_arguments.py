@@ -23,14 +23,19 @@ def add_operator_commands(add_parser: Commands) -> None:
         "reconcile",
         parents=[said],
         help="compare the object store with the database",
-        description="Finds objects that nothing refers to, and rows whose object is missing. "
-        + DIRECTLY.format("database and object store"),
+        description="Finds objects that nothing refers to, and rows whose object is missing or has another size, or with --read "
+        "other bytes. " + DIRECTLY.format("database and object store"),
         epilog="Exit codes: 0 all is well or was mended, 1 something is wrong, 2 wrong usage, 3 database or store do not answer.",
     )
     reconcile.add_argument(
         "--fix",
         action="store_true",
-        help="list unreferenced objects for removal, and make missing renditions again; a missing original can't be mended",
+        help="list unreferenced objects for removal, and make missing or damaged renditions again; an original can't be mended",
+    )
+    reconcile.add_argument(
+        "--read",
+        action="store_true",
+        help="read every object that a row refers to, and compare its SHA-256: as long as it takes to read all of the store",
     )
     reconcile.add_argument(
         "--older-than", type=seconds, default=DAY, metavar="SECONDS", help="leave younger ones alone (default: a day)"

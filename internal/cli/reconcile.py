@@ -17,7 +17,12 @@ from internal.settings import Settings
 from internal.wiring import open_operator
 
 PROGRESS = 10_000
-MENDED = {Kind.UNREFERENCED: "listed for removal", Kind.MISSING_RENDITION: "queued to be made again"}
+GIBIBYTE = 2**30
+MENDED = {
+    Kind.UNREFERENCED: "listed for removal",
+    Kind.MISSING_RENDITION: "queued to be made again",
+    Kind.DAMAGED_RENDITION: "queued to be made again",
+}
 
 
 def compare(typed: Namespace) -> int:
@@ -27,12 +32,21 @@ def compare(typed: Namespace) -> int:
 
 async def _compare(typed: Namespace, settings: Settings) -> int:
     objects, rows = Progress("objects looked at", PROGRESS), Progress("rows looked at", PROGRESS)
+    read = Progress("bytes read", GIBIBYTE)
     found: Counter[Kind] = Counter()
     mended = 0
     async with open_operator(settings) as parts:
         await parts.repository.check()
         await parts.store.check()
-        compared = Comparison(parts.repository, parts.store, typed.older_than, typed.fix, objects.add, rows.add)
+        compared = Comparison(
+            parts.repository,
+            parts.store,
+            older_seconds=typed.older_than,
+            mend=typed.fix,
+            objects=objects.add,
+            rows=rows.add,
+            read=read.add if typed.read else None,
+        )
         try:
             async for finding in reconcile(compared):
                 _tell(finding, typed)
@@ -40,13 +54,15 @@ async def _compare(typed: Namespace, settings: Settings) -> int:
                 mended += finding.mended
         except EmptyDatabase as error:
             raise CommandError("The database has no image: is it the right one? Nothing was mended.") from error
-    _sum_up({"objects": objects.count, "rows": rows.count, **{kind.value: found[kind] for kind in Kind}, "mended": mended}, typed)
+    looked_at = {"objects": objects.count, "rows": rows.count, "bytes_read": read.count}
+    _sum_up({**looked_at, **{kind.value: found[kind] for kind in Kind}, "mended": mended}, typed)
     return EXIT_FAILED if found.total() > mended else 0
 
 
 def _tell(finding: Finding, typed: Namespace) -> None:
     """The key has the image's id in it."""
-    words = (f"{finding.kind.value:<17}", finding.key, finding.rendition, MENDED[finding.kind] if finding.mended else None)
+    what_was_done = MENDED[finding.kind] if finding.mended else None
+    words = (f"{finding.kind.value:<17}", finding.key, finding.rendition, finding.detail, what_was_done)
     line = "  ".join(word for word in words if word)
     print(json.dumps(msgspec.to_builtins(finding)) if typed.json else line, flush=True)
 
@@ -56,7 +72,8 @@ def _sum_up(counts: dict[str, Any], typed: Namespace) -> None:
         print(json.dumps(counts))
         return
     told = ", ".join(f"{counts[kind.value]:,} {kind.value.replace('_', ' ')}" for kind in Kind)
-    print(f"{counts['objects']:,} objects and {counts['rows']:,} rows looked at: {told}; {counts['mended']:,} mended")
+    read = f", {counts['bytes_read']:,} bytes read" if typed.read else ""
+    print(f"{counts['objects']:,} objects and {counts['rows']:,} rows looked at{read}: {told}; {counts['mended']:,} mended")
     left = sum(counts[kind.value] for kind in Kind) - counts["mended"]
     if left and not typed.fix:
         print("imagectl: nothing was changed; --fix mends what can be mended", file=sys.stderr)

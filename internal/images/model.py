@@ -134,6 +134,7 @@ class Claim(Struct, frozen=True):
     tries: int
     original_key: str
     original_sha256: str
+    original_size: int
     media_type: str
     facts_known: bool
     more: bool

@@ -1,13 +1,16 @@
 """Comparing the object store with the tables, both ways: what no promise can keep whole is found here (G4).
 
     store → tables   an object that nothing refers to and nothing lists: a writer was stopped past its deadline, then killed
-    tables → store   a row whose object is missing: somebody deleted it, or a disk lost it
+    tables → store   a row whose object is missing, or is not what was stored: somebody deleted or changed it, or a disk did
+
+Sizes are always compared; a byte that changed in its place is found only by reading everything, which is done when asked for.
 
 Both sides are read in batches, so that memory stays as it is at any number of objects, and nothing is locked. What is younger
 than asked is left alone, and each suspicion is looked at once more, on the other side, before it is told.
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -16,7 +19,7 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 
-from internal.errors import NotStored
+from internal.errors import NotStored, StoreUnavailable
 from internal.images.model import Status
 from internal.images.tasks import CHANNEL, task_message
 from internal.objectstore.port import ObjectStore
@@ -29,6 +32,8 @@ OBJECTS = 1000
 """Objects that are looked up in one statement."""
 IMAGES = 200
 """Images whose objects are looked up in the store at once."""
+READERS = 4
+"""Objects that are read at once, each in blocks of a MiB at most."""
 GRACE_SECONDS = 600.0
 """How long what was listed is left alone: time to see that this was the wrong database."""
 
@@ -37,16 +42,22 @@ class Kind(StrEnum):
     UNREFERENCED = "unreferenced"
     MISSING_ORIGINAL = "missing_original"
     MISSING_RENDITION = "missing_rendition"
+    DAMAGED_ORIGINAL = "damaged_original"
+    DAMAGED_RENDITION = "damaged_rendition"
 
 
 class Finding(Struct, frozen=True):
-    """One thing that is wrong, and whether it was mended: listed for the sweep, or queued to be made again."""
+    """One thing that is wrong, and whether it was mended: listed for the sweep, or queued to be made again.
+
+    `detail` says how a damaged object differs from its row.
+    """
 
     kind: Kind
     key: str
     mended: bool
     image_id: UUID | None = None
     rendition: str | None = None
+    detail: str | None = None
 
 
 class EmptyDatabase(Exception):
@@ -54,7 +65,10 @@ class EmptyDatabase(Exception):
 
 
 class Comparison(Struct, frozen=True):
-    """What is compared, and how. `objects` and `rows` are told how many more of them were looked at."""
+    """What is compared, and how. `objects` and `rows` are told how many more of them were looked at.
+
+    With `read` every object that a row refers to is read and its SHA-256 compared; it is told how many bytes more were read.
+    """
 
     repository: Repository
     store: ObjectStore
@@ -62,6 +76,7 @@ class Comparison(Struct, frozen=True):
     mend: bool
     objects: Callable[[int], object]
     rows: Callable[[int], object]
+    read: Callable[[int], object] | None = None
 
 
 async def reconcile(compared: Comparison) -> AsyncIterator[Finding]:
@@ -74,9 +89,10 @@ async def reconcile(compared: Comparison) -> AsyncIterator[Finding]:
     """
     if compared.mend and not await compared.repository.references.page(after=None, older_seconds=0, limit=1):
         raise EmptyDatabase
-    for one_way in (_unreferenced, _missing):
+    for one_way in (_unreferenced, _missing_or_damaged):
         async for finding in one_way(compared):
-            log.warning("reconcile.found", kind=finding.kind.value, key=finding.key, mended=finding.mended)
+            told = {"detail": finding.detail} if finding.detail else {}
+            log.warning("reconcile.found", kind=finding.kind.value, key=finding.key, mended=finding.mended, **told)
             yield finding
 
 
@@ -109,23 +125,77 @@ async def _orphans(keys: Sequence[str], compared: Comparison) -> list[str]:
     return [key for key in orphans if key not in kept]
 
 
-async def _missing(compared: Comparison) -> AsyncIterator[Finding]:
+async def _missing_or_damaged(compared: Comparison) -> AsyncIterator[Finding]:
     after: UUID | None = None
+    readers = asyncio.Semaphore(READERS)
     while page := await compared.repository.references.page(after=after, older_seconds=compared.older_seconds, limit=IMAGES):
         after = page[-1].image_id
         compared.rows(len(page))
-        gone = await _not_stored([reference.key for reference in page if reference.old], compared.store)
-        still = await compared.repository.references.referred(sorted(gone)) if gone else frozenset()
-        without_original = {reference.image_id for reference in page if reference.rendition is None and reference.key in still}
+        faults = await _faults([reference for reference in page if reference.old], compared, readers)
+        still = await compared.repository.references.referred(sorted(faults)) if faults else frozenset()
+        no_original = {reference.image_id for reference in page if reference.rendition is None and reference.key in still}
         for reference in page:
             if reference.key in still:
-                mendable = compared.mend and reference.image_id not in without_original
-                yield _finding(reference, mended=mendable and await _make_again(reference, compared.repository))
+                mendable = compared.mend and reference.image_id not in no_original
+                mended = mendable and await _make_again(reference, compared.repository)
+                yield _finding(reference, faults[reference.key], mended=mended)
 
 
-def _finding(reference: Reference, *, mended: bool) -> Finding:
-    kind = Kind.MISSING_ORIGINAL if reference.rendition is None else Kind.MISSING_RENDITION
-    return Finding(kind, reference.key, mended, reference.image_id, reference.rendition)
+MISSING = ""
+"""Among faults: there is no object. Else a fault is a sentence on how the object differs from its row."""
+
+
+def _finding(reference: Reference, fault: str, *, mended: bool) -> Finding:
+    if fault == MISSING:
+        kind = Kind.MISSING_ORIGINAL if reference.rendition is None else Kind.MISSING_RENDITION
+    else:
+        kind = Kind.DAMAGED_ORIGINAL if reference.rendition is None else Kind.DAMAGED_RENDITION
+    return Finding(kind, reference.key, mended, reference.image_id, reference.rendition, fault or None)
+
+
+async def _faults(references: Sequence[Reference], compared: Comparison, readers: asyncio.Semaphore) -> dict[str, str]:
+    """What is wrong, by key."""
+    found = await asyncio.gather(*(_fault(reference, compared, readers) for reference in references))
+    return {reference.key: fault for reference, fault in zip(references, found, strict=True) if fault is not None}
+
+
+async def _fault(reference: Reference, compared: Comparison, readers: asyncio.Semaphore) -> str | None:
+    """None when the object is what its row says."""
+    try:
+        size = (await compared.store.stat(reference.key)).size
+        if size != reference.size:
+            return f"It has {size:,} bytes and should have {reference.size:,}."
+        if compared.read is None:
+            return None
+        async with readers:
+            return await _difference(reference, compared.store, compared.read)
+    except NotStored:
+        return MISSING
+
+
+async def _difference(reference: Reference, store: ObjectStore, told: Callable[[int], object]) -> str | None:
+    """Read the object; one that the store can't read, though it answers, is tried once more.
+
+    Raises NotStored, and StoreUnavailable for a store that does not answer.
+    """
+    for _ in range(2):
+        try:
+            sha256 = await _sha256(reference.key, store, told)
+            return None if sha256 == reference.sha256 else "Its bytes are not those that were stored: the SHA-256 differs."
+        except StoreUnavailable as error:
+            await store.check()
+            failure = error
+    log.warning("reconcile.unreadable", key=reference.key, cause=repr(failure.__cause__))
+    return "The store answers, but can't read it."
+
+
+async def _sha256(key: str, store: ObjectStore, told: Callable[[int], object]) -> str:
+    digest = hashlib.sha256()
+    async with store.get(key) as opened:
+        async for chunk in opened.chunks:
+            digest.update(chunk)
+            told(len(chunk))
+    return digest.hexdigest()
 
 
 async def _not_stored(keys: Sequence[str], store: ObjectStore) -> frozenset[str]:

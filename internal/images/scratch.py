@@ -53,7 +53,7 @@ class Scratch:
         """The original as a file, its checksum proven (G6). Raises NotStored, OriginalDamaged, StoreUnavailable."""
         path = self._folder / "original"
         if not self._has_original:
-            await _fetch(store, claim.original_key, claim.original_sha256, path)
+            await _fetch(store, claim.original_key, claim.original_size, claim.original_sha256, path)
             self._has_original = True
         return path
 
@@ -75,13 +75,15 @@ class Scratch:
         if image is None:
             raise InvalidProcessing(f"The image {reference} of the watermark is gone.")
         path = self._folder / f"overlay-{image.id}"
-        await _fetch(workshop.store, image.original.key, image.original.sha256, path)
+        await _fetch(workshop.store, image.original.key, image.original.size, image.original.sha256, path)
         return Overlay(path, image.original.media_type)
 
 
-async def _fetch(store: ObjectStore, key: str, sha256: str, path: Path) -> None:
+async def _fetch(store: ObjectStore, key: str, size: int, sha256: str, path: Path) -> None:
     digest = hashlib.sha256()
     async with store.get(key) as opened:
+        if opened.size != size:
+            raise OriginalDamaged(f"The stored original has {opened.size:,} bytes; {size:,} were uploaded.")
         with _room(), path.open("wb") as file:  # the folder is in memory: a write is a copy
             async for chunk in opened.chunks:
                 digest.update(chunk)

@@ -16,7 +16,7 @@ from minio import Minio
 from minio.datatypes import Part
 from minio.error import InvalidResponseError, MinioException, S3Error
 
-from internal.errors import NotStored, StoreUnavailable
+from internal.errors import NotStored, StoredInPart, StoreUnavailable
 from internal.images.keys import check_key
 from internal.objectstore.connections import connections
 from internal.objectstore.port import Span, Stored
@@ -88,6 +88,7 @@ class Bucket:
 
     @_translated()
     def put(self, key: str, content: bytearray, content_type: str) -> None:
+        """Its length and its hash are in the request's headers: a server that has received anything else refuses it."""
         # The bytearray goes out as it is: bytes would be a second copy of up to a part.
         self._client._put_object(self._name, key, cast("bytes", content), {"Content-Type": content_type})
 
@@ -100,10 +101,18 @@ class Bucket:
         return self._client._upload_part(self._name, key, cast("bytes", part), None, upload, number)
 
     @_translated()
-    def complete_upload(self, key: str, upload: str, etags: list[str]) -> None:
+    def complete_upload(self, key: str, upload: str, etags: list[str], size: int) -> None:
+        """Make the object of its parts, and ask whether it is `size` bytes long: nothing else tells what was made of them."""
         parts = [Part(number, etag) for number, etag in enumerate(etags, start=1)]
         if not self._client._complete_multipart_upload(self._name, key, upload, parts).etag:
             raise StoreUnavailable  # S3 may answer 200 and an error in the body
+        try:
+            held = self.stat(key).size
+        except NotStored as error:
+            raise StoreUnavailable from error
+        if held != size:
+            self.remove(key)
+            raise StoredInPart
 
     @_translated()
     def abort_upload(self, key: str, upload: str) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from internal.errors import NotStored, StoreUnavailable
+from internal.errors import NotStored, StoredInPart, StoreUnavailable
 from internal.images.keys import check_key
 from internal.objectstore.port import Span, Stored
 
@@ -126,11 +126,13 @@ class Writing:
         self._folder = folder
         self._key = key
         self._path = folder.temporary(key, uuid4().hex)
+        self._size = 0
         self._file: BinaryIO | None = None
 
     @_translated()
     def write(self, block: bytearray) -> None:
         self._open().write(block)
+        self._size += len(block)
 
     def _open(self) -> BinaryIO:
         if self._file is None:
@@ -145,6 +147,8 @@ class Writing:
             file.flush()
             os.fsync(file.fileno())
             stored = _stored(self._key, os.fstat(file.fileno()))
+        if stored.size != self._size:
+            raise StoredInPart
         target = self._folder.path(self._key)
         self._folder.make_shard(target.parent)
         self._path.rename(target)

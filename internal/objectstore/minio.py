@@ -135,7 +135,7 @@ class _Upload:
         else:
             await self.send(rest)
             await self._arrived()
-            call = partial(self._bucket.complete_upload, self._key, self._id, self._etags)
+            call = partial(self._bucket.complete_upload, self._key, self._id, self._etags, self._size)
         await self._threads.run(call, undo=lambda _: self._bucket.remove(self._key))
         return Stored(self._key, self._size)
 

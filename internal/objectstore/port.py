@@ -47,6 +47,8 @@ class ObjectStore(Protocol):
     async def put(self, key: str, content: AsyncIterable[bytes], *, content_type: str) -> Stored:
         """Store all of `content` under `key`: all or nothing, readable only when this returns, durable when it returns.
 
+        A store that then holds another number of bytes than it was given is StoreUnavailable, and the object is removed.
+
         Again with the same key: replaces it. An error raised by `content`, or a cancellation, ends the put, leaves no object and
         no part of one behind, and goes on to the caller as it is. Memory is bounded at any size of content.
         """

@@ -11,7 +11,7 @@ CLAIM_RENDITION: LiteralString = (
     -- The image's row is locked first, as everywhere, so that a claim and a finish can't wait for each other.
     -- What waits has a try left: who set it back looked. Should the maximum be lowered meanwhile, it gets that one all the same.
     WITH image AS MATERIALIZED (
-        SELECT id, owner, status, original_key, sha256, media_type,
+        SELECT id, owner, status, original_key, sha256, size, media_type,
                width IS NOT NULL AND orientation IS NOT NULL AND thumbhash IS NOT NULL AS facts_known
           FROM images WHERE id = %(image_id)s FOR NO KEY UPDATE
     ), claimable AS (
@@ -29,7 +29,7 @@ CLAIM_RENDITION: LiteralString = (
            AND (r.status = 'uploaded' AND r.due_at <= now()
                 OR r.status = 'processing' AND r.lease_until < now() AND r.tries < %(max_attempts)s)
         RETURNING r.id AS rendition_id, r.image_id, image.owner, r.name, r.pipeline, r.attempt, r.tries, image.original_key,
-                  image.sha256 AS original_sha256, image.media_type, image.status AS image_status,
+                  image.sha256 AS original_sha256, image.size AS original_size, image.media_type, image.status AS image_status,
                   image.facts_known, claimable.more, format(%(result_key)s, r.image_id, r.id, r.attempt) AS result_key
     ), listed AS (
         -- G4: with the attempt itself, and so before anything is written under its key.

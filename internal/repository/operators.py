@@ -22,12 +22,15 @@ class KeptLetter(Struct, frozen=True):
 class Reference(Struct, frozen=True):
     """A row's word that there is an object: an original, or one of the named rendition's files.
 
-    `old`: the row is of the age that was asked for, and nothing is under way that would replace the object.
+    `size` in bytes and `sha256` are what it must have. `old`: the row is of the age that was asked for, and nothing is under way
+    that would replace the object.
     """
 
     key: str
     image_id: UUID
     rendition: str | None
+    size: int
+    sha256: str
     old: bool
 
 

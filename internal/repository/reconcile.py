@@ -36,19 +36,22 @@ PAGE_OF_REFERENCES = """
     -- Keyset paging over images, whatever their number; each comes with all that it refers to, the original first.
     -- A rendition that is being made anew is not old, whatever becomes of its former result.
     WITH page AS (
-        SELECT id, original_key, created_at FROM images
+        SELECT id, original_key, size, sha256, created_at FROM images
          WHERE %(after)s::uuid IS NULL OR id > %(after)s ORDER BY id LIMIT %(limit)s
     )
-    SELECT id AS image_id, original_key AS key, NULL AS rendition, 0 AS place,
+    SELECT id AS image_id, original_key AS key, size, sha256, NULL AS rendition, 0 AS place,
            created_at < now() - %(older)s * interval '1 s' AS old
       FROM page
     UNION ALL
-    SELECT r.image_id, file.key, r.name, r.place,
-           r.status IN ('processed', 'failed') AND r.finished_at < now() - %(older)s * interval '1 s'
+    SELECT r.image_id, file.key, file.size, file.sha256, r.name, r.place,
+           r.status IN ('processed', 'failed') AND coalesce(r.finished_at < now() - %(older)s * interval '1 s', false)
       FROM page
       JOIN renditions r ON r.image_id = page.id
-     CROSS JOIN LATERAL (SELECT r.result_key UNION ALL
-                         SELECT other.key FROM jsonb_to_recordset(r.alternatives) AS other (key text)) AS file (key)
+     CROSS JOIN LATERAL (
+               SELECT r.result_key, r.size, r.sha256 UNION ALL
+               SELECT other.key, other.size, other.sha256
+                 FROM jsonb_to_recordset(r.alternatives) AS other (key text, size bigint, sha256 text)
+           ) AS file (key, size, sha256)
      WHERE file.key IS NOT NULL
      ORDER BY image_id, place
 """
@@ -67,4 +70,4 @@ class PostgresReferences:
     async def page(self, *, after: UUID | None, older_seconds: float, limit: int) -> list[Reference]:
         parameters = {"after": after, "older": older_seconds, "limit": limit}
         rows = await self._session.rows(PAGE_OF_REFERENCES, parameters)
-        return [Reference(row["key"], row["image_id"], row["rendition"], bool(row["old"])) for row in rows]
+        return [Reference(**{name: row[name] for name in Reference.__struct_fields__}) for row in rows]

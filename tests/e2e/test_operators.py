@@ -151,7 +151,7 @@ def test_reconcile_compares_both_ways_and_mends(beside: Beside) -> None:
     orphan.parent.mkdir(exist_ok=True)
     result.rename(orphan)
     lost = beside.service.http.get(path)
-    assert (lost.status_code, lost.json()["code"]) == (500, "internal_error")
+    assert (lost.status_code, lost.json()["code"]) == (500, "object_lost")
     beside.service.until_logged(event="object.missing", level="error", image_id=path.rpartition("/")[2])
     assert "\nimage_processor_missing_objects_total 1.0\n" in beside.service.http.get("/metrics").text
 
@@ -164,6 +164,22 @@ def test_reconcile_compares_both_ways_and_mends(beside: Beside) -> None:
     assert beside.service.settled(path)["status"] == "processed"
     assert beside.service.http.get(path).status_code == 200
     assert orphan.exists()  # listed, and the sweep's to delete
+
+
+def test_reconcile_reads_everything_when_it_is_asked_to(beside: Beside) -> None:
+    path = beside.service.processed(pictures.jpeg())
+    [result] = beside.objects.glob(f"renditions/*/{path.rpartition('/')[2]}.*")
+    content = result.read_bytes()
+    *_, counts = beside.told("reconcile", "--older-than", 0, "--read")
+    assert counts["bytes_read"] != 0
+    result.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+    assert beside.run("reconcile", "--older-than", 0).returncode == 0
+    [found, counts] = beside.told("reconcile", "--older-than", 0, "--read", code=1)
+    assert (found["kind"], counts["damaged_rendition"], counts["mended"]) == ("damaged_rendition", 1, 0)
+    assert beside.run("reconcile", "--older-than", 0, "--read", "--fix").returncode == 0
+    assert beside.service.settled(path)["status"] == "processed"
+    assert beside.run("reconcile", "--older-than", 0, "--read").returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,24 @@
 """The minio adapter over a network that fails: a proxy before a real S3 server cuts, drops and falls silent."""
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from uuid import uuid4
 
 import pytest
+from minio import Minio
+from minio.datatypes import CompleteMultipartUploadResult, Part
 from minio.error import InvalidResponseError
 from msgspec.structs import replace
 
+from internal import settings
 from internal.errors import StoreUnavailable
 from internal.images.keys import original_key
 from internal.objectstore.bucket import Bucket, Reading
 from internal.objectstore.minio import create_bucket, open_minio_store
 from internal.objectstore.port import ObjectStore, Stored
-from internal.settings import Minio
 from tests.services.kinds import S3Service
 from tests.services.proxy import Proxy, open_proxy
 from tests.services.waiting import eventually
@@ -30,10 +33,10 @@ async def proxy(s3: S3Service) -> AsyncIterator[Proxy]:
         yield proxy
 
 
-def beyond(proxy: Proxy, s3: S3Service, bucket: str, seconds: float) -> Minio:
+def beyond(proxy: Proxy, s3: S3Service, bucket: str, seconds: float) -> settings.Minio:
     """The way through the proxy, for who waits so long."""
-    settings = replace(s3.settings(bucket), host="127.0.0.1", port=proxy.port, threads=2)
-    return replace(settings, timeout_seconds=seconds, connect_seconds=seconds)
+    way = replace(s3.settings(bucket), host="127.0.0.1", port=proxy.port, threads=2)
+    return replace(way, timeout_seconds=seconds, connect_seconds=seconds)
 
 
 @pytest.fixture
@@ -169,6 +172,38 @@ async def test_a_failed_part_ends_the_put_with_the_clients_next_bytes(store: Obj
     assert proxy.away  # it was a part
 
 
+async def test_an_object_that_was_made_of_too_few_parts_is_refused_and_removed(
+    s3: S3Service, bucket: str, store: ObjectStore, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete = Minio._complete_multipart_upload
+
+    def forgetful(client: Minio, name: str, object_name: str, upload: str, parts: list[Part]) -> CompleteMultipartUploadResult:
+        """The server forgets the last part."""
+        return complete(client, name, object_name, upload, parts[:-1])
+
+    monkeypatch.setattr(Minio, "_complete_multipart_upload", forgetful)
+    with pytest.raises(StoreUnavailable):  # MinIO makes a shorter object, other servers refuse
+        await store.put(key, content(12 * MIB), content_type="image/jpeg")
+
+    assert list(s3.client().list_objects(bucket, prefix=key)) == []
+
+
+async def test_a_server_refuses_a_request_whose_body_is_not_the_one_that_was_signed(
+    s3: S3Service, store: ObjectStore, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why a put of one request is not asked for its size afterwards (MinIO RELEASE.2025-09-07)."""
+    if s3.source == "wheels":
+        pytest.skip("MinIO is asked, and it is not here")
+    monkeypatch.setattr("minio.api.sha256_hash", lambda body: hashlib.sha256(body or b"other").hexdigest())
+    await store.put(key, content(2**16), content_type="image/jpeg")
+    monkeypatch.setattr("minio.api.sha256_hash", lambda _: hashlib.sha256(b"other").hexdigest())
+
+    with pytest.raises(StoreUnavailable):
+        await store.put(key, content(2**17), content_type="image/jpeg")
+
+    assert (await store.stat(key)).size == 2**16
+
+
 async def test_delete_aborts_what_a_put_could_not(s3: S3Service, bucket: str, store: ObjectStore, key: str) -> None:
     client = s3.client()
     upload = client._create_multipart_upload(bucket, key, {})
@@ -236,13 +271,13 @@ async def test_every_reader_closes_its_answer_once(
 
 async def test_a_missing_bucket_is_an_outage_until_it_is_created(s3: S3Service, key: str) -> None:
     name = f"missing-{uuid4().hex[:12]}"
-    settings = s3.settings(name)
-    async with open_minio_store(settings) as store:
+    missing = s3.settings(name)
+    async with open_minio_store(missing) as store:
         for call in (store.check(), store.stat(key), store.put(key, content(1), content_type="image/jpeg")):
             with pytest.raises(StoreUnavailable):
                 await call
 
-        await asyncio.gather(*(create_bucket(settings) for _ in range(4)))
+        await asyncio.gather(*(create_bucket(missing) for _ in range(4)))
 
         await store.check()
     s3.client().remove_bucket(name)

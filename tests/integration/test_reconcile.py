@@ -57,8 +57,11 @@ async def found(
     return [finding async for finding in reconcile(compared)]
 
 
+STRANGE = b"bytes that nobody knows"
+
+
 async def content() -> AsyncIterator[bytes]:
-    yield b"bytes that nobody knows"
+    yield STRANGE
 
 
 async def an_orphan(service: Service) -> str:
@@ -174,7 +177,7 @@ async def test_what_is_deleted_meanwhile_is_not_told(service: Service) -> None:
 async def test_what_comes_to_be_referred_to_meanwhile_is_kept(service: Service) -> None:
     await service.upload(pictures.jpeg())
     image_id, now = new_id(), datetime.now(UTC)
-    original = Original(original_key(image_id), "image/jpeg", 1, "0", 1, 1, None)
+    original = Original(original_key(image_id), "image/jpeg", len(STRANGE), "0", 1, 1, None)
     image = Image(image_id, ANONYMOUS, Status.UPLOADED, original, "{}", now, now)
     await service.store.put(original.key, content(), content_type="image/jpeg")
 

@@ -9,6 +9,7 @@ from internal.errors import (
     InvalidRequest,
     NotFound,
     NotReady,
+    ObjectLost,
     ProcessingFailed,
     ServiceError,
     StoreUnavailable,
@@ -22,8 +23,17 @@ ORIGINAL_TYPES = tuple(sorted(MEDIA_TYPES | HEIF_MEDIA_TYPES))
 
 KNOWN = ("ETag", "Last-Modified", "Cache-Control", "Accept-Ranges", "Content-Disposition", "Content-Security-Policy")
 
-RESULT_FAILURES = (InvalidRequest, NotFound, NotReady, ProcessingFailed, DatabaseUnavailable, StoreUnavailable, ServiceError)
-ORIGINAL_FAILURES = (InvalidRequest, NotFound, DatabaseUnavailable, StoreUnavailable, ServiceError)
+RESULT_FAILURES = (
+    InvalidRequest,
+    NotFound,
+    NotReady,
+    ProcessingFailed,
+    DatabaseUnavailable,
+    StoreUnavailable,
+    ObjectLost,
+    ServiceError,
+)
+ORIGINAL_FAILURES = (InvalidRequest, NotFound, DatabaseUnavailable, StoreUnavailable, ObjectLost, ServiceError)
 
 RESULT = (
     "The bytes of a rendition. While it is in work this is a 409 `not_ready` with `Retry-After`; with `Prefer: wait=N` the call "

@@ -61,7 +61,7 @@ def test_a_lost_object_is_an_error_of_ours_and_seen(size: int) -> None:
     missing = ("image_processor_missing_objects_total",)
     with client(References(KEY), size) as http, capture_logs() as lines:
         before = samples(http)[missing]
-        assert told(http.get("/picture")) == (500, "internal_error")
+        assert told(http.get("/picture")) == (500, "object_lost")
         assert samples(http)[missing] == before + 1
 
     [line] = [line for line in lines if line["event"] == "object.missing"]

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from internal.errors import StoreUnavailable
+from internal.errors import StoredInPart, StoreUnavailable
 from internal.images.keys import original_key
 from internal.objectstore.filesystem import open_filesystem_store
 from internal.objectstore.folder import STALE
@@ -83,6 +83,23 @@ async def test_a_put_that_cannot_be_synced_leaves_nothing(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoreUnavailable):
+        await store.put(KEY, content(), content_type="image/jpeg")
+
+    assert list(files_below(root)) == []
+
+
+async def test_a_put_that_was_kept_in_part_is_refused_and_leaves_nothing(
+    store: ObjectStore, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def forgetful(descriptor: int) -> None:
+        fsync(descriptor)
+        if Path(f"/proc/self/fd/{descriptor}").readlink().is_file():
+            os.truncate(descriptor, 3)
+
+    monkeypatch.setattr(os, "fsync", forgetful)
+    with pytest.raises(StoredInPart):
         await store.put(KEY, content(), content_type="image/jpeg")
 
     assert list(files_below(root)) == []

@@ -1,0 +1,305 @@
+"""Objects that were cut or changed behind the service's back, in each store: what downloads, the worker and reconcile say."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from uuid import UUID, uuid4
+
+import httpx
+import msgspec
+import pytest
+import uvicorn
+from litestar import Litestar, Router
+from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
+
+from internal import metrics
+from internal.api.access_log import AccessLog
+from internal.api.downloads import original_bytes, rendition_bytes
+from internal.api.methods import Methods
+from internal.api.problems import HANDLERS
+from internal.api.schemas import PREFIX
+from internal.errors import StoreUnavailable
+from internal.images.model import Status
+from internal.images.reconcile import Comparison, Finding, Kind, reconcile
+from internal.objectstore.filesystem import open_filesystem_store
+from internal.objectstore.minio import create_bucket, open_minio_store
+from internal.objectstore.port import ObjectStore, Opened, Span
+from tests import pictures
+from tests.contract.contents import chunks, read
+from tests.integration.service import Service
+from tests.services import wheels
+from tests.services.kinds import S3Service
+from tests.services.reachable import free_port
+from tests.services.waiting import eventually
+
+MIB = 2**20
+LONG = pictures.jpeg() + bytes(3 * MIB)
+"""Streamed, where a short one is sent in one piece; what follows a picture's end is nothing to a decoder."""
+BOTH = pytest.mark.parametrize("data", [pictures.jpeg(), LONG], ids=["short", "long"])
+
+
+@pytest.fixture(scope="session")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Service]:
+    with wheels.run("s3", tmp_path_factory.mktemp("rclone")) as started:
+        assert isinstance(started.service, S3Service)
+        yield started.service
+
+
+def with_store(service: Service, store: ObjectStore) -> Service:
+    ports = msgspec.structs.replace(service.ports, store=store)
+    return Service(ports, msgspec.structs.replace(service.workshop, store=store), service.session)
+
+
+@pytest.fixture(params=["filesystem", "minio", "rclone"])
+async def damaged(request: pytest.FixtureRequest, service: Service, tmp_path: Path) -> AsyncIterator[Service]:
+    """The service on this store."""
+    async with _opened(request, tmp_path) as store:
+        yield with_store(service, store)
+        async for stored in store.keys():
+            await store.delete(stored.key)
+
+
+@asynccontextmanager
+async def _opened(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[ObjectStore]:
+    if request.param == "filesystem":
+        async with open_filesystem_store(folder) as store:
+            yield store
+        return
+    s3: S3Service = request.getfixturevalue("s3" if request.param == "minio" else "rclone")
+    settings = s3.settings(f"damaged-{uuid4().hex[:12]}")
+    await create_bucket(settings)
+    async with open_minio_store(settings) as store:
+        yield store
+    s3.client().remove_bucket(settings.bucket)
+
+
+async def change(service: Service, key: str, how: Callable[[bytes], bytes]) -> None:
+    await service.store.put(key, chunks(how(await read(service.store, key))), content_type="image/jpeg")
+
+
+def cut(content: bytes) -> bytes:
+    return content[:-7]
+
+
+def flip(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@asynccontextmanager
+async def served(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """The downloads' routes, on a real server."""
+    routes = [Router(PREFIX, route_handlers=[original_bytes, rendition_bytes])]
+    app = Litestar(routes, exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
+    app.state.parts = SimpleNamespace(ports=service.ports, settings=SimpleNamespace(server=SimpleNamespace(cache_control="")))
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(AccessLog(Methods(app)), port=port, log_config=None, access_log=False, lifespan="off"))
+    server.capture_signals = nullcontext  # type: ignore[assignment,method-assign]  # they are pytest's
+    serving = asyncio.create_task(server.serve())
+    await eventually(lambda: server.started)
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as http:
+            yield http
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def counted(name: str, *labels: str) -> float:
+    families = text_string_to_metric_families(metrics.exposition().decode())
+    found = {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
+    return found.get((f"image_processor_{name}", *labels), 0)
+
+
+def answers() -> dict[str, float]:
+    """To requests for originals, by status."""
+    route = f"{PREFIX}/images/{{image_id}}/original"
+    return {status: counted("http_requests_total", "GET", route, status) for status in ("200", "499", "500")}
+
+
+async def found(service: Service, *, mend: bool = False, reading: bool = False) -> list[Finding]:
+    ignored: list[int] = []
+    told = ignored.append
+    compared = Comparison(service.repository, service.store, 0, mend, told, told, told if reading else None)
+    return [finding async for finding in reconcile(compared)]
+
+
+async def processed(service: Service, data: bytes) -> tuple[UUID, str, str]:
+    """An image that is done, and the keys of its original and its result."""
+    image_id = await service.upload(data)
+    image = await service.process(image_id)
+    result = image.renditions[0].result
+    assert result is not None
+    return image_id, image.original.key, result.key
+
+
+@BOTH
+async def test_a_cut_object_is_refused_before_the_status(damaged: Service, data: bytes) -> None:
+    image_id, original, result = await processed(damaged, data)
+    before = counted("damaged_objects_total")
+    for key in (original, result):
+        await change(damaged, key, cut)
+
+    with capture_logs() as lines:
+        async with served(damaged) as http:
+            for path, ranges in (("/original", ""), ("/original", "bytes=0-9"), ("/original", "bytes=-3"), ("", "")):
+                answer = await http.get(f"{PREFIX}/images/{image_id}{path}", headers={"range": ranges} if ranges else {})
+                assert (answer.status_code, answer.json()["code"]) == (500, "object_lost")
+                assert answer.headers["content-type"] == "application/problem+json"
+
+    assert counted("damaged_objects_total") == before + 4
+    told = [line for line in lines if line["event"] == "object.damaged"]
+    assert [(line["log_level"], line["key"]) for line in told] == [("error", original)] * 3 + [("error", result)]
+    assert (told[0]["size"], told[0]["expected"]) == (len(data) - 7, len(data))
+
+
+async def test_a_cut_object_is_found_by_its_size(damaged: Service) -> None:
+    image_id, original, result = await processed(damaged, pictures.jpeg())
+    assert await found(damaged) == []
+    size = (await damaged.store.stat(result)).size
+    await change(damaged, result, cut)
+    detail = f"It has {size - 7:,} bytes and should have {size:,}."
+
+    assert await found(damaged) == [Finding(Kind.DAMAGED_RENDITION, result, False, image_id, "default", detail)]
+    assert await found(damaged, mend=True) == [Finding(Kind.DAMAGED_RENDITION, result, True, image_id, "default", detail)]
+
+    await damaged.process(image_id)
+    assert await found(damaged) == []
+    await change(damaged, original, cut)
+    size = len(pictures.jpeg())
+    detail = f"It has {size - 7:,} bytes and should have {size:,}."
+    assert await found(damaged, mend=True) == [Finding(Kind.DAMAGED_ORIGINAL, original, False, image_id, None, detail)]
+
+
+@BOTH
+async def test_a_flipped_bit_is_found_by_reading(damaged: Service, data: bytes) -> None:
+    image_id, original, result = await processed(damaged, data)
+    assert await found(damaged, reading=True) == []
+    for key in (original, result):
+        await change(damaged, key, flip)
+    detail = "Its bytes are not those that were stored: the SHA-256 differs."
+
+    assert await found(damaged) == []  # without reading nobody knows
+    assert await found(damaged, mend=True, reading=True) == [
+        Finding(Kind.DAMAGED_ORIGINAL, original, False, image_id, None, detail),
+        Finding(Kind.DAMAGED_RENDITION, result, False, image_id, "default", detail),  # of that original it would only fail
+    ]
+    await change(damaged, original, flip)
+    assert await found(damaged, mend=True, reading=True) == [
+        Finding(Kind.DAMAGED_RENDITION, result, True, image_id, "default", detail)
+    ]
+    await damaged.process(image_id)
+    assert await found(damaged, reading=True) == []
+
+
+async def test_a_second_file_is_compared_too(damaged: Service) -> None:
+    image_id = await damaged.upload(pictures.jpeg(), "resize:9x9|format:auto")
+    [second] = (await damaged.process(image_id)).renditions[0].alternatives
+    assert await found(damaged, reading=True) == []
+    await change(damaged, second.key, flip)
+
+    [finding] = await found(damaged, reading=True)
+
+    assert (finding.kind, finding.key) == (Kind.DAMAGED_RENDITION, second.key)
+
+
+@pytest.mark.parametrize(("how", "told"), [(cut, "The stored original has {} bytes; {} were uploaded."), (flip, "checksum")])
+async def test_a_worker_says_what_is_wrong_with_an_original(damaged: Service, how: Callable[[bytes], bytes], told: str) -> None:
+    data = pictures.jpeg()
+    image_id = await damaged.upload(data)
+    await change(damaged, f"originals/{image_id}", how)
+
+    for _ in range(damaged.workshop.schedule.max_attempts):
+        await damaged.make_due(image_id)
+        await damaged.process(image_id)
+
+    rendition = await damaged.rendition(image_id)
+    assert rendition.failure is not None
+    assert (rendition.status, rendition.failure.code) == (Status.FAILED, "original_damaged")
+    assert told.format(f"{len(data) - 7:,}", f"{len(data):,}") in rendition.failure.detail
+
+
+class Failing:
+    """A real store; `key` can be opened, and breaks off after its first block, or can't be opened at all."""
+
+    def __init__(self, store: ObjectStore, key: str, *, after_blocks: int) -> None:
+        self._store, self._key, self._after = store, key, after_blocks
+        self.stat, self.keys, self.put, self.delete, self.check = store.stat, store.keys, store.put, store.delete, store.check
+
+    @asynccontextmanager
+    async def get(self, key: str, span: Span | None = None) -> AsyncIterator[Opened]:
+        async with self._store.get(key, span) as opened:
+            if key == self._key and not self._after:
+                raise StoreUnavailable
+            yield Opened(opened.size, self._broken(opened.chunks) if key == self._key else opened.chunks)
+
+    async def _broken(self, content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        for _ in range(self._after):
+            yield await anext(content)
+        raise StoreUnavailable
+
+
+@pytest.mark.parametrize("after_blocks", [0, 1])
+async def test_an_object_that_can_not_be_read_is_one_finding_and_ends_nothing(service: Service, after_blocks: int) -> None:
+    """A store that has found rot in one object refuses that one, and answers for the others."""
+    broken, original, _ = await processed(service, LONG)
+    _, other, _ = await processed(service, pictures.jpeg())
+    await change(service, other, flip)
+    failing = with_store(service, Failing(service.store, original, after_blocks=after_blocks))
+
+    told = await found(failing, reading=True)
+
+    assert [(finding.key, finding.kind) for finding in told] == [
+        (original, Kind.DAMAGED_ORIGINAL),
+        (other, Kind.DAMAGED_ORIGINAL),
+    ]
+    assert told[0] == Finding(Kind.DAMAGED_ORIGINAL, original, False, broken, None, "The store answers, but can't read it.")
+
+
+async def test_reading_ends_with_an_outage_of_the_store(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, original, _ = await processed(service, LONG)
+    failing = Failing(service.store, original, after_blocks=1)
+
+    async def down() -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(failing, "check", down)
+    with pytest.raises(StoreUnavailable):
+        await found(with_store(service, failing), reading=True)
+
+
+async def test_a_body_that_breaks_off_closes_the_connection_and_is_no_200(service: Service) -> None:
+    image_id, original, _ = await processed(service, LONG)
+    before = answers()
+    broken_off = counted("downloads_broken_off_total")
+
+    failing = with_store(service, Failing(service.store, original, after_blocks=2))
+    with capture_logs() as lines:
+        async with served(failing) as http, http.stream("GET", f"{PREFIX}/images/{image_id}/original") as answer:
+            assert (answer.status_code, answer.headers["content-length"]) == (200, str(len(LONG)))
+            with pytest.raises(httpx.RemoteProtocolError):
+                await answer.aread()
+        await eventually(lambda: any(line["event"] == "request" for line in lines))
+
+    [line] = [line for line in lines if line["event"] == "request"]
+    assert (line["status"], line["sent_status"], line["problem"], line["log_level"]) == (500, 200, "broken_off", "warning")
+    assert line["bytes_out"] == 2 * MIB
+    assert answers() == {**before, "500": before["500"] + 1}
+    assert counted("downloads_broken_off_total") == broken_off + 1
+
+
+async def test_a_client_that_hangs_up_in_the_middle_is_no_200_either(service: Service) -> None:
+    data = pictures.jpeg() + bytes(7 * MIB)  # more than the buffers of a socket take
+    image_id, _, _ = await processed(service, data)
+    before = answers()
+
+    with capture_logs() as lines:
+        async with served(service) as http:
+            async with http.stream("GET", f"{PREFIX}/images/{image_id}/original") as answer:
+                await anext(answer.aiter_raw())
+            await eventually(lambda: any(line["event"] == "request" for line in lines))
+
+    assert answers() == {**before, "499": before["499"] + 1}
