@@ -54,6 +54,7 @@ ZEROS = Kind("a file that begins with nothing but zeros, as a broken copy does",
 _PREFIXES: Mapping[bytes, Kind] = {
     b"\xff\xd8\xff\xf7": Kind("a JPEG-LS picture"),
     b"\xff\xd8\xff": JPEG,
+    b"\x89PNG\r\n\x1a\n\0\0\0\x04CgBI": Kind("an iOS app's own kind of PNG (CgBI)"),
     b"\x89PNG\r\n\x1a\n": PNG,
     b"GIF87a": GIF,
     b"GIF89a": GIF,

@@ -24,10 +24,14 @@ LOOKED_AT = frozenset({"png", "webp", "gif"})
 
 
 class Came(Struct, frozen=True):
-    """The file that a picture came as: how many colours it could hold, and the bytes of a GIF; None for what sets no measure."""
+    """The file that a picture came as: how many colours it could hold, and the bytes of a GIF; None for what sets no measure.
+
+    `palette` as in Header.
+    """
 
     colours: int | None = None
     gif_bytes: int | None = None
+    palette: tuple[bytes, ...] = ()
 
 
 HELD_BYTES = 256 * 2**20
@@ -92,7 +96,7 @@ def encode(picture: Picture, target: Path, result: OutputFormat, encoding: Encod
 
     def encoded(quality: int | None) -> bytes:
         if held and result.name == "png":
-            return saved_png(pixels, options, None if encoding.lossless else came.colours)
+            return saved_png(pixels, options, None if encoding.lossless else came.colours, came.palette)
         if held and result.name == "gif":
             return saved_gif(pixels, picture.frames, options, came.colours, came.gif_bytes)
         return bytes(getattr(pixels, f"{saver}_buffer")(**options, **_q(quality)))

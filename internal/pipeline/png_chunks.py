@@ -13,6 +13,8 @@ from typing import BinaryIO
 from internal.errors import InvalidImage
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
+"""What PNG 3 has of the chunks that no decoder may do without; their types begin with a capital."""
 EXTRAS = frozenset({b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"iCCP", b"eXIf", b"pHYs"})
 """Of the chunks that a decoder may do without, these are kept: how the colours are meant, which side is up, resolution."""
 MAX_PROFILE = 4 * 2**20
@@ -79,13 +81,19 @@ def png_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _unwanted(file: BinaryIO, size: int) -> set[int]:
-    """Where the chunks begin that are left out. A type with a capital is one that no decoder may do without."""
+    """Where the chunks begin that are left out. Raises InvalidImage for one that would be needed and is not known."""
     unwanted, seen = set(), set()
     for kind, start, length in png_chunks(file, size):
         if kind[0] & 0x20:
             if kind in seen or not _is_wanted(file, kind, start, length):
                 unwanted.add(start)
             seen.add(kind)
+        elif kind not in CRITICAL:
+            if not kind.isalpha() or content_of(file, start, length) is None:
+                raise InvalidImage("The PNG file is cut short or damaged.")
+            raise InvalidImage(
+                f"The PNG file has a chunk {kind.decode()} that its pixels depend on, and that no PNG standard describes."
+            )
     return unwanted
 
 

@@ -45,6 +45,12 @@ def told_by(chunks: Mapping[bytes, bytes], *, bits: int) -> PngColours:
     return PngColours(under_profile=_measured(chunks.get(b"gAMA"), chunks.get(b"cHRM")))
 
 
+def palette_of(entries: bytes, alphas: bytes) -> tuple[bytes, ...]:
+    """Red, green, blue and alpha of each entry, from the contents of PLTE and tRNS; an entry without alpha is opaque."""
+    starts = range(0, len(entries) - 2, 3)
+    return tuple(entries[at : at + 3] + (alphas[at // 3 : at // 3 + 1] or b"\xff") for at in starts)
+
+
 def _coded(chunks: Mapping[bytes, bytes], bits: int) -> ColourSpace | None:
     """cICP. Its matrix must be 0, for a PNG is RGB; fewer than 8 bits have no narrow range (H.273, section 8.3)."""
     coded = chunks.get(b"cICP", b"")

@@ -65,7 +65,7 @@ def _rendered(job: RenderJob, chain: Chain, scratch: Path) -> tuple[Encoded, Enc
         other = alternative_format(chain.alternative, result, frames=picture.frames) if job.alternative else None
         picture = picture if other is None else picture.in_memory()
         gif_bytes = job.source.stat().st_size if job.media_type == FORMATS["gif"].media_type else None
-        came = Came(source.header.colours, gif_bytes)
+        came = Came(source.header.colours, gif_bytes, source.header.palette)
         encoded = _written(picture, job.target, result, chain.encoding, kept, job.limits, came)
         alternative = _alternative(picture, job, other, chain.encoding, kept, came, encoded) if other else None
     return encoded, alternative, facts

@@ -24,8 +24,8 @@ LOCAL = "127.0.0.1"
 POOL, THREADS, FOLDER_THREADS = 4, 4, 8
 PRODUCER, CONSUMERS = 1, 4
 """Connections to Kafka: each of a worker's two lanes has one to the broker, and one to its group's coordinator."""
-ALL_THREADS = 1 + THREADS + (os.cpu_count() or 1) + 4
-"""The main one, the store's, and asyncio's own, which start when first needed: an address by name is looked up in one of them."""
+ALL_THREADS = 1 + THREADS + (os.cpu_count() or 1) + 4 + 4
+"""The main one, the store's, asyncio's own, and libuv's four, in which uvloop looks addresses up; all start when first needed."""
 SMALL: dict[str, Any] = {"DB_POOL_SIZE": POOL, "MINIO_THREADS": THREADS}
 """A process that soon has all that it may have; a folder's threads are not configured."""
 

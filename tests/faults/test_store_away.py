@@ -121,7 +121,7 @@ def test_each_fault_is_told_and_leaks_nothing(cluster: Cluster, between: Between
         load.upload(16)
         sweep_at_once(cluster)
         cluster.checked(load)
-        assert_nothing_has_leaked(cluster, before, api)
+        assert_nothing_has_leaked(cluster, before, api, threads=ALL_THREADS)
 
 
 @pytest.mark.parametrize("fault", ["is gone", "ends in the middle of a PUT"] if LONG else ["is gone"])

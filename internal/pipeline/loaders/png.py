@@ -12,7 +12,7 @@ from internal.pipeline.assign import assigned
 from internal.pipeline.loaders.source import READING, Header, Size, Source
 from internal.pipeline.picture import Picture, Pixels
 from internal.pipeline.png_chunks import lean_png, told_before_pixels
-from internal.pipeline.png_colours import COLOUR_CHUNKS, PngColours, told_by
+from internal.pipeline.png_colours import COLOUR_CHUNKS, PngColours, palette_of, told_by
 from internal.pipeline.profiles import PROFILE, can_be_read, to_srgb
 
 _BITS = 8
@@ -25,17 +25,21 @@ class PngSource(Source):
     loader: ClassVar[str] = "pngload"
     operation_class: ClassVar[str] = "VipsForeignLoadPng"
     _colours: PngColours
+    _palette: tuple[bytes, ...]
     _animation: Animation | None
 
     def look_over(self, path: Path) -> Path:
-        told = told_before_pixels(path, COLOUR_CHUNKS | {b"IHDR", b"acTL"})
+        told = told_before_pixels(path, COLOUR_CHUNKS | {b"IHDR", b"acTL", b"PLTE", b"tRNS"})
         self._colours = told_by(told, bits=told.get(b"IHDR", b"").ljust(_BITS + 1, b"\0")[_BITS])
+        self._palette = palette_of(told.get(b"PLTE", b""), told.get(b"tRNS", b""))
         self._animation = animation_of(path) if b"acTL" in told else None
         self._original = path
         return lean_png(path, self.new_copy())
 
     def read_header(self, pixels: Pixels) -> Header:
         still = super().read_header(pixels)
+        if still.colours is not None:
+            still = replace(still, palette=self._palette)
         if self._animation is None:
             return still
         clear = still.has_alpha or not is_opaque(self._animation, (still.width, still.height))

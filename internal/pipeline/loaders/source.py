@@ -20,7 +20,7 @@ class Header(Struct, frozen=True):
     """What is decoded: the size of one frame in pixels, how many there are, and the orientation it still needs.
 
     `still_apart`: a still shows a picture that is none of the frames. `colours`: the most that can be stored so, with a palette
-    or as grey of fewer than 8 bits; None for all others.
+    or as grey of fewer than 8 bits; None for all others. `palette`: a PNG's, red, green, blue and alpha of each entry.
     """
 
     width: int
@@ -30,6 +30,7 @@ class Header(Struct, frozen=True):
     has_alpha: bool
     still_apart: bool = False
     colours: int | None = None
+    palette: tuple[bytes, ...] = ()
 
     @property
     def pixels(self) -> int:

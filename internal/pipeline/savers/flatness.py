@@ -1,5 +1,6 @@
 """Whether a picture is flat, like a drawing, a diagram or a screen: told from its pixels, before anything is encoded."""
 
+import struct
 from collections import Counter
 from math import ceil, sqrt
 
@@ -19,9 +20,17 @@ def is_flat(pixels: Pixels) -> bool:
     return len(colours) <= _COLOURS and (len(colours) - 1) * _PIXELS_A_COLOUR <= others
 
 
+def unseen(pixels: Pixels, seen: Counter[bytes]) -> float:
+    """About how many pixels have a colour that is not among those `seen` in a sample: the share of what was seen once.
+
+    I. J. Good, The population frequencies of species and the estimation of population parameters, Biometrika 40 (1953).
+    """
+    share = sum(count == 1 for count in seen.values()) / seen.total()
+    return share * float(pixels.width * pixels.height)
+
+
 def sampled(pixels: Pixels, samples: int = _SAMPLES) -> Counter[bytes]:
     """How often each colour is seen on a grid of at most `samples` pixels, as bytes of a value for each band."""
     step = max(1, ceil(sqrt(pixels.width * pixels.height / samples)))
     data = bytes(pixels.subsample(min(step, pixels.width), min(step, pixels.height)).write_to_memory())
-    size = pixels.bands
-    return Counter(data[start : start + size] for start in range(0, len(data), size))
+    return Counter(struct.unpack(f"{pixels.bands}s" * (len(data) // pixels.bands), data))

@@ -11,7 +11,7 @@ from typing import Any
 import pyvips
 
 from internal.pipeline.picture import Pixels
-from internal.pipeline.savers.flatness import is_flat
+from internal.pipeline.savers.flatness import is_flat, sampled
 from internal.pipeline.savers.likeness import Limit, look_the_same
 from internal.pipeline.savers.palette import MOST, Cells, indexed
 
@@ -50,7 +50,7 @@ def saved_gif(pixels: Pixels, frames: int, settings: dict[str, Any], colours: in
     exact = _written(pixels, settings) if indexed(first, min(colours or MOST, MOST - 1)) else None
     if exact is not None and len(exact) <= most:
         return exact
-    shared = _of_one_palette(pixels, frames, settings, Cells(opaque, _COLOUR_SAMPLES), most)
+    shared = _of_one_palette(pixels, frames, settings, Cells(opaque, sampled(opaque, _COLOUR_SAMPLES)), most)
     if shared is not None and len(shared) <= most:
         return shared
     fewer = _written(pixels, settings | {"bitdepth": 7})

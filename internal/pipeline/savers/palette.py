@@ -7,7 +7,7 @@ bands (sRGB) or 4 (with alpha), and are read several times: they should be in me
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from itertools import compress
 from typing import Any, TypeAlias
@@ -16,7 +16,7 @@ import pyvips
 from msgspec import Struct
 
 from internal.pipeline.picture import Pixels
-from internal.pipeline.savers.flatness import sampled
+from internal.pipeline.savers.flatness import sampled, unseen
 
 Seen: TypeAlias = Counter[bytes]
 Colours: TypeAlias = dict[int, tuple[int, ...]]
@@ -47,11 +47,40 @@ class Indexed(Struct, frozen=True):
         """Bits that a pixel's number takes in a PNG: 1, 2, 4 or 8."""
         return next(bits for bits in (1, 2, 4, 8) if len(self.colours) <= 1 << bits)
 
+    def only(self, used: list[int]) -> "Indexed":
+        """Without the colours that no pixel has, `used` being the numbers of all others."""
+        if len(used) == len(self.colours):
+            return self
+        table = bytearray(MOST)
+        for rank, number in enumerate(used):
+            table[number] = rank
+        return Indexed(_looked_up(self.index, table).copy_memory(), [self.colours[number] for number in used])
+
     def shown(self, first: int = 0) -> Pixels:
         """The picture in its colours, or their bands from `first` on."""
         palette = bytes(value for colour in self.colours for value in colour[first:])
         lut = pyvips.Image.new_from_memory(palette, len(self.colours), 1, len(self.colours[0]) - first, "uchar")
         return self.index.maplut(lut).copy(interpretation="srgb")
+
+
+def in_palette(pixels: Pixels, palette: Collection[bytes]) -> Indexed | None:
+    """The picture exactly as it is, with those colours of `palette` that it has, in their order; None when it has others too.
+
+    INVARIANT: no pixel gets another colour than its own
+    (tests/unit/pipeline/test_palette_known.py::test_a_colour_that_the_palette_lacks_is_seen). A palette of MOST entries has no
+    number left for what is unknown: then all bands are compared, and else blue and alpha (see `indexed`).
+    """
+    known = [*dict.fromkeys(palette)]
+    for factor in _TURNS:
+        cells = [_cell(colour, factor) for colour in known]
+        if len({*cells}) == len(known) <= MOST:
+            index = _numbered(_joined(pixels, _spread(pixels.bands, factor)), cells).copy_memory()
+            used = _occupied(index.hist_find())
+            made, first = Indexed(index, [tuple(colour) for colour in known]), 0 if len(known) == MOST else 2
+            if used[-1] >= len(known) or (made.shown(first) != pixels.extract_band(first, n=pixels.bands - first)).max():
+                return None
+            return made.only(used)
+    return None
 
 
 def indexed(pixels: Pixels, most: int = MOST, seen: Seen | None = None) -> Indexed | None:
@@ -73,7 +102,8 @@ def indexed(pixels: Pixels, most: int = MOST, seen: Seen | None = None) -> Index
             continue
         cells = _joined(pixels, _spread(pixels.bands, factor))
         numbers = _numbered(cells, colours).write_to_memory()
-        if len(colours) == MOST or not _completed(colours, numbers, pixels, factor, most):
+        hopeless = len(colours) == MOST or unseen(pixels, seen) > _MANY
+        if hopeless or not _completed(colours, numbers, pixels, factor, most):
             cells = cells.copy_memory()
             colours = _counted(cells, rest, factor)
             numbers = _numbered(cells, colours).write_to_memory() if len(colours) <= most else b""
@@ -91,11 +121,11 @@ def _completed(colours: Colours, numbers: Any, pixels: Pixels, factor: int, most
 
     `numbers` are bytes, one for each pixel. False where such pixels are too many, or two of these colours share a cell.
     """
-    region, ranks = pyvips.Region.new(pixels), dict[bytes, int]()
+    region, width, ranks = pyvips.Region.new(pixels), pixels.width, dict[bytes, int]()
     for many, mark in enumerate(_UNKNOWN.finditer(numbers)):
         if many >= _MANY:
             return False
-        y, x = divmod(mark.start(), pixels.width)
+        y, x = divmod(mark.start(), width)
         colour = bytes(region.fetch(x, y, 1, 1))
         if colour not in ranks:
             ranks[colour] = len(colours)
@@ -119,12 +149,13 @@ class Cells:
     A cell's colour is the most frequent one in it, as far as a sample shows that, else the middle: what is flat keeps its colour.
     """
 
-    def __init__(self, pixels: Pixels, samples: int = 1 << 13) -> None:
+    def __init__(self, pixels: Pixels, seen: Seen) -> None:
+        """`seen`: `sampled(pixels)`."""
         self._cells, self._bands = _joined(pixels, _leading(pixels.bands)).copy_memory(), pixels.bands
         counted, size, wide = self._cells.hist_find(), pixels.width * pixels.height, pixels.bands
         counts = memoryview(bytes(counted.write_to_memory())).cast("I")
         self._occupied, colours = _occupied(counted), bytearray(_middles(wide))
-        for colour, _ in reversed(sampled(pixels, samples).most_common(MOST)):
+        for colour, _ in reversed(seen.most_common(MOST)):
             cell = sum(value >> 8 - bits << place for value, (bits, place) in zip(colour, _places(wide), strict=True))
             colours[cell * wide : (cell + 1) * wide] = colour
         self._colours = [colours[cell * wide : (cell + 1) * wide] for cell in self._occupied]

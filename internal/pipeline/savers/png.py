@@ -13,29 +13,31 @@ import pyvips
 
 from internal.pipeline.picture import Pixels
 from internal.pipeline.png_chunks import SIGNATURE
-from internal.pipeline.savers.flatness import sampled
+from internal.pipeline.savers.flatness import sampled, unseen
 from internal.pipeline.savers.likeness import Limit, look_the_same
-from internal.pipeline.savers.palette import MOST, Cells, Indexed, indexed
+from internal.pipeline.savers.palette import MOST, Cells, Indexed, Seen, in_palette, indexed
 
 LIMIT = Limit(whole=1.0, part=8.0)
 """What a palette may change after the picture was changed anyway."""
+_MANY = 1 << 10
+"""Pixels of colours that a sample did not show: with more, a picture that was changed is taken to have too many colours."""
 _FEW_CELLS = 256
 """Above so many kinds of colour a palette of 16 entries is not tried."""
 _SAMPLES = 1 << 13
-"""Pixels of the grid that is compared."""
+"""Pixels of the grid that shows which colours there are, and that is compared."""
 _TINY = 64 * 64
 """Pixels below which a palette's own bytes may outweigh what it saves."""
 _COLOUR_TYPE = len(SIGNATURE) + 8 + 9  # the byte of IHDR
 _PALETTE = 3
 
 
-def saved_png(pixels: Pixels, settings: dict[str, Any], stored_colours: int | None) -> bytes:
+def saved_png(pixels: Pixels, settings: dict[str, Any], stored_colours: int | None, palette: tuple[bytes, ...] = ()) -> bytes:
     """The file's bytes. `settings` are pngsave's.
 
     `stored_colours`: how many colours the picture could hold as it came. Where it has more now, it was changed anyway, and a
-    palette that looks the same will do. None: it must be exact.
+    palette that looks the same will do. None: it must be exact. `palette`: as in Header.
     """
-    few = _grey(pixels, settings, stored_colours) if pixels.bands == 1 else _coloured(pixels, settings, stored_colours)
+    few = _grey(pixels, settings, stored_colours) if pixels.bands == 1 else _coloured(pixels, settings, stored_colours, palette)
     if few is None or pixels.width * pixels.height <= _TINY:
         plain = bytes(pixels.pngsave_buffer(**settings))
         return plain if few is None or len(plain) <= len(few) else few
@@ -60,23 +62,34 @@ def _grey(pixels: Pixels, settings: dict[str, Any], stored_colours: int | None) 
     return _with_palette(Indexed(index, [(grey, grey, grey) for grey in greys]), pixels, settings)
 
 
-def _coloured(pixels: Pixels, settings: dict[str, Any], stored_colours: int | None) -> bytes | None:
+def _coloured(pixels: Pixels, settings: dict[str, Any], stored_colours: int | None, palette: tuple[bytes, ...]) -> bytes | None:
     """With a palette; None when it has too many colours for one."""
     if pixels.bands == 2:
         if stored_colours is None or "icc" in settings["keep"]:
             return None
         pixels = pixels.colourspace("srgb").copy_memory()
-    seen = sampled(pixels)
-    most = stored_colours or MOST
-    made = indexed(pixels, most, seen) if len(seen) <= most else None
+    seen = sampled(pixels, _SAMPLES)
+    made = _exact(pixels, seen, stored_colours, [colour[: pixels.bands] for colour in palette])
     if made is None and stored_colours is not None:
-        made = _reduced(pixels) or (indexed(pixels, seen=seen) if most < MOST and len(seen) <= MOST else None)
+        made = _reduced(pixels, seen) or (indexed(pixels, seen=seen) if stored_colours < MOST and len(seen) <= MOST else None)
     return None if made is None else _with_palette(made, pixels, settings)
 
 
-def _reduced(pixels: Pixels) -> Indexed | None:
+def _exact(pixels: Pixels, seen: Seen, stored_colours: int | None, palette: list[bytes]) -> Indexed | None:
+    """With exactly its colours, where these are no more than could be stored. `seen` tells when `palette` lacks some."""
+    if palette and seen.keys() <= {*palette}:
+        made = in_palette(pixels, palette)
+        if made is not None:
+            return made
+    elif palette and stored_colours is not None and unseen(pixels, seen) > _MANY:
+        return None
+    most = stored_colours or MOST
+    return indexed(pixels, most, seen) if len(seen) <= most else None
+
+
+def _reduced(pixels: Pixels, seen: Seen) -> Indexed | None:
     """In so few colours that it takes 4 or 8 bits a pixel, and still looks the same; None where that can't be."""
-    cells = Cells(pixels)
+    cells = Cells(pixels, seen)
     for bits in (4, 8) if len(cells) <= _FEW_CELLS else (8,):
         made = cells.reduced(bits)
         if look_the_same(pixels, made.shown(), LIMIT, _SAMPLES):
@@ -92,6 +105,7 @@ def _with_palette(made: Indexed, pixels: Pixels, settings: dict[str, Any]) -> by
     bits, alpha = made.bits, [colour[3] for colour in made.colours if len(colour) > 3]
     spread = 255 // ((1 << bits) - 1)
     numbers = _through(made.index, [number * spread & 0xFF for number in range(256)]) if bits < 8 else made.index
+    numbers = numbers.copy(xres=pixels.xres, yres=pixels.yres)
     bare = bytes(numbers.pngsave_buffer(**{**settings, "keep": "none"}, bitdepth=bits))
     data = bare.index(b"IDAT", _COLOUR_TYPE) - 4
     header = bare[len(SIGNATURE) + 4 : _COLOUR_TYPE] + bytes([_PALETTE]) + bare[_COLOUR_TYPE + 1 : _COLOUR_TYPE + 4]
@@ -100,7 +114,7 @@ def _with_palette(made: Indexed, pixels: Pixels, settings: dict[str, Any]) -> by
         (
             SIGNATURE,
             _chunk(header),
-            _kept_chunks(pixels, settings),
+            bare[_COLOUR_TYPE + 8 : data] if settings["keep"] == "none" else _kept_chunks(pixels, settings),
             _chunk(b"PLTE" + palette),
             _chunk(b"tRNS" + bytes(alpha)) if alpha else b"",
             bare[data:],

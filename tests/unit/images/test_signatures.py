@@ -83,6 +83,7 @@ def test_what_we_take_is_told(data: bytes, media_type: str) -> None:
 
 
 REFUSED = {
+    "an iOS app's own kind of PNG (CgBI)": [b"\x89PNG\r\n\x1a\n\0\0\0\x04CgBI\x50\0\x20\x06"],
     "a JPEG XL picture": [b"\xff\x0a\xfa\x7f" + bytes(20), b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(20), ftyp(b"jxl ")],
     "a JPEG 2000 picture": [saved("JPEG2000"), b"\xff\x4f\xff\x51" + bytes(20), ftyp(b"jp2 ")],
     "a JPEG-LS picture": [b"\xff\xd8\xff\xf7\0\x0b\x08"],
@@ -229,6 +230,10 @@ def test_every_kind_of_the_table_has_an_example_here() -> None:
     ("data", "sentence"),
     [
         (b"\xff\x0a\xfa\x7f", "This is a JPEG XL picture. Convert it to a JPEG, PNG, WebP, GIF or TIFF."),
+        (
+            b"\x89PNG\r\n\x1a\n\0\0\0\x04CgBI",
+            "This is an iOS app's own kind of PNG (CgBI). Convert it to a JPEG, PNG, WebP, GIF or TIFF.",
+        ),
         (b"%PDF-1.7", "This is a PDF document. Export its page as a JPEG, PNG, WebP, GIF or TIFF."),
         (b"<Error/>", "This is an XML document. Send a JPEG, PNG, WebP, GIF or TIFF."),
         (b"<svg/>", "This is an SVG drawing. Draw it as a JPEG, PNG, WebP, GIF or TIFF."),

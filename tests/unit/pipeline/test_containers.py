@@ -100,6 +100,23 @@ def test_a_png_of_too_many_chunks_is_refused(file: Path, tmp_path: Path) -> None
         lean_png(file, tmp_path / "copy")
 
 
+@pytest.mark.parametrize(
+    ("chunk", "sentence"),
+    [
+        (png_chunk(b"CgBI", b"1234"), "has a chunk CgBI that its pixels depend on"),
+        (png_chunk(b"CgBI", b"1234")[:-1] + b"\0", "cut short or damaged"),
+        (png_chunk(b"A\0\n1", b"1234"), "cut short or damaged"),
+    ],
+    ids=["unknown", "damaged", "no type"],
+)
+def test_a_chunk_that_is_needed_and_unknown_is_named(chunk: bytes, sentence: str, file: Path, tmp_path: Path) -> None:
+    """libpng 1.6.58 by itself: "unhandled critical chunk", as for a file that is damaged."""
+    file.write_bytes(with_png_chunks(PLAIN, chunk))
+
+    with pytest.raises(InvalidImage, match=sentence):
+        lean_png(file, tmp_path / "copy")
+
+
 @pytest.mark.parametrize("length", [0, 7, 8, 20, 33, 60, -12, -1])
 def test_a_cut_png_is_noticed(length: int, file: Path, tmp_path: Path) -> None:
     file.write_bytes(pictures.png()[:length])
