@@ -5,8 +5,9 @@ After the pause one call goes through, and the others are told at once until it 
 upload of a slow client: when it succeeds the circuit closes.
 
 The circuit is purgatory's: its states, and what it counts. What a call's end means is ours to say: only an outage is a failure,
-only an answer is a success. A client that hangs up, a refused body and a cancelled call tell nothing of the dependency; its own
-context manager would count them as successes. The pause is ours too: purgatory's is on the system's clock, which may be set.
+only an answer is a success, also an answer that refuses (`errors.ANSWERS`). A client that hangs up, a refused body, a cancelled
+call and one that got no connection (`errors.UNKNOWN`) tell nothing of the dependency; its own context manager would count them as
+successes. The pause is ours too: purgatory's is on the system's clock, which may be set.
 """
 
 import time
@@ -16,7 +17,7 @@ from contextlib import asynccontextmanager
 import structlog
 from purgatory.domain.model import CLOSED, HALF_OPENED, ClosedState, Context, HalfOpenedState
 
-from internal.errors import DatabaseReadOnly, NotStored, Unavailable
+from internal.errors import ANSWERS, UNKNOWN, Unavailable
 from internal.settings import CircuitBreaker
 
 log = structlog.get_logger(__name__)
@@ -45,8 +46,10 @@ class Breaker:
         tries = self._begin_to_try()
         try:
             yield
-        except (NotStored, DatabaseReadOnly):  # a DatabaseUnavailable to clients, but an answer
+        except ANSWERS:
             self._answered()
+            raise
+        except UNKNOWN:
             raise
         except self._outage as exc:
             self._failed(exc)

@@ -151,6 +151,27 @@ class DatabaseReadOnly(DatabaseUnavailable):
     """
 
 
+class DatabaseBusy(DatabaseUnavailable):
+    """The database could not do this in time. Try again after the time in Retry-After.
+
+    It answered: it ended the statement or the transaction itself, at one of our time limits or to resolve a deadlock.
+    """
+
+
+class StaleStatement(DatabaseUnavailable):
+    """A table has just been changed by an upgrade. Try again after the time in Retry-After.
+
+    The database refused to run a prepared statement: a table has changed since, or the statement is gone. Nothing of it was done.
+    """
+
+
+class ConnectionsInUse(DatabaseUnavailable):
+    """All of this process's connections to the database are in use. Try again after the time in Retry-After.
+
+    That says nothing of the database: what holds them may be slow statements, or a server that is silent.
+    """
+
+
 class StoreUnavailable(Unavailable):
     """The object store does not answer. Try again after the time in Retry-After."""
 
@@ -231,3 +252,9 @@ class OutputTooLarge(ServiceError):
 
 PERMANENT: tuple[type[ServiceError], ...] = (InvalidImage, ImageTooLarge, InvalidProcessing, UnsupportedMediaType, OutputTooLarge)
 """No later attempt can mend these: the rendition is `failed` at once."""
+
+ANSWERS: tuple[type[ServiceError], ...] = (NotStored, DatabaseReadOnly, DatabaseBusy, StaleStatement)
+"""The dependency answered: a circuit breaker counts these as successes, although clients are told that it is unavailable."""
+
+UNKNOWN: tuple[type[ServiceError], ...] = (ConnectionsInUse,)
+"""The dependency was not asked: a circuit breaker counts these as nothing."""

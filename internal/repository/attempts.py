@@ -46,7 +46,9 @@ CLAIM_RENDITION: LiteralString = (
 """
     + RECORD_HAPPENED
     + """
-    SELECT claimed.*, (SELECT pg_notify('outbox', 'events') FROM announced) FROM claimed
+    SELECT rendition_id, image_id, owner, name, pipeline, attempt, tries, original_key, original_sha256, original_size,
+           media_type, facts_known, more, result_key, (SELECT pg_notify('outbox', 'events') FROM announced)
+      FROM claimed
 """
 )
 

@@ -60,7 +60,10 @@ IMAGE_ROW: LiteralString = """
     -- Metadata as the text that came, or as jsonb writes it where there is none: in rows of before, and in those of old code.
     SELECT id, owner, status, original_key, media_type, size, sha256, width, height, orientation, filename, frames, has_alpha,
            dominant_colour, thumbhash, created_at, updated_at, coalesce(metadata_text, metadata::text) AS metadata,
-           (SELECT json_agg(r ORDER BY place) FROM renditions r WHERE r.image_id = images.id) AS renditions
+           (SELECT json_agg(r ORDER BY place)
+              FROM (SELECT id, image_id, place, name, processing, pipeline, lane, status, attempt, tries, error_code,
+                           error_detail, result_key, sha256, size, width, height, frames, content_type, alternatives, finished_at
+                      FROM renditions WHERE image_id = images.id) AS r) AS renditions
       FROM images
 """
 

@@ -59,8 +59,9 @@ RECORD_HAPPENED: LiteralString = """
 ADD_EVENTS: LiteralString = (
     """
     WITH happened AS (
-        SELECT * FROM unnest(%(ids)s::uuid[], %(types)s::text[], %(images)s::uuid[], %(owners)s::text[], %(data)s::jsonb[])
-                   AS given (id, type, image_id, owner, data)
+        SELECT id, type, image_id, owner, data
+          FROM unnest(%(ids)s::uuid[], %(types)s::text[], %(images)s::uuid[], %(owners)s::text[], %(data)s::jsonb[])
+            AS given (id, type, image_id, owner, data)
     ),
 """
     + RECORD_HAPPENED

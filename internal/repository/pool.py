@@ -2,22 +2,31 @@
 
 A `Session` runs named statements: on a pooled connection of its own for each (autocommit), or all on the connection of one
 transaction. The tables of this package are written against `Session` and don't know which they have.
+
+What an error means for the request, which gets a 503 in every case, and for the circuit breaker (docs/operations.md has the table
+with SQLSTATEs):
+
+- DatabaseUnavailable: no connection, or it broke, or nothing was answered. A failure: some in a row open the circuit.
+- DatabaseReadOnly, DatabaseBusy, StaleStatement: the server answered and refused. The circuit stays closed, or closes.
+- ConnectionsInUse: the server was not asked. It counts as nothing.
+- Everything else is a mistake in a statement, stays psycopg's error, and is a 500.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, LiteralString, Protocol
 
 import psycopg
 import psycopg_pool
-from psycopg import AsyncConnection, AsyncPipeline
+from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from internal.breaker import Breaker
-from internal.errors import DatabaseReadOnly, DatabaseUnavailable
+from internal.errors import ConnectionsInUse, DatabaseBusy, DatabaseReadOnly, DatabaseUnavailable, StaleStatement
 from internal.repository.connection import BoundedConnection
 from internal.settings import Database
 
@@ -26,14 +35,26 @@ class Pool(AsyncConnectionPool[BoundedConnection[DictRow]]):
     """The process's connections; with a `breaker`, a database that is down is left alone for a while (G6)."""
 
     breaker: Breaker | None = None
+    _in_use = 0
+    _full_until = 0.0
+    """Of the monotonic clock: when all connections were last in use."""
 
     @asynccontextmanager
     async def guarded(self) -> AsyncIterator[AsyncConnection[DictRow]]:
-        """A connection. Raises DatabaseUnavailable for every outage, also of what is done with it."""
+        """A connection. Raises DatabaseUnavailable for every outage, also of what is done with it.
+
+        One that ran a stale statement is closed, and the pool opens a fresh one in its place: the others that it has prepared are
+        likely to be stale too.
+        """
         async with self.breaker.guard() if self.breaker else nullcontext():
             with translated():
                 async with self.connection() as connection:
-                    yield connection
+                    try:
+                        with translated():
+                            yield connection
+                    except StaleStatement:
+                        await connection.close()
+                        raise
 
     async def getconn(self, timeout: float | None = None) -> BoundedConnection[DictRow]:  # noqa: ASYNC109 - psycopg's
         """Who waits for one is in Python 3.11's asyncio.wait_for, which drops a cancellation that comes together with it.
@@ -42,28 +63,53 @@ class Pool(AsyncConnectionPool[BoundedConnection[DictRow]]):
         """
         task = asyncio.current_task()
         before = task.cancelling() if task else 0
-        connection = await super().getconn(timeout)
+        began = time.monotonic()
+        try:
+            connection = await super().getconn(timeout)
+        except psycopg_pool.PoolTimeout as error:
+            if self._in_use >= self.max_size or self._full_until > began:
+                raise ConnectionsInUse from error
+            raise
+        self._in_use += 1
         if task and task.cancelling() > before:
             await self.putconn(connection)
             raise asyncio.CancelledError
         return connection
 
+    async def putconn(self, connection: BoundedConnection[DictRow]) -> None:
+        if self._in_use >= self.max_size:
+            self._full_until = time.monotonic()
+        self._in_use -= 1
+        await super().putconn(connection)
 
-_OUTAGES = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg_pool.PoolTimeout,
-    psycopg_pool.PoolClosed,
+
+_OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed)
+
+_ENDED_BY_THE_SERVER = (
+    psycopg.errors.QueryCanceled,  # statement_timeout
+    psycopg.errors.LockNotAvailable,  # lock_timeout
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
     psycopg.errors.IdleInTransactionSessionTimeout,
     psycopg.errors.TransactionTimeout,
 )
+
+_PREPARED_IS_GONE = (
+    psycopg.errors.InvalidSqlStatementName,  # dropped: by DEALLOCATE, or by a pooler that changed the server's session
+    psycopg.errors.DuplicatePreparedStatement,  # the other way round: a pooler's session has another's of this name
+)
+
+_PLAN_CHECK = "RevalidateCachedQuery"
+"""The function in PostgreSQL that finds that a prepared statement's result has changed. Its SQLSTATE, 0A000, is also that of real
+mistakes, and its message is translated into the server's language.
+"""
 
 Parameters = Mapping[str, Any]
 
 
 class Session(Protocol):
     """Runs statements. Raises DatabaseUnavailable when the database can't be reached in time, DatabaseReadOnly when it takes no
-    changes.
+    changes, DatabaseBusy when it ended the statement itself; inside a transaction StaleStatement when a table has changed.
     """
 
     async def rows(self, statement: LiteralString, parameters: Parameters | None = None) -> list[DictRow]:
@@ -74,18 +120,28 @@ class Session(Protocol):
 
 
 class PooledSession:
-    """Each statement on a connection of its own, committed when it returns."""
+    """Each statement on a connection of its own, committed when it returns.
+
+    INVARIANT: a stale statement is run once more, on another connection and not prepared: nobody notices that a table was changed
+    (tests/integration/test_stale_statements.py).
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def rows(self, statement: LiteralString, parameters: Parameters | None = None) -> list[DictRow]:
-        async with self._pool.guarded() as connection:
-            return await (await connection.execute(statement, parameters)).fetchall()
+        return await (await self._executed(statement, parameters)).fetchall()
 
     async def run(self, statement: LiteralString, parameters: Parameters | None = None) -> None:
-        async with self._pool.guarded() as connection:
-            await connection.execute(statement, parameters)
+        await self._executed(statement, parameters)
+
+    async def _executed(self, statement: LiteralString, parameters: Parameters | None) -> AsyncCursor[DictRow]:
+        try:
+            async with self._pool.guarded() as connection:
+                return await connection.execute(statement, parameters)
+        except StaleStatement:
+            async with self._pool.guarded() as connection:
+                return await connection.execute(statement, parameters, prepare=False)
 
 
 class TransactionSession:
@@ -93,6 +149,9 @@ class TransactionSession:
 
     INVARIANT: a process that stands still in a transaction loses it, and its locks, after the idle time: PostgreSQL counts none
     in the middle of a pipeline, so whoever waits for rows syncs it (tests/faults/test_stands_still.py).
+
+    A stale statement has ended the transaction: it can't be run once more here, and what was done before it is rolled back. It
+    raises StaleStatement, an Unavailable: a client is told to try again, an attempt gives its try back (G3).
     """
 
     def __init__(self, connection: AsyncConnection[DictRow], pipeline: AsyncPipeline) -> None:
@@ -127,6 +186,14 @@ def translated() -> Iterator[None]:
         yield
     except psycopg.errors.ReadOnlySqlTransaction as error:
         raise DatabaseReadOnly from error
+    except _PREPARED_IS_GONE as error:
+        raise StaleStatement from error
+    except psycopg.errors.FeatureNotSupported as error:
+        if error.diag.source_function != _PLAN_CHECK:
+            raise
+        raise StaleStatement from error
+    except _ENDED_BY_THE_SERVER as error:
+        raise DatabaseBusy from error
     except _OUTAGES as error:
         raise DatabaseUnavailable from error
 

@@ -7,7 +7,17 @@ from contextlib import asynccontextmanager
 import pytest
 
 from internal.breaker import Breaker
-from internal.errors import DatabaseReadOnly, DatabaseUnavailable, InvalidImage, NotStored, StoreUnavailable, Unavailable
+from internal.errors import (
+    ConnectionsInUse,
+    DatabaseBusy,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    InvalidImage,
+    NotStored,
+    StaleStatement,
+    StoreUnavailable,
+    Unavailable,
+)
 from internal.settings import CircuitBreaker
 from tests.services.waiting import eventually
 
@@ -35,6 +45,7 @@ class Dependency:
     """Counts its calls; `error` is what they raise, once it answers."""
 
     def __init__(self, failures: int, outage: type[Unavailable] = StoreUnavailable) -> None:
+        self.outage = outage
         self.breaker = Breaker("store", outage, CircuitBreaker(failures=failures, seconds=PAUSE))
         self.calls = 0
         self.error: BaseException | None = None
@@ -50,9 +61,9 @@ class Dependency:
                 raise error
 
     async def fail(self, times: int) -> None:
-        self.error = StoreUnavailable()
+        self.error = self.outage()
         for _ in range(times):
-            with pytest.raises(StoreUnavailable):
+            with pytest.raises(self.outage):
                 await self.call()
 
     async def refuses(self) -> bool:
@@ -108,16 +119,23 @@ async def test_a_clients_fault_is_no_outage() -> None:
     assert dependency.calls == 5
 
 
-@pytest.mark.parametrize("untold", [InvalidImage(), asyncio.CancelledError()])
-async def test_what_ends_without_an_answer_tells_nothing(clock: Clock, untold: BaseException) -> None:
-    """A client that hangs up and a call that is cancelled neither close a circuit nor start its count again."""
+@pytest.mark.parametrize(
+    ("outage", "untold"),
+    [
+        (StoreUnavailable, InvalidImage()),
+        (StoreUnavailable, asyncio.CancelledError()),
+        (DatabaseUnavailable, ConnectionsInUse()),
+    ],
+)
+async def test_what_ends_without_an_answer_tells_nothing(clock: Clock, outage: type[Unavailable], untold: BaseException) -> None:
+    """A client that hangs up, a cancelled call, one without a connection: they close no circuit and start no count again."""
 
     async def end_untold() -> None:
         dependency.error = untold
         with pytest.raises(type(untold)):
             await dependency.call()
 
-    dependency = Dependency(failures=3)
+    dependency = Dependency(3, outage)
     await dependency.fail(2)
     await end_untold()
     await dependency.fail(1)
@@ -130,9 +148,17 @@ async def test_what_ends_without_an_answer_tells_nothing(clock: Clock, untold: B
     assert dependency.calls == calls + 1, "the next one tries, and one outage is enough while nothing else is known"
 
 
-@pytest.mark.parametrize(("outage", "answer"), [(StoreUnavailable, NotStored()), (DatabaseUnavailable, DatabaseReadOnly())])
+ANSWERS = [
+    (StoreUnavailable, NotStored()),
+    (DatabaseUnavailable, DatabaseReadOnly()),
+    (DatabaseUnavailable, DatabaseBusy()),
+    (DatabaseUnavailable, StaleStatement()),
+]
+
+
+@pytest.mark.parametrize(("outage", "answer"), ANSWERS)
 async def test_some_errors_are_answers(outage: type[Unavailable], answer: Exception) -> None:
-    """A store that says what it has not got, and a database that takes no changes: both are still read from."""
+    """A store that says what it has not got, a database that takes no changes or ends a slow statement: both still answer."""
     dependency = Dependency(1, outage)
     dependency.error = answer
     for _ in range(5):
