@@ -12,6 +12,8 @@ from pathlib import Path
 import pyvips
 from msgspec import Struct
 
+from internal.private_folder import private_folder
+
 VERSION = 1
 """To be raised when the pictures change: results of different ones can't be compared."""
 
@@ -50,8 +52,7 @@ def big_file(length: int) -> Path:
 
 def kept(name: str, make: Callable[[], bytes]) -> Path:
     """The file of this name; its bytes are made when it is not there yet."""
-    folder = Path(tempfile.gettempdir()) / f"image-processor-bench-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder = private_folder(Path(tempfile.gettempdir()) / f"image-processor-bench-{os.getuid()}")
     path = folder / f"v{VERSION}-{name}"
     if not path.exists():
         unfinished = path.with_suffix(f".{os.getpid()}")

@@ -22,6 +22,10 @@ def _first_paragraph(error: type[Exception]) -> str:
     return " ".join((error.__doc__ or error.__name__).split("\n\n")[0].split())
 
 
+class StartRefused(Exception):
+    """The process can't start like this. The text says what the operator can do."""
+
+
 # The request itself
 
 

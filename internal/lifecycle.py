@@ -15,6 +15,7 @@ import uvloop
 
 from internal.configuration import SettingsError, load_settings
 from internal.configured import configured_grammar
+from internal.errors import StartRefused
 from internal.settings import Settings
 
 SAME_SIGNAL_SECONDS = 1.0
@@ -71,6 +72,7 @@ def run_until_signalled(work: Callable[[asyncio.Event], Coroutine[Any, Any, None
     """Run `work` on uvloop. SIGTERM or SIGINT sets its event, so that it ends in order; a later one cancels it.
 
     One Ctrl-C may arrive twice, from the terminal and from a parent that passes it on: within a second it is the same one.
+    A StartRefused is one line on the terminal and exit code 1.
     """
 
     async def main() -> None:
@@ -94,5 +96,7 @@ def run_until_signalled(work: Callable[[asyncio.Event], Coroutine[Any, Any, None
             await task
         except asyncio.CancelledError:
             sys.exit("stopped at once")
+        except StartRefused as refusal:
+            sys.exit(str(refusal))
 
     uvloop.run(main())

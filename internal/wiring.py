@@ -34,7 +34,7 @@ from internal.repository.port import Repository, Signals
 from internal.repository.postgres import PostgresRepository
 from internal.sandbox.pool import open_pool as open_sandbox
 from internal.sandbox.port import RenderLimits
-from internal.sandbox.scratch import held_folder
+from internal.sandbox.scratch import private_held_folder
 from internal.settings import PROJECT, Settings
 
 API_SIGNALS = ("outbox", "image")
@@ -104,7 +104,7 @@ async def open_worker(settings: Settings, children: int) -> AsyncIterator[Worker
         store = await stack.enter_async_context(_open_store(settings))
         queue = await stack.enter_async_context(_open_queue(settings, pool, listener))
         repository = PostgresRepository(pool, queue.exports)
-        scratch = stack.enter_context(held_folder(_scratch_place(settings.sandbox.scratch)))
+        scratch = stack.enter_context(private_held_folder(_scratch_parent(settings.sandbox.scratch)))
         sandbox = await stack.enter_async_context(
             open_sandbox(
                 size=children,
@@ -228,11 +228,13 @@ def _schedule(settings: Settings) -> Schedule:
     )
 
 
-def _scratch_place(configured: str) -> Path:
-    """Where pictures in work lie: in memory where there is a place for it. The folder is this user's alone."""
+def _scratch_parent(configured: str) -> Path:
+    """Where the folder of pictures in work is made: in memory where there is a place for it."""
+    if configured:
+        Path(configured).mkdir(parents=True, exist_ok=True)
+        return Path(configured)
     memory = Path("/dev/shm")  # noqa: S108 - what is made there is private and cleared away
-    parent = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
-    return Path(configured) if configured else parent / f"image-processor-{os.getuid()}"
+    return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ Nothing here changes what anybody sees: that is `outcome`'s transaction, behind 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from msgspec import Struct
 from internal.errors import DatabaseUnavailable
 from internal.faultpoints import reach
 from internal.images.keys import alternative_key
+from internal.images.made_file import MadeFile
 from internal.images.model import Claim, Result
 from internal.images.ports import Workshop
 from internal.images.scratch import Scratch
@@ -25,8 +26,6 @@ from internal.pipeline.grammar import Grammar
 from internal.sandbox.port import Encoded, Rendered, RenderJob
 
 log = structlog.get_logger(__name__)
-
-CHUNK_BYTES = 2**20
 
 T = TypeVar("T")
 
@@ -91,14 +90,9 @@ def _chain(grammar: Grammar, pipeline: str) -> Chain:
 
 
 async def _stored(key: str, file: Path, encoded: Encoded, workshop: Workshop) -> Result:
-    await workshop.store.put(key, _file(file), content_type=encoded.content_type)
-    return Result(key=key, **msgspec.structs.asdict(encoded))
-
-
-async def _file(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:  # in memory, as above
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk
+    made = MadeFile(file, encoded.size)
+    await workshop.store.put(key, made.chunks(), content_type=encoded.content_type)
+    return Result(key=key, sha256=made.sha256, **msgspec.structs.asdict(encoded))
 
 
 async def holding(claim: Claim, workshop: Workshop, work: Coroutine[Any, Any, T]) -> T:

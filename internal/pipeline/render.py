@@ -8,7 +8,6 @@ that does not, where it is needed twice, and, unless it is very large, before it
 whatever is wrong with the file shows, also in rows that a crop would never see.
 """
 
-import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -166,7 +165,5 @@ def _written(
     size = target.stat().st_size
     if size > limits.max_output_bytes:
         raise OutputTooLarge(f"The result has {size} bytes; at most {limits.max_output_bytes} are made.")
-    with target.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     frames = frames_in(target, result.media_type) if picture.frames > 1 else 1
-    return Encoded(picture.width, picture.height, frames, size, digest, result.media_type)
+    return Encoded(picture.width, picture.height, frames, size, result.media_type)

@@ -20,7 +20,7 @@ from internal.pipeline.render import render, restrict_libvips
 from internal.pipeline.tiff_copy import EXTRA_BYTES
 from internal.sandbox import landlock, limits, seccomp
 from internal.sandbox.port import RenderJob
-from internal.sandbox.protocol import PREFIX, Accepted, Done, Ready, Refused, Reply, job_from, packed
+from internal.sandbox.protocol import PREFIX, Accepted, Done, Ready, Refused, Reply, job_from, packed, plain
 
 IDLE_SECONDS = 1.0
 """Without work this long, memory is given back."""
@@ -91,7 +91,7 @@ def _render(grammar: Grammar, job: RenderJob) -> Reply:
         return Refused(DecoderOutOfMemory.code, DecoderOutOfMemory().detail, fatal=True)
     except ServiceError as error:
         position = error.position if isinstance(error, InvalidProcessing) else None
-        return Refused(error.code, error.detail, position, fatal=isinstance(error, DecoderOutOfMemory))
+        return Refused(error.code, plain(error.detail), position, fatal=isinstance(error, DecoderOutOfMemory))
 
 
 def _next_job(reader: BinaryIO) -> RenderJob | None:

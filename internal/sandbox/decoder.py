@@ -19,13 +19,14 @@ from internal.errors import (
     SandboxUnavailable,
     ServiceError,
 )
+from internal.regular_file import open_regular
+from internal.sandbox.believable import require_believable
 from internal.sandbox.desk import Desk
 from internal.sandbox.port import Rendered, RenderJob
-from internal.sandbox.protocol import PREFIX, Accepted, Done, Ready, Refused, Reply, packed, reply_from
+from internal.sandbox.protocol import MAX_REPLY, PREFIX, Accepted, Done, Ready, Refused, Reply, packed, reply_from
 
 _START_SECONDS = 30.0
 _DYING_SECONDS = 5.0
-_MAX_REPLY = 2**16  # bytes
 _OUT_OF_MEMORY = (
     b"MemoryError",
     b"failed to allocate",
@@ -109,6 +110,7 @@ class Decoder:
             self._fit = False
             reply = await self._answer(laid_out)
             if isinstance(reply, Done):
+                require_believable(reply.rendered, job, self._confines.cpu_seconds, self._confines.wall_seconds)
                 self._desk.deliver(job, reply.rendered)
             self._fit = isinstance(reply, Done) or not reply.fatal
         finally:
@@ -123,6 +125,9 @@ class Decoder:
         with suppress(ProcessLookupError):
             self._process.kill()
         self._to.close()
+        with suppress(RuntimeError, OSError):  # whoever waits for a reply reads the end by himself
+            while await self._from.read(MAX_REPLY):  # what is left unread keeps the pipe open
+                pass
         await self._process.wait()
         await asyncio.to_thread(self._desk.remove)
 
@@ -157,12 +162,14 @@ class Decoder:
             accepted = await self._reply()
         except (EOFError, OSError) as error:
             raise DiedIdle from error
-        return await self._reply() if isinstance(accepted, Accepted) else accepted
+        if not isinstance(accepted, Accepted):
+            raise EOFError("the child does not speak the protocol")
+        return await self._reply()
 
     async def _reply(self) -> Reply:
         """Raises asyncio.IncompleteReadError, which is an EOFError, when the child is gone."""
         length = int.from_bytes(await self._from.readexactly(PREFIX), "big")
-        if length > _MAX_REPLY:
+        if length > MAX_REPLY:
             raise EOFError("the child does not speak the protocol")
         return reply_from(await self._from.readexactly(length))
 
@@ -200,9 +207,9 @@ def _ending(code: int) -> str:
 
 def _tail(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             file.seek(max(0, path.stat().st_size - 4096))
-            return file.read()
+            return file.read(4096)
     except OSError:
         return b""
 

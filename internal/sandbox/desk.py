@@ -6,18 +6,22 @@ folder, and no picture but its own. What it has made is looked at with suspicion
 
 import os
 import shutil
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from msgspec.structs import replace
 
 from internal.errors import DecoderFailed, ScratchUnavailable
-from internal.pipeline.formats import FORMATS
-from internal.sandbox.port import Encoded, Rendered, RenderJob
+from internal.regular_file import open_regular
+from internal.sandbox.port import Rendered, RenderJob
 
-_MEDIA_TYPES = frozenset(known.media_type for known in FORMATS.values())
+_BLOCK = 2**20
+_MOST_FILES = 64
+"""A healthy child leaves a handful in its folder: results, and copies of originals when it was stopped in the middle."""
+_NOT_MADE = "The decoder did not make what it said."
 
 
 class Desk:
@@ -57,22 +61,26 @@ class Desk:
         pairs = [(self.made / "result", job.target, rendered.result)]
         if job.alternative and rendered.alternative:
             pairs.append((self.made / "alternative", job.alternative, rendered.alternative))
-        if not all(_is_as_told(made, encoded) for made, _, encoded in pairs):
-            raise DecoderFailed("The decoder did not make what it said.")
         try:
-            with _room():
-                for made, target, _ in pairs:
-                    _take(made, target)
-        except ScratchUnavailable:
+            for made, target, encoded in pairs:
+                _take(made, target, encoded.size)
+        except (DecoderFailed, ScratchUnavailable):
             for _, target, _ in pairs:
                 target.unlink(missing_ok=True)
             raise
 
     def clear(self) -> None:
-        """Leave nothing of the last picture. Raises OSError when the child has seen to it that this can't be done."""
+        """Leave nothing of the last picture. Raises OSError when the child has seen to it that this can't be done.
+
+        A child that has filled its folder does not keep the worker busy here: `remove` has the time for it.
+        """
         for place in (self.given, self.made):
-            for left in place.iterdir():
-                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+            with os.scandir(place) as entries:
+                left = list(islice(entries, _MOST_FILES + 1))
+            if len(left) > _MOST_FILES:
+                raise OSError(f"more than {_MOST_FILES} files")
+            for file in left:
+                Path(file).unlink()
 
 
 def _lay(file: Path, place: Path) -> Path:
@@ -83,19 +91,30 @@ def _lay(file: Path, place: Path) -> Path:
     return place
 
 
-def _take(made: Path, target: Path) -> None:
+def _take(made: Path, target: Path, size: int) -> None:
+    """Raises DecoderFailed unless `made` is a plain file of the child's own, with no other name, of `size` bytes.
+
+    Who reads it later reads `size` bytes and no more: the child may still have it open.
+    """
     try:
-        made.replace(target)
-    except OSError:  # another file system
-        shutil.move(made, target)
+        file = open_regular(made)
+    except OSError as error:  # not there, no file, or in a folder that the child has closed
+        raise DecoderFailed(_NOT_MADE) from error
+    with file:
+        state = os.fstat(file.fileno())
+        if (state.st_size, state.st_nlink, state.st_uid) != (size, 1, os.geteuid()):
+            raise DecoderFailed(_NOT_MADE)
+        with _room():
+            try:
+                made.replace(target)
+            except OSError:  # another file system
+                _copy(file, target, size)
 
 
-def _is_as_told(made: Path, encoded: Encoded) -> bool:
-    try:
-        state = made.lstat()
-    except OSError:  # not there, or in a folder that the child has closed
-        return False
-    return stat.S_ISREG(state.st_mode) and state.st_size == encoded.size and encoded.content_type in _MEDIA_TYPES
+def _copy(file: BinaryIO, target: Path, size: int) -> None:
+    with target.open("wb") as copy:
+        while size and (block := file.read(min(size, _BLOCK))):
+            size -= copy.write(block)
 
 
 @contextmanager

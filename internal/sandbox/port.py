@@ -7,6 +7,8 @@ from msgspec import Meta, Struct
 
 Side = Annotated[int, Meta(ge=1, le=2**20)]
 """Pixels. Such limits hold for what a child tells: it may be in a stranger's hands."""
+Seconds = Annotated[float, Meta(ge=0, le=86_400)]
+"""Neither NaN nor infinity: each compares as false."""
 
 
 class RenderLimits(Struct, frozen=True):
@@ -45,13 +47,12 @@ class RenderJob(Struct, frozen=True):
 
 
 class Encoded(Struct, frozen=True):
-    """One file that was made: one frame's `width` and `height` in pixels, `size` in bytes, `sha256` in hexadecimal."""
+    """One file that was made: one frame's `width` and `height` in pixels, `size` in bytes."""
 
     width: Side
     height: Side
     frames: Annotated[int, Meta(ge=1, le=2**20)]
-    size: Annotated[int, Meta(ge=0, le=2**40)]
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    size: Annotated[int, Meta(ge=1, le=2**40)]
     content_type: Annotated[str, Meta(max_length=64)]
 
 
@@ -67,8 +68,8 @@ class Facts(Struct, frozen=True):
     orientation: Annotated[int, Meta(ge=1, le=8)]
     frames: Annotated[int, Meta(ge=1, le=2**20)]
     has_alpha: bool
-    dominant_colour: Annotated[str, Meta(pattern="^#[0-9a-f]{6}$")]
-    thumbhash: Annotated[str, Meta(pattern="^[A-Za-z0-9+/]{0,64}={0,2}$")]
+    dominant_colour: Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}\Z")]
+    thumbhash: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{0,64}={0,2}\Z")]
 
 
 class Rendered(Struct, frozen=True):
@@ -77,8 +78,8 @@ class Rendered(Struct, frozen=True):
     result: Encoded
     alternative: Encoded | None
     facts: Facts | None
-    seconds: float
-    cpu_seconds: float
+    seconds: Seconds
+    cpu_seconds: Seconds
 
 
 class Sandbox(Protocol):

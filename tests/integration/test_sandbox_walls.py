@@ -15,7 +15,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from structlog.testing import capture_logs
 
-from internal.errors import DecoderFailed, ScratchUnavailable
+from internal.errors import ScratchUnavailable
 from internal.sandbox import landlock
 from internal.sandbox.decoder import environment
 from internal.sandbox.desk import Desk
@@ -208,29 +208,3 @@ async def test_a_source_that_is_gone_is_an_outage_and_no_death(tmp_path: Path) -
 
         await under_test.is_unharmed()
         assert under_test.pool.pids == children
-
-
-@pytest.mark.parametrize("made", ["nothing", "a link", "another size", "a page"])
-def test_what_a_child_says_it_made_is_not_believed(made: str, tmp_path: Path) -> None:
-    from msgspec.structs import replace
-
-    from internal.sandbox.port import Encoded, Rendered, RenderJob
-
-    desk = Desk(tmp_path / "child")
-    desk.set_up()
-    encoded = Encoded(1, 1, 1, 4, "", "image/png")
-    match made:
-        case "a link":
-            (desk.made / "result").symlink_to("/etc")  # as long as what was told
-        case "another size":
-            (desk.made / "result").write_bytes(b"12345")
-        case "a page":
-            (desk.made / "result").write_bytes(b"1234")
-            encoded = replace(encoded, content_type="text/html")
-    job = RenderJob(tmp_path / "source", tmp_path / "target", "strip", "image/png", LIMITS)
-
-    with pytest.raises(DecoderFailed):
-        desk.deliver(job, Rendered(encoded, None, None, 0, 0))
-
-    assert not job.target.is_symlink()
-    assert not job.target.exists()

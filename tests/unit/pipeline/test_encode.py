@@ -101,7 +101,7 @@ def test_progressive_is_off_unless_asked_for(made_as: str, sign: bytes, rendered
 
 def test_progressive_means_nothing_to_other_formats(rendered: Renderer) -> None:
     for made_as in ("webp", "gif"):
-        plain, asked = (rendered(PHOTO, f"{option}|format:{made_as}")[0].sha256 for option in ("strip", "progressive"))
+        plain, asked = (rendered(PHOTO, f"{option}|format:{made_as}")[1].read_bytes() for option in ("strip", "progressive"))
         assert plain == asked
 
 
@@ -117,9 +117,9 @@ def test_max_bytes_is_the_best_quality_that_fits(made_as: str, share: float, ren
 
 
 def test_max_bytes_takes_nothing_from_what_is_small_enough(rendered: Renderer) -> None:
-    usual = rendered(PHOTO, "quality:90")[0]
+    usual = rendered(PHOTO, "quality:90")[1].read_bytes()
 
-    assert rendered(PHOTO, f"quality:90|max_bytes:{usual.size}")[0].sha256 == usual.sha256
+    assert rendered(PHOTO, f"quality:90|max_bytes:{len(usual)}")[1].read_bytes() == usual
 
 
 @pytest.mark.parametrize(

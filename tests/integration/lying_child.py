@@ -1,0 +1,111 @@
+"""A decoder in a stranger's hands: `lying_child.py LIE`, started in a child's place, speaks the protocol and lies once a picture.
+
+It builds its messages by itself, for the real types would not let it.
+"""
+
+import os
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+LIE = sys.argv[-1].removesuffix(".")  # the shell that hands it on takes a line's end away
+RESULT = b"what the child made"
+
+
+def say(message: dict[str, Any] | bytes, length: int | None = None) -> None:
+    body = message if isinstance(message, bytes) else msgspec.msgpack.encode(message)
+    os.write(1, struct.pack(">I", len(body) if length is None else length))
+    while body:
+        body = body[os.write(1, body) :]
+
+
+def heard() -> dict[str, Any] | None:
+    prefix = os.read(0, 4)
+    length, body = int.from_bytes(prefix, "big"), b""
+    while len(body) < length:
+        body += os.read(0, length - len(body))
+    return msgspec.msgpack.decode(body) if prefix else None
+
+
+def lie(job: dict[str, Any]) -> None:
+    encoded: dict[str, Any] = {
+        "width": 20, "height": 15, "frames": 1, "size": len(RESULT), "sha256": "f" * 64, "content_type": "image/jpeg",
+    }  # fmt: skip
+    facts = {
+        "width": 64, "height": 48, "orientation": 1, "frames": 1, "has_alpha": False, "dominant_colour": "#00ff00",
+        "thumbhash": "abcd",
+    }  # fmt: skip
+    rendered: dict[str, Any] = {"result": encoded, "alternative": None, "facts": None, "seconds": 0.1, "cpu_seconds": 0.1}
+    refused: dict[str, Any] = {"type": "refused", "code": "invalid_image", "detail": "The file is damaged."}
+    target, reply = Path(job["target"]), {"type": "done", "rendered": rendered}
+    target.write_bytes(RESULT)
+    match LIE.split(":"):
+        case ["truth"]:
+            pass
+        case ["not accepted"]:
+            say(reply)
+            return
+        case ["file", "missing"]:
+            target.unlink()
+        case ["file", "pipe"]:
+            target.unlink()
+            os.mkfifo(target)
+        case ["file", "link"]:
+            target.unlink()
+            target.symlink_to("../given/source")
+            encoded["size"] = Path(job["source"]).stat().st_size
+        case ["file", "another name"]:
+            target.unlink()
+            target.hardlink_to(job["source"])
+            encoded["size"] = Path(job["source"]).stat().st_size
+        case ["file", "folder"]:
+            target.unlink()
+            target.mkdir()
+            encoded["size"] = target.stat().st_size
+        case ["file", "device"]:
+            target.unlink()
+            os.mknod(target, 0o20666, os.makedev(1, 5))
+        case ["size", "limit"]:
+            target.write_bytes(bytes(job["limits"]["max_output_bytes"] + 1))
+            encoded["size"] = job["limits"]["max_output_bytes"] + 1
+        case ["size", more]:
+            encoded["size"] += int(more)
+        case ["pixels", _]:
+            encoded |= {"width": 2**20, "height": 2**20}
+        case ["alternative", content_type]:
+            target.with_name("alternative").write_bytes(RESULT)
+            rendered["alternative"] = encoded | {"content_type": content_type}
+        case ["facts", "unasked"]:
+            rendered["facts"] = facts
+        case ["facts", name, value]:
+            rendered["facts"] = facts | {name: value}
+        case ["seconds", name, value]:
+            rendered[name] = float(value)
+        case ["reply", "long"]:
+            reply = refused | {"detail": "a" * 2**16}
+        case ["reply", "endless"]:
+            say({"type": "accepted"})
+            say(b"", length=2**32 - 1)
+            while True:
+                os.write(1, bytes(2**16))
+        case ["reply", "nonsense"]:
+            say({"type": "accepted"})
+            say(b"\xc1")
+            return
+        case ["refused", name, value]:
+            reply = refused | {name: eval(value)}  # noqa: S307 - this test's own words
+        case ["encoded", name, value]:
+            encoded[name] = eval(value)  # noqa: S307
+        case _:
+            raise ValueError(LIE)
+    say({"type": "accepted"})
+    say(reply)
+
+
+if __name__ == "__main__":
+    say({"type": "ready", "landlock": None, "seccomp": True})
+    while job := heard():
+        lie(job)
