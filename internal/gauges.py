@@ -46,6 +46,13 @@ def of_tables(repository: Repository) -> Source:
                 {"uploaded": found.renditions_waiting, "processing": found.renditions_processing},
                 label="status",
             ),
+            Gauge(
+                "renditions_oldest_age_seconds",
+                "Time since the oldest rendition that is not final was asked for, by status, in seconds.",
+                {"uploaded": found.waiting_oldest_seconds or 0, "processing": found.processing_oldest_seconds or 0},
+                label="status",
+            ),
+            Gauge("leases_expired", "Attempts whose lease ran out and that nobody has taken up yet.", found.leases_expired),
             Gauge("unreferenced_objects", "Objects that are listed for removal, or being written.", found.unreferenced_objects),
             Gauge("unreferenced_objects_overdue", "Those past their deadline.", found.unreferenced_overdue),
             Gauge("dead_letters", "Dead letters that nobody has replayed or dropped.", found.dead_letters),

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -86,6 +86,22 @@ REQUEUED = Counter(
     "image_processor_requeued_total",
     "Renditions that housekeeping queued again, by reason: lease or overdue.",
     ("reason",),
+    registry=_registry,
+)
+CHORE_LAST_SUCCESS = Gauge(
+    "image_processor_chore_last_success_timestamp_seconds",
+    "When a chore of housekeeping last ended well in this worker, or the worker started, in seconds since 1970.",
+    ("chore",),
+    multiprocess_mode="max",
+    registry=_registry,
+)
+CHORE_FAILURES = Counter(
+    "image_processor_chore_failures_total", "Rounds in which a chore of housekeeping failed.", ("chore",), registry=_registry
+)
+CHORE_ROWS_FAILED = Counter(
+    "image_processor_chore_rows_failed_total",
+    "Rows that a chore of housekeeping could not deal with and set aside.",
+    ("chore",),
     registry=_registry,
 )
 SWEPT = Counter("image_processor_swept_objects_total", "Unreferenced objects that were deleted.", registry=_registry)

@@ -1,20 +1,20 @@
-"""Housekeeping: what dies is found again. Any number of workers may run it at once: rows are claimed, or it is safe twice.
+"""Chores of housekeeping: what dies is found again. Any number of workers may do them at once: rows are claimed.
 
-A round's chores are done one after the other, and none stands still behind another: each does a bounded piece of its work in a
-statement or a transaction, and is begun also when those before it failed.
+The rounds in which they are done: internal/maintenance/housekeeping.py.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from uuid import UUID
 
 import structlog
 
 from internal import metrics
-from internal.errors import DatabaseUnavailable, LeaseLost, StoreUnavailable
+from internal.errors import DatabaseUnavailable, LeaseLost, StoreUnavailable, Unavailable
 from internal.images.idempotency import KEPT_SECONDS
 from internal.images.outcome import end_abandoned
 from internal.images.ports import Workshop
-from internal.images.tasks import CHANNEL, task_message
+from internal.maintenance.set_aside import SetAside
+from internal.repository.port import Requeue
 
 log = structlog.get_logger(__name__)
 
@@ -27,53 +27,43 @@ DELETE_SECONDS = 30.0
 """How long the sweep waits for the store to delete one object, a wait for one of its threads included."""
 
 
-async def requeue(workshop: Workshop) -> None:
-    """Queue again what nobody works on, in this order: leases that ran out, overdue renditions."""
-    await _each(workshop, requeue_abandoned, requeue_overdue)
+async def requeue_abandoned(workshop: Workshop, set_aside: SetAside[UUID] | None = None) -> int:
+    """Queue again, or fail at the maximum, what dead workers held (G1, G3): one at a time, so that a bad row spoils no other.
+
+    Returns how many; those that can't be ended are set aside.
+    """
+    aside = set_aside or SetAside("requeue_abandoned")
+    ended = 0
+    for _ in range(BATCH):
+        if (found := await _end_next_abandoned(workshop, aside)) is None:
+            break
+        ended += found
+    return ended
 
 
-async def clear_away(workshop: Workshop) -> None:
-    """Remove what nobody needs any more: old idempotency keys, unreferenced objects. A slow store makes this one long."""
-    await _each(workshop, purge_keys, sweep_unreferenced)
-
-
-async def _each(workshop: Workshop, *chores: Callable[[Workshop], Awaitable[int]]) -> None:
-    """Do one chore after the other, also when one fails. Raises the first failure at the end; of further ones the log tells."""
-    failures: list[Exception] = []
-    for chore in chores:
-        try:
-            await chore(workshop)
-        except Exception as error:
-            if failures:
-                log.warning("housekeeping.failed_too", chore=chore.__name__, error=repr(error))
-            failures.append(error)
-    if failures:
-        raise failures[0]
-
-
-async def requeue_abandoned(workshop: Workshop) -> int:
-    """Queue again, or fail at the maximum, what a dead worker held (G1, G3)."""
-    async with workshop.repository.transaction() as work:
-        found = await work.renditions.abandoned(limit=BATCH)
-        failed = [await end_abandoned(work, rendition, workshop) for rendition in found]
-    metrics.REQUEUED.labels("lease").inc(failed.count(False))
-    metrics.ATTEMPTS.labels("failed").inc(failed.count(True))
-    metrics.FAILURES.labels(LeaseLost.code).inc(len(found))
-    for rendition in found:
-        log.warning("lease.ran_out", image_id=str(rendition.image_id), rendition=rendition.name, attempt=rendition.attempt)
-    return len(found)
-
-
-async def requeue_overdue(workshop: Workshop) -> int:
-    """Queue again what has been waiting so long that its message must be lost (G1). Twice is harmless."""
-    async with workshop.repository.transaction() as work:
-        found = await work.renditions.overdue(seconds=workshop.schedule.overdue_seconds, limit=BATCH)
-        for image_id, lane in {(rendition.image_id, rendition.lane) for rendition in found}:
-            await work.outbox.add(CHANNEL[lane], task_message(image_id, lane))
-    metrics.REQUEUED.labels("overdue").inc(len(found))
-    if found:
-        log.warning("renditions.overdue", count=len(found))
-    return len(found)
+async def _end_next_abandoned(workshop: Workshop, set_aside: SetAside[UUID]) -> bool | None:
+    """End one attempt whose lease ran out. False: it can't be, and is set aside; None: there is none."""
+    rendition: Requeue | None = None
+    try:
+        async with workshop.repository.transaction() as work:
+            rendition = next(iter(await work.renditions.abandoned(limit=1, set_aside=set_aside.rows())), None)
+            if rendition is None:
+                return None
+            failed = await end_abandoned(work, rendition, workshop)
+    except Exception as error:
+        if rendition is None:
+            raise
+        set_aside.add(rendition.rendition_id, error)
+        if isinstance(error, Unavailable):
+            raise
+        return False
+    if failed:
+        metrics.ATTEMPTS.labels("failed").inc()
+    else:
+        metrics.REQUEUED.labels("lease").inc()
+    metrics.FAILURES.labels(LeaseLost.code).inc()
+    log.warning("lease.ran_out", image_id=str(rendition.image_id), rendition=rendition.name, attempt=rendition.attempt)
+    return True
 
 
 async def purge_keys(workshop: Workshop) -> int:
@@ -86,31 +76,33 @@ async def purge_keys(workshop: Workshop) -> int:
             return purged
 
 
-async def sweep_unreferenced(workshop: Workshop) -> int:
+async def sweep_unreferenced(workshop: Workshop, set_aside: SetAside[str] | None = None) -> int:
     """Delete objects that nothing refers to, one at a time, each under its row's lock (G4); returns how many.
 
-    Raises the store's first failure. What it did not delete waits behind the others then: the next round begins with another.
+    Raises the store's first outage. What it did not delete waits behind the others then: the next round begins with another. A
+    row that fails in any other way is set aside.
 
     INVARIANT: an object that a transaction refers to is never deleted: its row is off the list, or the sweep holds the row's lock
     for as long as the delete goes on, and the transaction finds its deadline passed
     (tests/integration/test_sweep.py::test_a_commit_that_meets_the_sweep_loses, and test_sweep_slow_store.py for the lock).
     """
+    aside = set_aside or SetAside("sweep_unreferenced")
     swept = 0
     for _ in range(BATCH):
-        deleted = await _sweep_next(workshop)
+        deleted = await _sweep_next(workshop, aside)
         if deleted is None:
             break
         swept += deleted
     return swept
 
 
-async def _sweep_next(workshop: Workshop) -> bool | None:
+async def _sweep_next(workshop: Workshop, set_aside: SetAside[str]) -> bool | None:
     """Delete one object. False: it can't be, and waits behind the others; None: none is overdue."""
     key: str | None = None
     failure: Exception | None = None
     try:
         async with workshop.repository.transaction() as work:
-            key = await work.unreferenced.next_overdue(seconds=workshop.schedule.sweep_seconds)
+            key = await work.unreferenced.next_overdue(seconds=workshop.schedule.sweep_seconds, set_aside=set_aside.rows())
             if key is None:
                 return None
             failure = await _delete(key, workshop)
@@ -121,11 +113,18 @@ async def _sweep_next(workshop: Workshop) -> bool | None:
         await workshop.repository.unreferenced.put_off(key)  # else it would be the first of each round, and hold up the others
         if failure is None:
             raise
+    except Exception as error:
+        if key is None:
+            raise
+        set_aside.add(key, error)
+        return False
     if failure is None:
         metrics.SWEPT.inc()
         log.info("object.swept", key=key)
-    elif not isinstance(failure, ValueError):
+    elif isinstance(failure, Unavailable):
         raise failure
+    elif not isinstance(failure, ValueError):
+        set_aside.add(key, failure)
     return failure is None
 
 

@@ -107,8 +107,7 @@ class Relay:
         except QueueUnavailable as outage:
             log.debug("relay.queue_unavailable", detail=outage.detail)
         except ValueError as error:  # the port's word for never
-            await self._bury(row, str(error))
-            return _Outcome.DEAD
+            return await self._bury(row, str(error))
         except Exception:
             log.exception("relay.failed_to_publish", outbox_id=row.id, channel=row.channel)
         else:
@@ -117,15 +116,24 @@ class Relay:
         metrics.NOT_PUBLISHED.labels(row.channel).inc()
         return _Outcome.KEPT
 
-    async def _bury(self, row: Outgoing, reason: str) -> None:
-        """Move the row to the dead letters, from where it can be sent again. What tells of one is in their table already."""
+    async def _bury(self, row: Outgoing, reason: str) -> _Outcome:
+        """Move the row to the dead letters, from where it can be sent again. What tells of one is in their table already.
+
+        A row that can't be moved is kept, and spoils nothing: the others of its batch are published, and dropped.
+        """
         code, source = "unpublishable_message", f"outbox/{row.id}"
         letter = DeadLetter.of_message(row.message, row.channel, code=code, detail=reason, source=source)
-        async with self._repository.transaction() as work:
-            if row.channel != Channel.DEAD_LETTERS:
-                await work.dead_letters.add(letter)
-            await work.outbox.published([row.id])
+        try:
+            async with self._repository.transaction() as work:
+                if row.channel != Channel.DEAD_LETTERS:
+                    await work.dead_letters.add(letter)
+                await work.outbox.published([row.id])
+        except Exception:
+            log.exception("relay.failed_to_publish", outbox_id=row.id, channel=row.channel)
+            metrics.NOT_PUBLISHED.labels(row.channel).inc()
+            return _Outcome.KEPT
         log.error("relay.unpublishable", outbox_id=row.id, channel=row.channel, detail=reason)
+        return _Outcome.DEAD
 
 
 def _those(rows: Sequence[Outgoing], outcomes: Sequence[_Outcome], wanted: _Outcome) -> list[int]:

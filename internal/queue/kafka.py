@@ -10,17 +10,17 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from internal.errors import QueueUnavailable
 from internal.queue.background import running
 from internal.queue.kafka_consumer import KafkaConsumer, group_of, open_kafka_consumer
-from internal.queue.kafka_lag import lag_of
+from internal.queue.kafka_lag import lag_of, positions_of
 from internal.queue.kafka_publisher import Publisher
 from internal.queue.kafka_topics import create_topics, topics
-from internal.queue.port import Channel, Message
+from internal.queue.port import Channel, Message, Positions
 from internal.settings import Kafka
 
 __all__ = ["KafkaQueue", "create_topics", "open_kafka_queue"]
 
 
 class KafkaQueue:
-    """The port's Queue. Lag is asked for with requests of at most `look_seconds`."""
+    """The port's Queue. Lag and positions are asked for with requests of at most `look_seconds`."""
 
     def __init__(self, settings: Kafka, publisher: Publisher, look_seconds: float) -> None:
         self._settings = settings
@@ -55,8 +55,11 @@ class KafkaQueue:
                 raise QueueUnavailable(trouble)
 
     async def lag(self, channel: Channel) -> int:
+        return lag_of(await self.positions(channel))
+
+    async def positions(self, channel: Channel) -> Positions:
         group = group_of(self._settings, channel)
-        return await lag_of(self._settings, self._topic(channel), group, request_seconds=self._look_seconds)
+        return await positions_of(self._settings, self._topic(channel), group, request_seconds=self._look_seconds)
 
     def _topic(self, channel: Channel) -> str:
         if channel not in self._topics:

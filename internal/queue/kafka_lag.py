@@ -1,16 +1,22 @@
-"""How far a consumer group is behind: messages in its topic that nobody has acknowledged yet."""
+"""How far a consumer group is: what its topic has, and what of it is acknowledged."""
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from internal.errors import QueueUnavailable
 from internal.queue.kafka_connection import connection
+from internal.queue.port import Positions
 from internal.settings import Kafka
 
 
-async def lag_of(settings: Kafka, topic: str, group: str, *, request_seconds: float) -> int:
-    """Over all partitions. Connects for each call: it is asked every few seconds at most. Raises QueueUnavailable."""
+def lag_of(positions: Positions) -> int:
+    """Messages over all partitions that nobody has acknowledged yet."""
+    return sum(end - positions.done[partition] for partition, end in positions.ends.items())
+
+
+async def positions_of(settings: Kafka, topic: str, group: str, *, request_seconds: float) -> Positions:
+    """By partition. Connects for each call: it is asked every few seconds at most. Raises QueueUnavailable."""
     options = connection(settings, request_seconds=request_seconds)
     admin, consumer = AIOKafkaAdminClient(**options), AIOKafkaConsumer(topic, **options)
     try:
@@ -24,5 +30,13 @@ async def lag_of(settings: Kafka, topic: str, group: str, *, request_seconds: fl
     finally:
         await admin.close()
         await consumer.stop()
-    done = {partition: meta.offset for partition, meta in committed.items() if meta.offset >= 0}
-    return sum(max(0, end - max(done.get(partition, 0), begins[partition])) for partition, end in ends.items())
+    done = {
+        # An offset that the topic does not have, as when it was made anew: the group begins where the topic does.
+        partition: offset if begins[partition] <= (offset := committed[partition].offset) <= end else begins[partition]
+        for partition, end in ends.items()
+    }
+    return Positions(_by_number(ends), _by_number(done))
+
+
+def _by_number(offsets: dict[TopicPartition, int]) -> dict[str, int]:
+    return {str(partition.partition): offset for partition, offset in offsets.items()}

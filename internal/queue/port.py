@@ -40,6 +40,17 @@ class Delivery(Struct, frozen=True):
     unreadable: str | None = None
 
 
+class Positions(Struct, frozen=True):
+    """How far a channel is, by partition: `ends`, behind the last published message; `done`, below which all is acknowledged."""
+
+    ends: Mapping[str, int]
+    done: Mapping[str, int]
+
+    def have_passed(self, earlier: "Positions") -> bool:
+        """Whether everything is acknowledged that was published when `earlier` was asked for."""
+        return all(self.done.get(partition, end) >= end for partition, end in earlier.ends.items())
+
+
 class Consumer(Protocol):
     """One process's hold on a channel. Several of its deliveries may be in hand at once, and finish in any order."""
 
@@ -84,3 +95,6 @@ class Queue(Protocol):
 
     async def lag(self, channel: Channel) -> int:
         """Messages of the channel that are published and not acknowledged, those in hand included. Raises QueueUnavailable."""
+
+    async def positions(self, channel: Channel) -> Positions:
+        """How far the channel is now. Raises QueueUnavailable. Positions of one queue only rise, unless it is made anew."""

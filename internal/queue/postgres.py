@@ -15,7 +15,7 @@ import structlog
 from internal.errors import DatabaseUnavailable, QueueUnavailable
 from internal.queue.ahead import Ahead
 from internal.queue.background import running
-from internal.queue.port import Channel, Delivery, Message
+from internal.queue.port import Channel, Delivery, Message, Positions
 from internal.repository.listener import Listener
 from internal.repository.pool import Pool, PooledSession
 from internal.repository.queue_messages import NOTIFICATIONS, QueueMessages
@@ -163,6 +163,14 @@ class PostgresQueue:
             return await self._messages.count(channel)
         except DatabaseUnavailable as error:
             raise QueueUnavailable from error
+
+    async def positions(self, channel: Channel) -> Positions:
+        self._refuse_unless_exported(channel)
+        try:
+            done, end = await self._messages.positions(channel)
+        except DatabaseUnavailable as error:
+            raise QueueUnavailable from error
+        return Positions({"": end}, {"": done})
 
     def _refuse_unless_exported(self, channel: Channel) -> None:
         if channel not in self.exports:

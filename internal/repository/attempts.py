@@ -22,7 +22,7 @@ CLAIM_RENDITION: LiteralString = (
          ORDER BY r.place LIMIT 1
     ), claimed AS (
         UPDATE renditions r
-           SET status = 'processing', attempt = r.attempt + 1, tries = r.tries + 1,
+           SET status = 'processing', attempt = r.attempt + 1, tries = r.tries + 1, resends = 0,
                lease_until = now() + %(lease)s * interval '1 s'
           FROM claimable, image
          WHERE r.id = claimable.id

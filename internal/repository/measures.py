@@ -9,6 +9,11 @@ TAKE_MEASURES = """
            (SELECT greatest(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM outbox) AS outbox_oldest_seconds,
            (SELECT count(*) FROM renditions WHERE status = 'uploaded') AS renditions_waiting,
            (SELECT count(*) FROM renditions WHERE status = 'processing') AS renditions_processing,
+           (SELECT extract(epoch FROM now() - min(requested_at))::float8 FROM renditions WHERE status = 'uploaded')
+               AS waiting_oldest_seconds,
+           (SELECT extract(epoch FROM now() - min(requested_at))::float8 FROM renditions WHERE status = 'processing')
+               AS processing_oldest_seconds,
+           (SELECT count(*) FROM renditions WHERE status = 'processing' AND lease_until < now()) AS leases_expired,
            (SELECT count(*) FROM unreferenced_objects) AS unreferenced_objects,
            (SELECT count(*) FROM unreferenced_objects WHERE deadline < now()) AS unreferenced_overdue,
            (SELECT count(*) FROM dead_letters) AS dead_letters

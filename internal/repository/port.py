@@ -48,13 +48,28 @@ class Requeue(Struct, frozen=True):
     tries: int
 
 
+class OverdueLook(Struct, frozen=True):
+    """That something is overdue: the database's time, and the lanes whose outbox is not behind."""
+
+    now: datetime
+    published: tuple[Lane, ...]
+
+
 class Measures(Struct, frozen=True):
-    """How much waits: counts of rows, and how long the oldest message is past the time at which it was first due, in seconds."""
+    """How much waits: counts of rows, and ages in seconds.
+
+    `outbox_oldest_seconds`: how long the oldest message is past the time at which it was first due. `…_oldest_seconds` of
+    renditions: since the oldest that is not final was asked for, whatever was tried meanwhile; None when there is none.
+    `leases_expired`: attempts whose lease ran out and that nobody has taken up yet.
+    """
 
     outbox_messages: int
     outbox_oldest_seconds: float
     renditions_waiting: int
     renditions_processing: int
+    waiting_oldest_seconds: float | None
+    processing_oldest_seconds: float | None
+    leases_expired: int
     unreferenced_objects: int
     unreferenced_overdue: int
     dead_letters: int
@@ -164,14 +179,33 @@ class Renditions(Protocol):
         Only under `Images.lock`.
         """
 
-    async def abandoned(self, *, limit: int) -> list[Requeue]:
-        """Renditions whose lease ran out, locked and skipped by others until the transaction ends."""
+    async def abandoned(self, *, limit: int, set_aside: Sequence[UUID] = ()) -> list[Requeue]:
+        """Renditions whose lease ran out, but for those set aside; locked and skipped by others until the transaction ends."""
 
-    async def overdue(self, *, seconds: float, limit: int) -> list[Requeue]:
-        """Renditions `uploaded` for longer than `seconds` past their due time; makes them due now, so that each is found once.
+    async def overdue_lanes(self, *, seconds: float) -> OverdueLook | None:
+        """None when no rendition is `uploaded` for longer than `seconds` past its due time.
 
-        None of a lane whose oldest message in the outbox is older than that: it is not lost, it can't be published.
+        A lane whose oldest message in the outbox is older than that is left out: it is not lost, it can't be published.
         """
+
+    async def overdue(
+        self,
+        lane: Lane,
+        *,
+        sent_before: datetime | None,
+        seconds: float,
+        patience_seconds: float,
+        limit: int,
+        set_aside: Sequence[UUID] = (),
+    ) -> list[UUID]:
+        """Images with renditions of the lane that are `uploaded` and past their due time, those that wait longest first.
+
+        By more than `seconds` and due before `sent_before`, or by more than `patience_seconds`; both are doubled each time that
+        they were sent again.
+        """
+
+    async def resend(self, image_id: UUID, lane: Lane) -> int:
+        """Make what is due in the lane due now, counted as sent again; returns how many. Only under `Images.hold`."""
 
 
 class Outbox(Protocol):
@@ -211,12 +245,17 @@ class UnreferencedObjects(Protocol):
     async def put_off(self, key: str) -> None:
         """Let an overdue key whose object can't be deleted wait behind the others; its deadline stays passed."""
 
-    async def next_overdue(self, *, seconds: float) -> str | None:
-        """The key that is longest past its deadline, by `seconds` at least; None when there is none.
+    async def next_overdue(self, *, seconds: float, set_aside: Sequence[str] = ()) -> str | None:
+        """The key that is longest past its deadline, by `seconds` at least, and not set aside; None when there is none.
 
         Locked until the transaction ends, and skipped by others. This transaction may stand idle for ten minutes, longer than any
         other, so that its lock is not lost before a slow store has deleted the object.
         """
+
+
+class ChoreLeases(Protocol):
+    async def take(self, name: str, worker_id: UUID, *, seconds: float) -> bool:
+        """Hold the chore for so long from now, as the only worker; again: longer. False while another holds it."""
 
 
 class Tables(Protocol):
@@ -236,6 +275,8 @@ class Tables(Protocol):
     def idempotency(self) -> IdempotencyKeys: ...
     @property
     def dead_letters(self) -> DeadLetters: ...
+    @property
+    def chore_leases(self) -> ChoreLeases: ...
     @property
     def references(self) -> References: ...
 

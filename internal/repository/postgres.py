@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from internal.errors import DatabaseUnavailable
 from internal.queue.port import Channel
+from internal.repository.chore_leases import PostgresChoreLeases
 from internal.repository.dead_letters import PostgresDeadLetters
 from internal.repository.idempotency import PostgresIdempotencyKeys
 from internal.repository.images import PostgresImages
@@ -18,10 +19,11 @@ from internal.repository.unreferenced import PostgresUnreferencedObjects
 
 CHECK_SCHEMA = """
     -- The newest columns that this code needs: an older schema is as bad as none.
-    SELECT count(*) = 3 AS migrated FROM information_schema.columns
+    SELECT count(*) = 4 AS migrated FROM information_schema.columns
      WHERE table_schema = current_schema()
        AND (table_name, column_name)
-        IN (('renditions', 'alternatives'), ('dead_letters', 'fingerprint'), ('images', 'metadata_text'))
+        IN (('renditions', 'alternatives'), ('dead_letters', 'fingerprint'), ('images', 'metadata_text'),
+            ('renditions', 'resends'))
 """
 
 
@@ -36,6 +38,7 @@ class PostgresTables:
         self.unreferenced = PostgresUnreferencedObjects(session)
         self.idempotency = PostgresIdempotencyKeys(session)
         self.dead_letters = PostgresDeadLetters(session, exports)
+        self.chore_leases = PostgresChoreLeases(session)
         self.references = PostgresReferences(session)
 
 

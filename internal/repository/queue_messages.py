@@ -77,6 +77,12 @@ COUNT = """
     SELECT count(*) AS messages FROM queue_messages WHERE channel = %(channel)s
 """
 
+POSITIONS = """
+    -- All channels share one row of numbers; below the channel's lowest number that is there, all its messages are done.
+    SELECT coalesce((SELECT min(id) FROM queue_messages WHERE channel = %(channel)s), next) AS done, next AS "end"
+      FROM (SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('queue_messages', 'id')), 0) + 1 AS next) AS numbers
+"""
+
 
 class QueueMessages:
     """The statements above. Each raises DatabaseUnavailable when the database can't be reached in time."""
@@ -124,3 +130,8 @@ class QueueMessages:
     async def count(self, channel: Channel) -> int:
         """Messages of the channel, those in hand included."""
         return int((await self._session.rows(COUNT, {"channel": channel}))[0]["messages"])
+
+    async def positions(self, channel: Channel) -> tuple[int, int]:
+        """The number below which all messages of the channel are done, and the number that the next message gets."""
+        [row] = await self._session.rows(POSITIONS, {"channel": channel})
+        return row["done"], row["end"]

@@ -1,6 +1,7 @@
 """Renditions: asked for, claimed, ended, found again (G1, G2, G3). The statements of an attempt are in attempts.py."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from internal.repository.attempts import (
     RENEW_CLAIM,
 )
 from internal.repository.pool import Session
-from internal.repository.port import Requeue
+from internal.repository.port import OverdueLook, Requeue
 
 ADD_RENDITION = """
     -- `place` keeps the order in which renditions were asked for; under the image's lock, or in its own insert, max() is exact.
@@ -34,15 +35,15 @@ REMAKE_RENDITION = """
     -- The fence rises: an attempt that is at work on the old pipeline is lost. What it has stays until something new is there.
     UPDATE renditions
        SET pipeline = %(pipeline)s, lane = %(lane)s, status = 'uploaded', attempt = attempt + 1, tries = 0, due_at = now(),
-           lease_until = NULL, error_code = NULL, error_detail = NULL
+           requested_at = now(), resends = 0, lease_until = NULL, error_code = NULL, error_detail = NULL
      WHERE id = %(id)s
 """
 
 RETRY_RENDITIONS = """
     -- `attempt` stays: it is the fence, and only ever rises.
     UPDATE renditions
-       SET status = 'uploaded', tries = 0, due_at = now(), error_code = NULL, error_detail = NULL,
-           finished_at = CASE WHEN result_key IS NULL THEN NULL ELSE finished_at END
+       SET status = 'uploaded', tries = 0, due_at = now(), requested_at = now(), resends = 0,
+           error_code = NULL, error_detail = NULL, finished_at = CASE WHEN result_key IS NULL THEN NULL ELSE finished_at END
      WHERE image_id = %(image_id)s AND status = 'failed' AND (%(name)s::text IS NULL OR name = %(name)s)
     RETURNING lane
 """
@@ -50,26 +51,39 @@ RETRY_RENDITIONS = """
 ABANDONED_RENDITIONS = """
     SELECT r.image_id, r.id AS rendition_id, i.owner, r.name, r.lane, r.attempt, r.tries
       FROM renditions r JOIN images i ON i.id = r.image_id
-     WHERE r.status = 'processing' AND r.lease_until < now()
+     WHERE r.status = 'processing' AND r.lease_until < now() AND r.id <> ALL (%(set_aside)s::uuid[])
      ORDER BY r.lease_until LIMIT %(limit)s
        -- Locking the rendition too makes PostgreSQL look at its lease once more: a renewal may just have come.
        FOR NO KEY UPDATE OF i, r SKIP LOCKED
 """
 
-OVERDUE_RENDITIONS = """
-    -- G1: the message was lost, or its worker is long gone. Making it due now lets a minute pass before it is found again.
-    -- Not in a lane whose messages wait in the outbox as long: they are there, and an outage would make them many.
-    UPDATE renditions r SET due_at = now()
-      FROM images i
-     WHERE i.id = r.image_id AND r.id = ANY (ARRAY (
-            SELECT id FROM renditions
-             WHERE status = 'uploaded' AND due_at < now() - %(seconds)s * interval '1 s'
-               AND lane <> ALL (ARRAY(
-                   SELECT behind FROM unnest(ARRAY['fast', 'slow']) AS behind
-                    WHERE (SELECT min(created_at) FROM outbox WHERE channel = behind)
-                          < now() - %(seconds)s * interval '1 s'))
-             ORDER BY due_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED))
-    RETURNING r.image_id, r.id AS rendition_id, i.owner, r.name, r.lane, r.attempt, r.tries
+OVERDUE_LANES = """
+    -- A lane whose messages wait in the outbox as long has lost none, and an outage would make them many. No row: nothing waits.
+    SELECT now() AS now,
+           ARRAY (SELECT lane FROM unnest(ARRAY['fast', 'slow']) AS lane
+                   WHERE coalesce((SELECT min(created_at) FROM outbox WHERE channel = lane)
+                                  >= now() - %(seconds)s * interval '1 s', true)) AS published
+     WHERE EXISTS (SELECT FROM renditions WHERE status = 'uploaded' AND due_at < now() - %(seconds)s * interval '1 s')
+"""
+
+OVERDUE_TASKS = """
+    -- G1: the message was lost. The first condition on time is the index's; the others double it with each message sent again.
+    SELECT image_id, min(due_at) AS since
+      FROM (SELECT image_id, due_at FROM renditions
+             WHERE status = 'uploaded' AND lane = %(lane)s
+               AND due_at < greatest(%(sent_before)s::timestamptz, now() - %(patience)s * interval '1 s')
+               AND due_at < now() - %(seconds)s * power(2, resends) * interval '1 s'
+               AND (due_at < %(sent_before)s::timestamptz OR due_at < now() - %(patience)s * power(2, resends) * interval '1 s')
+               AND image_id <> ALL (%(set_aside)s::uuid[])
+             ORDER BY due_at LIMIT %(limit)s) AS waiting
+     GROUP BY image_id ORDER BY since
+"""
+
+RESEND_RENDITIONS = """
+    -- Due now, so that a time passes before it is found again. One message tells of all of them.
+    UPDATE renditions SET due_at = now(), resends = least(resends + 1, 20)
+     WHERE image_id = %(image_id)s AND lane = %(lane)s AND status = 'uploaded' AND due_at <= now()
+    RETURNING id
 """
 
 CLAIMED = tuple(name for name in Claim.__struct_fields__ if name != "lane")
@@ -171,10 +185,33 @@ class PostgresRenditions:
         rows = await self._session.rows(RETRY_RENDITIONS, {"image_id": image_id, "name": name})
         return frozenset(Lane(row["lane"]) for row in rows)
 
-    async def abandoned(self, *, limit: int) -> list[Requeue]:
-        rows = await self._session.rows(ABANDONED_RENDITIONS, {"limit": limit})
+    async def abandoned(self, *, limit: int, set_aside: Sequence[UUID] = ()) -> list[Requeue]:
+        rows = await self._session.rows(ABANDONED_RENDITIONS, {"limit": limit, "set_aside": list(set_aside)})
         return [Requeue(**{**row, "lane": Lane(row["lane"])}) for row in rows]
 
-    async def overdue(self, *, seconds: float, limit: int) -> list[Requeue]:
-        rows = await self._session.rows(OVERDUE_RENDITIONS, {"seconds": seconds, "limit": limit})
-        return [Requeue(**{**row, "lane": Lane(row["lane"])}) for row in rows]
+    async def overdue_lanes(self, *, seconds: float) -> OverdueLook | None:
+        rows = await self._session.rows(OVERDUE_LANES, {"seconds": seconds})
+        return OverdueLook(rows[0]["now"], tuple(Lane(lane) for lane in rows[0]["published"])) if rows else None
+
+    async def overdue(
+        self,
+        lane: Lane,
+        *,
+        sent_before: datetime | None,
+        seconds: float,
+        patience_seconds: float,
+        limit: int,
+        set_aside: Sequence[UUID] = (),
+    ) -> list[UUID]:
+        parameters = {
+            "lane": lane,
+            "sent_before": sent_before,
+            "seconds": seconds,
+            "patience": patience_seconds,
+            "limit": limit,
+            "set_aside": list(set_aside),
+        }
+        return [row["image_id"] for row in await self._session.rows(OVERDUE_TASKS, parameters)]
+
+    async def resend(self, image_id: UUID, lane: Lane) -> int:
+        return len(await self._session.rows(RESEND_RENDITIONS, {"image_id": image_id, "lane": lane}))

@@ -34,7 +34,7 @@ HOLD_LONGER = """
 
 NEXT_OVERDUE_OBJECT = """
     SELECT key FROM unreferenced_objects
-     WHERE deadline < now() - %(seconds)s * interval '1 s'
+     WHERE deadline < now() - %(seconds)s * interval '1 s' AND key <> ALL (%(set_aside)s::text[])
      ORDER BY deadline LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 
@@ -55,7 +55,7 @@ class PostgresUnreferencedObjects:
     async def put_off(self, key: str) -> None:
         await self._session.run(PUT_OFF_OBJECT, {"key": key})
 
-    async def next_overdue(self, *, seconds: float) -> str | None:
+    async def next_overdue(self, *, seconds: float, set_aside: Sequence[str] = ()) -> str | None:
         await self._session.run(HOLD_LONGER)
-        rows = await self._session.rows(NEXT_OVERDUE_OBJECT, {"seconds": seconds})
+        rows = await self._session.rows(NEXT_OVERDUE_OBJECT, {"seconds": seconds, "set_aside": list(set_aside)})
         return rows[0]["key"] if rows else None

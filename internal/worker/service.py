@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from internal.errors import ServiceError
-from internal.images.ports import Workshop
-from internal.images.sweep import clear_away, requeue
+from internal.maintenance.housekeeping import Housekeeping
 from internal.queue.port import Channel
 from internal.settings import Settings
 from internal.wiring import open_worker
@@ -41,11 +40,12 @@ async def run_worker(settings: Settings, stopping: asyncio.Event) -> None:
     """Work until `stopping` is set, then finish what is in hand within the grace time, or give it back."""
     slots = slots_of(settings)
     async with open_worker(settings, children=decoders_of(settings, slots)) as parts:
+        housekeeping = Housekeeping(parts.workshop, parts.queue)
         lanes = Lanes(parts.queue, parts.workshop, find_handlers(), stopping)
         background = [
             *(
-                asyncio.create_task(_again(round_, parts.workshop, settings.worker.housekeeping_seconds), name=round_.__name__)
-                for round_ in (requeue, clear_away)
+                asyncio.create_task(_again(round_, settings.worker.housekeeping_seconds), name=round_.__name__)
+                for round_ in (housekeeping.requeue, housekeeping.clean_up)
             ),
             asyncio.create_task(serve_health(settings.worker, parts), name="health"),
         ]
@@ -77,10 +77,10 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _again(round_: Callable[[Workshop], Awaitable[None]], workshop: Workshop, every_seconds: float) -> None:
+async def _again(round_: Callable[[], Awaitable[None]], every_seconds: float) -> None:
     while True:
         try:
-            await round_(workshop)
+            await round_()
         except ServiceError as error:
             log.warning("housekeeping.paused", code=error.code, detail=error.detail)
         except Exception:

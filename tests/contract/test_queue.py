@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from internal.errors import QueueUnavailable
-from internal.queue.port import Channel, Consumer, Delivery, Message, Queue
+from internal.queue.port import Channel, Consumer, Delivery, Message, Positions, Queue
 from tests.contract.queue_brokers import PATIENT_SECONDS, Broker, KafkaBroker, PostgresBroker, gate
 from tests.services.waiting import eventually
 
@@ -251,7 +251,45 @@ async def test_the_lag_counts_what_is_not_acknowledged(queue: Queue) -> None:
         await eventually(lambda: lag_is(2), WITHIN)
 
 
-async def test_the_lag_of_a_queue_that_is_gone_is_an_error(broker: Broker) -> None:
+async def test_the_positions_tell_when_all_that_was_there_is_done(queue: Queue) -> None:
+    async def passed(earlier: Positions) -> bool:
+        with contextlib.suppress(QueueUnavailable):
+            return (await queue.positions(Channel.FAST)).have_passed(earlier)
+        return False
+
+    async def asked() -> Positions:
+        found: list[Positions] = []
+
+        async def ask() -> bool:
+            with contextlib.suppress(QueueUnavailable):
+                found.append(await queue.positions(Channel.FAST))
+            return bool(found)
+
+        await eventually(ask, WITHIN)
+        return found[0]
+
+    empty = await asked()
+    assert empty.have_passed(empty)
+    await queue.publish(Channel.SLOW, message("other lane"))
+    await queue.publish(Channel.FAST, message("one"))
+    one_waits = await asked()
+    assert not one_waits.have_passed(one_waits)
+    assert one_waits.have_passed(empty)
+
+    async with queue.consume(Channel.FAST, slots=2) as consumer:
+        first = await receive(consumer)
+        assert not await passed(one_waits)  # in hand
+        await queue.publish(Channel.FAST, message("two"))
+        both_wait = await asked()
+        await consumer.acknowledge(first)
+        await eventually(lambda: passed(one_waits), WITHIN)
+        assert not await passed(both_wait)
+        await consumer.acknowledge(await receive(consumer))
+        await eventually(lambda: passed(both_wait), WITHIN)
+
+
+@pytest.mark.parametrize("ask", ["lag", "positions"])
+async def test_a_queue_that_is_gone_says_so_when_it_is_asked_how_far_it_is(broker: Broker, ask: str) -> None:
     async with gate(broker.address) as (address, _), broker.open(address) as queue:
         with pytest.raises(QueueUnavailable):
-            await queue.lag(Channel.FAST)
+            await getattr(queue, ask)(Channel.FAST)

@@ -120,7 +120,8 @@ class Service:
     async def tidy(self) -> None:
         """Leave nothing behind."""
         await self.session.run(
-            "TRUNCATE images, renditions, outbox, unreferenced_objects, events, idempotency_keys, dead_letters, queue_messages"
+            "TRUNCATE images, renditions, outbox, unreferenced_objects, events, idempotency_keys, dead_letters, queue_messages,"
+            " chore_leases"
         )
         for left in await self.keys():
             await self.store.delete(left)

@@ -6,9 +6,9 @@ import pytest
 
 from internal.errors import IdempotencyConflict, IdempotencyInProgress, InvalidProcessing
 from internal.images.model import ANONYMOUS, new_id
-from internal.images.sweep import clear_away
 from internal.images.upload import ROUTE
 from tests import pictures
+from tests.integration.housekeeping import housekeeping
 from tests.integration.service import Service
 
 
@@ -68,7 +68,7 @@ async def test_what_comes_of_a_key_that_was_taken_over_is_kept_as_long_as_any_ot
     image_id = await service.upload(pictures.jpeg(), key="k")
     await service.session.run("UPDATE idempotency_keys SET lease_until = now() - interval '1 s'")
 
-    await clear_away(service.workshop)
+    await housekeeping(service.workshop).clean_up()
 
     assert await service.upload(pictures.jpeg(), key="k") == image_id
 

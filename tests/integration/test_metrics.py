@@ -14,11 +14,12 @@ from internal.gauges import PREFIX
 from internal.images.keys import original_key
 from internal.images.model import Lane, Task, new_id
 from internal.images.process import process_task
-from internal.images.sweep import requeue_abandoned, requeue_overdue, sweep_unreferenced
+from internal.images.sweep import requeue_abandoned, sweep_unreferenced
 from internal.objectstore.port import Opened, Span, Stored
 from internal.repository.listener import Listener
 from internal.sandbox.port import Rendered, RenderJob
 from tests import pictures
+from tests.integration.housekeeping import overdue_tasks
 from tests.integration.service import ORIGIN, Service, cancelled_at_end
 from tests.integration.test_relay import Collecting, drained, relay_of
 
@@ -37,6 +38,9 @@ class Counts:
         now, before = self._now().get(name, {}), self._before.get(name, {})
         added = {labels: value - before.get(labels, 0) for labels, value in now.items()}
         return {labels: value for labels, value in added.items() if value}
+
+    def now(self, name: str) -> Values:
+        return self._now()[name]
 
     @staticmethod
     def _now() -> dict[str, Values]:
@@ -170,7 +174,7 @@ async def test_what_housekeeping_queues_again_is_counted_by_reason(service: Serv
         await requeue_abandoned(service.workshop)
     await service.session.run("DELETE FROM outbox")
     await service.session.run("UPDATE renditions SET due_at = now() - interval '61 s' WHERE image_id = %(id)s", {"id": lost})
-    await requeue_overdue(service.workshop)
+    await overdue_tasks(service.workshop).requeue()
 
     assert counts.of("requeued_total") == {("lease",): tries - 1, ("overdue",): 1}
     assert counts.of("attempts_total") == {("failed",): 1}

@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString, cast
 from uuid import uuid4
 
@@ -44,6 +44,7 @@ NO_TABLE_OF_OURS = {"ANSWER", "CHECK_SCHEMA"}
 READS_ALL = {
     "TAKE_MEASURES": "counts what waits, in tables and parts of tables that are short while the service keeps up",
     "COUNT": "the metrics' lag: how many messages are in the queue, all of one channel's",
+    "POSITIONS": "how far the queue is: its first message of one channel, asked for while renditions are overdue",
 }
 """Statements that may read a table from end to end, and why: only those in COUNTED."""
 
@@ -62,11 +63,11 @@ TEXTS = (
     *("event_type", "completed", "failed"),
 )
 VALUES: dict[str, Any] = {
-    **dict.fromkeys(("id", "image_id", "event_id", "final_id", "holder", "after", "after_id"), uuid4()),
+    **dict.fromkeys(("id", "image_id", "event_id", "final_id", "holder", "after", "after_id", "worker_id"), uuid4()),
     **{name: [uuid4()] for name in ("ids", "images")},
-    **dict.fromkeys(("after_time", "created_after", "created_before"), datetime(2026, 11, 1, tzinfo=UTC)),
+    **dict.fromkeys(("after_time", "created_after", "created_before", "sent_before"), datetime(2026, 11, 1, tzinfo=UTC)),
     **dict.fromkeys(("attempt", "attempts", "frames", "given_back", "height", "max_attempts", "orientation", "size", "width"), 1),
-    **dict.fromkeys(("delay", "grace", "intent", "lease", "older", "seconds"), 60.0),
+    **dict.fromkeys(("delay", "grace", "intent", "lease", "older", "patience", "seconds"), 60.0),
     **dict.fromkeys(("alternatives", "event_data", "headers", "renditions", "tasks"), Jsonb([])),
     **dict.fromkeys(("announce", "has_alpha"), True),
     **dict.fromkeys(("answer", "body"), b"{}"),
@@ -80,6 +81,7 @@ VALUES: dict[str, Any] = {
     "owner": "anonymous",
     "owners": ["anonymous"],
     "result_key": RESULT_KEY,
+    "set_aside": [],
     "status": "uploaded",
     "types": ["image.uploaded"],
 }
@@ -99,6 +101,7 @@ THEIR_OWN: dict[str, list[dict[str, Any]]] = {
     "PAGE_OF_LETTERS": [{"before": None, "code": None}, {}],
     "PAGE_OF_REFERENCES": [{"after": None}, {}],
     "RETRY_RENDITIONS": [{"name": None}, {}],
+    "OVERDUE_TASKS": [{"sent_before": datetime.now(UTC) - timedelta(seconds=65)}, {"sent_before": None, "patience": 600.0}],
     "PURGE_KEYS": [{"seconds": 86_400.0}],
 }
 """A dictionary for each way of calling."""

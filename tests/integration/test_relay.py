@@ -203,3 +203,23 @@ async def test_a_relay_survives_a_database_that_is_not_ready_for_it(service: Ser
         await service.upload(pictures.jpeg())
 
         await eventually(lambda: len(queue.taken) == 2)
+
+
+async def test_what_can_not_be_put_among_the_dead_letters_holds_up_no_other(
+    service: Service, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole batch was published anew each time that its lease ran out, for ever."""
+    queue = Collecting()
+    queue.too_large = 1000
+    bad = Message("t", "too large", b"x" * 2000)
+    for message in (Message("t", "before", b""), bad, Message("t", "after", b"")):
+        await service.repository.outbox.add(Channel.FAST, message)
+
+    async def refuse(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("internal.repository.dead_letters.PostgresDeadLetters.add", refuse)
+    await relay_of(service, queue, listener).drain(Channel.FAST)
+
+    assert sorted(message.key for _, message in queue.taken) == ["after", "before"]
+    assert [row["key"] for row in await service.session.rows("SELECT key FROM outbox")] == ["too large"]

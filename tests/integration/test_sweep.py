@@ -4,16 +4,16 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from structlog.testing import capture_logs
 
 from internal.errors import DatabaseUnavailable, DeadlinePassed
 from internal.images import sweep
 from internal.images.events import Event, EventType, happened
 from internal.images.keys import original_key
 from internal.images.model import ANONYMOUS, Image, Original, Status, new_id
-from internal.images.sweep import clear_away, requeue, requeue_abandoned, requeue_overdue, sweep_unreferenced
+from internal.images.sweep import requeue_abandoned, sweep_unreferenced
 from internal.repository.renditions import PostgresRenditions
 from tests import pictures
+from tests.integration.housekeeping import housekeeping
 from tests.integration.service import Service
 
 
@@ -42,36 +42,6 @@ async def test_a_rendition_that_kills_its_worker_every_time_is_failed(service: S
     assert image.renditions[0].failure is not None
     assert image.renditions[0].failure.code == "lease_lost"
     assert [letter.source for letter in await service.repository.dead_letters.of(image_id)] == ["housekeeping"]
-
-
-async def test_a_lost_message_is_sent_again_once_a_minute(service: Service) -> None:
-    image_id = await service.upload(pictures.jpeg())
-    await service.session.run("DELETE FROM outbox")
-    assert await requeue_overdue(service.workshop) == 0
-    await service.session.run("UPDATE renditions SET due_at = now() - interval '61 s'")
-
-    assert await requeue_overdue(service.workshop) == 1
-    assert await requeue_overdue(service.workshop) == 0
-
-    assert await service.count("outbox") == 1
-    assert (await service.process(image_id)).status == Status.PROCESSED
-
-
-async def test_what_waits_for_the_queue_is_not_sent_again(service: Service) -> None:
-    """As long as a lane's oldest message can't be published, its backlog does not grow by itself. The other lane goes on."""
-    for _ in range(2):
-        await service.upload(pictures.jpeg())
-    lost = await service.upload(pictures.jpeg(), "format:avif")
-    await service.session.run("DELETE FROM outbox WHERE channel = 'slow'")
-    await service.session.run("UPDATE renditions SET due_at = now() - interval '61 s'")
-    await service.session.run("UPDATE outbox SET created_at = now() - interval '61 s', due_at = now() + interval '1 s'")
-
-    assert await requeue_overdue(service.workshop) == 1
-
-    assert [row["key"] for row in await service.session.rows("SELECT key FROM outbox WHERE channel = 'slow'")] == [str(lost)]
-    await service.session.run("DELETE FROM outbox")
-    await service.session.run("UPDATE renditions SET due_at = now() - interval '61 s'")
-    assert await requeue_overdue(service.workshop) == 3
 
 
 async def test_the_sweep_takes_what_is_overdue_and_nothing_else(service: Service) -> None:
@@ -141,7 +111,7 @@ async def test_a_round_of_housekeeping_forgets_old_keys(service: Service) -> Non
         "UPDATE idempotency_keys SET created_at = now() - interval '25 h', lease_until = now() - interval '1 s'"
     )
 
-    await clear_away(service.workshop)
+    await housekeeping(service.workshop).clean_up()
 
     assert await service.count("idempotency_keys") == 0
 
@@ -164,7 +134,7 @@ async def test_old_keys_are_forgotten_in_batches_however_many_there_are(
         return purged[-1]
 
     monkeypatch.setattr(service.repository.idempotency, "purge", counted)
-    await clear_away(service.workshop)
+    await housekeeping(service.workshop).clean_up()
 
     assert purged == [2, 2, 1]
 
@@ -178,7 +148,7 @@ async def test_keys_that_can_not_be_forgotten_do_not_stop_the_sweep(service: Ser
     monkeypatch.setattr(service.repository.idempotency, "purge", fail)
 
     with pytest.raises(DatabaseUnavailable):
-        await clear_away(service.workshop)
+        await housekeeping(service.workshop).clean_up()
 
     assert await service.listed() == set()
 
@@ -192,21 +162,6 @@ async def test_leases_that_can_not_be_looked_at_do_not_keep_overdue_renditions_w
     monkeypatch.setattr(PostgresRenditions, "abandoned", fail)
 
     with pytest.raises(DatabaseUnavailable):
-        await requeue(service.workshop)
+        await housekeeping(service.workshop).requeue()
 
     assert await service.count("outbox") == 1
-
-
-async def test_of_two_failures_in_a_round_both_are_told(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(*_: object, **__: object) -> int:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(PostgresRenditions, "abandoned", fail)
-    monkeypatch.setattr(PostgresRenditions, "overdue", broken)
-
-    with capture_logs() as lines, pytest.raises(DatabaseUnavailable):
-        await requeue(service.workshop)
-
-    assert [(line["event"], line["chore"], line["error"]) for line in lines] == [
-        ("housekeeping.failed_too", "requeue_overdue", "ZeroDivisionError()")
-    ]

@@ -79,13 +79,12 @@ async def test_a_delete_that_does_not_begin_in_time_holds_up_no_other(service: S
 async def test_a_mistake_of_ours_with_one_object_holds_up_no_other(service: Service) -> None:
     stuck, _ = await two_overdue(service)
 
-    async def break_down(_: str) -> None:
-        raise ZeroDivisionError
+    async def break_down(key: str) -> None:
+        if key == stuck:
+            raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        await sweep_unreferenced(service.with_workshop(store=Deletes(break_down)).workshop)
+    assert await sweep_unreferenced(service.with_workshop(store=Deletes(break_down)).workshop) == 1
 
-    assert await sweep_unreferenced(service.workshop) == 1
     assert await service.listed() == {stuck}
 
 

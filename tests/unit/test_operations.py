@@ -13,6 +13,7 @@ from internal.gauges import PREFIX
 from internal.settings import PROJECT, every_setting
 
 OPERATIONS, GUARANTEES = (PROJECT / "docs" / name for name in ("operations.md", "guarantees.md"))
+ALERTS = PROJECT / "config" / "alerts.yml"
 SOURCES = sorted((PROJECT / "internal").rglob("*.py"))
 NO_SETTINGS = {"APP_PROFILE", "FAULT_POINTS"}
 LOUD = {"warning", "error", "exception"}
@@ -50,8 +51,10 @@ def test_every_setting_that_is_named_exists(document: Path) -> None:
     assert named - {setting.variable for setting in every_setting()} <= NO_SETTINGS
 
 
-def test_every_metric_that_is_named_exists() -> None:
-    named = {re.sub(r"_bucket$", "", name) for name in texts(r"\bimage_processor_\w+")} - {PREFIX}
+@pytest.mark.parametrize("document", [OPERATIONS, ALERTS], ids=lambda path: str(path.name))
+def test_every_metric_that_is_named_exists(document: Path) -> None:
+    named = {re.sub(r"_bucket$", "", name) for name in texts(r"\bimage_processor_\w+", document)} - {PREFIX}
+    assert named
     counted = constants(PROJECT / "internal/metrics.py")
     asked = {PREFIX + name for name in constants(PROJECT / "internal/gauges.py")}
 
@@ -59,10 +62,8 @@ def test_every_metric_that_is_named_exists() -> None:
 
 
 def test_the_alerts_are_yaml_and_say_when() -> None:
-    block = re.search(r"```yaml\n(.*?)```", OPERATIONS.read_text(encoding="utf-8"), re.DOTALL)
-    assert block
-
-    rules = yaml.safe_load(block[1])["groups"][0]["rules"]
+    groups = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
 
     assert len({rule["alert"] for rule in rules}) == len(rules) > 10
     assert all(set(rule) - {"for"} == {"alert", "expr"} for rule in rules)

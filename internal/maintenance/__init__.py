@@ -1,0 +1,1 @@
+"""Periodic and operators' work: what is lost is found again, what nobody needs is removed."""

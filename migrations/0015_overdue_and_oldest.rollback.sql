@@ -1,0 +1,2 @@
+DROP TABLE chore_leases;
+ALTER TABLE renditions DROP COLUMN requested_at, DROP COLUMN resends;

@@ -1,0 +1,32 @@
+"""Housekeeping over the core's tables, with a queue whose positions a test moves."""
+
+from internal.errors import QueueUnavailable
+from internal.images.ports import Workshop
+from internal.maintenance.housekeeping import Housekeeping
+from internal.maintenance.overdue import OverdueTasks
+from internal.queue.port import Channel, Positions
+
+
+class Progress:
+    """What a queue says of itself: `published` and `done` messages of each channel. While it is `down` it says nothing."""
+
+    def __init__(self, published: int = 0, done: int = 0) -> None:
+        self.published = dict.fromkeys((Channel.FAST, Channel.SLOW), published)
+        self.done = dict.fromkeys((Channel.FAST, Channel.SLOW), done)
+        self.down = False
+        self.asked = 0
+
+    async def positions(self, channel: Channel) -> Positions:
+        self.asked += 1
+        if self.down:
+            raise QueueUnavailable
+        return Positions({"0": self.published[channel]}, {"0": self.done[channel]})
+
+
+def housekeeping(workshop: Workshop, queue: Progress | None = None) -> Housekeeping:
+    return Housekeeping(workshop, queue or Progress())  # type: ignore[arg-type]
+
+
+def overdue_tasks(workshop: Workshop, queue: Progress | None = None) -> OverdueTasks:
+    """One worker's. Without a queue: of one that has done everything."""
+    return OverdueTasks(workshop.repository, queue or Progress(), overdue_seconds=workshop.schedule.overdue_seconds)  # type: ignore[arg-type]
