@@ -28,9 +28,9 @@ from bench.report import Result, number, verdict
 from bench.requests import Connection, get_request
 from bench.sampler import Sampler
 from internal.images.idempotency import KEPT_SECONDS
-from internal.images.sweep import BATCH
+from internal.images.sweep import KEYS
 from internal.repository.idempotency import PURGE_KEYS
-from internal.repository.renditions import ABANDONED_RENDITIONS, OVERDUE_RENDITIONS
+from internal.repository.renditions import ABANDONED_RENDITIONS, OVERDUE_LANES
 from internal.repository.unreferenced import NEXT_OVERDUE_OBJECT
 
 LEVELS, FEW = (1_000, 100_000, 1_000_000), (1_000, 20_000)
@@ -143,10 +143,10 @@ def _housekeeping(place: Place, stack: ExitStack) -> Call:
     """One round's statements, when there is nothing to be found; nothing is kept of it."""
     settings = settings_of(place.environment)
     statements = (
-        (ABANDONED_RENDITIONS, {"limit": BATCH}),
-        (OVERDUE_RENDITIONS, {"limit": BATCH, "seconds": settings.worker.overdue_seconds}),
-        (NEXT_OVERDUE_OBJECT, {"seconds": settings.storage.sweep_seconds}),
-        (PURGE_KEYS, {"seconds": KEPT_SECONDS}),
+        (ABANDONED_RENDITIONS, {"limit": 1, "set_aside": []}),
+        (OVERDUE_LANES, {"seconds": settings.worker.overdue_seconds}),
+        (NEXT_OVERDUE_OBJECT, {"seconds": settings.storage.sweep_seconds, "set_aside": []}),
+        (PURGE_KEYS, {"seconds": KEPT_SECONDS, "limit": KEYS}),
     )
     connection = stack.enter_context(psycopg.connect(place.conninfo, autocommit=True, prepare_threshold=1))
 
