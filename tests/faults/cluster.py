@@ -61,7 +61,7 @@ class Cluster:
         self.addresses: list[str] = []
         self._numbers = itertools.count(1)
         self._folder = folder
-        self._settings = {**QUICK, "SANDBOX_SCRATCH": folder / "scratch", **settings}
+        self._settings: dict[str, Any] = {**QUICK, "SANDBOX_SCRATCH": folder / "scratch", **settings}
         self._started = ExitStack()
         self._steady: tuple[Running, str] | None = None
         self._bad: set[str] = set()
@@ -77,6 +77,11 @@ class Cluster:
     def imagectl(self, *words: object) -> str:
         """What an operator's command prints; it works on the database and the store of this cluster."""
         return imagectl(self._folder, *words, **self._settings).stdout.decode()
+
+    @property
+    def store_folder(self) -> Path:
+        """Where a cluster that keeps its pictures in a folder has them."""
+        return Path(self._settings["STORAGE_PATH"])
 
     @property
     def place(self) -> tuple[str, int]:

@@ -15,7 +15,8 @@ import pytest
 
 from tests.e2e.processes import PROJECT
 
-MOUNT = 'mount -t tmpfs -o size="$1" small-disk "$2" && echo mounted && exec cat'  # until its stdin ends
+MOUNT = 'mount -t tmpfs -o size="$1" small-disk "$2"'
+HOLD = "{} && echo mounted && exec cat"  # until its stdin ends
 BLOCK = 4096
 
 
@@ -50,6 +51,15 @@ class SmallDisk:
         finally:
             self._run("umount", "--lazy", str(self.folder))
 
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """While the block runs an empty folder is there in its place, as before a disk is mounted."""
+        self._run("mount", "-t", "tmpfs", "nothing", str(self.folder))
+        try:
+            yield
+        finally:
+            self._run("umount", "--lazy", str(self.folder))
+
     def _run(self, *command: str) -> None:
         subprocess.run([*self.command, *command], check=True)
 
@@ -58,12 +68,25 @@ class SmallDisk:
 def small_disk(folder: Path, megabytes: int) -> Iterator[SmallDisk]:
     """Skips the test where there are no namespaces for everybody; nothing is left of the disk afterwards."""
     folder.mkdir()
+    with _held(folder, MOUNT, f"{megabytes}m") as disk:
+        yield disk
+
+
+@contextmanager
+def disk_of(folder: Path) -> Iterator[SmallDisk]:
+    """`folder` as it is, as large as it may get; what is mounted over it is seen by nobody else. Skips in the same way."""
+    with _held(folder, "true", "") as disk:
+        yield disk
+
+
+@contextmanager
+def _held(folder: Path, mount: str, size: str) -> Iterator[SmallDisk]:
     if not (shutil.which("unshare") and shutil.which("nsenter")):
         pytest.skip("a small disk needs unshare and nsenter")
     new, user = ["unshare", "--mount"], []
     if subprocess.run([*new, "true"], check=False, capture_output=True).returncode:
         new, user = [*new, "--user", "--map-root-user"], ["--user", "--preserve-credentials"]
-    command = [*new, "sh", "-c", MOUNT, "sh", f"{megabytes}m", str(folder)]
+    command = [*new, "sh", "-c", HOLD.format(mount), "sh", size, str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as holder:
         assert holder.stdout is not None  # leaving closes its stdin, which ends it
         said = holder.stdout.readline().decode().strip()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 BLOCK = 2**16
+WRITES = (b"PUT ", b"POST ", b"DELETE ")
 ERROR_500 = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -14,8 +15,9 @@ class Proxy:
 
     `cut_after` and `cut_requests_after`: each connection ends once so many bytes of answers, or of requests, went through it.
     `silent`: nothing is passed on, in either direction, until it is unset. `away`: connections end, and new ones at once.
-    `delay`: seconds that each piece is held back. `answer`: what a request is told instead of being passed on. `drop_next`: the
-    next bytes of a request end their connection unanswered, once. `replace`: bytes of answers, and what is passed on for them.
+    `delay`: seconds that each piece is held back. `answer`: what a request is told instead of being passed on; `answer_writes`:
+    the same for an HTTP request that would change something. `drop_next`: the next bytes of a request end their connection
+    unanswered, once. `replace`: bytes of answers, and what is passed on for them.
     `connections`, `requests` and `sent` count the connections, the pieces of requests that arrived, and their bytes.
     """
 
@@ -31,6 +33,7 @@ class Proxy:
         self.cut_requests_after: int | None = None
         self.delay = 0.0
         self.answer: bytes | None = None
+        self.answer_writes: bytes | None = None
         self.drop_next = False
         self.replace: tuple[bytes, bytes] | None = None
         self.connections = self.requests = self.sent = 0
@@ -116,13 +119,16 @@ class Proxy:
             if self.drop_next:
                 self.drop_next = False
                 return
-            if self.answer is not None:
-                await self._answer(self.answer, client, back)
+            if (answer := self._answer_to(block)) is not None:
+                await self._answer(answer, client, back)
                 return
             self.sent += len(block)
             passed += await self._pass(block, server, passed, self.cut_requests_after)
             if self.cut_requests_after is not None and passed >= self.cut_requests_after:
                 return
+
+    def _answer_to(self, block: bytes) -> bytes | None:
+        return self.answer_writes if self.answer_writes is not None and block.startswith(WRITES) else self.answer
 
     async def _answer(self, answer: bytes, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         """Answer at once, and swallow the rest: who sends first and reads then is told too."""

@@ -1,0 +1,74 @@
+"""Clients that keep connections and send next to nothing: silent ones, and ones whose upload drips."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from tests.e2e.deployment import IMAGES
+from tests.e2e.wire import FORM, opening
+
+MOST = 60
+"""Connections at once: the oldest make place."""
+DRIP_SECONDS = 1.0
+HEAD = f"POST {IMAGES} HTTP/1.1\r\nhost: soak\r\ncontent-type: {FORM}\r\ncontent-length: 100000\r\n".encode()
+KINDS = {"silent": b"", "half a head": HEAD, "no body": HEAD + b"\r\n", "dripping": HEAD + b"\r\n" + opening()}
+"""What each sends at once; all but the silent ones then send a byte a second."""
+
+
+class Loiterers:
+    """Bounded in number. A connection that the service ends is forgotten."""
+
+    def __init__(self) -> None:
+        self._connections: list[tuple[str, socket.socket]] = []
+        self._lock = threading.Lock()
+        self.came = 0
+        """Connections that there have been."""
+
+    def join(self, kind: str, place: tuple[str, int]) -> None:
+        """One more of this kind; nobody is there to take it while an API is being replaced."""
+        with suppress(OSError):
+            connection = socket.create_connection(place, timeout=5)
+            connection.sendall(KINDS[kind])
+            with self._lock:
+                self._connections.append((kind, connection))
+                self.came += 1
+                ended, self._connections = self._connections[:-MOST], self._connections[-MOST:]
+            for _, one in ended:
+                one.close()
+
+    @contextmanager
+    def dripping(self) -> Iterator[None]:
+        """They drip in a thread of their own while the block runs, and are gone at its end."""
+        ended = threading.Event()
+
+        def drip() -> None:
+            while not ended.wait(DRIP_SECONDS):
+                self._drip()
+
+        thread = threading.Thread(target=drip, name="loiterers")
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            for _, connection in self._connections:
+                connection.close()
+            self._connections.clear()
+
+    def _drip(self) -> None:
+        """A byte of each that is not silent."""
+        with self._lock:
+            connections = list(self._connections)
+        for kind, connection in connections:
+            try:
+                if kind != "silent":
+                    connection.send(b"x")
+            except OSError:
+                self._forget(connection)
+
+    def _forget(self, gone: socket.socket) -> None:
+        with self._lock:
+            self._connections = [one for one in self._connections if one[1] is not gone]
+        gone.close()
