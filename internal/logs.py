@@ -1,6 +1,9 @@
 """Logging with structlog: one JSON object a line for machines, or colours for people. Everything that is logged passes here.
 
 What is bound to the context (`request_id`) is in every line of that request or task. Nothing logs a file's content or a secret.
+
+INVARIANT: a stack trace shows lines of code and never the values of variables, which may be tokens, cookies or passwords: in both
+formats, in every process, for libraries' loggers too (tests/unit/test_logs.py::test_a_crash_shows_no_variable).
 """
 
 import logging
@@ -10,8 +13,10 @@ import structlog
 
 from internal.settings import Logging
 
-_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
-"""Without local variables: they may be passwords and pictures."""
+_JSON_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
+_CONSOLE_TRACEBACKS = structlog.dev.plain_traceback
+"""structlog 26.1.0 shows local variables on the console as soon as `rich` can be imported, and Litestar brings it along."""
 
 
 def configure_logging(settings: Logging, process: str) -> None:
@@ -23,9 +28,9 @@ def configure_logging(settings: Logging, process: str) -> None:
         _named(process),
     ]
     renderer: list[structlog.typing.Processor] = (
-        [_TRACEBACKS, structlog.processors.JSONRenderer()]
+        [_JSON_TRACEBACKS, structlog.processors.JSONRenderer()]
         if settings.format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24)]
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24, exception_formatter=_CONSOLE_TRACEBACKS)]
     )
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     structlog.configure(

@@ -1,8 +1,7 @@
 """What has to be there before a process can work: the schema, the bucket and the topics. It is what `make migrate` does."""
 
-import asyncio
-
 import stamina
+import uvloop
 
 from internal.errors import Unavailable
 from internal.repository.migrations import migrate
@@ -18,7 +17,7 @@ def provide(settings: Settings) -> None:
     for attempt in stamina.retry_context(on=Unavailable, attempts=None if seconds else 1, timeout=seconds or None, wait_max=2.0):
         with attempt:
             migrate(settings.database)
-            asyncio.run(_prepare(settings))
+            uvloop.run(_prepare(settings))
 
 
 async def _prepare(settings: Settings) -> None:

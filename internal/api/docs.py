@@ -1,12 +1,11 @@
 """The API's description and the pages that show it: Swagger UI and Redoc.
 
-Everything is served from here, the scripts out of the package `drf-spectacular-sidecar`, of which only the files are used.
+Everything is served from here: our own files out of internal/web, those of Swagger UI and Redoc out of internal/web/vendor.
 The pages' Content-Security-Policy allows nothing from elsewhere and no inline script.
 """
 
 import hashlib
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -33,15 +32,15 @@ JAVASCRIPT, CSS, SVG, HTML = (
 OURS = {"docs.js": JAVASCRIPT, "redoc.js": JAVASCRIPT, "pages.css": CSS, "favicon.svg": SVG}
 """Our own assets by name, in internal/web."""
 
-SIDECAR = {
+VENDORED = {
     "swagger-ui-dist/swagger-ui-bundle.js": JAVASCRIPT,
     "swagger-ui-dist/swagger-ui.css": CSS,
-    "redoc/bundles/redoc.standalone.js": JAVASCRIPT,
+    "redoc/redoc.standalone.js": JAVASCRIPT,
 }
-"""The only files of the package that are served, each under its last name."""
+"""The only files in internal/web/vendor that are served, each under its last name."""
 
 REDOC_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
-"""Redoc has no option to leave its logo away; where it fails to load, there is none."""
+"""Redoc has no option to leave its logo away; where it fails to load, there is none. The file itself is kept as it came."""
 
 POLICY = "; ".join(
     [
@@ -71,7 +70,7 @@ class Page(Struct, frozen=True):
 
 
 def docs_handlers() -> list[HTTPRouteHandler]:
-    """Everything is read here, once. Raises FileNotFoundError when the package lacks a file: better at the start than later."""
+    """Everything is read here, once. Raises FileNotFoundError when a file is missing: better at the start than later."""
     description = _page(msgspec.json.encode(openapi_document()), "application/json")
     swagger = _page(_own("docs.html"), HTML, POLICY)
     redoc = _page(_own("redoc.html"), HTML, POLICY)
@@ -107,14 +106,10 @@ def docs_handlers() -> list[HTTPRouteHandler]:
 
 
 def _assets() -> dict[str, Page]:
-    package = find_spec("drf_spectacular_sidecar")  # finds it without running it: it would want Django
-    if package is None or package.origin is None:
-        raise FileNotFoundError("the package drf-spectacular-sidecar is not installed")
-    folder = Path(package.origin).parent / "static" / "drf_spectacular_sidecar"
     ours = {name: _page(_own(name), media_type) for name, media_type in OURS.items()}
     theirs = {
-        Path(name).name: _page((folder / name).read_bytes().replace(REDOC_LOGO, b"data:,"), media_type)
-        for name, media_type in SIDECAR.items()
+        Path(name).name: _page(_own(f"vendor/{name}").replace(REDOC_LOGO, b"data:,"), media_type)
+        for name, media_type in VENDORED.items()
     }
     return {**ours, **theirs}
 

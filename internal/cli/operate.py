@@ -1,12 +1,12 @@
 """Operators' commands work on the service's own tables and objects, with its settings, and not over HTTP."""
 
-import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import psycopg
+import uvloop
 from msgspec.structs import replace
 
 from internal.cli.errors import Unreachable, UsageError
@@ -31,7 +31,7 @@ def operate(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
             settings = running_standalone(settings)
         _log(settings)
         _reach(settings)
-        return asyncio.run(work(settings))
+        return uvloop.run(work(settings))
     except Unavailable as outage:
         raise Unreachable(_told(outage, settings)) from outage
 

