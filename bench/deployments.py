@@ -147,7 +147,7 @@ def _migrate(database: PostgresService, tree: Tree) -> None:
 
 def _bucket(settings: Settings) -> BucketAddress:
     minio = settings.minio
-    return BucketAddress(minio.host, minio.port, minio.access_key, minio.secret_key, minio.bucket, minio.region, minio.secure)
+    return BucketAddress(minio.host, minio.port, *minio.key, minio.bucket, minio.region, minio.secure)
 
 
 __all__ = ["OPENERS", "PROJECT", "Deployment", "Place"]

@@ -33,6 +33,22 @@ def load_settings(environment: Mapping[str, str] = os.environ, folder: Path = PR
     return _convert(merged)
 
 
+def require_store_key(settings: Settings) -> None:
+    """Raise SettingsError, which names the variable, when the object store needs a key and half of it or all of it is missing."""
+    if settings.storage.backend != "minio":
+        return
+    minio = settings.minio
+    pairs = (
+        ("MINIO_ACCESS_KEY", minio.access_key, "MINIO_SECRET_KEY", minio.secret_key),
+        ("MINIO_ROOT_USER", minio.root_user, "MINIO_ROOT_PASSWORD", minio.root_password),
+    )
+    for name, access, secret_name, secret in pairs:
+        if access and not secret:
+            raise SettingsError(f"{secret_name}: {name} is set, and this is empty")
+    if not all(minio.key):
+        raise SettingsError("MINIO_ACCESS_KEY (minio.access_key): the object store needs a key; there is no default")
+
+
 def _read(path: Path, *, required: bool) -> dict[str, Any]:
     if not required and not path.exists():
         return {}

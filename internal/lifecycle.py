@@ -13,7 +13,7 @@ from typing import Any
 
 import uvloop
 
-from internal.configuration import SettingsError, load_settings
+from internal.configuration import SettingsError, load_settings, require_store_key
 from internal.configured import configured_grammar
 from internal.errors import StartRefused
 from internal.settings import Settings
@@ -26,6 +26,7 @@ def settings_or_exit() -> Settings:
     try:
         settings = load_settings()
         configured_grammar(settings)
+        require_store_key(settings)
         return settings
     except SettingsError as error:
         print(f"configuration: {error}", file=sys.stderr)

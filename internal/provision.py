@@ -1,4 +1,4 @@
-"""What has to be there before a process can work: the schema, the bucket and the topics. It is what `make migrate` does."""
+"""What has to be there before a process can work: schema, bucket, its account, topics. It is what `make migrate` does."""
 
 import stamina
 import uvloop
@@ -21,11 +21,13 @@ def provide(settings: Settings) -> None:
 
 
 async def _prepare(settings: Settings) -> None:
-    """Create the bucket and the topics that the configured adapters need; they may be there already."""
+    """Create the bucket, its account and the topics that the configured adapters need; they may be there already."""
     if settings.storage.backend == "minio":
+        from internal.objectstore.account import create_account
         from internal.objectstore.minio import create_bucket
 
         await create_bucket(settings.minio)
+        await create_account(settings.minio)
     if settings.queue.backend == "kafka":
         from internal.queue.kafka import create_topics
 

@@ -10,7 +10,7 @@ import uvloop
 from msgspec.structs import replace
 
 from internal.cli.errors import Unreachable, UsageError
-from internal.configuration import SettingsError, load_settings
+from internal.configuration import SettingsError, load_settings, require_store_key
 from internal.errors import DatabaseUnavailable, StoreUnavailable, Unavailable
 from internal.logs import configure_logging
 from internal.repository.pool import connection_string
@@ -24,6 +24,7 @@ def operate(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
     """Do `work` with the settings that the service would have here; returns its exit code. An outage is Unreachable."""
     try:
         settings = load_settings()
+        require_store_key(settings)
     except SettingsError as error:
         raise UsageError(f"configuration: {error}") from error
     try:

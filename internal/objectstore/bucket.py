@@ -18,8 +18,9 @@ from minio.error import InvalidResponseError, MinioException, S3Error
 
 from internal.errors import NotStored, StoredInPart, StoreUnavailable
 from internal.images.keys import check_key
-from internal.objectstore.connections import connections
+from internal.objectstore.connections import close, connections
 from internal.objectstore.port import Span, Stored
+from internal.settings import AccessKey
 from internal.settings import Minio as MinioSettings
 
 BLOCK = 2**20  # bytes that one thread hop reads
@@ -53,12 +54,14 @@ class Bucket:
         self._name = name
 
     @classmethod
-    def at(cls, settings: MinioSettings, *, count: int) -> Self:
+    def at(cls, settings: MinioSettings, *, count: int, key: AccessKey | None = None) -> Self:
+        """`key`: another one than API and worker use."""
         http = connections(settings, count)
+        access_key, secret_key = key or settings.key
         client = Minio(
             f"{settings.host}:{settings.port}",
-            settings.access_key,
-            settings.secret_key,
+            access_key,
+            secret_key,
             secure=settings.secure,
             region=settings.region,  # given, or minio-py asks the server for it
             http_client=http,
@@ -66,10 +69,7 @@ class Bucket:
         return cls(client, http, settings.bucket)
 
     def close(self) -> None:
-        """Close every idle connection now; `clear` alone leaves them open as long as anybody holds an error that came by them."""
-        for key in self._http.pools.keys():  # noqa: SIM118  # iterating over it is what urllib3 forbids
-            self._http.pools[key].close()
-        self._http.clear()
+        close(self._http)
 
     @_translated()
     def create(self, region: str) -> None:

@@ -67,3 +67,10 @@ def connections(settings: MinioSettings, count: int) -> urllib3.PoolManager:
     )
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
     return manager
+
+
+def close(manager: urllib3.PoolManager) -> None:
+    """Close every idle connection now; `clear` alone leaves them open as long as anybody holds an error that came by them."""
+    for key in manager.pools.keys():  # noqa: SIM118  # iterating over it is what urllib3 forbids
+        manager.pools[key].close()
+    manager.clear()

@@ -4,8 +4,7 @@ minio-py is synchronous, so its calls run in a pool of threads, and only calls t
 no thread. `put` gathers up to one part (8 MiB) in memory and sends it in one request; what is longer becomes a multipart upload,
 one part on its way while the next is gathered, so a put takes two parts of memory at any size.
 
-The key needs these permissions on the bucket: GetObject, PutObject, DeleteObject, AbortMultipartUpload, ListBucket,
-ListBucketMultipartUploads; `create_bucket` also CreateBucket.
+What the key needs to be allowed is written down once, as the policy in account.py; `create_bucket` also needs CreateBucket.
 """
 
 import asyncio
@@ -39,8 +38,8 @@ async def open_minio_store(settings: Minio, *, part_size: int = PART) -> AsyncIt
 
 
 async def create_bucket(settings: Minio) -> None:
-    """Make the bucket unless it is there; safe to call again and by several at once. Raises StoreUnavailable."""
-    bucket = Bucket.at(settings, count=1)
+    """Make the bucket unless it is there, as root where that is given. Safe to repeat and to race. Raises StoreUnavailable."""
+    bucket = Bucket.at(settings, count=1, key=settings.root)
     try:
         async with open_threads(1, "minio-bucket") as threads:
             await threads.run(partial(bucket.create, settings.region))

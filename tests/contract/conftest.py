@@ -15,6 +15,8 @@ from msgspec.structs import replace
 from internal.objectstore.filesystem import open_filesystem_store
 from internal.objectstore.minio import create_bucket, open_minio_store
 from internal.objectstore.port import ObjectStore
+from internal.settings import Minio
+from tests.services.accounts import own_account
 from tests.services.folders import files_below
 from tests.services.kinds import S3Service
 from tests.services.reachable import free_port
@@ -82,9 +84,10 @@ class FolderPlace(Place):
 class BucketPlace(Place):
     threads = "minio-store"
 
-    def __init__(self, s3: S3Service, bucket: str) -> None:
+    def __init__(self, s3: S3Service, bucket: str, settings: Minio | None = None) -> None:
         super().__init__()
         self._s3 = s3
+        self._settings = settings or s3.settings(bucket)
         self._bucket = bucket
         self._client = s3.client()
         self._of_others = self._connections()
@@ -96,7 +99,7 @@ class BucketPlace(Place):
         return self._open_at(free_port())
 
     def _open_at(self, port: int) -> AbstractAsyncContextManager[ObjectStore]:
-        return open_minio_store(replace(self._s3.settings(self._bucket), port=port))
+        return open_minio_store(replace(self._settings, port=port))
 
     def objects(self) -> list[str]:
         return [found.object_name or "" for found in self._client.list_objects(self._bucket, recursive=True)]
@@ -125,11 +128,18 @@ async def own_bucket(s3: S3Service) -> str:
     return name
 
 
-@pytest.fixture(params=["filesystem", "minio"])
+@pytest.fixture(scope="session")
+async def account(s3: S3Service, own_bucket: str) -> Minio:
+    """The settings of API and worker in the full stack: an account with the least rights."""
+    return await own_account(s3, own_bucket)
+
+
+@pytest.fixture(params=["filesystem", "minio", "minio-account"])
 def bare_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "filesystem":
         return FolderPlace(tmp_path / "store")
-    return BucketPlace(request.getfixturevalue("s3"), request.getfixturevalue("own_bucket"))
+    s3, bucket = request.getfixturevalue("s3"), request.getfixturevalue("own_bucket")
+    return BucketPlace(s3, bucket, request.getfixturevalue("account") if request.param == "minio-account" else None)
 
 
 @pytest.fixture

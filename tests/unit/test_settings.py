@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from internal.configuration import SettingsError, load_settings
+from internal.configuration import SettingsError, load_settings, require_store_key
 from internal.settings import PROJECT, every_setting
 
 
@@ -36,6 +36,45 @@ def test_a_profile_stands_between_the_defaults_and_the_environment() -> None:
 def test_a_bad_value_is_refused_by_the_name_of_its_variable(environment: dict[str, str], named: str) -> None:
     with pytest.raises(SettingsError, match=named):
         load_settings(environment)
+
+
+@pytest.mark.parametrize(
+    ("environment", "key"),
+    [
+        ({"MINIO_ACCESS_KEY": "own", "MINIO_SECRET_KEY": "secret"}, ("own", "secret")),
+        ({"MINIO_ROOT_USER": "root", "MINIO_ROOT_PASSWORD": "word"}, ("root", "word")),
+        (
+            {
+                "MINIO_ACCESS_KEY": "own",
+                "MINIO_SECRET_KEY": "secret",
+                "MINIO_ROOT_USER": "root",
+                "MINIO_ROOT_PASSWORD": "word",
+            },
+            ("own", "secret"),
+        ),
+    ],
+)
+def test_the_store_is_asked_with_the_access_key_or_else_with_roots(environment: dict[str, str], key: tuple[str, str]) -> None:
+    settings = load_settings(environment)
+
+    require_store_key(settings)
+    assert settings.minio.key == key
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({}, "MINIO_ACCESS_KEY"),
+        ({"MINIO_ACCESS_KEY": "own"}, "MINIO_SECRET_KEY"),
+        ({"MINIO_SECRET_KEY": "secret"}, "MINIO_ACCESS_KEY"),
+        ({"MINIO_ROOT_USER": "root"}, "MINIO_ROOT_PASSWORD"),
+    ],
+)
+def test_a_store_without_a_whole_key_is_refused(environment: dict[str, str], named: str) -> None:
+    """There were default keys, the same for everybody."""
+    with pytest.raises(SettingsError, match=named):
+        require_store_key(load_settings(environment))
+    require_store_key(load_settings({**environment, "APP_PROFILE": "standalone"} | {"MINIO_ACCESS_KEY": ""}))
 
 
 def test_an_unknown_key_in_a_file_is_refused(tmp_path: Path) -> None:

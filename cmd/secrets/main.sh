@@ -1,0 +1,89 @@
+#!/bin/sh
+# The secrets of the full stack, which lie in .env: docker compose refuses to start without them. Needs a shell and Docker, no Python.
+#
+#   sh cmd/secrets/main.sh           before `make up` and `make infra`: writes .env when neither it nor a volume of this project is
+#                                    there; does nothing when no secret is missing; else stops and says what to do
+#   sh cmd/secrets/main.sh --write   writes the missing secrets to .env, whatever volumes there are
+set -eu
+cd "$(dirname "$0")/../.."
+
+SECRETS="DB_PASSWORD MINIO_ROOT_PASSWORD MINIO_SECRET_KEY"
+COMPOSE=${COMPOSE:-docker compose}
+
+# What compose makes of the file, with the variables that are given as NAME=VALUE beside those of the shell and of .env.
+compose_config() { env "$@" $COMPOSE config 2>/dev/null; }
+
+# The secrets that compose has neither from the shell nor from a file: it fails for want of them alone.
+missing_secrets() {
+    for secret in $SECRETS; do
+        others=""
+        for other in $SECRETS; do
+            [ "$other" = "$secret" ] || others="$others $other=x"
+        done
+        compose_config $others >/dev/null || printf '%s ' "$secret"
+    done
+}
+
+# 160 bits, in 40 hexadecimal digits: they need no quotes anywhere.
+new_secret() {
+    secret=$(od -An -N20 -tx1 /dev/urandom | tr -d ' \n')
+    [ ${#secret} = 40 ] || { echo "/dev/urandom can't be read" >&2; exit 1; }
+    printf '%s' "$secret"
+}
+
+write_env() {
+    umask 077
+    lines=""
+    for secret in $missing; do
+        lines="$lines$secret=$(new_secret)
+"
+    done
+    if [ -e .env ]; then
+        [ -z "$(tail -c 1 .env)" ] || echo >>.env
+        chmod go= .env
+        printf '%s' "$lines" >>.env
+    else
+        set -C  # two that start at once write one file
+        # The names are compose's defaults; a process that is started from the shell has none.
+        printf '# Secrets of the full stack, made by `make up`. Keep them with its volumes.\n%s\n%s\n%s' \
+            "MINIO_ROOT_USER=${MINIO_ROOT_USER:-minioadmin}" "MINIO_ACCESS_KEY=${MINIO_ACCESS_KEY:-image-processor}" "$lines" >.env
+    fi
+    echo "The new secrets are in .env: $missing"
+}
+
+compose_config >/dev/null && exit 0
+all=$(for secret in $SECRETS; do echo "$secret=x"; done)
+filled=$(compose_config $all) || { env $all $COMPOSE config --quiet; exit 1; }
+missing=$(missing_secrets)
+if [ "${1:-}" = --write ]; then
+    write_env
+    exit
+fi
+
+project=$(printf '%s\n' "$filled" | sed -n 's/^name: //p' | tr -d "\"'")
+volumes=$(docker volume ls --quiet --filter "label=com.docker.compose.project=$project")
+if [ ! -e .env ] && [ -z "$volumes" ]; then
+    write_env
+    exit
+fi
+
+{
+    if [ -e .env ]; then
+        echo "The file .env lacks: $missing"
+    else
+        echo "There is no .env with the secrets of the full stack, but the project $project has data, under the passwords that it was made with."
+    fi
+    echo "Nothing was started. What follows makes new secrets and keeps the data; then run make up again:"
+    echo
+    echo "    make secrets"
+    case " $missing " in *" DB_PASSWORD "*)
+        if [ -n "$volumes" ]; then
+            user=$(printf '%s\n' "$filled" | sed -n 's/^ *POSTGRES_USER: //p' | tr -d "\"'")
+            echo "    docker compose up --detach --wait postgres && docker compose exec -T postgres psql -U $user -d postgres" \
+                "-c \"ALTER ROLE CURRENT_USER PASSWORD '\$(sed -n s/^DB_PASSWORD=//p .env)'\""
+        fi
+    esac
+    echo
+    echo "MinIO and the account of API and worker in it take their new secrets at the next start."
+} >&2
+exit 1

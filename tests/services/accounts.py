@@ -1,0 +1,49 @@
+"""An account of one's own in MinIO, as migrate makes it."""
+
+from uuid import uuid4
+
+import pytest
+from minio import MinioAdmin
+from minio.credentials.providers import StaticProvider
+from minio.error import MinioAdminException
+from msgspec.structs import replace
+
+from internal.objectstore.account import create_account
+from internal.settings import Minio
+from tests.services.kinds import S3Service
+
+
+def require_minio(s3: S3Service) -> None:
+    """Skip where the S3 server is another one, which has no accounts that migrate could make."""
+    if s3.source == "wheels":
+        pytest.skip("rclone has no accounts: they need MinIO, in a container")
+    if s3.source == "environment":
+        try:
+            admin_of(s3).user_list()
+        except MinioAdminException as error:
+            pytest.skip(f"the S3 server of the environment has no accounts like MinIO's: {error}")
+
+
+def admin_of(s3: S3Service) -> MinioAdmin:
+    """Root's view of the server, behind the back of what is tested."""
+    provider = StaticProvider(s3.access_key, s3.secret_key)
+    return MinioAdmin(endpoint=f"{s3.host}:{s3.port}", credentials=provider, region="us-east-1", secure=s3.secure)
+
+
+def as_migrate(s3: S3Service, bucket: str) -> Minio:
+    """Settings with root, and with a key that nobody has yet."""
+    key = {"access_key": f"account-{uuid4().hex[:12]}", "secret_key": uuid4().hex}
+    return replace(s3.settings(bucket), root_user=s3.access_key, root_password=s3.secret_key, **key)
+
+
+def without_root(settings: Minio) -> Minio:
+    """The same as API and worker have them."""
+    return replace(settings, root_user="", root_password="")
+
+
+async def own_account(s3: S3Service, bucket: str) -> Minio:
+    """Make one; returns what API and worker know of it. It goes with the server."""
+    require_minio(s3)
+    settings = as_migrate(s3, bucket)
+    await create_account(settings)
+    return without_root(settings)

@@ -1,0 +1,173 @@
+"""`make up` makes the full stack's secrets only where nothing was started before; else it says what to do (cmd/secrets/main.sh).
+
+Docker is a stand-in here that requires what the compose file requires; tests/e2e/test_secrets.py has the real one.
+"""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from internal.settings import PROJECT
+from tests.e2e.compose import SECRETS
+
+DOCKER = """#!/bin/sh
+case "$*" in
+"compose config"*)
+    given=$(env)
+    [ ! -e .env ] || given="$given
+$(cat .env)"
+    for secret in DB_PASSWORD MINIO_ROOT_PASSWORD MINIO_SECRET_KEY; do
+        printf '%s' "$given" | grep -q "^$secret=." || { echo "required variable $secret is missing" >&2; exit 1; }
+    done
+    printf 'name: pictures\\nservices:\\n  postgres:\\n    environment:\\n      POSTGRES_USER: alice\\n' ;;
+"volume ls --quiet --filter label=com.docker.compose.project=pictures")
+    cat volumes ;;
+*)
+    exit 1 ;;
+esac
+"""
+
+
+class Place:
+    """A checkout with nothing but the script, and a Docker that knows `volumes`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = folder / ".env"
+        (folder / "cmd/secrets").mkdir(parents=True)
+        (folder / "bin").mkdir()
+        shutil.copy(PROJECT / "cmd/secrets/main.sh", folder / "cmd/secrets")
+        docker = folder / "bin/docker"
+        docker.write_text(DOCKER, encoding="utf-8")
+        docker.chmod(0o755)
+        self.volumes()
+
+    def volumes(self, *names: str) -> None:
+        (self.folder / "volumes").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+
+    def run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        environ = {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", **variables}
+        command = ["sh", str(self.folder / "cmd/secrets/main.sh"), *words]
+        return subprocess.run(command, cwd="/", env=environ, capture_output=True, text=True, check=False)
+
+    def written(self) -> dict[str, str]:
+        lines = self.env.read_text(encoding="utf-8").splitlines()
+        return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_the_first_start_writes_secrets_that_nobody_else_can_read(place: Place) -> None:
+    done = place.run()
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert stat.S_IMODE(place.env.stat().st_mode) == 0o600
+    written = place.written()
+    assert (written.pop("MINIO_ROOT_USER"), written.pop("MINIO_ACCESS_KEY")) == ("minioadmin", "image-processor")
+    assert tuple(written) == SECRETS
+    assert all(re.fullmatch("[0-9a-f]{40}", secret) for secret in written.values())
+    assert len(set(written.values())) == len(SECRETS)
+    assert not any(secret in done.stdout for secret in written.values())
+
+
+def test_a_later_start_changes_nothing(place: Place) -> None:
+    place.run()
+    before = place.env.read_bytes()
+    place.volumes("pictures_postgres")
+
+    done = place.run()
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert place.env.read_bytes() == before
+
+
+def test_two_checkouts_have_secrets_of_their_own(tmp_path: Path) -> None:
+    first, second = Place(tmp_path / "first"), Place(tmp_path / "second")
+    first.run()
+    second.run()
+
+    assert all(first.written()[secret] != second.written()[secret] for secret in SECRETS)
+
+
+def test_a_shell_can_read_the_file(place: Place) -> None:
+    """A process that is started from the shell gets what the containers get."""
+    place.run()
+
+    read = subprocess.run(
+        ["sh", "-c", "set -a; . ./.env; exec env"], cwd=place.folder, env={}, capture_output=True, text=True, check=True
+    )
+
+    assert {f"{name}={value}" for name, value in place.written().items()} <= set(read.stdout.splitlines())
+
+
+def test_secrets_of_the_shell_need_no_file(place: Place) -> None:
+    assert place.run(**dict.fromkeys(SECRETS, "given")).returncode == 0
+    assert not place.env.exists()
+
+
+def test_data_without_their_secrets_are_left_alone(place: Place) -> None:
+    place.volumes("pictures_minio", "pictures_postgres")
+
+    done = place.run()
+
+    assert done.returncode == 1
+    assert not place.env.exists()
+    commands = [line.strip() for line in done.stderr.splitlines() if line.startswith("    ")]
+    assert commands[0] == "make secrets"
+    assert commands[1].startswith("docker compose up --detach --wait postgres && docker compose exec -T postgres psql -U alice ")
+    assert "ALTER ROLE CURRENT_USER PASSWORD" in commands[1]
+    assert len(commands) == 2
+
+
+def test_a_file_of_an_earlier_release_lacks_the_new_secret_only(place: Place) -> None:
+    """Before there was an account in MinIO, an .env of an operator's own had the two passwords."""
+    place.env.write_text("DB_PASSWORD=theirs\nMINIO_ROOT_PASSWORD=too", encoding="utf-8")
+    place.volumes("pictures_postgres")
+
+    done = place.run()
+
+    assert done.returncode == 1
+    assert "The file .env lacks: MINIO_SECRET_KEY" in done.stderr
+    assert "ALTER ROLE" not in done.stderr
+
+    assert place.run("--write").returncode == 0
+    assert place.written() | {"MINIO_SECRET_KEY": ""} == {
+        "DB_PASSWORD": "theirs",
+        "MINIO_ROOT_PASSWORD": "too",
+        "MINIO_SECRET_KEY": "",
+    }
+    assert stat.S_IMODE(place.env.stat().st_mode) == 0o600
+    assert place.run().returncode == 0
+
+
+def test_a_file_without_any_secret_and_with_data_needs_both_commands(place: Place) -> None:
+    place.env.write_text("SERVER_PORT=8090\n", encoding="utf-8")
+    place.volumes("pictures_postgres")
+
+    done = place.run()
+
+    assert (done.returncode, place.written()) == (1, {"SERVER_PORT": "8090"})
+    assert "ALTER ROLE" in done.stderr
+
+
+def test_a_docker_that_does_not_answer_is_no_first_start(place: Place) -> None:
+    (place.folder / "volumes").unlink()
+
+    assert place.run().returncode != 0
+    assert not place.env.exists()
+
+
+def test_no_secret_of_the_compose_file_has_a_default() -> None:
+    """Each is required, by a word that says where it comes from, and is one that the script makes."""
+    text = (PROJECT / "docker-compose.yml").read_text(encoding="utf-8")
+    secrets = re.findall(r"\$\{(\w*(?:PASSWORD|SECRET)\w*)([^}]*)\}", text)
+
+    assert set(secrets) == {(secret, ":?make up writes it to .env") for secret in SECRETS}
