@@ -39,11 +39,16 @@ demo: setup ## upload, process, fetch and delete pictures that it makes; results
 	@exec $(PY) -P cmd/imagectl/main.py demo
 
 up: ## the full stack with docker compose; WORKERS=n workers
+	@COMPOSE="$(COMPOSE)" sh cmd/secrets/main.sh
 	@$(COMPOSE) up --build --detach --wait --scale worker=$(WORKERS)
 	@echo "The image processor is ready:  http://$$($(COMPOSE) port api 8080)"
 
 infra: ## only PostgreSQL, MinIO and Kafka, for an API and a worker run from the shell
+	@COMPOSE="$(COMPOSE)" sh cmd/secrets/main.sh
 	@$(COMPOSE) up --detach --wait postgres minio kafka
+
+secrets: ## write the secrets that docker compose misses to .env
+	@COMPOSE="$(COMPOSE)" sh cmd/secrets/main.sh --write
 
 down: ## stop the full stack; its data stay in their volumes
 	@$(COMPOSE) down
@@ -61,7 +66,7 @@ test: setup ## all tests, JOBS=2 files at a time; services from containers, or f
 	@exec $(PY) -m pytest -n $(JOBS) --dist loadfile
 
 faults: setup ## the guarantees under fault, at length; `make test` has a short version
-	@FAULTS=long exec $(PY) -m pytest -rP tests/faults tests/e2e/test_refused_bodies.py
+	@FAULTS=long exec $(PY) -m pytest -rP tests/faults tests/e2e/test_refused_bodies.py tests/e2e/test_secrets.py
 
 soak: setup ## random load, faults and deletes for MINUTES=5 in each deployment (SEED=n again), then the checker
 	@exec $(PY) -m tests.faults.soak $(MINUTES) $(SEED)
@@ -89,4 +94,4 @@ lock: ## bring both locks in step with pyproject.toml: for developers, and for t
 	@$(LOCK) --allow-unsafe --extra dev --extra standalone --output-file requirements.lock pyproject.toml
 	@$(LOCK) $(UNUSED:%=--unsafe-package %) --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
 
-.PHONY: help setup run dev demo up infra down logs ps migrate test fuzz faults soak lint format bench lock
+.PHONY: help setup run dev demo up infra secrets down logs ps migrate test fuzz faults soak lint format bench lock

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from tests.services.kinds import S3Service
 from tests.services.reachable import free_port
 
 MINUTES = 60.0
+SECRETS = ("DB_PASSWORD", "MINIO_ROOT_PASSWORD", "MINIO_SECRET_KEY")
 WORKERS = 2
 FIND_WORK = ["find", "/dev/shm", "-name", "task-*"]
 ASK_HEALTH = """
@@ -40,16 +42,25 @@ def require_compose() -> None:
 
 
 class Compose:
-    """One project of its own; `ports` by the variables that set them, once they are chosen."""
+    """One project of its own; `ports` by the variables that set them, once they are chosen.
 
-    def __init__(self) -> None:
+    Its secrets come from the environment; without them from the .env in `folder`, a copy of the project.
+    """
+
+    def __init__(self, folder: Path = PROJECT, *, with_secrets: bool = True) -> None:
         name = f"e2e-{uuid4().hex[:12]}"
         self.ports: dict[str, int] = {}
         self.image = f"image-processor-e2e:{name}"
-        own = {"COMPOSE_PROJECT_NAME": name, "COMPOSE_ENV_FILES": os.devnull, "IMAGE": self.image, "LOG_FORMAT": "json"}
-        self._environment = environment(**own, MAX_UPLOAD_BYTES=MAX_UPLOAD_BYTES)
+        self.project, self.folder = name, folder
+        self.secrets = {variable: uuid4().hex for variable in SECRETS} if with_secrets else {}
+        own = {"COMPOSE_PROJECT_NAME": name, "IMAGE": self.image, "LOG_FORMAT": "json", "MAX_UPLOAD_BYTES": MAX_UPLOAD_BYTES}
+        self._environment = environment(**own, **self.secrets, **({"COMPOSE_ENV_FILES": os.devnull} if with_secrets else {}))
         for inherited in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
             self._environment.pop(inherited, None)
+
+    @property
+    def conninfo(self) -> str:
+        return f"host=127.0.0.1 port={self.ports['DB_PORT']} user=postgres password={self.secrets['DB_PASSWORD']} dbname=images"
 
     def choose_ports(self) -> None:
         """Free ones, that they are published on from now on."""
@@ -58,6 +69,10 @@ class Compose:
 
     def make(self, *words: str) -> str:
         return self._output(["make", *words])
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """In its folder, with its settings; whatever becomes of it."""
+        return _run(list(command), self._environment, self.folder)
 
     def __call__(self, *words: str) -> str:
         """`docker compose …`; its output."""
@@ -81,10 +96,10 @@ class Compose:
     def remove(self) -> None:
         """Everything, whatever state it is in."""
         self("down", "--volumes", "--remove-orphans", "--timeout", "30")
-        _run(["docker", "image", "rm", "--force", self.image], self._environment)
+        self.run("docker", "image", "rm", "--force", self.image)
 
     def _output(self, command: list[str]) -> str:
-        done = _run(command, self._environment)
+        done = self.run(*command)
         assert done.returncode == 0, f"{command}: {done.stderr[-3000:]}"
         return done.stdout
 
@@ -101,12 +116,14 @@ def composed() -> Iterator[tuple[Deployment, Compose]]:
         compose("build")
         compose.choose_ports()  # not before the build, which may take minutes: a port would not stay free
         compose.make("up", f"WORKERS={WORKERS}")
-        store = S3Service("testcontainers", "127.0.0.1", compose.ports["MINIO_PORT"], "minioadmin", "minioadmin")
+        store = S3Service(
+            "testcontainers", "127.0.0.1", compose.ports["MINIO_PORT"], "minioadmin", compose.secrets["MINIO_ROOT_PASSWORD"]
+        )
         with client(compose.ports["SERVER_PORT"]) as http:
             until_ready(http)
             deployment = Deployment(
                 http=http,
-                conninfo=f"host=127.0.0.1 port={compose.ports['DB_PORT']} user=postgres password=postgres dbname=images",
+                conninfo=compose.conninfo,
                 objects=lambda: objects_in(store, "images"),
                 scratch=lambda: {line for said in compose.each_worker(*FIND_WORK) for line in said.split()},
                 log=lambda: compose("logs", "--no-color", "--no-log-prefix", "api", "worker"),
@@ -118,7 +135,7 @@ def composed() -> Iterator[tuple[Deployment, Compose]]:
         compose.remove()
 
 
-def _run(command: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], environ: dict[str, str], folder: Path = PROJECT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=PROJECT, env=environ, capture_output=True, text=True, timeout=10 * MINUTES, check=False, errors="replace"
+        command, cwd=folder, env=environ, capture_output=True, text=True, timeout=10 * MINUTES, check=False, errors="replace"
     )

@@ -1,5 +1,7 @@
 """The full stack as `make up` builds and starts it, with two workers: it passes the journey, and its containers are confined."""
 
+import json
+import re
 import signal
 from collections.abc import Callable, Iterator
 
@@ -77,6 +79,27 @@ def test_our_containers_are_confined(compose: Compose) -> None:
         assert "no-new-privileges:true" in host["SecurityOpt"]
         if container["State"]["Running"]:
             wait_until(lambda: compose.users(container["Id"]) == {OUR_USER}, within=30)  # noqa: B023 - used at once
+
+
+def test_our_containers_may_take_so_much_memory_and_so_many_threads(compose: Compose) -> None:
+    for container in filter(lambda found: service_of(found) in OURS, compose.containers()):
+        assert 0 < container["HostConfig"]["PidsLimit"] <= 1024
+        assert 2**30 <= container["HostConfig"]["Memory"] <= 8 * 2**30
+
+
+def test_api_and_worker_never_see_the_roots_of_minio(compose: Compose) -> None:
+    of_root = compose.secrets["MINIO_ROOT_PASSWORD"]
+    seen = {service_of(found) for found in compose.containers() if of_root in json.dumps(found)}
+    named = {service_of(found) for found in compose.containers() if "MINIO_ROOT" in json.dumps(found)}
+    assert seen == named == {"minio", "migrate"}
+
+
+def test_the_images_of_others_have_a_tag_and_no_digest() -> None:
+    """Digests are an operator's to pin, in an override file (docs/operations.md): here one would hold back mended images."""
+    services = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())["services"]
+    theirs = [service["image"] for name, service in services.items() if name not in OURS]
+    assert len(theirs) == 3
+    assert all(re.fullmatch(r"[\w./-]+:[\w.-]+", image) and not image.endswith(":latest") for image in theirs)
 
 
 def test_the_services_are_confined_as_far_as_their_images_allow(compose: Compose) -> None:
