@@ -21,6 +21,8 @@ FROM ${PYTHON}
 RUN groupadd --gid 10001 image && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin image
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
+COPY LICENSE THIRD-PARTY.md /app/
+COPY licenses /app/licenses
 WORKDIR /app
 # HEALTH_PORT: where the HEALTHCHECK asks; a worker's is its WORKER_PORT.
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \

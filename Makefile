@@ -5,6 +5,7 @@ SHELL := /bin/sh
 PYTHON  ?= python3
 VENV    := .venv
 PY      := $(VENV)/bin/python
+AUDIT   := $(VENV)/audit
 READY   := $(VENV)/.ready
 COMPOSE := docker compose
 WORKERS ?= 1
@@ -88,10 +89,17 @@ bench: setup ## measure speed and memory; QUICK=1, ONLY=part,part, DEPLOYMENT=st
 	@exec $(PY) -m bench $(if $(filter-out 0,$(QUICK)),--quick) $(if $(ONLY),--only "$(ONLY)") \
 		$(if $(DEPLOYMENT),--deployment "$(DEPLOYMENT)") $(if $(COMPARE),--compare "$(COMPARE)")
 
+notices: setup ## write THIRD-PARTY.md from the image's lock and the pages' files
+	@exec $(PY) -m tests.unit.third_party
+
+audit: ## look for known vulnerabilities of the locked packages, with pip-audit in a venv of its own; needs pypi.org
+	@[ -x $(AUDIT)/bin/pip-audit ] || { $(PYTHON) -m venv $(AUDIT) && $(AUDIT)/bin/python -m pip install --quiet 'pip-audit>=2.10'; }
+	@$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off --requirement requirements.lock
+
 lock: ## bring both locks in step with pyproject.toml: for developers, and for the image
 	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check 'pip-tools>=7.5'
 	@$(LOCK) --allow-unsafe --extra dev --extra standalone --output-file requirements.lock pyproject.toml
 	@$(LOCK) $(UNUSED:%=--unsafe-package %) --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
 
-.PHONY: help setup run dev demo up infra secrets down logs ps migrate test fuzz faults soak lint format bench lock
+.PHONY: help setup run dev demo up infra secrets down logs ps migrate test fuzz faults soak lint format bench notices audit lock

@@ -1,6 +1,7 @@
 """The image holds what the service needs and nothing else."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from uuid import uuid4
@@ -10,6 +11,7 @@ import pytest
 from tests.e2e.compose import require_compose
 from tests.e2e.processes import PROJECT
 from tests.locks import NOT_FOR_THE_IMAGE, RUNTIME, pinned
+from tests.unit.third_party import DOCUMENT
 
 LIST_DISTRIBUTIONS = """
 import importlib.metadata, json, re
@@ -49,4 +51,22 @@ def test_it_holds_the_runtime_lock_and_no_other_package(image: str) -> None:
 
 
 def test_it_holds_our_code_and_nothing_of_the_development(image: str) -> None:
-    assert set(_run(image, "ls", "-A", "/app").split()) == {"cmd", "config", "internal", "migrations"}
+    assert set(_run(image, "ls", "-A", "/app").split()) == {
+        *("cmd", "config", "internal", "migrations"),
+        *("LICENSE", "THIRD-PARTY.md", "licenses"),
+    }
+    assert "secrets" not in _run(image, "ls", "/app/cmd")
+
+
+def test_it_holds_the_notices_and_every_text_that_they_name(image: str) -> None:
+    assert _run(image, "cat", "/app/THIRD-PARTY.md") == DOCUMENT.read_text(encoding="utf-8")
+    listed = re.findall(r"`([^` ]+)` ?(?=[,|])", _section("Python packages"))
+    assert len(listed) > len(pinned(RUNTIME))
+    folders = _run(image, "python", "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])").split()
+    paths = [text if text.startswith("/") else f"{folders[0]}/{text}" for text in listed]
+    others = [f"/app/licenses/{text.name}" for text in (PROJECT / "licenses").iterdir()]
+    _run(image, "head", "--quiet", "--bytes=1", *paths, *others)
+
+
+def _section(name: str) -> str:
+    return DOCUMENT.read_text(encoding="utf-8").split(f"\n## {name}\n")[1].split("\n## ")[0]
