@@ -158,6 +158,16 @@ def test_a_file_without_any_secret_and_with_data_needs_both_commands(place: Plac
     assert "ALTER ROLE" in done.stderr
 
 
+def test_a_file_without_secrets_is_never_written_to_by_itself(place: Place) -> None:
+    place.env.write_text("SERVER_PORT=8090\n", encoding="utf-8")
+
+    done = place.run()
+
+    assert (done.returncode, place.written()) == (1, {"SERVER_PORT": "8090"})
+    assert "make secrets" in done.stderr
+    assert "ALTER ROLE" not in done.stderr  # there is no role yet
+
+
 def test_a_docker_that_does_not_answer_is_no_first_start(place: Place) -> None:
     (place.folder / "volumes").unlink()
 
