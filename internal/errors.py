@@ -35,10 +35,41 @@ class InvalidRequest(ServiceError):
     code = "invalid_request"
 
 
+class Unauthenticated(ServiceError):
+    """This is for those who bear the token: send it as `Authorization: Bearer …`."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(ServiceError):
+    """This is not for you."""
+
+    code = "forbidden"
+
+
 class NotFound(ServiceError):
     """There is no such image."""
 
     code = "not_found"
+
+
+class PreconditionFailed(ServiceError):
+    """The picture is another one by now, or was changed, than the request's conditions say. Nothing was done."""
+
+    code = "precondition_failed"
+
+
+class RangeNotSatisfiable(ServiceError):
+    """The range lies outside the picture. Content-Range has its size.
+
+    `size` of the picture, in bytes.
+    """
+
+    code = "range_not_satisfiable"
+
+    def __init__(self, detail: str | None = None, size: int = 0) -> None:
+        super().__init__(detail)
+        self.size = size
 
 
 class PayloadTooLarge(ServiceError):

@@ -33,6 +33,22 @@ def settings_or_exit() -> Settings:
         sys.exit(2)
 
 
+def api_ports(settings: Settings) -> list[tuple[str, str, int]]:
+    """What the API listens on: variable, host and port, for refuse_taken_ports."""
+    host, metrics = settings.server.host, settings.metrics.port
+    return [("SERVER_PORT", host, settings.server.port), *([("METRICS_PORT", host, metrics)] if metrics else [])]
+
+
+def refuse_taken_ports(wanted: list[tuple[str, str, int]]) -> None:
+    """As refuse_taken_port for all of them; none of them may be another's. Raises SystemExit."""
+    seen: dict[int, str] = {}
+    for variable, host, port in wanted:
+        if port in seen:
+            sys.exit(f"{variable}: port {port} is {seen[port]}. Choose another, for instance {variable}={port + 10}.")
+        seen[port] = variable
+        refuse_taken_port(variable, host, port)
+
+
 def refuse_taken_port(variable: str, host: str, port: int) -> None:
     """One line that names the variable, instead of a stack trace, when the port can't be listened on. Raises SystemExit."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -222,6 +222,20 @@ class Health(Struct, frozen=True, forbid_unknown_fields=True):
     ]
 
 
+class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
+    port: Annotated[
+        int, env("METRICS_PORT", "Port of the API's /metrics; 0: SERVER_PORT, for this machine or METRICS_TOKEN.", ge=0, le=65535)
+    ]
+    token: Annotated[
+        str,
+        env(
+            "METRICS_TOKEN",
+            "Token without which /metrics of API and worker answers nobody (Authorization: Bearer); empty: none is asked for.",
+            pattern="^[!-~]*$",
+        ),
+    ]
+
+
 class Migration(Struct, frozen=True, forbid_unknown_fields=True):
     wait_seconds: Annotated[
         float, env("MIGRATE_WAIT_SECONDS", "How long migrate waits for services that are only starting, in seconds.", ge=0)
@@ -248,6 +262,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     processing: Processing
     logging: Logging
     health: Health
+    metrics: Metrics
     migration: Migration
     standalone: Standalone
 

@@ -1,9 +1,10 @@
 """The API: its routes, in one list, and what runs with it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from litestar import Litestar, Router
+from litestar.handlers import HTTPRouteHandler
 
 from internal.api import catalogue, downloads, images, uploads
 from internal.api.access_log import AccessLog, App
@@ -11,10 +12,14 @@ from internal.api.docs import docs_handlers
 from internal.api.health import health_handlers
 from internal.api.methods import Methods
 from internal.api.metrics import metrics_handler
+from internal.api.metrics_access import MetricsAccess
+from internal.api.metrics_port import served_apart
+from internal.api.no_store import NoStore
 from internal.api.problems import HANDLERS
 from internal.api.queries import refuse_unknown
 from internal.api.schemas import PREFIX
 from internal.configuration import load_settings
+from internal.gauges import Source
 from internal.logs import configure_logging
 from internal.settings import Settings
 from internal.wiring import open_api
@@ -40,9 +45,10 @@ def create_app(settings: Settings) -> App:
     async def running(app: Litestar) -> AsyncIterator[None]:
         async with open_api(settings) as parts:
             app.state.parts = parts
-            machines = [*health_handlers(parts.dependencies), metrics_handler(parts.measures)]
-            app.register(Router("/", route_handlers=machines))
-            yield
+            machines = health_handlers(parts.dependencies)
+            async with _metrics(settings, parts.measures, machines):
+                app.register(Router("/", route_handlers=machines))
+                yield
 
     app = Litestar(
         route_handlers=[Router(PREFIX, route_handlers=ROUTES, before_request=refuse_unknown), *docs_handlers()],
@@ -51,8 +57,23 @@ def create_app(settings: Settings) -> App:
         openapi_config=None,
         request_max_body_size=None,  # our own limits are stricter, and are enforced while the body is read
         logging_config=None,
+        debug=False,  # else an environment variable decides it
     )
-    return AccessLog(Methods(app))
+    return AccessLog(NoStore(Methods(app)))
+
+
+@asynccontextmanager
+async def _metrics(settings: Settings, sources: Sequence[Source], machines: list[HTTPRouteHandler]) -> AsyncIterator[None]:
+    """`/metrics` on a port of its own while the block runs, or else among `machines`, for this machine."""
+    server, metrics = settings.server, settings.metrics
+    handler = metrics_handler(sources, MetricsAccess(metrics.token, loopback_only=not metrics.port))
+    if not metrics.port:
+        machines.append(handler)
+        yield
+        return
+    app = Litestar([handler], exception_handlers=HANDLERS, openapi_config=None, logging_config=None, debug=False)
+    async with served_apart(AccessLog(NoStore(Methods(app))), server.host, metrics.port, shared=server.workers > 1):
+        yield
 
 
 def app_from_environment() -> App:

@@ -14,9 +14,9 @@ from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
 from internal import metrics
-from internal.api.conditional import Representation, decide
+from internal.api.conditional import Representation, conditions_of, decide
 from internal.api.requests import ApiRequest
-from internal.errors import ClientGone, NotFound, NotStored, ObjectLost, StoreUnavailable
+from internal.errors import ClientGone, NotFound, NotStored, ObjectLost, PreconditionFailed, RangeNotSatisfiable, StoreUnavailable
 from internal.images.ports import Ports
 from internal.objectstore.port import Opened, Span
 
@@ -51,15 +51,25 @@ class Download(Struct, frozen=True):
     varies: bool = False
 
 
+def etag_of(sha256: str) -> str:
+    """The strong tag of bytes with this hash, with its quotes."""
+    return f'"{sha256[:32]}"'
+
+
 async def send(request: ApiRequest, ports: Ports, download: Download, cache_control: str) -> ASGIResponse:
-    """The response for a GET or HEAD. The store is asked only when bytes are to be sent: a 304 costs it nothing."""
-    representation = Representation(f'"{download.sha256[:32]}"', download.modified, download.size)
-    decision = decide(representation, request.headers)
+    """The response for a GET or HEAD. The store is asked only when bytes are to be sent: a 304 costs it nothing.
+
+    Raises PreconditionFailed and RangeNotSatisfiable, as the request's conditions say.
+    """
+    representation = Representation(etag_of(download.sha256), download.modified, download.size, not download.varies)
+    decision = decide(representation, conditions_of(request.headers), request.method)
+    if decision.status == 412:
+        raise PreconditionFailed
+    if decision.status == 416:
+        raise RangeNotSatisfiable(size=download.size)
     headers = _headers(download, representation, cache_control)
     span = decision.span or Span(0, download.size)
-    if decision.status == 416:
-        headers["content-range"] = f"bytes */{download.size}"
-    if decision.status in (304, 412, 416):
+    if decision.status == 304:
         del headers["content-type"]
         return ASGIResponse(status_code=decision.status, headers=headers, is_head_response=True)
     if decision.status == 206:

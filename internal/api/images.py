@@ -1,6 +1,8 @@
 """Images that are there: list, status, further renditions, retry, deletion."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -9,14 +11,17 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response.base import ASGIResponse
 
 from internal.api.answers import answer, response
+from internal.api.binary import etag_of
+from internal.api.conditional import PRECONDITIONS, conditions_of, unmet_precondition
 from internal.api.cursor import cursor_after, read_cursor
 from internal.api.queries import read
 from internal.api.requests import ApiRequest, chain_text, idempotency_key_of, image_id_of, json_of, owner_of, parts_of
 from internal.api.schemas import ImageBody, MessageBody, NewRendition, PageBody, image_body
+from internal.errors import InvalidRequest, PreconditionFailed
 from internal.images.delete import delete_image
-from internal.images.fetch import find_image
+from internal.images.fetch import choose_rendition, find_image
 from internal.images.idempotency import Slip, answered_once, fingerprint
-from internal.images.model import ListFilter, Status
+from internal.images.model import Image, ListFilter, Status
 from internal.images.renditions import add_rendition, retry_failed
 from internal.repository.port import Tables
 
@@ -98,6 +103,21 @@ def _slip(request: ApiRequest, image_id: UUID, action: str) -> Slip:
 
 @delete("/images/{image_id:str}", status_code=200)
 async def remove_image(request: ApiRequest, image_id: FromPath[str]) -> MessageBody:
-    """Delete the image, its original and its renditions, at once."""
-    await delete_image(parts_of(request).ports.repository, owner_of(request), image_id_of(image_id))
+    """Delete the image, its original and its renditions, at once; with If-Match only while GET answers with that tag."""
+    conditions = conditions_of(request.headers)
+    check = partial(_require, conditions) if any(name in conditions for name in PRECONDITIONS) else None
+    await delete_image(parts_of(request).ports.repository, owner_of(request), image_id_of(image_id), check=check)
     return MessageBody("Image deleted successfully")
+
+
+def _require(conditions: Mapping[str, str], image: Image) -> None:
+    """Hold the request's conditions against the files that GET on the image's path chooses from. Raises PreconditionFailed."""
+    try:
+        chosen = choose_rendition(image, None)
+    except InvalidRequest:  # several, and none is the default: no tag is that of this path
+        files, made = [], image.created_at
+    else:
+        files = [chosen.result, *chosen.alternatives] if chosen.result is not None else []
+        made = chosen.finished_at or image.created_at
+    if unmet_precondition([etag_of(file.sha256) for file in files], made, conditions, reading=False) is not None:
+        raise PreconditionFailed

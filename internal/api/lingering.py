@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from internal.api.access_log import App, Message, Receive, Scope, Send
+from internal.api.no_store import NO_STORE
 from internal.api.problems import MEDIA_TYPE, problem_response
 from internal.api.upgrades import IgnoringUpgrades
 
@@ -122,6 +123,8 @@ class LingeringProtocol(HttpToolsProtocol):
         if not self.lingering:
             self._in_body = True
             super().on_headers_complete()
+            if b"#" in self.url:  # a request's target has no fragment (RFC 9112, 3.2); uvicorn 0.54.0 drops it in silence
+                self.scope["raw_path"] = self.url
 
     def on_body(self, body: bytes) -> None:
         self._in_head = 0
@@ -163,6 +166,7 @@ class LingeringProtocol(HttpToolsProtocol):
             *self.server_state.default_headers,
             (b"content-type", MEDIA_TYPE.encode()),
             (b"content-length", b"%d" % len(body)),
+            NO_STORE,
             (b"connection", b"close"),
         ]
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode(), *(b"%s: %s" % header for header in headers)]

@@ -1,4 +1,7 @@
-"""The methods of every path, read off the routes: HEAD wherever GET is, and a complete `Allow` (RFC 9110, 9.3.2, 9.3.7, 15.5.6).
+"""The paths, each in one spelling, and their methods, read off the routes: HEAD wherever GET is, and a complete `Allow`.
+
+RFC 9110, 9.3.2, 9.3.7, 15.5.6. A path is what the framework's routes have, letter for letter. Litestar 2.25.0 also takes doubled
+slashes and a last one, and uvicorn decodes what is percent-encoded; a rule of a proxy for `/metrics` would miss `//metrics`.
 
 Litestar answers HEAD only where a handler names it. Here HEAD is GET without its body: it has every header of GET, because GET is
 carried out. A handler that names HEAD itself, since its body costs more than its headers, gets it as it is.
@@ -10,7 +13,7 @@ from litestar.routes import HTTPRoute
 from msgspec import Struct
 
 from internal.api.access_log import App, Message, Receive, Scope, Send
-from internal.api.problems import method_not_allowed
+from internal.api.problems import method_not_allowed, path_not_found
 
 
 class Path(Struct, frozen=True):
@@ -21,7 +24,7 @@ class Path(Struct, frozen=True):
     handled: frozenset[str]
 
     def fits(self, parts: list[str]) -> bool:
-        return len(self.parts) == len(parts) and all(own in (None, part) for own, part in zip(self.parts, parts, strict=True))
+        return len(self.parts) == len(parts) and all(map(_fits, self.parts, parts))
 
     @property
     def allowed(self) -> str:
@@ -30,7 +33,11 @@ class Path(Struct, frozen=True):
 
 
 class Methods:
-    """Around the framework's application: answers OPTIONS and what would be a 405, and makes GET of HEAD."""
+    """Around the framework's application: answers OPTIONS and what is a 404 or a 405, and makes GET of HEAD.
+
+    INVARIANT: each path has one spelling, so that what a proxy allows or refuses is what is served
+    (tests/unit/api/test_paths.py::test_any_other_spelling_is_not_found).
+    """
 
     def __init__(self, app: Litestar) -> None:
         self._litestar = app
@@ -39,9 +46,13 @@ class Methods:
         self._routes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = self._path(scope["path"]) if scope["type"] == "http" else None
-        if path is None:  # the lifespan; or nothing is there, which the framework says
+        if scope["type"] != "http":  # the lifespan
             await self._app(scope, receive, send)
+            return
+        path = self._path(scope)
+        if path is None:
+            scope.setdefault("state", {})["problem"] = "not_found"
+            await _send(path_not_found(), send)
             return
         scope["path_template"] = path.template
         method = scope["method"]
@@ -55,12 +66,19 @@ class Methods:
         else:
             await self._app(scope, receive, send)
 
-    def _path(self, text: str) -> Path | None:
-        """The path that the framework would find: what is written out goes before parameters."""
+    def _path(self, scope: Scope) -> Path | None:
+        """The path of the request, if it is written as it has to be: what is written out goes before parameters."""
+        text: str = scope["path"]
+        if scope.get("raw_path", text.encode()) != text.encode():  # something is percent-encoded
+            return None
         if len(self._litestar.routes) != self._routes:  # some are added when the application starts
             self._paths, self._routes = paths_of(self._litestar), len(self._litestar.routes)
-        parts = [part for part in text.split("/") if part]
+        parts = text.split("/")[1:] if text != "/" else []
         return next((path for path in self._paths if path.fits(parts)), None)
+
+
+def _fits(own: str | None, part: str) -> bool:
+    return part == own if own is not None else part != ""
 
 
 def paths_of(app: Litestar) -> list[Path]:

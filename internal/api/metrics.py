@@ -12,6 +12,8 @@ from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry, generate_latest
 
 from internal import metrics
+from internal.api.metrics_access import MetricsAccess
+from internal.api.requests import ApiRequest
 from internal.gauges import Gauge, Source
 
 log = structlog.get_logger(__name__)
@@ -20,11 +22,14 @@ ASK_SECONDS = 5.0
 MEDIA_TYPE = "text/plain; version=0.0.4"
 """Of Prometheus' text format. Litestar adds the charset to every text."""
 
+EVERYBODY = MetricsAccess()
 
-def metrics_handler(sources: Sequence[Source]) -> HTTPRouteHandler:
+
+def metrics_handler(sources: Sequence[Source], access: MetricsAccess = EVERYBODY) -> HTTPRouteHandler:
     @get("/metrics", media_type=MEDIA_TYPE)
-    async def show_metrics() -> Response[bytes]:
+    async def show_metrics(request: ApiRequest) -> Response[bytes]:
         """In Prometheus' text format."""
+        access.check(request.client.host if request.client else None, request.headers)
         asked = CollectorRegistry()
         for gauges in await asyncio.gather(*map(_asked, sources)):
             for gauge in gauges:

@@ -22,6 +22,8 @@ RETRY_SECONDS = 1
 
 STATUS: dict[type[ServiceError], int] = {
     errors.InvalidRequest: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.RequestTimeout: 408,
     errors.NotReady: 409,
@@ -29,7 +31,9 @@ STATUS: dict[type[ServiceError], int] = {
     errors.RenditionExists: 409,
     errors.NothingToRetry: 409,
     errors.IdempotencyInProgress: 409,
+    errors.PreconditionFailed: 412,
     errors.PayloadTooLarge: 413,
+    errors.RangeNotSatisfiable: 416,
     errors.UnsupportedMediaType: 415,
     errors.InvalidImage: 422,
     errors.ImageTooLarge: 422,
@@ -83,6 +87,11 @@ def problem_response(status: int, code: str, detail: str, *, position: int | Non
     return ProblemResponse(body=msgspec.json.encode(problem), status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
+def path_not_found() -> ASGIResponse:
+    """A 404 for a path that is none of ours."""
+    return problem_response(404, CODE_OF_STATUS[404], HTTPStatus(404).description)
+
+
 def method_not_allowed(allowed: str) -> ASGIResponse:
     """A 405, with the methods that the path has, for `Allow`."""
     response = problem_response(405, CODE_OF_STATUS[405], f"{HTTPStatus(405).description}. This path has: {allowed}.")
@@ -96,7 +105,12 @@ def service_problem(request: Request[Any, Any, Any], error: ServiceError) -> ASG
     if status >= 500:
         log.warning("request.failed", code=error.code, detail=error.detail, cause=repr(error.__cause__))
     position = error.position if isinstance(error, InvalidProcessing) else None
-    return problem_response(status, error.code, error.detail, position=position, retry=isinstance(error, RETRY_LATER))
+    response = problem_response(status, error.code, error.detail, position=position, retry=isinstance(error, RETRY_LATER))
+    if isinstance(error, errors.Unauthenticated):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.RangeNotSatisfiable):
+        response.headers["Content-Range"] = f"bytes */{error.size}"
+    return response
 
 
 def framework_problem(request: Request[Any, Any, Any], error: HTTPException) -> ASGIResponse:

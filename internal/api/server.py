@@ -10,7 +10,7 @@ from typing import cast
 import uvicorn
 
 from internal.api.lingering import LingeringProtocol, linger_bytes
-from internal.lifecycle import refuse_taken_port
+from internal.lifecycle import api_ports, refuse_taken_ports
 from internal.logs import configure_logging
 from internal.metrics import shared_between_processes
 from internal.settings import Server, Settings
@@ -22,7 +22,7 @@ def serve(settings: Settings) -> None:
     # Before uvicorn takes it there is nothing to end in order; when it has ended well uvicorn raises it once more: 0 both times.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = settings.server
-    refuse_taken_port("SERVER_PORT", server.host, server.port)
+    refuse_taken_ports(api_ports(settings))
     with shared_between_processes() if server.workers > 1 else contextlib.nullcontext():
         _run(server, settings.limits.max_upload_bytes)
 
@@ -40,5 +40,6 @@ def _run(server: Server, max_upload_bytes: int) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # who asks is who connects: a proxy's word for it is taken by nobody yet
         timeout_graceful_shutdown=int(server.shutdown_seconds),
     )

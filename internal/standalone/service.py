@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import structlog
 
-from internal.lifecycle import refuse_taken_port
+from internal.lifecycle import api_ports, refuse_taken_ports
 from internal.repository.migrations import migrate
 from internal.settings import PROJECT, Database, Settings
 from internal.standalone.postgres import embedded_postgres
@@ -32,8 +32,7 @@ async def run_standalone(settings: Settings, stopping: asyncio.Event) -> None:
     data = (PROJECT / settings.standalone.data).resolve()
     data.mkdir(parents=True, exist_ok=True)
     with _only_one(data):
-        refuse_taken_port("SERVER_PORT", settings.server.host, settings.server.port)
-        refuse_taken_port("WORKER_PORT", settings.worker.host, settings.worker.port)
+        refuse_taken_ports([*api_ports(settings), ("WORKER_PORT", settings.worker.host, settings.worker.port)])
         with embedded_postgres(data / "postgres", settings.database) as database:
             migrate(database)
             async with contextlib.AsyncExitStack() as stack:

@@ -47,7 +47,7 @@ async def run_worker(settings: Settings, stopping: asyncio.Event) -> None:
                 asyncio.create_task(_again(round_, settings.worker.housekeeping_seconds), name=round_.__name__)
                 for round_ in (housekeeping.requeue, housekeeping.clean_up)
             ),
-            asyncio.create_task(serve_health(settings.worker, parts), name="health"),
+            asyncio.create_task(serve_health(settings.worker, parts, settings.metrics.token), name="health"),
         ]
         consuming = [asyncio.create_task(lanes.consume(channel, count), name=channel) for channel, count in slots.items()]
         log.info("worker.started", slots={channel.value: count for channel, count in slots.items()})

@@ -28,7 +28,7 @@ asked = HTTPConnection("127.0.0.1", 8081)
 asked.request("GET", "/health/ready")
 print(asked.getresponse().status)
 """
-ASK_METRICS = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8081/metrics').read().decode())"
+ASK_METRICS = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:{}/metrics').read().decode())"
 
 
 def require_compose() -> None:
@@ -127,7 +127,8 @@ def composed() -> Iterator[tuple[Deployment, Compose]]:
                 objects=lambda: objects_in(store, "images"),
                 scratch=lambda: {line for said in compose.each_worker(*FIND_WORK) for line in said.split()},
                 log=lambda: compose("logs", "--no-color", "--no-log-prefix", "api", "worker"),
-                worker_metrics=lambda: "\n".join(compose.each_worker("python", "-c", ASK_METRICS)),
+                api_metrics=lambda: compose("exec", "-T", "api", "python", "-c", ASK_METRICS.format(8082)),
+                worker_metrics=lambda: "\n".join(compose.each_worker("python", "-c", ASK_METRICS.format(8081))),
                 worker_health=lambda: max(int(status) for status in compose.each_worker("python", "-c", ASK_HEALTH)),
             )
             yield deployment, compose

@@ -36,7 +36,7 @@ TABLES = {
 class Deployment(Struct, frozen=True):
     """`objects`: names of all that is in the store, half-written too. `scratch`: pictures in work. `log`: all processes'.
 
-    `worker_metrics`: of all workers, one after the other.
+    `api_metrics`: of the API, from its own machine. `worker_metrics`: of all workers, one after the other.
     """
 
     http: httpx.Client
@@ -45,6 +45,7 @@ class Deployment(Struct, frozen=True):
     scratch: Callable[[], set[str]]
     log: Callable[[], str]
     worker_health: Callable[[], int]
+    api_metrics: Callable[[], str]
     worker_metrics: Callable[[], str]
 
     def upload(self, picture: bytes, *, name: str = "picture.jpg", headers: dict[str, str] | None = None, **fields: str) -> str:
@@ -135,7 +136,7 @@ def health_of(port: int) -> int:
 
 
 def metrics_of(port: int) -> str:
-    """What a worker counted, nothing while it does not answer."""
+    """What the process behind the port counted, nothing while it does not answer."""
     try:
         return httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30, trust_env=False).text
     except httpx.TransportError:

@@ -63,6 +63,7 @@ def standalone(folder: Path, **settings: object) -> Iterator[tuple[Deployment, R
             scratch=lambda: pictures_in_work(folder / "scratch"),
             log=process.said,
             worker_health=lambda: health_of(int(environ["WORKER_PORT"])),
+            api_metrics=lambda: metrics_of(int(environ["SERVER_PORT"])),
             worker_metrics=lambda: metrics_of(int(environ["WORKER_PORT"])),
         )
         yield deployment, process
@@ -138,6 +139,7 @@ class FullStack:
                 scratch=lambda: pictures_in_work(self._folder / "scratch"),
                 log=(self._folder / "log").read_text,
                 worker_health=lambda: health_of(self._ports["WORKER_PORT"]),
+                api_metrics=lambda: metrics_of(self._ports["SERVER_PORT"]),
                 worker_metrics=lambda: metrics_of(self._ports["WORKER_PORT"]),
             )
 

@@ -19,6 +19,8 @@ STEPS: list[Callable[[Deployment], None]] = [
     use.an_idempotency_key_is_answered_once,
     use.renditions_are_added_and_retried,
     use.a_deleted_image_is_gone,
+    use.a_delete_obeys_its_conditions,
+    use.json_is_kept_by_no_cache,
     use.a_request_id_travels_to_the_worker,
     use.it_describes_itself,
     use.it_counts_what_it_does,

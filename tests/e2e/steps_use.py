@@ -114,6 +114,11 @@ def binaries_obey_ranges_and_conditions(service: Deployment) -> None:
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == str(len(whole.content))
     assert head.headers["etag"] == whole.headers["etag"]
+    ranged = service.http.head(path, headers={"range": "bytes=10-109"})
+    assert (ranged.status_code, ranged.headers["content-length"]) == (200, str(len(whole.content)))
+    for other in ({"if-match": '"other"'}, {"if-unmodified-since": "Sun, 06 Nov 1994 08:49:37 GMT"}):
+        refused = service.http.get(path, headers=other)
+        assert (refused.status_code, refused.json()["code"]) == (412, "precondition_failed")
     assert whole.headers["x-content-type-options"] == "nosniff"
 
 
@@ -165,6 +170,32 @@ def a_deleted_image_is_gone(service: Deployment) -> None:
     assert len(listed) == 2  # the original and the result are removed by the sweep
 
 
+def a_delete_obeys_its_conditions(service: Deployment) -> None:
+    """The tag is that of GET on the same path; a delete that does not fit changes nothing."""
+    path = service.processed(pictures.jpeg(), renditions=json.dumps({"one": "resize:9x9", "two": "resize:8x8"}))
+    tag = service.http.get(path, params={"rendition": "one"}).headers["etag"]
+    for condition in ({"if-match": tag}, {"if-none-match": "*"}):  # GET on the path has no tag: there are two, and no default
+        refused = service.http.delete(path, headers=condition)
+        assert (refused.status_code, refused.json()["code"]) == (412, "precondition_failed")
+    assert service.http.delete(path, headers={"if-match": "*"}).status_code == 200
+
+    path = service.processed(pictures.jpeg(), processing="resize:9x9")
+    tag = service.http.get(path).headers["etag"]
+    for condition in ({"if-match": '"other"'}, {"if-match": f"W/{tag}"}, {"if-none-match": tag}):
+        with service.leaves_nothing():
+            assert service.http.delete(path, headers=condition).status_code == 412
+    assert service.http.get(path).headers["etag"] == tag
+    assert service.http.delete(path, headers={"if-match": f'"other", {tag}'}).status_code == 200
+    assert service.http.delete(path, headers={"if-match": tag}).status_code == 404  # what is gone has no conditions
+
+
+def json_is_kept_by_no_cache(service: Deployment) -> None:
+    path = service.processed(pictures.jpeg())
+    for asked in (f"{path}/status", IMAGES, "/api/v1/operations", "/api/v1/limits", "/health", f"{path[:-4]}beef/status"):
+        assert service.http.get(asked).headers.get_list("cache-control") == ["no-store"], asked
+    assert service.http.get(path).headers["cache-control"] == "private, no-cache"
+
+
 def a_request_id_travels_to_the_worker(service: Deployment) -> None:
     request_id = f"journey-{uuid4()}"
     response = service.http.post(IMAGES, files={"image": ("a.jpg", pictures.jpeg())}, headers={"x-request-id": request_id})
@@ -193,10 +224,10 @@ def it_describes_itself(service: Deployment) -> None:
 def it_counts_what_it_does(service: Deployment) -> None:
     service.processed(pictures.jpeg(320, 240), processing="resize:50x50")
 
-    said = service.http.get("/metrics").text
+    said = service.api_metrics()
     assert 'http_requests_total{method="POST",route="/api/v1/images",status="201"}' in said
     own = ("upload_size_bytes_sum", "outbox_messages", "unreferenced_objects", "database_pool_connections", "circuit_open")
-    _until_told(lambda: service.http.get("/metrics").text, *own)
+    _until_told(service.api_metrics, *own)
     workers = ("stage_duration_seconds_sum", "queue_lag_messages", "sandbox_decoders", "render_cpu_seconds_total")
     _until_told(service.worker_metrics, 'attempts_total{outcome="processed"}', *workers)
 

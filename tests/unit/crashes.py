@@ -103,7 +103,7 @@ async def main(headers: dict[str, str]) -> None:
     await as_answered(api(), "/route", headers)
     await as_answered(api(), "/outside", headers)
     worker = health_app(cast("Any", SimpleNamespace(dependencies={}, measures=[source])))
-    await as_answered(cast("App", worker), "/metrics", headers)
+    await as_answered(worker, "/metrics", headers)
     await as_left_alone(headers)
 
 

@@ -10,7 +10,9 @@ from internal.errors import (
     NotFound,
     NotReady,
     ObjectLost,
+    PreconditionFailed,
     ProcessingFailed,
+    RangeNotSatisfiable,
     ServiceError,
     StoreUnavailable,
 )
@@ -23,17 +25,17 @@ ORIGINAL_TYPES = tuple(sorted(MEDIA_TYPES | HEIF_MEDIA_TYPES))
 
 KNOWN = ("ETag", "Last-Modified", "Cache-Control", "Accept-Ranges", "Content-Disposition", "Content-Security-Policy")
 
-RESULT_FAILURES = (
+ORIGINAL_FAILURES = (
     InvalidRequest,
     NotFound,
-    NotReady,
-    ProcessingFailed,
+    PreconditionFailed,
+    RangeNotSatisfiable,
     DatabaseUnavailable,
     StoreUnavailable,
     ObjectLost,
     ServiceError,
 )
-ORIGINAL_FAILURES = (InvalidRequest, NotFound, DatabaseUnavailable, StoreUnavailable, ObjectLost, ServiceError)
+RESULT_FAILURES = (*ORIGINAL_FAILURES, NotReady, ProcessingFailed)
 
 RESULT = (
     "The bytes of a rendition. While it is in work this is a 409 `not_ready` with `Retry-After`; with `Prefer: wait=N` the call "
@@ -78,7 +80,5 @@ def _answers(media_types: tuple[str, ...], failures: tuple[type[ServiceError], .
         "200": bytes_answer("The whole picture.", media_types, "Content-Length", *known),
         "206": bytes_answer("The range that was asked for.", media_types, "Content-Length", "Content-Range", *known),
         "304": bytes_answer("You have it already: nothing has changed.", (), *known),
-        "412": bytes_answer("The picture is none of those in If-Match.", (), *known),
-        "416": bytes_answer("The range lies outside the picture.", (), "Content-Range", *known),
         **problems(*failures),
     }

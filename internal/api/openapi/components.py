@@ -96,12 +96,17 @@ PARAMETERS: dict[str, Json] = {
     ),
     "Range": _parameter("Range", "header", "One range of bytes, like `bytes=0-1023`; several are answered with the whole."),
     "If-Range": _parameter("If-Range", "header", "The range only when this tag or date still fits, else the whole."),
-    "If-Match": _parameter("If-Match", "header", "Only when the tag is one of these, else 412."),
+    "If-Match": _parameter(
+        "If-Match", "header", "Only when the tag of GET on this path is one of these, else 412. `*`: only when there is an image."
+    ),
+    "If-Unmodified-Since": _parameter(
+        "If-Unmodified-Since", "header", "Only when not made later, else 412. If-Match goes before."
+    ),
     "If-None-Match": _parameter("If-None-Match", "header", "Only when the tag is none of these, else 304."),
     "If-Modified-Since": _parameter("If-Modified-Since", "header", "Only when made later, else 304. If-None-Match goes before."),
 }
 
-CONDITIONS = ("Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since")
+CONDITIONS = ("Range", "If-Range", "If-Match", "If-Unmodified-Since", "If-None-Match", "If-Modified-Since")
 """What the binaries obey."""
 
 

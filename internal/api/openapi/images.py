@@ -18,6 +18,7 @@ from internal.errors import (
     NotFound,
     NothingToRetry,
     PayloadTooLarge,
+    PreconditionFailed,
     RenditionExists,
     RequestTimeout,
     ServiceError,
@@ -227,10 +228,12 @@ def _delete() -> Json:
         "remove_image",
         TAG,
         "Delete an image",
-        "The original and every rendition are gone at once, also one that is being made. A second call is a 404.",
-        takes=("ImageId",),
+        "The original and every rendition are gone at once, also one that is being made. A second call is a 404.\n\n"
+        "With `If-Match` (or `If-Unmodified-Since`) only while GET on this path answers with that tag: when the picture was made "
+        "anew meanwhile this is a 412, and nothing is deleted.",
+        takes=("ImageId", "If-Match", "If-Unmodified-Since"),
         answers={
             "200": json_answer("Gone.", "MessageBody", {"deleted": examples.deleted()}),
-            **problems(InvalidRequest, NotFound, DatabaseUnavailable, ServiceError),
+            **problems(InvalidRequest, NotFound, PreconditionFailed, DatabaseUnavailable, ServiceError),
         },
     )

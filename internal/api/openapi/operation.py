@@ -38,14 +38,18 @@ def bytes_answer(description: str, media_types: tuple[str, ...], *names: str) ->
 
 
 def head_of(get: Json) -> Json:
-    """The operation HEAD of a path whose GET is this: the same answers without a body (internal/api/methods.py)."""
+    """The operation HEAD of a path whose GET is this: the same answers without a body, and no ranges (RFC 9110, 14.2)."""
     answers = {
-        status: {name: part for name, part in answer.items() if name != "content"} for status, answer in get["responses"].items()
+        status: {name: part for name, part in answer.items() if name != "content"}
+        for status, answer in get["responses"].items()
+        if status not in ("206", "416")
     }
+    of_ranges = parameters("Range", "If-Range")[:2]
     return {
         **get,
         "operationId": f"{get['operationId']}_headers",
         "summary": f"{get['summary']}: the headers",
         "description": "What GET would answer, without the body.",
+        "parameters": [parameter for parameter in get["parameters"] if parameter not in of_ranges],
         "responses": answers,
     }

@@ -8,7 +8,7 @@ import msgspec
 
 from internal.api.openapi.components import Json, headers, schema
 from internal.api.problems import MEDIA_TYPE, RETRY_LATER, problem_response, status_of
-from internal.errors import InvalidProcessing, ServiceError
+from internal.errors import InvalidProcessing, RangeNotSatisfiable, ServiceError
 from internal.pipeline.grammar import Grammar
 
 REQUEST_ID = "0192f0c1-7c1e-7b7e-9d57-0e1f4a3c2b1a"
@@ -26,10 +26,11 @@ def _answer(status: int, kinds: list[type[ServiceError]]) -> Json:
     codes = list(dict.fromkeys(kind.code for kind in kinds))
     narrowed = {"type": "object", "properties": {"code": {"enum": codes}, "status": {"const": status}}}
     content = {"schema": {"allOf": [schema("Problem"), narrowed]}, "examples": _examples(kinds)}
-    later = ["Retry-After"] if any(issubclass(kind, RETRY_LATER) for kind in kinds) else []
+    more = ["Retry-After"] if any(issubclass(kind, RETRY_LATER) for kind in kinds) else []
+    more += ["Content-Range"] if RangeNotSatisfiable in kinds else []
     return {
         "description": "\n\n".join(f"`{kind.code}`: {kind().detail}" for kind in kinds),
-        "headers": headers("X-Request-ID", *later),
+        "headers": headers("X-Request-ID", *more),
         "content": {MEDIA_TYPE: content},
     }
 

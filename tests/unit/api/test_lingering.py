@@ -1,20 +1,20 @@
 """Answers that are known before the request's body has come, on a real socket: every client can read them."""
 
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
-import uvicorn
 
 from internal.api import lingering
 from internal.api.access_log import Receive, Scope, Send
 from internal.api.lingering import LingeringProtocol, linger_bytes
 from tests.services.waiting import wait_until
+from tests.unit.api import serving
+from tests.unit.api.serving import read_to_end
 
 MANY = 24 * 2**20
 """More than what the kernels on both sides keep of a body that nobody reads."""
@@ -44,35 +44,17 @@ class App:
 
 
 class Served:
-    def __init__(self, port: int, server: uvicorn.Server, app: App) -> None:
-        self.port, self.server, self.app = port, server, app
+    """The server, and what its application has seen."""
 
-    @contextmanager
-    def connected(self) -> Iterator[socket.socket]:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
-            yield connection
-
-    def connections(self) -> int:
-        return len(self.server.server_state.connections)
+    def __init__(self, server: serving.Served, app: App) -> None:
+        self.server, self.connected, self.connections, self.app = server.server, server.connected, server.connections, app
 
 
 @contextmanager
 def _serving(**settings: Any) -> Iterator[Served]:
-    """uvicorn as the API runs it, in a thread."""
     app = App()
-    protocol = cast("Any", partial(LingeringProtocol, **settings))
-    config = uvicorn.Config(app, loop="uvloop", http=protocol, lifespan="off", log_config=None, timeout_graceful_shutdown=60)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            wait_until(lambda: server.started, within=20)
-            yield Served(listening.getsockname()[1], server, app)
-        finally:
-            server.should_exit = True
-            thread.join(30)
-            assert not thread.is_alive()
+    with serving.serving(app, partial(LingeringProtocol, **settings)) as server:
+        yield Served(server, app)
 
 
 @pytest.fixture
@@ -95,11 +77,6 @@ def _send_all(connection: socket.socket, head: bytes, *, chunked: bool = False) 
         connection.sendall(b"0\r\n\r\n")
 
 
-def _all(connection: socket.socket) -> bytes:
-    """What comes until the server has closed its side."""
-    return b"".join(iter(lambda: connection.recv(65536), b""))
-
-
 def _is_refused(answer: bytes) -> bool:
     return answer.startswith(b"HTTP/1.1 415 ") and b"\r\nconnection: close\r\n" in answer and answer.endswith(b"\r\n\r\nno")
 
@@ -109,14 +86,14 @@ def _is_refused(answer: bytes) -> bool:
 def test_a_client_that_sends_all_first_reads_the_answer(served: Served, path: str, chunked: bool) -> None:
     with served.connected() as connection:
         _send_all(connection, _head(path, length=None if chunked else MANY), chunked=chunked)
-        assert _is_refused(_all(connection))
+        assert _is_refused(read_to_end(connection))
     wait_until(lambda: served.connections() == 0, within=20)
 
 
 def test_the_answer_does_not_wait_for_the_body(served: Served) -> None:
     with served.connected() as connection:
         connection.sendall(_head("/early") + PIECE)
-        assert _is_refused(_all(connection))
+        assert _is_refused(read_to_end(connection))
 
 
 def test_a_connection_is_closed_as_soon_as_the_body_has_ended(served: Served) -> None:
@@ -133,7 +110,7 @@ def test_nothing_behind_an_unread_body_is_a_request(served: Served) -> None:
     for begun in (0, len(body) // 2):
         with served.connected() as connection:
             connection.sendall(_head("/early", length=len(body)) + body[:begun])
-            assert _is_refused(_all(connection))
+            assert _is_refused(read_to_end(connection))
             connection.sendall(body[begun:] + smuggled)
     wait_until(lambda: served.connections() == 0, within=20)
     assert served.app.paths == ["/early", "/early"]
@@ -150,19 +127,19 @@ def test_a_body_that_has_all_come_keeps_the_connection(served: Served) -> None:
 def test_an_answer_known_from_the_head_comes_before_any_100(served: Served) -> None:
     with served.connected() as connection:
         connection.sendall(_head("/early", "expect: 100-continue"))
-        assert _is_refused(_all(connection))
+        assert _is_refused(read_to_end(connection))
     with served.connected() as connection:
         connection.sendall(_head("/first", "expect: 100-continue"))
         assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(PIECE)
-        assert _is_refused(_all(connection))
+        assert _is_refused(read_to_end(connection))
 
 
 def test_what_is_no_http_is_a_problem_that_can_be_read(served: Served) -> None:
     with served.connected() as connection:
         _send_all(connection, b"\x16\x03\x01 this is no HTTP\r\n\r\n")
         connection.shutdown(socket.SHUT_WR)
-        head, _, body = _all(connection).partition(b"\r\n\r\n")
+        head, _, body = read_to_end(connection).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b"content-type: application/problem+json" in head
     assert b'"code":"invalid_request"' in body
@@ -191,7 +168,7 @@ def test_a_head_without_an_end_is_refused(served: Served, begin: bytes) -> None:
 def test_trailers_of_a_connection_that_lingers_are_not_kept(served: Served) -> None:
     with served.connected() as connection:
         connection.sendall(_head("/early", length=None))
-        assert _is_refused(_all(connection))
+        assert _is_refused(read_to_end(connection))
         [protocol] = served.server.server_state.connections
         fed: list[int] = []
         protocol.parser = SimpleNamespace(feed_data=lambda data: fed.append(len(data)))  # type: ignore[union-attr]
@@ -224,7 +201,7 @@ def test_a_body_that_is_no_longer_http_ends_for_the_application(served: Served) 
         connection.sendall(_head("/read", length=None) + b"5\r\nhello\r\n")
         wait_until(lambda: served.app.paths == ["/read"], within=20)
         connection.sendall(b"no length\r\n")
-        assert _all(connection).startswith(b"HTTP/1.1 400 ")
+        assert read_to_end(connection).startswith(b"HTTP/1.1 400 ")
         wait_until(lambda: served.app.hung_up == 1, within=lingering.IDLE_SECONDS - 1)
 
 
@@ -241,7 +218,7 @@ def test_a_client_that_falls_silent_is_left(served: Served, monkeypatch: pytest.
     monkeypatch.setattr(lingering, "IDLE_SECONDS", 0.1)
     with served.connected() as connection:
         connection.sendall(_head("/early"))
-        assert _is_refused(_all(connection))
+        assert _is_refused(read_to_end(connection))
         wait_until(lambda: served.connections() == 0, within=lingering.LINGER_SECONDS / 2)
 
 
@@ -265,7 +242,7 @@ def test_one_too_many_closes_the_one_that_has_lingered_longest(served: Served, m
     with served.connected() as first, served.connected() as second, served.connected() as third:
         for connection in (first, second, third):
             connection.sendall(_head("/early"))
-            assert _is_refused(_all(connection))
+            assert _is_refused(read_to_end(connection))
         wait_until(lambda: served.connections() == 2, within=lingering.IDLE_SECONDS - 1)
         _send_all(second, b"")
         _send_all(third, b"")
@@ -274,7 +251,7 @@ def test_one_too_many_closes_the_one_that_has_lingered_longest(served: Served, m
 def test_who_lingers_holds_up_no_end() -> None:
     with _serving() as served, served.connected() as connection:
         connection.sendall(_head("/early"))
-        assert _is_refused(_all(connection))
+        assert _is_refused(read_to_end(connection))
         assert served.connections() == 1
         served.server.should_exit = True
         wait_until(lambda: served.connections() == 0, within=lingering.IDLE_SECONDS - 1)

@@ -19,7 +19,7 @@ def handler() -> Iterator[None]:
 def test_who_is_asked_to_end_before_it_serves_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A moment after its start: whoever has asked once waits, and asks by force when it waits for long."""
     monkeypatch.setattr(server, "configure_logging", lambda *_: None)
-    monkeypatch.setattr(server, "refuse_taken_port", lambda *_: None)
+    monkeypatch.setattr(server, "refuse_taken_ports", lambda *_: None)
     monkeypatch.setattr(server, "_run", lambda *_: signal.raise_signal(signal.SIGTERM))
 
     with pytest.raises(SystemExit) as ended:

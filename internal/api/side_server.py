@@ -1,0 +1,34 @@
+"""A small HTTP server beside a process's main work: the worker's health, the API's metrics on a port of their own."""
+
+import contextlib
+from collections.abc import Iterator
+
+import uvicorn
+
+from internal.api.access_log import App
+
+STOP_SECONDS = 1
+"""What requests get to end."""
+
+
+class SideServer(uvicorn.Server):
+    """uvicorn in a process that has its own way with signals. `host` and `port`, unless it is given a socket."""
+
+    def __init__(self, app: App, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host,
+                port,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=STOP_SECONDS,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
