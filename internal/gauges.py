@@ -61,6 +61,26 @@ def of_tables(repository: Repository) -> Source:
     return ask
 
 
+def of_database(repository: Repository) -> Source:
+    async def ask() -> Sequence[Gauge]:
+        found = await repository.health()
+        return (
+            Gauge(
+                "database_oldest_snapshot_age_seconds",
+                "Age of the oldest transaction that keeps dead rows from being removed, in seconds.",
+                found.oldest_snapshot_seconds,
+            ),
+            Gauge(
+                "database_oldest_xmin_age_transactions",
+                "Transactions since the oldest one that a session, replication slot or prepared transaction keeps rows for.",
+                found.oldest_xmin_transactions,
+            ),
+            Gauge("database_dead_rows", "Dead rows, as PostgreSQL estimates them.", found.dead_rows, label="table"),
+        )
+
+    return ask
+
+
 def of_queue(queue: Queue) -> Source:
     async def ask() -> Sequence[Gauge]:
         lags = {lane.value: await queue.lag(lane) for lane in (Channel.FAST, Channel.SLOW)}

@@ -104,6 +104,12 @@ CHORE_ROWS_FAILED = Counter(
     ("chore",),
     registry=_registry,
 )
+PURGED = Counter(
+    "image_processor_purged_rows_total",
+    "Rows older than their retention that were removed, by chore.",
+    ("chore",),
+    registry=_registry,
+)
 SWEPT = Counter("image_processor_swept_objects_total", "Unreferenced objects that were deleted.", registry=_registry)
 MISSING = Counter(
     "image_processor_missing_objects_total",

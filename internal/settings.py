@@ -174,6 +174,15 @@ class QueueSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ]
 
 
+class Retention(Struct, frozen=True, forbid_unknown_fields=True):
+    events_days: Annotated[
+        int, env("EVENTS_RETENTION_DAYS", "Events older than so many days are removed; 0: never.", ge=0, le=36_500)
+    ]
+    dead_letters_days: Annotated[
+        int, env("DEAD_LETTERS_RETENTION_DAYS", "Dead letters older than so many days are removed; 0: never.", ge=0, le=36_500)
+    ]
+
+
 class Sandbox(Struct, frozen=True, forbid_unknown_fields=True):
     children: Annotated[int, env("SANDBOX_CHILDREN", "Decoder processes; 0: two a core and one a slow slot.", ge=0, le=256)]
     memory_bytes: Annotated[int, env("SANDBOX_MEMORY_BYTES", "Address space of one decoder, in bytes.", ge=256 * 2**20)]
@@ -257,6 +266,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     breaker: CircuitBreaker
     queue: QueueSettings
     kafka: Kafka
+    retention: Retention
     sandbox: Sandbox
     limits: Limits
     processing: Processing

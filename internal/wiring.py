@@ -17,7 +17,7 @@ from msgspec import Struct
 from internal.breaker import Breaker
 from internal.configured import configured_grammar
 from internal.errors import DatabaseUnavailable, StoreUnavailable
-from internal.gauges import Source, of_circuits, of_database_pool, of_queue, of_sandbox, of_tables
+from internal.gauges import Source, of_circuits, of_database, of_database_pool, of_queue, of_sandbox, of_tables
 from internal.health import Dependency
 from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.images.ports import Ports, Rules, Schedule, Workshop
@@ -88,7 +88,12 @@ async def open_api(settings: Settings) -> AsyncIterator[ApiParts]:
             ending=ending,
             uploads=asyncio.Semaphore(settings.server.max_uploads),
             dependencies=_dependencies(repository, store, queue, settings.health.seconds),
-            measures=[of_tables(repository), of_database_pool(pool.get_stats), of_circuits(database, reading, writing)],
+            measures=[
+                of_tables(repository),
+                of_database(repository),
+                of_database_pool(pool.get_stats),
+                of_circuits(database, reading, writing),
+            ],
         )
 
 
@@ -120,7 +125,13 @@ async def open_worker(settings: Settings, children: int) -> AsyncIterator[Worker
         workshop = Workshop(repository, store, sandbox, _render_limits(settings), _schedule(settings), scratch, grammar)
         seconds = settings.health.seconds
         dependencies = _dependencies(repository, store, queue, seconds) | {"sandbox": Dependency(sandbox.check, seconds)}
-        measures = [of_tables(repository), of_queue(queue), of_database_pool(pool.get_stats), of_sandbox(sandbox.use)]
+        measures = [
+            of_tables(repository),
+            of_database(repository),
+            of_queue(queue),
+            of_database_pool(pool.get_stats),
+            of_sandbox(sandbox.use),
+        ]
         yield WorkerParts(workshop, queue, dependencies, measures)
 
 

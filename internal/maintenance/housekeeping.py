@@ -12,6 +12,7 @@ from internal.images.sweep import purge_keys, requeue_abandoned, sweep_unreferen
 from internal.maintenance import overdue
 from internal.maintenance.chores import Chore, announce, run_round
 from internal.maintenance.overdue import OverdueTasks
+from internal.maintenance.retention import retentions
 from internal.maintenance.set_aside import SetAside
 from internal.queue.port import Queue
 
@@ -19,7 +20,7 @@ from internal.queue.port import Queue
 class Housekeeping:
     """What dies is found again, and what nobody needs is removed."""
 
-    def __init__(self, workshop: Workshop, queue: Queue) -> None:
+    def __init__(self, workshop: Workshop, queue: Queue, *, events_days: int, dead_letters_days: int) -> None:
         overdue_tasks = OverdueTasks(workshop.repository, queue, overdue_seconds=workshop.schedule.overdue_seconds)
         abandoned, objects = SetAside[UUID]("requeue_abandoned"), SetAside[str]("sweep_unreferenced")
         self._requeue = (
@@ -28,6 +29,10 @@ class Housekeeping:
         )
         self._clean_up = (
             Chore("purge_keys", partial(purge_keys, workshop)),
+            *(
+                Chore(retention.name, retention.run)
+                for retention in retentions(workshop.repository, events_days=events_days, dead_letters_days=dead_letters_days)
+            ),
             Chore("sweep_unreferenced", partial(sweep_unreferenced, workshop, objects)),
         )
         announce(self._requeue + self._clean_up)
@@ -37,5 +42,8 @@ class Housekeeping:
         await run_round(self._requeue)
 
     async def clean_up(self) -> None:
-        """Remove what nobody needs any more: old idempotency keys, unreferenced objects. A slow store makes this one long."""
+        """Remove what nobody needs any more: old idempotency keys, events and dead letters, unreferenced objects.
+
+        A slow store makes this one long.
+        """
         await run_round(self._clean_up)

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from internal.images.model import DeadLetter, Status
 from internal.queue.port import Channel
-from internal.repository.operators import KeptLetter
+from internal.repository.operators import KeptLetter, Purged
 from internal.repository.pool import Session
 
 ADD_DEAD_LETTER = """
@@ -72,6 +72,18 @@ REMOVE_LETTERS_OF_RENDITION = """
     DELETE FROM dead_letters WHERE image_id = %(image_id)s AND rendition = %(rendition)s
 """
 
+PURGE_LETTERS = """
+    -- As PURGE_EVENTS: by the primary key, from behind the last purge's.
+    WITH oldest AS MATERIALIZED (
+        SELECT id, created_at FROM dead_letters WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
+    ), removed AS (
+        DELETE FROM dead_letters
+         WHERE id = ANY (ARRAY (SELECT id FROM oldest WHERE created_at < now() - %(days)s * interval '1 day'))
+        RETURNING id
+    )
+    SELECT count(*) AS count, max(id) AS last FROM removed
+"""
+
 LETTER = DeadLetter.__struct_fields__
 
 EXPORTED_BYTES = 2**19
@@ -115,6 +127,10 @@ class PostgresDeadLetters:
 
     async def remove_of(self, image_id: UUID, rendition: str) -> None:
         await self._session.run(REMOVE_LETTERS_OF_RENDITION, {"image_id": image_id, "rendition": rendition})
+
+    async def purge(self, *, older_days: int, after: int | None, limit: int) -> Purged[int]:
+        [row] = await self._session.rows(PURGE_LETTERS, {"days": older_days, "after": after or 0, "limit": limit})
+        return Purged(row["count"], row["last"])
 
 
 def _fingerprint(letter: DeadLetter) -> str | None:

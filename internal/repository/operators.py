@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from msgspec import Struct
@@ -34,6 +34,16 @@ class Reference(Struct, frozen=True):
     old: bool
 
 
+Id = TypeVar("Id")
+
+
+class Purged(Struct, Generic[Id], frozen=True):
+    """How many rows a purge removed, and the last of them; None when there was none."""
+
+    count: int
+    last: Id | None
+
+
 class DeadLetters(Protocol):
     async def add(self, letter: DeadLetter) -> None:
         """Keep what stopped for good, and export it where dead letters are published.
@@ -57,6 +67,9 @@ class DeadLetters(Protocol):
 
     async def remove_of(self, image_id: UUID, rendition: str) -> None:
         """Remove every letter that tells of this rendition."""
+
+    async def purge(self, *, older_days: int, after: int | None, limit: int) -> Purged[int]:
+        """Remove those of the next `limit` letters behind `after`, by their numbers, that are older; None: from the first."""
 
 
 class References(Protocol):

@@ -8,8 +8,12 @@ from psycopg.types.json import Jsonb
 
 from internal.images.events import Event, EventType
 from internal.queue.port import Channel, Message
+from internal.repository.operators import Purged
 from internal.repository.pool import Session
 from internal.repository.port import Outgoing
+
+NIL = UUID(int=0)
+"""The lowest id: no event has it."""
 
 ADD_OUTGOING = """
     -- The notification leaves with the commit and wakes the relays.
@@ -74,6 +78,18 @@ EVENTS_OF_IMAGE = """
     SELECT id, type, image_id, owner, data, time FROM events WHERE image_id = %(image_id)s ORDER BY time, id
 """
 
+PURGE_EVENTS = """
+    -- The next so many by the primary key, whose ids rise with time, and of these the old ones. Beginning behind the last purge,
+    -- so that it never reads again what is removed and not yet vacuumed.
+    WITH oldest AS MATERIALIZED (
+        SELECT id, time FROM events WHERE id > %(after)s::uuid ORDER BY id LIMIT %(limit)s
+    ), removed AS (
+        DELETE FROM events WHERE id = ANY (ARRAY (SELECT id FROM oldest WHERE time < now() - %(days)s * interval '1 day'))
+        RETURNING id
+    )
+    SELECT count(*) AS count, (SELECT id FROM removed ORDER BY id DESC LIMIT 1) AS last FROM removed
+"""
+
 
 class PostgresOutbox:
     """`exports`: the channels that lead somewhere in this deployment; for others no row is written."""
@@ -128,3 +144,8 @@ class PostgresEvents:
     async def of(self, image_id: UUID) -> list[Event]:
         rows = await self._session.rows(EVENTS_OF_IMAGE, {"image_id": image_id})
         return [Event(**{**row, "type": EventType(row["type"])}) for row in rows]
+
+    async def purge(self, *, older_days: int, after: UUID | None, limit: int) -> Purged[UUID]:
+        parameters = {"days": older_days, "after": after or NIL, "limit": limit}
+        [row] = await self._session.rows(PURGE_EVENTS, parameters)
+        return Purged(row["count"], row["last"])

@@ -16,7 +16,7 @@ from internal.images.events import Event
 from internal.images.model import Claim, Failure, Image, Lane, ListFilter, Rendition, Result, Status
 from internal.queue.port import Channel, Message
 from internal.repository.answers import IdempotencyKeys
-from internal.repository.operators import DeadLetters, References
+from internal.repository.operators import DeadLetters, Purged, References
 from internal.sandbox.port import Facts
 
 
@@ -73,6 +73,14 @@ class Measures(Struct, frozen=True):
     unreferenced_objects: int
     unreferenced_overdue: int
     dead_letters: int
+
+
+class DatabaseHealth(Struct, frozen=True):
+    """What keeps dead rows: the oldest snapshot's age in seconds, the oldest horizon's in transactions; dead rows by table."""
+
+    oldest_snapshot_seconds: float
+    oldest_xmin_transactions: int
+    dead_rows: dict[str, int]
 
 
 class Signals(Protocol):
@@ -229,6 +237,9 @@ class Events(Protocol):
     async def of(self, image_id: UUID) -> list[Event]:
         """The image's history, oldest first; it outlives the image."""
 
+    async def purge(self, *, older_days: int, after: UUID | None, limit: int) -> Purged[UUID]:
+        """Remove those of the next `limit` events behind `after`, in order of their ids, that are older; None: from the first."""
+
 
 class UnreferencedObjects(Protocol):
     """Keys that nothing refers to (yet, or any more): G4. `Images.add` and `Renditions.finish` take a key off the list."""
@@ -292,3 +303,6 @@ class Repository(Tables, Protocol):
 
     async def measures(self) -> Measures:
         """Count what waits, in all of the service."""
+
+    async def health(self) -> DatabaseHealth:
+        """Ask the database for what lets its tables swell."""

@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from internal.errors import DatabaseUnavailable
 from internal.queue.port import Channel
 from internal.repository.chore_leases import PostgresChoreLeases
+from internal.repository.database_health import take_health
 from internal.repository.dead_letters import PostgresDeadLetters
 from internal.repository.idempotency import PostgresIdempotencyKeys
 from internal.repository.images import PostgresImages
 from internal.repository.measures import take_measures
 from internal.repository.outbox import PostgresEvents, PostgresOutbox
 from internal.repository.pool import Pool, PooledSession, Session, transaction
-from internal.repository.port import Measures
+from internal.repository.port import DatabaseHealth, Measures
 from internal.repository.reconcile import PostgresReferences
 from internal.repository.renditions import PostgresRenditions
 from internal.repository.unreferenced import PostgresUnreferencedObjects
@@ -58,6 +59,9 @@ class PostgresRepository(PostgresTables):
 
     async def measures(self) -> Measures:
         return await take_measures(self._session)
+
+    async def health(self) -> DatabaseHealth:
+        return await take_health(self._session)
 
     async def check(self) -> None:
         if not (await self._session.rows(CHECK_SCHEMA))[0]["migrated"]:

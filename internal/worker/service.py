@@ -40,7 +40,10 @@ async def run_worker(settings: Settings, stopping: asyncio.Event) -> None:
     """Work until `stopping` is set, then finish what is in hand within the grace time, or give it back."""
     slots = slots_of(settings)
     async with open_worker(settings, children=decoders_of(settings, slots)) as parts:
-        housekeeping = Housekeeping(parts.workshop, parts.queue)
+        kept = settings.retention
+        housekeeping = Housekeeping(
+            parts.workshop, parts.queue, events_days=kept.events_days, dead_letters_days=kept.dead_letters_days
+        )
         lanes = Lanes(parts.queue, parts.workshop, find_handlers(), stopping)
         background = [
             *(

@@ -24,7 +24,7 @@ class Progress:
 
 
 def housekeeping(workshop: Workshop, queue: Progress | None = None) -> Housekeeping:
-    return Housekeeping(workshop, queue or Progress())  # type: ignore[arg-type]
+    return Housekeeping(workshop, queue or Progress(), events_days=30, dead_letters_days=90)  # type: ignore[arg-type]
 
 
 def overdue_tasks(workshop: Workshop, queue: Progress | None = None) -> OverdueTasks:

@@ -8,9 +8,10 @@ import pytest
 
 from internal.breaker import Breaker
 from internal.errors import StoreUnavailable
-from internal.gauges import PREFIX, Source, of_circuits, of_sandbox, of_tables
+from internal.gauges import PREFIX, Source, of_circuits, of_database, of_sandbox, of_tables
 from internal.images.keys import original_key
 from internal.images.model import DeadLetter, new_id
+from internal.repository.pool import Pool
 from internal.sandbox.pool import DecoderPool
 from internal.settings import CircuitBreaker
 from tests import pictures
@@ -99,3 +100,28 @@ async def test_an_open_circuit_is_shown_until_the_dependency_answers(monkeypatch
     async with broken.guard():  # the call that tries
         assert await shown() == {("broken",): 1, ("well",): 0}
     assert await shown() == {("broken",): 0, ("well",): 0}
+
+
+async def test_an_old_snapshot_and_dead_rows_are_shown(service: Service, pool: Pool) -> None:
+    """An open transaction of another session keeps every row that is removed after it began."""
+    async with pool.connection() as reader, reader.transaction():
+        await reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        await reader.execute("SELECT count(*) FROM images")
+        await eventually(lambda: _is_older(service, 0.2))
+        horizon = (await asked(of_database(service.repository)))["database_oldest_xmin_age_transactions"][()]
+        await service.upload(pictures.jpeg())
+        shown = await asked(of_database(service.repository))
+        assert shown["database_oldest_xmin_age_transactions"][()] > horizon
+    assert {("outbox",), ("queue_messages",), ("unreferenced_objects",), ("renditions",)} <= shown["database_dead_rows"].keys()
+    await eventually(lambda: _dead_rows_are_seen(service))
+
+
+async def _is_older(service: Service, seconds: float) -> bool:
+    return (await asked(of_database(service.repository)))["database_oldest_snapshot_age_seconds"][()] > seconds
+
+
+async def _dead_rows_are_seen(service: Service) -> bool:
+    """PostgreSQL counts them some time after they have died."""
+    await service.session.run("INSERT INTO queue_messages (channel, type, key, body) VALUES ('fast', 't', 'k', '')")
+    await service.session.run("DELETE FROM queue_messages")
+    return (await asked(of_database(service.repository)))["database_dead_rows"][("queue_messages",)] > 0

@@ -38,8 +38,8 @@ PLACE = re.compile(r"%\((\w+)\)s")
 FRAGMENTS = {"DERIVE_STATUS", "CONCLUDE", "RECORD_HAPPENED", "KEPT_LETTERS", "REFERRED", "IMAGE_ROW"}
 """Parts of statements, looked at in each that continues them."""
 
-NO_TABLE_OF_OURS = {"ANSWER", "CHECK_SCHEMA"}
-"""They ask whether the server answers, and its catalogue for our columns."""
+NO_TABLE_OF_OURS = {"ANSWER", "CHECK_SCHEMA", "TAKE_HEALTH"}
+"""They ask whether the server answers, its catalogue for our columns, and its statistics."""
 
 READS_ALL = {
     "TAKE_MEASURES": "counts what waits, in tables and parts of tables that are short while the service keeps up",
@@ -75,6 +75,7 @@ VALUES: dict[str, Any] = {
     "before": 150,
     "channel": "fast",
     "data": [Jsonb({})],
+    "days": 30,
     "keys": attempt_keys(RESULT_KEY % (uuid4(), uuid4(), 1)),
     "metadata": "{}",
     "limit": 20,  # as small beside these tables as a batch is beside a service's
@@ -83,6 +84,7 @@ VALUES: dict[str, Any] = {
     "result_key": RESULT_KEY,
     "set_aside": [],
     "status": "uploaded",
+    "tables": ["outbox", "renditions"],
     "types": ["image.uploaded"],
 }
 """What a statement is given under these names, where THEIR_OWN says nothing else."""
@@ -102,6 +104,7 @@ THEIR_OWN: dict[str, list[dict[str, Any]]] = {
     "PAGE_OF_REFERENCES": [{"after": None}, {}],
     "RETRY_RENDITIONS": [{"name": None}, {}],
     "OVERDUE_TASKS": [{"sent_before": datetime.now(UTC) - timedelta(seconds=65)}, {"sent_before": None, "patience": 600.0}],
+    "PURGE_LETTERS": [{"after": 0, "days": 90}, {"after": 5000, "days": 90}],
     "PURGE_KEYS": [{"seconds": 86_400.0}],
 }
 """A dictionary for each way of calling."""
@@ -183,6 +186,14 @@ def test_a_statement_uses_its_indexes(name: str, filled: psycopg.Connection) -> 
     assert read == set()
 
 
+def test_every_index_is_used_or_keeps_a_rule(filled: psycopg.Connection) -> None:
+    """An index that nothing reads by is written all the same, with each row."""
+    used = {index for name in PLANNED for _, _, plan in plans(name, filled) for index in indexes(plan)}
+    free = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisunique AND indrelid = ANY (%s::regclass[])"
+
+    assert {row[0] for row in filled.execute(free, [sorted(LARGE)])} - used == set()
+
+
 def test_a_further_page_of_images_begins_at_its_place(filled: psycopg.Connection) -> None:
     values = {**VALUES, **PAGE, "after_time": VALUES["after_time"], "after_id": uuid4()}
 
@@ -240,6 +251,13 @@ def read_whole(plan: dict[str, Any]) -> set[str]:
     )
     own = {plan["Relation Name"]} if whole else set()
     return own.union(*(read_whole(part) for part in plan.get("Plans", ())))
+
+
+def indexes(plan: dict[str, Any]) -> Iterator[str]:
+    if "Index Name" in plan:
+        yield plan["Index Name"]
+    for part in plan.get("Plans", ()):
+        yield from indexes(part)
 
 
 def index_conditions(plan: dict[str, Any]) -> Iterator[str]:
