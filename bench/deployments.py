@@ -21,7 +21,7 @@ from bench.servers import durability, listening_group, postgres_group
 from bench.straight import Address, BucketAddress, FolderAddress
 from bench.trees import THIS, Tree
 from internal.configuration import load_settings
-from internal.repository.migrations import migrate
+from internal.provision import provide
 from internal.settings import PROJECT, Settings, every_setting
 from internal.standalone.postgres import embedded_postgres
 from tests.services import run
@@ -78,7 +78,7 @@ class Standalone:
         with own_database(self._server) as database:
             values = {"APP_PROFILE": "standalone", "STORAGE_PATH": str(folder / "objects"), **database.variables}
             place_environment = environment({**values, **(more or {})})
-            _migrate(database, tree)
+            _migrate(place_environment, tree)
             store = FolderAddress(folder / "objects")
             yield Place(place_environment, database.conninfo, store, self._servers, folder, tree)
         shutil.rmtree(folder, ignore_errors=True)
@@ -105,7 +105,7 @@ class FullStack:
             values = {**database.variables, **full_stack.values(self._s3, self._kafka, word), **(more or {})}
             place_environment = environment(values)
             settings = settings_of(place_environment)
-            _migrate(database, tree)
+            _migrate(place_environment, tree)
             with full_stack.prepared(settings):
                 yield Place(place_environment, database.conninfo, _bucket(settings), self._servers, folder, tree)
 
@@ -136,11 +136,11 @@ def open_full_stack(folder: Path) -> Iterator[Deployment]:
 OPENERS = {"standalone": open_standalone, "full": open_full_stack}
 
 
-def _migrate(database: PostgresService, tree: Tree) -> None:
-    """The schema as `tree` has it: in the standalone profile the launcher makes nothing else."""
-    values = environment({"APP_PROFILE": "standalone", **database.variables})
+def _migrate(place_environment: dict[str, str], tree: Tree) -> None:
+    """Schema and store as `tree` has them, and no topics: the mock broker takes no order to make them."""
+    values = {**place_environment, "QUEUE_BACKEND": "postgres"}
     if tree == THIS:
-        migrate(settings_of(values).database)
+        provide(settings_of(values))
     else:
         run_launcher("cmd/migrate/main.py", values, tree)
 

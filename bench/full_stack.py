@@ -8,7 +8,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 from minio import Minio
 from minio.deleteobjects import DeleteObject
 
-from internal.objectstore.minio import create_bucket
 from internal.queue.kafka_topics import create_topics, has_controller, topics
 from internal.settings import Settings
 from tests.services.kinds import KafkaService, S3Service
@@ -34,8 +33,8 @@ def values(s3: S3Service, kafka: KafkaService, word: str) -> dict[str, str]:
 
 @contextmanager
 def prepared(settings: Settings) -> Iterator[None]:
-    """Bucket and topics are there while the block runs."""
-    asyncio.run(_create(settings))
+    """Topics are there while the block runs, and the bucket is removed at its end."""
+    asyncio.run(_create_topics(settings))
     try:
         yield
     finally:
@@ -44,8 +43,7 @@ def prepared(settings: Settings) -> Iterator[None]:
             asyncio.run(_remove_topics(settings))
 
 
-async def _create(settings: Settings) -> None:
-    await create_bucket(settings.minio)
+async def _create_topics(settings: Settings) -> None:
     if await _is_real(settings):
         await create_topics(settings.kafka)
 

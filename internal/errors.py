@@ -6,6 +6,7 @@ its docstring is the sentence that a client reads when the raiser gives no bette
 """
 
 from typing import ClassVar
+from uuid import UUID
 
 
 class ServiceError(Exception):
@@ -209,6 +210,27 @@ class ConnectionsInUse(DatabaseUnavailable):
 
 class StoreUnavailable(Unavailable):
     """The object store does not answer. Try again after the time in Retry-After."""
+
+
+class StoreMissing(StoreUnavailable):
+    """The object store is not there: its folder or its bucket is missing. Try again after the time in Retry-After."""
+
+
+class WrongStore(StoreUnavailable):
+    """The object store is not the one of this service's pictures, or was emptied. Try again after the time in Retry-After.
+
+    `found` is the id that it holds, None when it holds none.
+    """
+
+    def __init__(self, detail: str | None = None, found: UUID | None = None) -> None:
+        super().__init__(detail)
+        self.found = found
+
+
+class StoreRefused(ServiceError):
+    """The object store and the database do not belong together. Nothing was changed."""
+
+    code = "store_refused"
 
 
 class StoredInPart(StoreUnavailable):

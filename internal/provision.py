@@ -1,17 +1,20 @@
-"""What has to be there before a process can work: schema, bucket, its account, topics. It is what `make migrate` does."""
+"""What has to be there before a process can work: schema, store, its account, topics. It is what `make migrate` does."""
 
 import stamina
 import uvloop
 
 from internal.errors import Unavailable
+from internal.images.store_identity import establish
 from internal.repository.migrations import migrate
 from internal.settings import Settings
+from internal.wiring import open_store_site
 
 
 def provide(settings: Settings) -> None:
     """Bring all of it up to date. Again is harmless, also after a run that was killed, and by several at once.
 
-    Services that only start are waited for, MIGRATE_WAIT_SECONDS long; then it raises what they said last (Unavailable).
+    Services that only start are waited for, MIGRATE_WAIT_SECONDS long; then it raises what they said last (Unavailable). Raises
+    StoreRefused when the store is not the one that the database belongs to.
     """
     seconds = settings.migration.wait_seconds
     for attempt in stamina.retry_context(on=Unavailable, attempts=None if seconds else 1, timeout=seconds or None, wait_max=2.0):
@@ -20,13 +23,18 @@ def provide(settings: Settings) -> None:
             uvloop.run(_prepare(settings))
 
 
+async def provide_store(settings: Settings) -> None:
+    """The store that belongs to the database, made if the database has no image yet. Raises StoreRefused, Unavailable."""
+    async with open_store_site(settings) as site:
+        await establish(site)
+
+
 async def _prepare(settings: Settings) -> None:
-    """Create the bucket, its account and the topics that the configured adapters need; they may be there already."""
+    """Create the store, its account and the topics that the configured adapters need; they may be there already."""
+    await provide_store(settings)
     if settings.storage.backend == "minio":
         from internal.objectstore.account import create_account
-        from internal.objectstore.minio import create_bucket
 
-        await create_bucket(settings.minio)
         await create_account(settings.minio)
     if settings.queue.backend == "kafka":
         from internal.queue.kafka import create_topics

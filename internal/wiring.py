@@ -9,10 +9,12 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from internal.breaker import Breaker
 from internal.configured import configured_grammar
@@ -21,17 +23,21 @@ from internal.gauges import Source, of_circuits, of_database, of_database_pool, 
 from internal.health import Dependency
 from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.images.ports import Ports, Rules, Schedule, Workshop
+from internal.images.store_identity import StoreSite
 from internal.lifecycle import told_of_the_end
 from internal.objectstore.guarded import GuardedStore
-from internal.objectstore.port import ObjectStore
+from internal.objectstore.identified import IdentifiedStore
+from internal.objectstore.port import IdentifiableStore, ObjectStore
 from internal.outbox.relay import Relay
 from internal.pipeline.grammar import Grammar
 from internal.queue.port import Channel, Queue
 from internal.queue.postgres import PostgresQueue, open_postgres_queue
 from internal.repository.listener import Listener, open_listener
-from internal.repository.pool import Pool, connection_string, open_pool
+from internal.repository.pool import Pool, PooledSession, connection_string, open_pool
 from internal.repository.port import Repository, Signals
 from internal.repository.postgres import PostgresRepository
+from internal.repository.reconcile import PostgresReferences
+from internal.repository.store_identity import PostgresStoreIdentity
 from internal.sandbox.pool import open_pool as open_sandbox
 from internal.sandbox.port import RenderLimits
 from internal.sandbox.scratch import private_held_folder
@@ -76,7 +82,8 @@ async def open_api(settings: Settings) -> AsyncIterator[ApiParts]:
         listener = await stack.enter_async_context(open_listener(connection_string(settings.database), API_SIGNALS))
         reading = Breaker("object_store_reading", StoreUnavailable, settings.breaker)
         writing = Breaker("object_store_writing", StoreUnavailable, settings.breaker)
-        store = GuardedStore(await stack.enter_async_context(_open_store(settings)), reading, writing)
+        own_store = await stack.enter_async_context(_open_own_store(settings, pool))
+        store = GuardedStore(own_store, reading, writing)
         queue = await stack.enter_async_context(_open_queue(settings, pool, listener))
         repository = PostgresRepository(pool, queue.exports)
         relay = Relay(repository, queue, listener, lease_seconds=settings.queue.outbox_lease_seconds)
@@ -106,7 +113,7 @@ async def open_worker(settings: Settings, children: int) -> AsyncIterator[Worker
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(settings.database))
         listener = await stack.enter_async_context(open_listener(connection_string(settings.database), WORKER_SIGNALS))
-        store = await stack.enter_async_context(_open_store(settings))
+        store = await stack.enter_async_context(_open_own_store(settings, pool))
         queue = await stack.enter_async_context(_open_queue(settings, pool, listener))
         repository = PostgresRepository(pool, queue.exports)
         scratch = stack.enter_context(private_held_folder(_scratch_parent(settings.sandbox.scratch)))
@@ -151,15 +158,56 @@ async def open_repository(settings: Settings) -> AsyncIterator[Repository]:
 
 @asynccontextmanager
 async def open_operator(settings: Settings) -> AsyncIterator[OperatorParts]:
-    """Repository and store. Raises StoreUnavailable when the store's folder is not there: one made on the spot has no object."""
-    folder = PROJECT / settings.storage.path
-    if settings.storage.backend == "filesystem" and not (folder / "tmp").is_dir():
-        raise StoreUnavailable(f"There is no object store in {folder}.")
-    async with open_repository(settings) as repository, _open_store(settings) as store:
-        yield OperatorParts(repository, store)
+    """Repository and store."""
+    async with open_pool(settings.database) as pool, _open_own_store(settings, pool) as store:
+        yield OperatorParts(PostgresRepository(pool, _exports(settings)), store)
 
 
-def _open_store(settings: Settings) -> AbstractAsyncContextManager[ObjectStore]:
+@asynccontextmanager
+async def open_store_site(settings: Settings) -> AsyncIterator[StoreSite]:
+    """Database and store, whether they belong together or not: for whoever finds out, or makes them. As MinIO's root, where that
+    is given: the account of API and worker may not be there yet.
+    """
+    if settings.minio.root is not None:
+        settings = replace(settings, minio=replace(settings.minio, access_key="", secret_key=""))
+    async with open_pool(settings.database) as pool, _open_store(settings) as store:
+        session = PooledSession(pool)
+        yield StoreSite(
+            PostgresStoreIdentity(session),
+            PostgresReferences(session),
+            store,
+            partial(_create_store, settings),
+            place_of(settings),
+        )
+
+
+@asynccontextmanager
+async def _open_own_store(settings: Settings, pool: Pool) -> AsyncIterator[ObjectStore]:
+    """The store, as long as it is the one that the database belongs to."""
+    async with _open_store(settings) as store:
+        yield IdentifiedStore(store, PostgresStoreIdentity(PooledSession(pool)).find)
+
+
+async def _create_store(settings: Settings) -> None:
+    """Make the store's folder or bucket unless it is there."""
+    if settings.storage.backend == "filesystem":
+        from internal.objectstore.filesystem import create_folder
+
+        await create_folder(PROJECT / settings.storage.path)
+    else:
+        from internal.objectstore.minio import create_bucket
+
+        await create_bucket(settings.minio)
+
+
+def place_of(settings: Settings) -> str:
+    """Where the store is, for people."""
+    if settings.storage.backend == "filesystem":
+        return str(PROJECT / settings.storage.path)
+    return f"the bucket {settings.minio.bucket} on {settings.minio.host}:{settings.minio.port}"
+
+
+def _open_store(settings: Settings) -> AbstractAsyncContextManager[IdentifiableStore]:
     if settings.storage.backend == "filesystem":
         from internal.objectstore.filesystem import open_filesystem_store
 

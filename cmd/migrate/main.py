@@ -1,8 +1,8 @@
-"""Bring database, bucket and topics up to date, and exit: `python -P cmd/migrate/main.py`. Again is harmless."""
+"""Bring database, store and topics up to date, and exit: `python -P cmd/migrate/main.py`. Again is harmless."""
 
 import sys
 
-from internal.errors import Unavailable
+from internal.errors import StoreRefused, Unavailable
 from internal.lifecycle import settings_or_exit
 from internal.logs import configure_logging
 from internal.provision import provide
@@ -14,3 +14,5 @@ if __name__ == "__main__":
         provide(settings)
     except Unavailable as error:
         sys.exit(f"migrate: {error.detail} ({error.__cause__!r})")
+    except StoreRefused as refused:
+        sys.exit(f"migrate: {refused.detail}")

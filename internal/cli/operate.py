@@ -11,11 +11,12 @@ from msgspec.structs import replace
 
 from internal.cli.errors import Unreachable, UsageError
 from internal.configuration import SettingsError, load_settings, require_store_key
-from internal.errors import DatabaseUnavailable, StoreUnavailable, Unavailable
+from internal.errors import DatabaseUnavailable, StoreMissing, StoreUnavailable, Unavailable, WrongStore
 from internal.logs import configure_logging
 from internal.repository.pool import connection_string
 from internal.settings import Settings
 from internal.standalone.found import running_standalone
+from internal.wiring import place_of
 
 SETTINGS = "It is set as the service's is (DB_HOST, …); APP_PROFILE=standalone finds that of `make run`."
 
@@ -62,7 +63,10 @@ def _told(outage: Unavailable, settings: Settings) -> str:
         return outage.detail
     if isinstance(outage, DatabaseUnavailable):
         return f"{_no_database(settings)}. {SETTINGS}"
+    if isinstance(outage, StoreMissing):
+        return f"There is no object store in {place_of(settings)}."
+    if isinstance(outage, WrongStore):
+        return f"The object store in {place_of(settings)} is not the database's own: `imagectl store show` says more."
     if isinstance(outage, StoreUnavailable):
-        where = f"{settings.minio.host}:{settings.minio.port}" if settings.storage.backend == "minio" else settings.storage.path
-        return f"The object store on {where} does not answer."
+        return f"The object store in {place_of(settings)} does not answer."
     return outage.detail

@@ -19,6 +19,7 @@ def add_operator_commands(add_parser: Commands) -> None:
     said = argparse.ArgumentParser(add_help=False)
     said.add_argument("--json", action="store_true", help="print JSON, an object a line")
     _deadletters(add_parser, said)
+    _store(add_parser, said)
     reconcile = add_parser(
         "reconcile",
         parents=[said],
@@ -39,6 +40,28 @@ def add_operator_commands(add_parser: Commands) -> None:
     )
     reconcile.add_argument(
         "--older-than", type=seconds, default=DAY, metavar="SECONDS", help="leave younger ones alone (default: a day)"
+    )
+
+
+def _store(add_parser: Commands, said: argparse.ArgumentParser) -> None:
+    top = add_parser(
+        "store",
+        help="which object store the database belongs to: show, adopt",
+        description="Database and object store hold one id, so that neither works with another than its own. "
+        + DIRECTLY.format("database and object store"),
+        epilog="Exit codes: 0 they belong together, 1 they do not, 2 wrong usage, 3 database or store do not answer.",
+    )
+    actions = top.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("show", parents=[said], help="which id each of them holds, and whether the store has the pictures")
+    adopt = actions.add_parser(
+        "adopt",
+        parents=[said],
+        help="let both hold a new id: after a restore",
+        description="Says what it finds, and gives database and store a new id, unless they hold the same one already. A former "
+        "store of this database, and another database that used this store, are refused from then on.",
+    )
+    adopt.add_argument(
+        "--yes", action="store_true", help="needed when some of the database's first originals are not in the store"
     )
 
 

@@ -30,7 +30,13 @@ def _reconcile(typed: Namespace) -> int:
     return compare(typed)
 
 
-OPERATORS: dict[str, Callable[[Namespace], int]] = {"deadletters": _deadletters, "reconcile": _reconcile}
+def _store(typed: Namespace) -> int:
+    from internal.cli.store import store
+
+    return store(typed)
+
+
+OPERATORS: dict[str, Callable[[Namespace], int]] = {"deadletters": _deadletters, "reconcile": _reconcile, "store": _store}
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "upload": commands.upload,

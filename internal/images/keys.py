@@ -3,10 +3,13 @@
 originals/<image id>                                 as uploaded
 renditions/<image id>/<rendition id>/<attempt>       one attempt's result: a stale worker can overwrite nothing (G2)
 renditions/<image id>/<rendition id>/<attempt>-webp  its second file, by what it is: `-webp` or `-avif`
+store-id                                             which store this is: no picture's, and no put, delete or listing reaches it
 """
 
 import re
 from uuid import UUID
+
+STORE_ID_KEY = "store-id"
 
 RESULT_KEY = "renditions/%s/%s/%s"
 """For image, rendition and attempt, in Python and in SQL's format() alike: the claim's statement makes and lists the key."""

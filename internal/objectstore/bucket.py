@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Self, cast
+from uuid import UUID
 from xml.etree.ElementTree import ParseError
 
 import urllib3
@@ -16,8 +17,8 @@ from minio import Minio
 from minio.datatypes import Part
 from minio.error import InvalidResponseError, MinioException, S3Error
 
-from internal.errors import NotStored, StoredInPart, StoreUnavailable
-from internal.images.keys import check_key
+from internal.errors import NotStored, StoredInPart, StoreMissing, StoreUnavailable, WrongStore
+from internal.images.keys import STORE_ID_KEY, check_key
 from internal.objectstore.connections import close, connections
 from internal.objectstore.port import Span, Stored
 from internal.settings import AccessKey
@@ -25,6 +26,7 @@ from internal.settings import Minio as MinioSettings
 
 BLOCK = 2**20  # bytes that one thread hop reads
 PAGE = 1000  # objects that one listing request answers
+OF_CODE = {"NoSuchKey": NotStored, "NoSuchBucket": StoreMissing}
 
 
 @contextmanager
@@ -32,7 +34,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (MinioException, urllib3.exceptions.HTTPError, OSError, ParseError, ValueError) as error:
-        raise (NotStored if _code(error) == "NoSuchKey" else StoreUnavailable) from error
+        raise OF_CODE.get(_code(error), StoreUnavailable) from error
 
 
 def _code(error: Exception) -> str:
@@ -84,7 +86,7 @@ class Bucket:
     @_translated()
     def check(self) -> None:
         if not self._client.bucket_exists(self._name):
-            raise StoreUnavailable
+            raise StoreMissing
 
     @_translated()
     def put(self, key: str, content: bytearray, content_type: str) -> None:
@@ -151,6 +153,21 @@ class Bucket:
                 self.check()  # the answer has no body: a bucket that is gone looks the same, and is an outage
             raise
         return Stored(key, found.size or 0, found.last_modified)
+
+    def read_id(self) -> UUID | None:
+        try:
+            reading = self.open(STORE_ID_KEY, None)
+        except NotStored:
+            return None
+        try:
+            return UUID(reading.first.decode("ascii").strip())
+        except ValueError as error:
+            raise WrongStore(f"{STORE_ID_KEY} in the object store holds no id.") from error
+        finally:
+            reading.close()
+
+    def write_id(self, store_id: UUID) -> None:
+        self.put(STORE_ID_KEY, bytearray(f"{store_id}\n", "ascii"), "text/plain")
 
     def pages(self) -> Iterator[list[Stored]]:
         """The objects, a request's worth at a time; no page is empty."""

@@ -4,22 +4,30 @@ from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 from internal.errors import StoreUnavailable
 from internal.images.keys import check_key
 from internal.objectstore.folder import BLOCK, Folder, Reading, Writing
-from internal.objectstore.port import ObjectStore, Opened, Span, Stored
+from internal.objectstore.port import IdentifiableStore, Opened, Span, Stored
 from internal.objectstore.reading import opened
 from internal.objectstore.threads import Threads, open_threads, surely
 
 
 @asynccontextmanager
-async def open_filesystem_store(root: Path, *, threads: int = 8) -> AsyncIterator[ObjectStore]:
-    """The store in `root`, which is made if need be; `threads` bounds the calls at once. Raises StoreUnavailable."""
+async def open_filesystem_store(root: Path, *, threads: int = 8) -> AsyncIterator[IdentifiableStore]:
+    """The store in `root`; `threads` bounds the calls at once. A folder that is missing is not made: it may be mounted later."""
     async with open_threads(threads, "filesystem-store") as pool:
         folder = Folder(root)
-        await pool.run(folder.prepare)
+        with suppress(StoreUnavailable):
+            await pool.run(folder.clean)
         yield FilesystemStore(folder, pool)
+
+
+async def create_folder(root: Path) -> None:
+    """Make the store's folders unless they are there; safe to call again and by several at once. Raises StoreUnavailable."""
+    async with open_threads(1, "filesystem-folder") as threads:
+        await threads.run(Folder(root).create)
 
 
 class FilesystemStore:
@@ -65,3 +73,12 @@ class FilesystemStore:
 
     async def check(self) -> None:
         await self._threads.run(self._folder.probe)
+
+    async def read_id(self) -> UUID | None:
+        return await self._threads.run(self._folder.read_id)
+
+    async def write_id(self, store_id: UUID) -> None:
+        await self._threads.run(partial(self._folder.write_id, store_id))
+
+    async def confirm(self, store_id: UUID) -> None:
+        await self._threads.run(partial(self._folder.confirm, store_id))

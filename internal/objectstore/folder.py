@@ -3,11 +3,13 @@
     <root>/originals/<shard>/<image id>
     <root>/renditions/<shard>/<image id>.<rendition id>.<attempt>
     <root>/tmp/<the object's name>~<random>                          what is still being written
+    <root>/store-id                                                  which store this is
 
 A shard is the end of the image's id, which is random where its beginning is the time: 4,096 of them, so that no folder grows
 huge. An object is one file right in its shard, so that a put syncs one folder and a delete leaves no empty one behind.
-`tmp` also shows that the store is there: without it (a volume that is not mounted) nothing is "not stored", but unavailable.
-Several processes may share the folder.
+`tmp` also shows that the store is there: without it (a volume that is not mounted) nothing is "not stored", but unavailable. Once
+`confirm` has seen the id, its file shows more: another file, or none, is another store, or none. Several processes may share the
+folder.
 """
 
 import os
@@ -17,10 +19,10 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from internal.errors import NotStored, StoredInPart, StoreUnavailable
-from internal.images.keys import check_key
+from internal.errors import NotStored, StoredInPart, StoreMissing, StoreUnavailable, WrongStore
+from internal.images.keys import STORE_ID_KEY, check_key
 from internal.objectstore.port import Span, Stored
 
 BLOCK = 2**20  # bytes that one thread hop writes or reads
@@ -42,6 +44,8 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._temporary = root / "tmp"
+        self._id_file = root / STORE_ID_KEY
+        self._confirmed: tuple[int, int, int] | None = None
         self._lasting: set[Path] = set()  # shards whose own entry this process has synced; shards are never removed
 
     def path(self, key: str) -> Path:
@@ -53,15 +57,69 @@ class Folder:
         return self._temporary / f"{self.path(key).name}~{random}"
 
     @_translated()
-    def prepare(self) -> None:
-        """Make what is missing, and remove what processes that died long ago left in tmp."""
+    def create(self) -> None:
+        """Make what is missing."""
         for folder in (self._temporary, *(self._root / kind for kind in KINDS)):
             _make_lasting(folder)
+
+    @_translated()
+    def clean(self) -> None:
+        """Remove what processes that died long ago left in tmp."""
         with os.scandir(self._temporary) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):  # another process cleans too
                     if entry.stat().st_mtime < time.time() - STALE:
                         Path(entry.path).unlink()
+
+    @_translated()
+    def read_id(self) -> UUID | None:
+        return self._read_id()[0]
+
+    @_translated()
+    def write_id(self, store_id: UUID) -> None:
+        self._require_folder()
+        path = self._temporary / f"{STORE_ID_KEY}~{uuid4().hex}"
+        try:
+            with path.open("x") as file:
+                file.write(f"{store_id}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            path.rename(self._id_file)
+        finally:
+            path.unlink(missing_ok=True)
+        _sync_folder(self._root)
+
+    @_translated()
+    def confirm(self, store_id: UUID) -> None:
+        """INVARIANT: a folder that is unmounted, emptied or replaced under a running process is noticed by its next call
+        (tests/integration/test_store_identity.py::test_a_folder_that_vanishes_is_noticed_by_the_next_call).
+        """
+        found, file = self._read_id()
+        if found != store_id:
+            raise WrongStore(found=found)
+        self._confirmed = file
+
+    def _read_id(self) -> tuple[UUID | None, tuple[int, int, int] | None]:
+        """The id, and what tells its file from every other."""
+        try:
+            with self._id_file.open() as file:
+                return UUID(file.read(64).strip()), _which(os.fstat(file.fileno()))
+        except FileNotFoundError:
+            self._require_folder()
+            return None, None
+        except ValueError as error:
+            raise WrongStore(f"{STORE_ID_KEY} in the object store holds no id.") from error
+
+    def _require_folder(self) -> None:
+        if not self._temporary.is_dir():
+            raise StoreMissing from FileNotFoundError(self._temporary)
+
+    def require_same(self) -> None:
+        """Raise when the store is not there, or another than was confirmed: one call of the system."""
+        if self._confirmed is None:
+            self._temporary.stat()
+        elif _which(self._id_file.stat()) != self._confirmed:
+            raise WrongStore from FileNotFoundError(self._id_file)
 
     def make_shard(self, shard: Path) -> None:
         """Make a shard's folder so that it survives a power cut, also when another process has only just made it."""
@@ -75,7 +133,8 @@ class Folder:
 
     @_translated()
     def remove(self, key: str) -> None:
-        with os.scandir(self._temporary) as entries:  # raises when the store is not there at all
+        self.require_same()
+        with os.scandir(self._temporary) as entries:
             for entry in entries:
                 if entry.name.startswith(f"{self.path(key).name}~"):
                     Path(entry.path).unlink(missing_ok=True)
@@ -91,6 +150,7 @@ class Folder:
     @_translated()
     def shards(self) -> list[Path]:
         """Raises when the store is not there at all: unmounted must not look like empty."""
+        self.require_same()
         return [shard for kind in KINDS for shard in (self._root / kind).iterdir() if shard.is_dir()]
 
     @_translated()
@@ -104,6 +164,7 @@ class Folder:
 
     @_translated()
     def probe(self) -> None:
+        self.require_same()
         probe = self._temporary / f"probe~{uuid4().hex}"
         try:
             probe.write_bytes(b"1")  # a byte, since a full disk still makes empty files
@@ -115,7 +176,7 @@ class Folder:
         try:
             yield
         except FileNotFoundError as error:
-            self._temporary.stat()  # raises when it is the whole store that is missing
+            self.require_same()  # raises when it is the whole store that is missing
             raise NotStored from error
 
 
@@ -136,6 +197,7 @@ class Writing:
 
     def _open(self) -> BinaryIO:
         if self._file is None:
+            self._folder.require_same()
             self._file = self._path.open("xb")
         return self._file
 
@@ -150,6 +212,7 @@ class Writing:
         if stored.size != self._size:
             raise StoredInPart
         target = self._folder.path(self._key)
+        self._folder.require_same()
         self._folder.make_shard(target.parent)
         self._path.rename(target)
         try:
@@ -198,6 +261,11 @@ class Reading:
 
 def _stored(key: str, status: os.stat_result) -> Stored:
     return Stored(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+
+def _which(status: os.stat_result) -> tuple[int, int, int]:
+    """Of a file: which it is, and of when."""
+    return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
 def _make_lasting(folder: Path) -> None:

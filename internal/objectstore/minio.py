@@ -11,11 +11,12 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from uuid import UUID
 
-from internal.errors import StoreUnavailable
+from internal.errors import StoreUnavailable, WrongStore
 from internal.images.keys import check_key
 from internal.objectstore.bucket import Bucket
-from internal.objectstore.port import ObjectStore, Opened, Span, Stored
+from internal.objectstore.port import IdentifiableStore, Opened, Span, Stored
 from internal.objectstore.reading import opened
 from internal.objectstore.threads import Threads, open_threads, surely
 from internal.settings import Minio
@@ -24,7 +25,7 @@ PART = 8 * 2**20
 
 
 @asynccontextmanager
-async def open_minio_store(settings: Minio, *, part_size: int = PART) -> AsyncIterator[ObjectStore]:
+async def open_minio_store(settings: Minio, *, part_size: int = PART) -> AsyncIterator[IdentifiableStore]:
     """The store in one bucket; nothing is asked of the server yet.
 
     `part_size`, in bytes and at least S3's 5 MiB, is the longest content that goes in one request.
@@ -95,6 +96,17 @@ class MinioStore:
 
     async def check(self) -> None:
         await self._threads.run(self._bucket.check)
+
+    async def read_id(self) -> UUID | None:
+        return await self._threads.run(self._bucket.read_id)
+
+    async def write_id(self, store_id: UUID) -> None:
+        await self._threads.run(partial(self._bucket.write_id, store_id))
+
+    async def confirm(self, store_id: UUID) -> None:
+        found = await self.read_id()
+        if found != store_id:
+            raise WrongStore(found=found)
 
 
 class _Upload:

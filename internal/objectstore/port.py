@@ -4,6 +4,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -74,3 +75,23 @@ class ObjectStore(Protocol):
 
     async def check(self) -> None:
         """Raise StoreUnavailable unless the store answers and objects can be put into it."""
+
+
+class IdentifiableStore(ObjectStore, Protocol):
+    """A store that can say which one it is: it holds an id under STORE_ID_KEY, apart from the pictures' objects.
+
+    Objects can be put and got whatever the id is: `internal.objectstore.identified` is what insists on it.
+    """
+
+    async def read_id(self) -> UUID | None:
+        """The id; None when the store holds none. Raises StoreMissing when its folder or its bucket is not there."""
+
+    async def write_id(self, store_id: UUID) -> None:
+        """Let the store hold this id, durably, whatever it held before. Raises StoreMissing: it makes no store."""
+
+    async def confirm(self, store_id: UUID) -> None:
+        """Raise WrongStore unless the store holds this id, and StoreMissing as above.
+
+        An adapter that can look for next to nothing goes on to look, at each call, whether it is still the same store, and raises
+        StoreUnavailable when it is not.
+        """

@@ -20,11 +20,11 @@ from internal.repository.unreferenced import PostgresUnreferencedObjects
 
 CHECK_SCHEMA = """
     -- The newest columns that this code needs: an older schema is as bad as none.
-    SELECT count(*) = 4 AS migrated FROM information_schema.columns
+    SELECT count(*) = 5 AS migrated FROM information_schema.columns
      WHERE table_schema = current_schema()
        AND (table_name, column_name)
         IN (('renditions', 'alternatives'), ('dead_letters', 'fingerprint'), ('images', 'metadata_text'),
-            ('renditions', 'resends'))
+            ('renditions', 'resends'), ('store_identity', 'id'))
 """
 
 

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import httpx
 import structlog
+from msgspec.structs import replace
 
+from internal.errors import StoreRefused, Unavailable
 from internal.lifecycle import api_ports, refuse_taken_ports
+from internal.provision import provide_store
 from internal.repository.migrations import migrate
 from internal.settings import PROJECT, Database, Settings
 from internal.standalone.postgres import embedded_postgres
@@ -24,6 +27,8 @@ log = structlog.get_logger(__name__)
 PROCESSES = {"api": "cmd/api/main.py", "worker": "cmd/worker/main.py"}
 RESTART_SECONDS = 1.0
 READY_SECONDS = 60.0
+STORE_SECONDS = 2.0
+"""How often a store that was refused is looked at again: it may be mounted by now."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -35,9 +40,12 @@ async def run_standalone(settings: Settings, stopping: asyncio.Event) -> None:
         refuse_taken_ports([*api_ports(settings), ("WORKER_PORT", settings.worker.host, settings.worker.port)])
         with embedded_postgres(data / "postgres", settings.database) as database:
             migrate(database)
+            environment = _environment(settings, data, database)
             async with contextlib.AsyncExitStack() as stack:
+                storage = replace(settings.storage, path=environment["STORAGE_PATH"])
+                await stack.enter_async_context(_own_store(replace(settings, database=database, storage=storage)))
                 for name, script in PROCESSES.items():
-                    await stack.enter_async_context(_kept_running(name, script, _environment(settings, data, database)))
+                    await stack.enter_async_context(_kept_running(name, script, environment))
                 await _announce(settings, stopping)
                 await stopping.wait()
                 log.info("standalone.stopping")
@@ -72,6 +80,39 @@ def _environment(settings: Settings, data: Path, database: Database) -> dict[str
         "DB_NAME": settings.database.name,
         "STORAGE_PATH": os.environ.get("STORAGE_PATH", str(data / "objects")),
     }
+
+
+@asynccontextmanager
+async def _own_store(settings: Settings) -> AsyncIterator[None]:
+    """The store that belongs to the database; one that was refused is looked at again and again while the block runs, so that a
+    folder that is put back needs no restart.
+    """
+    tried = asyncio.Event()
+    providing = asyncio.create_task(_provide_store(settings, tried), name="store")
+    try:
+        await tried.wait()
+        yield
+    finally:
+        providing.cancel()
+        await asyncio.gather(providing, return_exceptions=True)
+
+
+async def _provide_store(settings: Settings, tried: asyncio.Event) -> None:
+    told = ""
+    while True:
+        try:
+            await provide_store(settings)
+        except (StoreRefused, Unavailable) as error:
+            if error.detail != told:
+                log.error("store.refused", detail=error.detail)
+            told = error.detail
+        except Exception:
+            log.exception("store.refused")
+        else:
+            return
+        finally:
+            tried.set()
+        await asyncio.sleep(STORE_SECONDS)
 
 
 @asynccontextmanager
@@ -113,25 +154,30 @@ def _die_with_parent() -> None:
 
 
 async def _announce(settings: Settings, stopping: asyncio.Event) -> None:
-    """Say where the service is, as soon as it answers. Raises SystemExit when it doesn't in a minute."""
+    """Say where the service is, as soon as it is ready. Raises SystemExit when the API does not even answer in a minute."""
     host = "127.0.0.1" if settings.server.host in ("0.0.0.0", "::") else settings.server.host  # noqa: S104 - compared, not bound
     address = f"http://{host}:{settings.server.port}"
-    try:
-        async with httpx.AsyncClient() as client, asyncio.timeout(READY_SECONDS):
-            while not stopping.is_set():
-                if await _is_ready(client, address):
-                    print(
-                        f"\n  The image processor is ready:  {address}\n  Documentation:                 {address}/docs\n",
-                        flush=True,
-                    )
-                    return
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        sys.exit(f"The service was not ready after {READY_SECONDS:g} seconds: see the lines above.")
+    async with httpx.AsyncClient() as client:
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await _until_ready(client, address, stopping)
+        except TimeoutError:
+            if not await _answers(client, f"{address}/health/live"):
+                sys.exit(f"The service did not answer in {READY_SECONDS:g} seconds: see the lines above.")
+            print(f"The service runs, and is not ready: {address}/health says what it waits for.", file=sys.stderr, flush=True)
+            await _until_ready(client, address, stopping)
+    if not stopping.is_set():
+        print(f"\n  The image processor is ready:  {address}\n  Documentation:                 {address}/docs\n", flush=True)
 
 
-async def _is_ready(client: httpx.AsyncClient, address: str) -> bool:
+async def _until_ready(client: httpx.AsyncClient, address: str, stopping: asyncio.Event) -> None:
+    while not (stopping.is_set() or await _answers(client, f"{address}/health/ready")):  # noqa: ASYNC110 - another process's
+        await asyncio.sleep(0.05)
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    """Whether it is a 200."""
     try:
-        return (await client.get(f"{address}/health/ready")).status_code == 200
+        return (await client.get(url)).status_code == 200
     except httpx.TransportError:
         return False

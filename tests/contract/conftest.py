@@ -1,6 +1,5 @@
 """The object stores under test, each with an inspector that looks behind the port, at the bare folder or bucket."""
 
-import shutil
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
@@ -12,9 +11,10 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from msgspec.structs import replace
 
-from internal.objectstore.filesystem import open_filesystem_store
+from internal.images.keys import STORE_ID_KEY
+from internal.objectstore.filesystem import create_folder, open_filesystem_store
 from internal.objectstore.minio import create_bucket, open_minio_store
-from internal.objectstore.port import ObjectStore
+from internal.objectstore.port import IdentifiableStore
 from internal.settings import Minio
 from tests.services.accounts import own_account
 from tests.services.folders import files_below
@@ -28,7 +28,7 @@ class Place(ABC):
     """Where a store keeps its objects. `keys` are those that a test used: unfinished uploads can be listed by key only."""
 
     threads: str
-    store: ObjectStore
+    store: IdentifiableStore
 
     def __init__(self) -> None:
         self.keys: list[str] = []
@@ -38,14 +38,18 @@ class Place(ABC):
         return self.keys[-1]
 
     @abstractmethod
-    def open(self) -> AbstractAsyncContextManager[ObjectStore]: ...
+    def open(self) -> AbstractAsyncContextManager[IdentifiableStore]: ...
 
     @abstractmethod
-    def open_unreachable(self) -> AbstractAsyncContextManager[ObjectStore]:
+    def open_unreachable(self) -> AbstractAsyncContextManager[IdentifiableStore]:
         """A store whose place is not there, or no longer."""
 
     @abstractmethod
     def objects(self) -> list[str]: ...
+
+    @abstractmethod
+    def forget_id(self) -> None:
+        """Remove the store's id, if it has one."""
 
     @abstractmethod
     def unfinished(self) -> list[str]: ...
@@ -62,17 +66,21 @@ class FolderPlace(Place):
         super().__init__()
         self.root = root
 
-    def open(self) -> AbstractAsyncContextManager[ObjectStore]:
-        return open_filesystem_store(self.root)
-
     @asynccontextmanager
-    async def open_unreachable(self) -> AsyncIterator[ObjectStore]:
-        async with open_filesystem_store(self.root.with_name("unmounted")) as store:
-            shutil.rmtree(self.root.with_name("unmounted"))
+    async def open(self) -> AsyncIterator[IdentifiableStore]:
+        for _ in range(2):  # creating it is idempotent
+            await create_folder(self.root)
+        async with open_filesystem_store(self.root) as store:
             yield store
+
+    def open_unreachable(self) -> AbstractAsyncContextManager[IdentifiableStore]:
+        return open_filesystem_store(self.root.with_name("unmounted"))
 
     def objects(self) -> list[str]:
         return [path.name for path in files_below(self.root) if path.parent.name != "tmp"]
+
+    def forget_id(self) -> None:
+        (self.root / STORE_ID_KEY).unlink(missing_ok=True)
 
     def unfinished(self) -> list[str]:
         return [path.name for path in (self.root / "tmp").iterdir()]
@@ -92,17 +100,20 @@ class BucketPlace(Place):
         self._client = s3.client()
         self._of_others = self._connections()
 
-    def open(self) -> AbstractAsyncContextManager[ObjectStore]:
+    def open(self) -> AbstractAsyncContextManager[IdentifiableStore]:
         return self._open_at(self._s3.port)
 
-    def open_unreachable(self) -> AbstractAsyncContextManager[ObjectStore]:
+    def open_unreachable(self) -> AbstractAsyncContextManager[IdentifiableStore]:
         return self._open_at(free_port())
 
-    def _open_at(self, port: int) -> AbstractAsyncContextManager[ObjectStore]:
+    def _open_at(self, port: int) -> AbstractAsyncContextManager[IdentifiableStore]:
         return open_minio_store(replace(self._settings, port=port))
 
     def objects(self) -> list[str]:
         return [found.object_name or "" for found in self._client.list_objects(self._bucket, recursive=True)]
+
+    def forget_id(self) -> None:
+        self._client.remove_object(self._bucket, STORE_ID_KEY)
 
     def unfinished(self) -> list[str]:
         uploads = (unfinished_uploads(self._client, self._bucket, key) for key in self.keys)
@@ -157,12 +168,13 @@ async def _opened(place: Place) -> AsyncIterator[Place]:
         assert place.unfinished() == []
         async for stored in place.store.keys():
             await place.store.delete(stored.key)
-        assert place.objects() == []
+        assert set(place.objects()) <= {STORE_ID_KEY}
+    place.forget_id()
     left = set(threading.enumerate()) - of_others
     assert [thread.name for thread in left if thread.name.startswith(place.threads)] == []
     await eventually(lambda: place.held() == [])
 
 
 @pytest.fixture
-def store(place: Place) -> ObjectStore:
+def store(place: Place) -> IdentifiableStore:
     return place.store

@@ -10,7 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from internal.errors import NotStored
+from internal.errors import NotStored, WrongStore
+from internal.images.keys import STORE_ID_KEY
 from internal.objectstore.port import Span
 from tests.contract.conftest import Place
 from tests.contract.contents import JPEG, MIB, chunks, long, read, stored_keys
@@ -131,6 +132,7 @@ BAD_KEYS = [
     f"originals/{ID}/x",
     f"originals/{ID}\n",
     f"renditions/{ID}/1",
+    STORE_ID_KEY,
 ]
 
 
@@ -161,6 +163,25 @@ async def test_keys_lists_every_object_once(place: Place) -> None:
 
     assert sorted((stored.key, stored.size) for stored in listed) == sorted(expected.items())
     assert all(stored.modified for stored in listed)
+
+
+async def test_a_store_holds_an_id_that_is_no_picture(place: Place) -> None:
+    first, second = uuid4(), uuid4()
+    assert await place.store.read_id() is None
+    with pytest.raises(WrongStore):
+        await place.store.confirm(first)
+
+    for store_id in (first, first, second):
+        await place.store.write_id(store_id)
+
+    assert await place.store.read_id() == second
+    await place.store.confirm(second)
+    with pytest.raises(WrongStore) as wrong:
+        await place.store.confirm(first)
+    assert wrong.value.found == second
+    assert await stored_keys(place.store) == set()
+    assert place.unfinished() == []
+    await place.store.put(place.new_key(), chunks(b"1"), content_type=JPEG)
 
 
 async def test_many_at_once(place: Place) -> None:

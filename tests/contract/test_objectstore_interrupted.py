@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import pytest
 
@@ -179,6 +180,9 @@ async def test_a_store_that_is_not_there_is_unavailable_and_says_so_at_once(plac
             store.delete(key),
             stored_keys(store),
             store.check(),
+            store.read_id(),
+            store.write_id(uuid4()),
+            store.confirm(uuid4()),
         ):
             with pytest.raises(StoreUnavailable) as failure:
                 await call

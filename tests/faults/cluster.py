@@ -74,6 +74,12 @@ class Cluster:
         with running("migrate", self._log("migrate"), environment(**{**self._settings, **settings})) as process:
             assert process.wait() == 0, process.said()[-3000:]
 
+    def refused_migration(self, **settings: object) -> str:
+        """What a migrate says that must end with 1."""
+        with running("migrate", self._log("migrate"), environment(**{**self._settings, **settings})) as process:
+            assert process.wait() == 1, process.said()[-3000:]
+            return process.said()
+
     def imagectl(self, *words: object) -> str:
         """What an operator's command prints; it works on the database and the store of this cluster."""
         return imagectl(self._folder, *words, **self._settings).stdout.decode()

@@ -28,11 +28,15 @@ TABLES = {
 }
 
 
+STORE_ID = "store-id"
+"""No picture's object: it says which store this is."""
+
+
 class Objects(Protocol):
     """The object store, read behind the service's back."""
 
     def names(self) -> set[str]:
-        """All that is there, half-written things too."""
+        """All that is there but the store's id, half-written things too."""
 
     def read(self, key: str) -> bytes | None:
         """The bytes; None when there are none under this key."""
@@ -49,7 +53,7 @@ class FolderObjects:
 
     def names(self) -> set[str]:
         files = [path.relative_to(self.root).parts for path in files_below(self.root)]
-        return {_key_of(parts) for parts in files if not parts[-1].startswith("probe~")}
+        return {_key_of(parts) for parts in files if not parts[-1].startswith("probe~") and parts != (STORE_ID,)}
 
     def read(self, key: str) -> bytes | None:
         kind, *ids = key.split("/")
@@ -73,7 +77,7 @@ class BucketObjects:
     bucket: str
 
     def names(self) -> set[str]:
-        return {found.object_name or "" for found in self.client.list_objects(self.bucket, recursive=True)}
+        return {found.object_name or "" for found in self.client.list_objects(self.bucket, recursive=True)} - {STORE_ID}
 
     def read(self, key: str) -> bytes | None:
         try:

@@ -1,5 +1,6 @@
 """G3, G4, G6: a full or read-only disk is an outage: it fails no picture, leaves no half file, and ends without a restart."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -76,6 +77,8 @@ def test_the_scratch_folder(disk: SmallDisk, cluster: Cluster) -> None:
 def test_the_object_store(disk: SmallDisk, cluster: Cluster) -> None:
     load = Load(lambda: cluster.addresses)
     settings: dict[str, Any] = {"command": disk.command, "STORAGE_PATH": disk.folder / "objects", "BREAKER_SECONDS": 0.5}
+    assert isinstance(cluster.places.objects, FolderObjects)
+    shutil.copytree(cluster.places.objects.root, disk.seen / "objects")  # with its id: it is the same store, on another disk
     cluster.places = replace(cluster.places, objects=FolderObjects(disk.seen / "objects"))
     with ExitStack() as started:
         started.enter_context(cluster.api(**settings))

@@ -29,7 +29,7 @@ def database() -> Iterator[PostgresService]:
 
 
 def settings_of(database: PostgresService, **more: object) -> dict[str, str]:
-    """Neither a bucket nor topics are to be made."""
+    """No topics are to be made."""
     return environment(**{**database.variables, "STORAGE_BACKEND": "filesystem", "QUEUE_BACKEND": "postgres", **more})
 
 
@@ -55,12 +55,12 @@ def test_killed_and_run_again(database: PostgresService, tmp_path: Path, obstacl
     roll_back(in_process(database))
     with psycopg.connect(database.conninfo) as holder, psycopg.connect(database.conninfo, autocommit=True) as looker:
         holder.execute(obstacle.encode())  # whoever wants the same waits for the end of this transaction
-        with running("migrate", tmp_path / "killed", settings_of(database)) as killed:
+        with running("migrate", tmp_path / "killed", settings_of(database, STORAGE_PATH=tmp_path / "objects")) as killed:
             wait_until(lambda: rows(looker, WAITS) == 1, within=30)
             killed.signal(signal.SIGKILL)
             killed.wait()
         holder.rollback()
-        with running("migrate", tmp_path / "again", settings_of(database)) as again:
+        with running("migrate", tmp_path / "again", settings_of(database, STORAGE_PATH=tmp_path / "objects")) as again:
             assert again.wait() == 0, again.said()
         assert rows(looker, TABLES) == 4
 
@@ -68,7 +68,7 @@ def test_killed_and_run_again(database: PostgresService, tmp_path: Path, obstacl
 def test_started_before_the_database(database: PostgresService, tmp_path: Path) -> None:
     with proxy_thread(database.host, database.port) as proxy:
         proxy.away = True
-        behind = settings_of(database, DB_HOST="127.0.0.1", DB_PORT=proxy.port)
+        behind = settings_of(database, DB_HOST="127.0.0.1", DB_PORT=proxy.port, STORAGE_PATH=tmp_path / "objects")
         with running("migrate", tmp_path / "log", {**behind, "MIGRATE_WAIT_SECONDS": "30"}) as patient:
             wait_until(lambda: proxy.connections > 1, within=30)
             proxy.away = False

@@ -1,12 +1,12 @@
 """One migrated database, one sandbox and one folder for all tests of the core; every test leaves them empty."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from internal.images.inspect import MEDIA_TYPES
 from internal.images.ports import Ports, Rules, Schedule, Workshop
-from internal.objectstore.filesystem import open_filesystem_store
+from internal.objectstore.filesystem import create_folder, open_filesystem_store
 from internal.pipeline.grammar import Grammar
 from internal.queue.port import Channel
 from internal.repository.listener import Listener, open_listener
@@ -17,7 +17,8 @@ from internal.sandbox.pool import open_pool as open_sandbox
 from internal.sandbox.port import RenderLimits
 from internal.settings import Database
 from tests.integration.service import Service
-from tests.services.kinds import PostgresService
+from tests.services import wheels
+from tests.services.kinds import PostgresService, S3Service
 
 RULES = Rules(
     media_types=MEDIA_TYPES,
@@ -83,15 +84,24 @@ async def listener(database_settings: Database) -> AsyncIterator[Listener]:
 
 @pytest.fixture(scope="session")
 async def workshop(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Workshop]:
-    scratch = tmp_path_factory.mktemp("scratch")
+    scratch, objects = tmp_path_factory.mktemp("scratch"), tmp_path_factory.mktemp("objects")
+    await create_folder(objects)
     repository = PostgresRepository(pool, frozenset(Channel))
     async with (
-        open_filesystem_store(tmp_path_factory.mktemp("objects")) as store,
+        open_filesystem_store(objects) as store,
         open_sandbox(
             size=2, memory_bytes=2**31, cpu_seconds=10, wall_seconds=20, max_pictures=1000, scratch=scratch / "children"
         ) as sandbox,
     ):
         yield Workshop(repository, store, sandbox, LIMITS, SCHEDULE, scratch, Grammar())
+
+
+@pytest.fixture(scope="session")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Service]:
+    """The S3 server out of the wheel, also where `s3` is MinIO."""
+    with wheels.run("s3", tmp_path_factory.mktemp("rclone")) as started:
+        assert isinstance(started.service, S3Service)
+        yield started.service
 
 
 @pytest.fixture

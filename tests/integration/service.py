@@ -18,6 +18,7 @@ from internal.images.process import process_task
 from internal.images.requested import Requested
 from internal.images.scratch import Scratch
 from internal.images.upload import Context, accept_upload
+from internal.objectstore.port import ObjectStore
 from internal.repository.pool import PooledSession
 
 ORIGIN = Origin("test/0/1", {"x-request-id": "test"}, b"{}")
@@ -49,6 +50,11 @@ class Service:
     def with_workshop(self, **changes: object) -> "Service":
         """The same service, whose worker has other ports or another schedule."""
         return Service(self.ports, msgspec.structs.replace(self.workshop, **changes), self.session)
+
+    def with_store(self, store: ObjectStore) -> "Service":
+        """The same service on another store."""
+        ports = msgspec.structs.replace(self.ports, store=store)
+        return Service(ports, msgspec.structs.replace(self.workshop, store=store), self.session)
 
     async def upload(
         self,
@@ -121,7 +127,7 @@ class Service:
         """Leave nothing behind."""
         await self.session.run(
             "TRUNCATE images, renditions, outbox, unreferenced_objects, events, idempotency_keys, dead_letters, queue_messages,"
-            " chore_leases"
+            " chore_leases, store_identity"
         )
         for left in await self.keys():
             await self.store.delete(left)

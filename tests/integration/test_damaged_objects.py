@@ -1,14 +1,13 @@
 """Objects that were cut or changed behind the service's back, in each store: what downloads, the worker and reconcile say."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from uuid import UUID, uuid4
 
 import httpx
-import msgspec
 import pytest
 import uvicorn
 from litestar import Litestar, Router
@@ -24,13 +23,12 @@ from internal.api.schemas import PREFIX
 from internal.errors import StoreUnavailable
 from internal.images.model import Status
 from internal.images.reconcile import Comparison, Finding, Kind, reconcile
-from internal.objectstore.filesystem import open_filesystem_store
+from internal.objectstore.filesystem import create_folder, open_filesystem_store
 from internal.objectstore.minio import create_bucket, open_minio_store
 from internal.objectstore.port import ObjectStore, Opened, Span
 from tests import pictures
 from tests.contract.contents import chunks, read
 from tests.integration.service import Service
-from tests.services import wheels
 from tests.services.kinds import S3Service
 from tests.services.reachable import free_port
 from tests.services.waiting import eventually
@@ -41,23 +39,11 @@ LONG = pictures.jpeg() + bytes(3 * MIB)
 BOTH = pytest.mark.parametrize("data", [pictures.jpeg(), LONG], ids=["short", "long"])
 
 
-@pytest.fixture(scope="session")
-def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Service]:
-    with wheels.run("s3", tmp_path_factory.mktemp("rclone")) as started:
-        assert isinstance(started.service, S3Service)
-        yield started.service
-
-
-def with_store(service: Service, store: ObjectStore) -> Service:
-    ports = msgspec.structs.replace(service.ports, store=store)
-    return Service(ports, msgspec.structs.replace(service.workshop, store=store), service.session)
-
-
 @pytest.fixture(params=["filesystem", "minio", "rclone"])
 async def damaged(request: pytest.FixtureRequest, service: Service, tmp_path: Path) -> AsyncIterator[Service]:
     """The service on this store."""
     async with _opened(request, tmp_path) as store:
-        yield with_store(service, store)
+        yield service.with_store(store)
         async for stored in store.keys():
             await store.delete(stored.key)
 
@@ -65,6 +51,7 @@ async def damaged(request: pytest.FixtureRequest, service: Service, tmp_path: Pa
 @asynccontextmanager
 async def _opened(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[ObjectStore]:
     if request.param == "filesystem":
+        await create_folder(folder)
         async with open_filesystem_store(folder) as store:
             yield store
         return
@@ -248,7 +235,7 @@ async def test_an_object_that_can_not_be_read_is_one_finding_and_ends_nothing(se
     broken, original, _ = await processed(service, LONG)
     _, other, _ = await processed(service, pictures.jpeg())
     await change(service, other, flip)
-    failing = with_store(service, Failing(service.store, original, after_blocks=after_blocks))
+    failing = service.with_store(Failing(service.store, original, after_blocks=after_blocks))
 
     told = await found(failing, reading=True)
 
@@ -268,7 +255,7 @@ async def test_reading_ends_with_an_outage_of_the_store(service: Service, monkey
 
     monkeypatch.setattr(failing, "check", down)
     with pytest.raises(StoreUnavailable):
-        await found(with_store(service, failing), reading=True)
+        await found(service.with_store(failing), reading=True)
 
 
 async def test_a_body_that_breaks_off_closes_the_connection_and_is_no_200(service: Service) -> None:
@@ -276,7 +263,7 @@ async def test_a_body_that_breaks_off_closes_the_connection_and_is_no_200(servic
     before = answers()
     broken_off = counted("downloads_broken_off_total")
 
-    failing = with_store(service, Failing(service.store, original, after_blocks=2))
+    failing = service.with_store(Failing(service.store, original, after_blocks=2))
     with capture_logs() as lines:
         async with served(failing) as http, http.stream("GET", f"{PREFIX}/images/{image_id}/original") as answer:
             assert (answer.status_code, answer.headers["content-length"]) == (200, str(len(LONG)))

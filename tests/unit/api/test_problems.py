@@ -11,9 +11,9 @@ from internal.errors import ServiceError
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, ServiceError)]
 ONLY_INSIDE = {
     ServiceError, errors.NotStored, errors.DecoderFailed, errors.DecoderOutOfMemory, errors.DecoderTimeout,
-    errors.OriginalDamaged, errors.LeaseLost, errors.OutputTooLarge,
+    errors.OriginalDamaged, errors.LeaseLost, errors.OutputTooLarge, errors.StoreRefused,
 }  # fmt: skip
-"""These end in a rendition's status, or as a plain 500; no request is answered with their code."""
+"""These end in a rendition's status, at an operator's terminal, or as a plain 500; no request is answered with their code."""
 
 
 @pytest.mark.parametrize("kind", ALL)

@@ -10,9 +10,9 @@ import pytest
 
 from internal.errors import StoredInPart, StoreUnavailable
 from internal.images.keys import original_key
-from internal.objectstore.filesystem import open_filesystem_store
+from internal.objectstore.filesystem import create_folder, open_filesystem_store
 from internal.objectstore.folder import STALE
-from internal.objectstore.port import ObjectStore
+from internal.objectstore.port import IdentifiableStore, ObjectStore
 from tests.services.folders import files_below
 
 IMAGE = UUID("0199aaaa-0000-7000-8000-000000000abc")
@@ -25,7 +25,8 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def store(root: Path) -> AsyncIterator[ObjectStore]:
+async def store(root: Path) -> AsyncIterator[IdentifiableStore]:
+    await create_folder(root)
     async with open_filesystem_store(root) as store:
         yield store
 
@@ -115,8 +116,7 @@ async def test_a_file_that_is_cut_short_under_a_reader_never_passes_for_the_whol
 
 
 async def test_a_start_removes_what_was_left_over_a_day_ago_and_nothing_else(root: Path) -> None:
-    async with open_filesystem_store(root):
-        pass
+    await create_folder(root)
     old, young = root / "tmp" / "old", root / "tmp" / "young"
     for path in (old, young):
         path.touch()
