@@ -67,7 +67,8 @@ test: setup ## all tests, JOBS=2 files at a time; services from containers, or f
 	@exec $(PY) -m pytest -n $(JOBS) --dist loadfile
 
 faults: setup ## the guarantees under fault, at length; `make test` has a short version
-	@FAULTS=long exec $(PY) -m pytest -rP tests/faults tests/e2e/test_refused_bodies.py tests/e2e/test_secrets.py
+	@FAULTS=long exec $(PY) -m pytest -rP tests/faults tests/e2e/test_refused_bodies.py \
+		tests/integration/test_retention.py tests/integration/test_dead_rows.py tests/e2e/test_secrets.py
 
 soak: setup ## random load, faults and deletes for MINUTES=5 in each deployment (SEED=n again), then the checker
 	@exec $(PY) -m tests.faults.soak $(MINUTES) $(SEED)

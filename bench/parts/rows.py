@@ -30,6 +30,7 @@ from bench.sampler import Sampler
 from internal.images.idempotency import KEPT_SECONDS
 from internal.images.sweep import KEYS
 from internal.repository.idempotency import PURGE_KEYS
+from internal.repository.lower_bound import EVER_SECONDS
 from internal.repository.renditions import ABANDONED_RENDITIONS, OVERDUE_LANES
 from internal.repository.unreferenced import NEXT_OVERDUE_OBJECT
 
@@ -143,10 +144,10 @@ def _housekeeping(place: Place, stack: ExitStack) -> Call:
     """One round's statements, when there is nothing to be found; nothing is kept of it."""
     settings = settings_of(place.environment)
     statements = (
-        (ABANDONED_RENDITIONS, {"limit": 1, "set_aside": []}),
-        (OVERDUE_LANES, {"seconds": settings.worker.overdue_seconds}),
-        (NEXT_OVERDUE_OBJECT, {"seconds": settings.storage.sweep_seconds, "set_aside": []}),
-        (PURGE_KEYS, {"seconds": KEPT_SECONDS, "limit": KEYS}),
+        (ABANDONED_RENDITIONS, {"limit": 1, "set_aside": [], "since": EVER_SECONDS}),
+        (OVERDUE_LANES, {"seconds": settings.worker.overdue_seconds, "since": EVER_SECONDS}),
+        (NEXT_OVERDUE_OBJECT, {"seconds": settings.storage.sweep_seconds, "set_aside": [], "since": EVER_SECONDS}),
+        (PURGE_KEYS, {"seconds": KEPT_SECONDS, "limit": KEYS, "since": EVER_SECONDS}),
     )
     connection = stack.enter_context(psycopg.connect(place.conninfo, autocommit=True, prepare_threshold=1))
 

@@ -1,8 +1,10 @@
 """Idempotency keys: taken before the body is read, completed in the image's transaction, kept for a day."""
 
+import time
 from uuid import UUID
 
 from internal.repository.answers import StoredAnswer
+from internal.repository.lower_bound import LowerBounds
 from internal.repository.pool import Session
 
 TAKE_KEY = """
@@ -41,15 +43,17 @@ PURGE_KEYS = """
     DELETE FROM idempotency_keys
      WHERE ctid = ANY (ARRAY (
            SELECT ctid FROM idempotency_keys
-            WHERE created_at < now() - %(seconds)s * interval '1 s' AND lease_until < now()
+            WHERE created_at > now() - %(since)s * interval '1 s' AND created_at < now() - %(seconds)s * interval '1 s'
+              AND lease_until < now()
             ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
-    RETURNING key
+    RETURNING extract(epoch FROM now() - created_at)::float8 AS age
 """
 
 
 class PostgresIdempotencyKeys:
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, bounds: LowerBounds) -> None:
         self._session = session
+        self._bounds = bounds
 
     async def begin(self, owner: str, route: str, key: str, *, holder: UUID, lease_seconds: float) -> StoredAnswer | None:
         known = {"owner": owner, "route": route, "key": key}
@@ -81,4 +85,7 @@ class PostgresIdempotencyKeys:
         await self._session.run(RELEASE_KEY, {"owner": owner, "route": route, "key": key, "holder": holder})
 
     async def purge(self, *, older_seconds: float, limit: int) -> int:
-        return len(await self._session.rows(PURGE_KEYS, {"seconds": older_seconds, "limit": limit}))
+        bound, began = self._bounds.of("idempotency"), time.monotonic()
+        rows = await self._session.rows(PURGE_KEYS, {"seconds": older_seconds, "limit": limit, "since": bound.seconds()})
+        bound.passed(began, min(row["age"] for row in rows) if len(rows) == limit else older_seconds)
+        return len(rows)

@@ -1,5 +1,6 @@
 """The outbox, and the events, which are written together with it."""
 
+import time
 from collections.abc import Sequence
 from typing import LiteralString
 from uuid import UUID
@@ -8,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from internal.images.events import Event, EventType
 from internal.queue.port import Channel, Message
+from internal.repository.lower_bound import LowerBounds
 from internal.repository.operators import Purged
 from internal.repository.pool import Session
 from internal.repository.port import Outgoing
@@ -27,12 +29,16 @@ ADD_OUTGOING = """
 """
 
 CLAIM_OUTGOING = """
-    -- A claim only moves due_at: no lock is held while a message is sent, and a relay that dies gives its rows back.
+    -- A claim only moves due_at: no lock is held while a message is sent, and a relay that dies gives its rows back. `age`: of
+    -- the youngest that was taken, and so everything older is taken.
+    WITH due AS MATERIALIZED (
+        SELECT ctid, due_at FROM outbox
+         WHERE channel = %(channel)s AND due_at > now() - %(since)s * interval '1 s' AND due_at <= now()
+         ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    )
     UPDATE outbox SET due_at = now() + %(lease)s * interval '1 s'
-     WHERE id = ANY (ARRAY (
-           SELECT id FROM outbox WHERE channel = %(channel)s AND due_at <= now()
-            ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
-    RETURNING id, channel, type, key, body, headers
+     WHERE ctid = ANY (ARRAY (SELECT ctid FROM due))
+    RETURNING id, channel, type, key, body, headers, (SELECT extract(epoch FROM now() - max(due_at))::float8 FROM due) AS age
 """
 
 DROP_PUBLISHED = """
@@ -94,9 +100,10 @@ PURGE_EVENTS = """
 class PostgresOutbox:
     """`exports`: the channels that lead somewhere in this deployment; for others no row is written."""
 
-    def __init__(self, session: Session, exports: frozenset[Channel]) -> None:
+    def __init__(self, session: Session, exports: frozenset[Channel], bounds: LowerBounds) -> None:
         self._session = session
         self._exports = exports
+        self._bounds = bounds
 
     async def add(self, channel: Channel, message: Message, *, delay_seconds: float = 0) -> None:
         if channel not in self._exports:
@@ -112,7 +119,10 @@ class PostgresOutbox:
         await self._session.run(ADD_OUTGOING, parameters)
 
     async def claim(self, channel: Channel, *, limit: int, lease_seconds: float) -> list[Outgoing]:
-        rows = await self._session.rows(CLAIM_OUTGOING, {"channel": channel, "limit": limit, "lease": lease_seconds})
+        bound, began = self._bounds.of(f"outbox/{channel}"), time.monotonic()
+        parameters = {"channel": channel, "limit": limit, "lease": lease_seconds, "since": bound.seconds()}
+        rows = await self._session.rows(CLAIM_OUTGOING, parameters)
+        bound.passed(began, rows[0]["age"] if len(rows) == limit else 0)
         return [
             Outgoing(row["id"], Channel(row["channel"]), Message(row["type"], row["key"], bytes(row["body"]), row["headers"]))
             for row in rows

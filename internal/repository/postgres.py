@@ -10,6 +10,7 @@ from internal.repository.database_health import take_health
 from internal.repository.dead_letters import PostgresDeadLetters
 from internal.repository.idempotency import PostgresIdempotencyKeys
 from internal.repository.images import PostgresImages
+from internal.repository.lower_bound import LowerBounds
 from internal.repository.measures import take_measures
 from internal.repository.outbox import PostgresEvents, PostgresOutbox
 from internal.repository.pool import Pool, PooledSession, Session, transaction
@@ -31,13 +32,13 @@ CHECK_SCHEMA = """
 class PostgresTables:
     """All tables over one session."""
 
-    def __init__(self, session: Session, exports: frozenset[Channel]) -> None:
+    def __init__(self, session: Session, exports: frozenset[Channel], bounds: LowerBounds) -> None:
         self.images = PostgresImages(session, exports)
-        self.renditions = PostgresRenditions(session, exports)
-        self.outbox = PostgresOutbox(session, exports)
+        self.renditions = PostgresRenditions(session, exports, bounds)
+        self.outbox = PostgresOutbox(session, exports, bounds)
         self.events = PostgresEvents(session, exports)
-        self.unreferenced = PostgresUnreferencedObjects(session)
-        self.idempotency = PostgresIdempotencyKeys(session)
+        self.unreferenced = PostgresUnreferencedObjects(session, bounds)
+        self.idempotency = PostgresIdempotencyKeys(session, bounds)
         self.dead_letters = PostgresDeadLetters(session, exports)
         self.chore_leases = PostgresChoreLeases(session)
         self.references = PostgresReferences(session)
@@ -50,12 +51,13 @@ class PostgresRepository(PostgresTables):
         self._pool = pool
         self._exports = exports
         self._session = PooledSession(pool)
-        super().__init__(self._session, exports)
+        self._bounds = LowerBounds()
+        super().__init__(self._session, exports, self._bounds)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresTables]:
         async with transaction(self._pool) as session:
-            yield PostgresTables(session, self._exports)
+            yield PostgresTables(session, self._exports, self._bounds)
 
     async def measures(self) -> Measures:
         return await take_measures(self._session)

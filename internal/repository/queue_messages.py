@@ -3,6 +3,7 @@
 The clock is the database's. A lease that runs out frees its message without anybody's doing.
 """
 
+import time
 from collections.abc import Collection
 from uuid import UUID
 
@@ -10,10 +11,14 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from internal.queue.port import Channel, Message
+from internal.repository.lower_bound import EVER_SECONDS, LowerBounds
 from internal.repository.pool import Session
 
 NOTIFICATIONS = "queue"
 """Notified with the channel as payload whenever one of its messages becomes free."""
+
+LATE_MESSAGES = 500
+"""A message may come to be seen later than so many with a higher number; the next whole look finds what comes later still."""
 
 PUBLISH = """
     -- One statement: the notification leaves with the commit of the row, never before it.
@@ -26,17 +31,28 @@ PUBLISH = """
 
 CLAIM = """
     -- Rows that another is claiming right now are skipped, not waited for. Ordered as the index is, so that a backlog of any size
-    -- costs a look at `limit` rows: new and released messages first, oldest first, then those whose holder died. ARRAY makes the
-    -- planner evaluate the choice once.
-    UPDATE queue_messages
-       SET holder = %(holder)s, lease_until = now() + make_interval(secs => %(lease)s)
-     WHERE id = ANY (ARRAY (
-               SELECT id FROM queue_messages
-                WHERE channel = %(channel)s AND lease_until < now()
-                ORDER BY lease_until, id
-                LIMIT %(limit)s
-                  FOR UPDATE SKIP LOCKED))
-    RETURNING id, type, key, body, headers
+    -- costs a look at `limit` rows: messages that were released or whose holder died first, then new ones, oldest first. Each
+    -- begins behind what an earlier claim has passed. ARRAY makes the planner evaluate the choice once; its rows are locked, so
+    -- that they stay where they are (ctid). One row at least, which says what the claim has passed.
+    WITH given_back AS MATERIALIZED (
+        SELECT ctid, lease_until FROM queue_messages
+         WHERE channel = %(channel)s AND lease_until > now() - %(since)s * interval '1 s' AND lease_until < now()
+         ORDER BY lease_until, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ), fresh AS MATERIALIZED (
+        SELECT ctid, id FROM queue_messages
+         WHERE channel = %(channel)s AND lease_until = '-infinity' AND id > %(after)s
+         ORDER BY id LIMIT %(limit)s - (SELECT count(*) FROM given_back) FOR UPDATE SKIP LOCKED
+    ), claimed AS (
+        UPDATE queue_messages
+           SET holder = %(holder)s, lease_until = now() + make_interval(secs => %(lease)s)
+         WHERE ctid = ANY (ARRAY (SELECT ctid FROM given_back UNION ALL SELECT ctid FROM fresh))
+        RETURNING id, type, key, body, headers
+    )
+    SELECT claimed.id, claimed.type, claimed.key, claimed.body, claimed.headers,
+           coalesce((SELECT max(id) FROM fresh), 0) AS last_taken,
+           coalesce(pg_sequence_last_value(pg_get_serial_sequence('queue_messages', 'id')), 0) AS last_published,
+           (SELECT extract(epoch FROM now() - max(lease_until))::float8 FROM given_back HAVING count(*) = %(limit)s) AS age
+      FROM (VALUES (1)) AS always LEFT JOIN claimed ON true
 """
 
 RENEW = """
@@ -52,9 +68,9 @@ FINISH = """
 """
 
 FREE = """
-    -- Free at once, for anybody, and in its old place: ids keep the order. Nobody is woken when nothing was freed.
+    -- Free at once, for anybody, and before all that is new. Nobody is woken when nothing was freed.
     WITH freed AS (
-        UPDATE queue_messages SET holder = NULL, lease_until = '-infinity'
+        UPDATE queue_messages SET holder = NULL, lease_until = now()
          WHERE id = %(id)s AND holder = %(holder)s
         RETURNING channel
     )
@@ -64,7 +80,7 @@ FREE = """
 FREE_ALL = """
     -- For a holder that goes: also what a claim brought whose answer it did not live to see.
     WITH freed AS (
-        UPDATE queue_messages SET holder = NULL, lease_until = '-infinity'
+        UPDATE queue_messages SET holder = NULL, lease_until = now()
          WHERE channel = %(channel)s AND lease_until >= now() AND holder = %(holder)s
         RETURNING channel
     )
@@ -89,6 +105,8 @@ class QueueMessages:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._bounds = LowerBounds()
+        self._newest = dict.fromkeys(Channel, 0)
 
     async def publish(self, channel: Channel, message: Message) -> None:
         await self._session.run(
@@ -105,10 +123,15 @@ class QueueMessages:
 
     async def claim(self, channel: Channel, *, holder: UUID, limit: int, lease_seconds: float) -> list[DictRow]:
         """Up to `limit` free messages, now `holder`'s for `lease_seconds`; oldest first."""
-        rows = await self._session.rows(
-            CLAIM, {"channel": str(channel), "holder": holder, "limit": limit, "lease": lease_seconds}
-        )
-        return sorted(rows, key=lambda row: int(row["id"]))
+        bound, began = self._bounds.of(channel), time.monotonic()
+        since = bound.seconds()
+        passed = 0 if since == EVER_SECONDS else self._newest[channel]
+        parameters = {"channel": str(channel), "holder": holder, "limit": limit, "lease": lease_seconds}
+        rows = await self._session.rows(CLAIM, {**parameters, "since": since, "after": passed - LATE_MESSAGES})
+        bound.passed(began, rows[0]["age"] or 0)
+        taken = [row for row in rows if row["id"] is not None]
+        self._newest[channel] = rows[0]["last_published"] if len(taken) < limit else max(passed, rows[0]["last_taken"])
+        return sorted(taken, key=lambda row: int(row["id"]))
 
     async def renew(self, ids: Collection[int], *, holder: UUID, lease_seconds: float) -> set[int]:
         """Those of `ids` that are still `holder`'s, for `lease_seconds` from now."""

@@ -1,5 +1,6 @@
 """Renditions: asked for, claimed, ended, found again (G1, G2, G3). The statements of an attempt are in attempts.py."""
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,7 @@ from internal.repository.attempts import (
     POSTPONE_RENDITION,
     RENEW_CLAIM,
 )
+from internal.repository.lower_bound import LowerBounds
 from internal.repository.pool import Session
 from internal.repository.port import OverdueLook, Requeue
 
@@ -49,9 +51,11 @@ RETRY_RENDITIONS = """
 """
 
 ABANDONED_RENDITIONS = """
-    SELECT r.image_id, r.id AS rendition_id, i.owner, r.name, r.lane, r.attempt, r.tries
+    SELECT r.image_id, r.id AS rendition_id, i.owner, r.name, r.lane, r.attempt, r.tries,
+           extract(epoch FROM now() - r.lease_until)::float8 AS age
       FROM renditions r JOIN images i ON i.id = r.image_id
-     WHERE r.status = 'processing' AND r.lease_until < now() AND r.id <> ALL (%(set_aside)s::uuid[])
+     WHERE r.status = 'processing'
+       AND r.lease_until > now() - %(since)s * interval '1 s' AND r.lease_until < now() AND r.id <> ALL (%(set_aside)s::uuid[])
      ORDER BY r.lease_until LIMIT %(limit)s
        -- Locking the rendition too makes PostgreSQL look at its lease once more: a renewal may just have come.
        FOR NO KEY UPDATE OF i, r SKIP LOCKED
@@ -59,18 +63,24 @@ ABANDONED_RENDITIONS = """
 
 OVERDUE_LANES = """
     -- A lane whose messages wait in the outbox as long has lost none, and an outage would make them many. No row: nothing waits.
-    SELECT now() AS now,
+    WITH oldest AS (
+        SELECT due_at FROM renditions
+         WHERE status = 'uploaded'
+           AND due_at > now() - %(since)s * interval '1 s' AND due_at < now() - %(seconds)s * interval '1 s'
+         ORDER BY due_at LIMIT 1
+    )
+    SELECT now() AS now, extract(epoch FROM now() - due_at)::float8 AS age,
            ARRAY (SELECT lane FROM unnest(ARRAY['fast', 'slow']) AS lane
                    WHERE coalesce((SELECT min(created_at) FROM outbox WHERE channel = lane)
                                   >= now() - %(seconds)s * interval '1 s', true)) AS published
-     WHERE EXISTS (SELECT FROM renditions WHERE status = 'uploaded' AND due_at < now() - %(seconds)s * interval '1 s')
+      FROM oldest
 """
 
 OVERDUE_TASKS = """
     -- G1: the message was lost. The first condition on time is the index's; the others double it with each message sent again.
     SELECT image_id, min(due_at) AS since
       FROM (SELECT image_id, due_at FROM renditions
-             WHERE status = 'uploaded' AND lane = %(lane)s
+             WHERE status = 'uploaded' AND lane = %(lane)s AND due_at > now() - %(since)s * interval '1 s'
                AND due_at < greatest(%(sent_before)s::timestamptz, now() - %(patience)s * interval '1 s')
                AND due_at < now() - %(seconds)s * power(2, resends) * interval '1 s'
                AND (due_at < %(sent_before)s::timestamptz OR due_at < now() - %(patience)s * power(2, resends) * interval '1 s')
@@ -86,12 +96,14 @@ RESEND_RENDITIONS = """
     RETURNING id
 """
 
+REQUEUE = Requeue.__struct_fields__
 CLAIMED = tuple(name for name in Claim.__struct_fields__ if name != "lane")
 
 
 class PostgresRenditions:
-    def __init__(self, session: Session, exports: frozenset[Channel]) -> None:
+    def __init__(self, session: Session, exports: frozenset[Channel], bounds: LowerBounds) -> None:
         self._session = session
+        self._bounds = bounds
         self._announce = Channel.EVENTS in exports
 
     async def add(self, rendition: Rendition) -> None:
@@ -186,11 +198,16 @@ class PostgresRenditions:
         return frozenset(Lane(row["lane"]) for row in rows)
 
     async def abandoned(self, *, limit: int, set_aside: Sequence[UUID] = ()) -> list[Requeue]:
-        rows = await self._session.rows(ABANDONED_RENDITIONS, {"limit": limit, "set_aside": list(set_aside)})
-        return [Requeue(**{**row, "lane": Lane(row["lane"])}) for row in rows]
+        bound, began = self._bounds.of("abandoned"), time.monotonic()
+        parameters = {"limit": limit, "set_aside": list(set_aside), "since": bound.seconds()}
+        rows = await self._session.rows(ABANDONED_RENDITIONS, parameters)
+        bound.passed(began, rows[-1]["age"] if len(rows) == limit else 0)
+        return [Requeue(**{**{name: row[name] for name in REQUEUE}, "lane": Lane(row["lane"])}) for row in rows]
 
     async def overdue_lanes(self, *, seconds: float) -> OverdueLook | None:
-        rows = await self._session.rows(OVERDUE_LANES, {"seconds": seconds})
+        bound, began = self._bounds.of("overdue"), time.monotonic()
+        rows = await self._session.rows(OVERDUE_LANES, {"seconds": seconds, "since": bound.seconds()})
+        bound.passed(began, rows[0]["age"] if rows else seconds)
         return OverdueLook(rows[0]["now"], tuple(Lane(lane) for lane in rows[0]["published"])) if rows else None
 
     async def overdue(
@@ -208,6 +225,7 @@ class PostgresRenditions:
             "sent_before": sent_before,
             "seconds": seconds,
             "patience": patience_seconds,
+            "since": self._bounds.of("overdue").seconds(),
             "limit": limit,
             "set_aside": list(set_aside),
         }

@@ -1,7 +1,9 @@
 """Objects that nothing refers to, yet or any more: the list that makes every object either referred to or listed (G4)."""
 
+import time
 from collections.abc import Sequence
 
+from internal.repository.lower_bound import LowerBounds
 from internal.repository.pool import Session
 
 INTEND_OBJECT = """
@@ -33,15 +35,17 @@ HOLD_LONGER = """
 """
 
 NEXT_OVERDUE_OBJECT = """
-    SELECT key FROM unreferenced_objects
-     WHERE deadline < now() - %(seconds)s * interval '1 s' AND key <> ALL (%(set_aside)s::text[])
+    SELECT key, extract(epoch FROM now() - deadline)::float8 AS age FROM unreferenced_objects
+     WHERE deadline > now() - %(since)s * interval '1 s' AND deadline < now() - %(seconds)s * interval '1 s'
+       AND key <> ALL (%(set_aside)s::text[])
      ORDER BY deadline LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 
 
 class PostgresUnreferencedObjects:
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, bounds: LowerBounds) -> None:
         self._session = session
+        self._bounds = bounds
 
     async def intend(self, key: str, *, seconds: float) -> None:
         await self._session.run(INTEND_OBJECT, {"key": key, "seconds": seconds})
@@ -57,5 +61,8 @@ class PostgresUnreferencedObjects:
 
     async def next_overdue(self, *, seconds: float, set_aside: Sequence[str] = ()) -> str | None:
         await self._session.run(HOLD_LONGER)
-        rows = await self._session.rows(NEXT_OVERDUE_OBJECT, {"seconds": seconds, "set_aside": list(set_aside)})
+        bound, began = self._bounds.of("unreferenced"), time.monotonic()
+        parameters = {"seconds": seconds, "set_aside": list(set_aside), "since": bound.seconds()}
+        rows = await self._session.rows(NEXT_OVERDUE_OBJECT, parameters)
+        bound.passed(began, rows[0]["age"] if rows else seconds)
         return rows[0]["key"] if rows else None

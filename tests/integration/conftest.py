@@ -70,6 +70,12 @@ def patient_release(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("internal.images.process.RELEASE_SECONDS", 60.0)
 
 
+@pytest.fixture(autouse=True)
+def every_look_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests make rows older behind the repository's back."""
+    monkeypatch.setattr("internal.repository.lower_bound.WHOLE_SECONDS", 0.0)
+
+
 @pytest.fixture(scope="session")
 async def pool(database_settings: Database) -> AsyncIterator[Pool]:
     async with open_pool(database_settings) as pool:

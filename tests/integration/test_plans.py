@@ -67,7 +67,7 @@ VALUES: dict[str, Any] = {
     **{name: [uuid4()] for name in ("ids", "images")},
     **dict.fromkeys(("after_time", "created_after", "created_before", "sent_before"), datetime(2026, 11, 1, tzinfo=UTC)),
     **dict.fromkeys(("attempt", "attempts", "frames", "given_back", "height", "max_attempts", "orientation", "size", "width"), 1),
-    **dict.fromkeys(("delay", "grace", "intent", "lease", "older", "patience", "seconds"), 60.0),
+    **dict.fromkeys(("delay", "grace", "intent", "lease", "older", "patience", "seconds", "since"), 60.0),
     **dict.fromkeys(("alternatives", "event_data", "headers", "renditions", "tasks"), Jsonb([])),
     **dict.fromkeys(("announce", "has_alpha"), True),
     **dict.fromkeys(("answer", "body"), b"{}"),
@@ -103,9 +103,17 @@ THEIR_OWN: dict[str, list[dict[str, Any]]] = {
     "PAGE_OF_LETTERS": [{"before": None, "code": None}, {}],
     "PAGE_OF_REFERENCES": [{"after": None}, {}],
     "RETRY_RENDITIONS": [{"name": None}, {}],
-    "OVERDUE_TASKS": [{"sent_before": datetime.now(UTC) - timedelta(seconds=65)}, {"sent_before": None, "patience": 600.0}],
+    "OVERDUE_TASKS": [
+        {"sent_before": datetime.now(UTC) - timedelta(seconds=65), "since": 1e9},
+        {"sent_before": None, "patience": 600.0, "since": 1e9},
+    ],
     "PURGE_LETTERS": [{"after": 0, "days": 90}, {"after": 5000, "days": 90}],
-    "PURGE_KEYS": [{"seconds": 86_400.0}],
+    "PURGE_KEYS": [{"seconds": 86_400.0, "since": 1e9}, {"seconds": 86_400.0, "since": 86_500.0}],
+    "CLAIM_OUTGOING": [{"since": 1e9}, {"since": 12.0}],
+    "CLAIM": [{"since": 1e9, "after": 0}, {"since": 12.0, "after": 9_000}],
+    "NEXT_OVERDUE_OBJECT": [{"since": 1e9}, {"since": 72.0}],
+    "ABANDONED_RENDITIONS": [{"since": 1e9}, {"since": 12.0}],
+    "OVERDUE_LANES": [{"since": 1e9}, {"since": 72.0}],
 }
 """A dictionary for each way of calling."""
 
