@@ -61,7 +61,11 @@ if [ "${1:-}" = --write ]; then
 fi
 
 project=$(printf '%s\n' "$filled" | sed -n 's/^name: //p' | tr -d "\"'")
-volumes=$(docker volume ls --quiet --filter "label=com.docker.compose.project=$project")
+# Those that compose made, and those that have the names that it would give: somebody may have restored them from a backup.
+names=$(printf '%s\n' "$filled" | sed -n '/^volumes:/,/^[^ ]/s/^    name: //p' | tr -d "\"'")
+labelled=$(docker volume ls --quiet --filter "label=com.docker.compose.project=$project")
+known=$(docker volume ls --quiet)
+volumes=$labelled$(printf '%s\n' "$known" | grep -Fx -- "$names" || true)
 if [ ! -e .env ] && [ -z "$volumes" ]; then
     write_env
     exit

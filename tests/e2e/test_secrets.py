@@ -60,13 +60,15 @@ def test_compose_starts_nothing_without_secrets(compose: Compose) -> None:
     assert "is missing a value: make up writes it to .env" in refused.stderr
 
 
-def test_the_first_start_makes_secrets_and_data_without_them_are_left_alone(compose: Compose) -> None:
+@pytest.mark.parametrize("made_by", ["compose", "a restore"])
+def test_the_first_start_makes_secrets_and_data_without_them_are_left_alone(compose: Compose, made_by: str) -> None:
     assert compose.run("sh", "cmd/secrets/main.sh").returncode == 0
     assert compose.run("docker", "compose", "config", "--quiet").returncode == 0
 
     (compose.folder / ".env").unlink()
-    volume, label = f"{compose.project}_postgres", f"com.docker.compose.project={compose.project}"
-    compose.run("docker", "volume", "create", "--label", label, volume)
+    volume = f"{compose.project}_{'before' if made_by == 'compose' else 'postgres'}"
+    label = ("--label", f"com.docker.compose.project={compose.project}") if made_by == "compose" else ()
+    compose.run("docker", "volume", "create", *label, volume)
     try:
         for target in ("up", "infra"):
             refused = compose.run("make", target)

@@ -24,9 +24,12 @@ $(cat .env)"
     for secret in DB_PASSWORD MINIO_ROOT_PASSWORD MINIO_SECRET_KEY; do
         printf '%s' "$given" | grep -q "^$secret=." || { echo "required variable $secret is missing" >&2; exit 1; }
     done
-    printf 'name: pictures\\nservices:\\n  postgres:\\n    environment:\\n      POSTGRES_USER: alice\\n' ;;
+    printf 'name: pictures\\nservices:\\n  postgres:\\n    environment:\\n      POSTGRES_USER: alice\\n'
+    printf 'volumes:\\n  postgres:\\n    name: pictures_postgres\\n  minio:\\n    name: elsewhere\\n' ;;
 "volume ls --quiet --filter label=com.docker.compose.project=pictures")
-    cat volumes ;;
+    cat labelled ;;
+"volume ls --quiet")
+    cat labelled unlabelled ;;
 *)
     exit 1 ;;
 esac
@@ -47,8 +50,9 @@ class Place:
         docker.chmod(0o755)
         self.volumes()
 
-    def volumes(self, *names: str) -> None:
-        (self.folder / "volumes").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    def volumes(self, *names: str, unlabelled: tuple[str, ...] = ()) -> None:
+        (self.folder / "labelled").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+        (self.folder / "unlabelled").write_text("".join(f"{name}\n" for name in unlabelled), encoding="utf-8")
 
     def run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         environ = {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", **variables}
@@ -113,8 +117,24 @@ def test_secrets_of_the_shell_need_no_file(place: Place) -> None:
     assert not place.env.exists()
 
 
+def test_volumes_of_others_are_none_of_this_project(place: Place) -> None:
+    place.volumes(unlabelled=("others_postgres", "pictures_postgres_2"))
+
+    assert place.run().returncode == 0
+    assert place.env.exists()
+
+
+@pytest.mark.parametrize("name", ["pictures_postgres", "elsewhere"])
+def test_volumes_that_were_restored_are_data_too(place: Place, name: str) -> None:
+    """Nobody but compose gives them its label."""
+    place.volumes(unlabelled=("others_postgres", name))
+
+    assert place.run().returncode == 1
+    assert not place.env.exists()
+
+
 def test_data_without_their_secrets_are_left_alone(place: Place) -> None:
-    place.volumes("pictures_minio", "pictures_postgres")
+    place.volumes("pictures_minio", "pictures_of_before")
 
     done = place.run()
 
@@ -169,7 +189,7 @@ def test_a_file_without_secrets_is_never_written_to_by_itself(place: Place) -> N
 
 
 def test_a_docker_that_does_not_answer_is_no_first_start(place: Place) -> None:
-    (place.folder / "volumes").unlink()
+    (place.folder / "labelled").unlink()
 
     assert place.run().returncode != 0
     assert not place.env.exists()
