@@ -76,6 +76,9 @@ soak: setup ## random load, faults and deletes for MINUTES=5 in each deployment 
 fuzz: setup ## send mutants of good pictures through the sandbox; FUZZ_MUTANTS=2100 FUZZ_SEED=1
 	@exec $(PY) -m tests.hostile.fuzz
 
+calls: setup ## which system calls decoders make, under strace: the ground of internal/sandbox/system_calls.py
+	@exec $(PY) -m tests.hostile.traced_calls
+
 lint: setup ## ruff, mypy, and the arrows between the folders
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
@@ -103,4 +106,4 @@ lock: ## bring both locks in step with pyproject.toml: for developers, and for t
 	@$(LOCK) --allow-unsafe --extra dev --extra standalone --output-file requirements.lock pyproject.toml
 	@$(LOCK) $(UNUSED:%=--unsafe-package %) --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
 
-.PHONY: help setup run dev demo up infra secrets down logs ps migrate test fuzz faults soak lint format bench notices audit lock
+.PHONY: help setup run dev demo up infra secrets down logs ps migrate test fuzz calls faults soak lint format bench notices audit lock

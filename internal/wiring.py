@@ -126,6 +126,7 @@ async def open_worker(settings: Settings, children: int) -> AsyncIterator[Worker
                 max_pictures=settings.sandbox.max_pictures,
                 scratch=scratch,
                 heif_input=settings.limits.heif_input,
+                required=frozenset(name.strip() for name in settings.sandbox.require.split(",") if name.strip()),
             )
         )
         grammar = Grammar(max_operations=CANONICAL, max_text=CANONICAL)

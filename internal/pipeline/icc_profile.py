@@ -1,5 +1,6 @@
 """An ICC profile (ICC.1:2022, version 4) written for a colour space that a file gives in numbers. Pure Python."""
 
+import codecs
 import struct
 
 from internal.pipeline.colour_space import D50, Curve, Matrix, Primaries, Vector, adaptation
@@ -9,6 +10,8 @@ _RELATIVE_COLORIMETRIC = 1
 _DATE = (2026, 1, 1, 0, 0, 0)
 """Fixed, so that the same picture makes the same file."""
 _NAME = "RGB as the file describes it"
+_UTF_16 = codecs.lookup("utf-16-be")
+"""Found here and not at the first text: Python loads it then, which a decoder may not be able to do."""
 
 
 def icc_profile(primaries: Primaries, curve: Curve) -> bytes:
@@ -43,7 +46,7 @@ def _curve(curve: Curve) -> bytes:
 
 
 def _text(text: str) -> bytes:
-    written = text.encode("utf-16-be")
+    written, _ = _UTF_16.encode(text)
     return b"mluc" + struct.pack(">4xII4sII", 1, 12, b"enUS", len(written), 28) + written
 
 

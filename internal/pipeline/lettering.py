@@ -77,5 +77,10 @@ def _letters() -> frozenset[int]:
     return frozenset(letters)
 
 
+def load_fonts() -> None:
+    """Load now what texts are set with, and would be loaded with the first one."""
+    _letters()
+
+
 def _can_be_set(letter: str) -> bool:
     return category(letter) in _WITHOUT_INK or letter in _VARIANTS or ord(letter) in _letters()

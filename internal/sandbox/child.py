@@ -1,8 +1,8 @@
-"""A decoder process: `python -m internal.sandbox.child MEMORY CPU_SECONDS HEIF`, started by the pool in a folder of its own.
+"""A decoder process: `python -m internal.sandbox.child HEIF USER`, started by the pool in a folder of its own.
 
 It locks itself in before it hears of a picture: desk.py says which files are left to it; limits.py, landlock.py and seccomp.py
-what else it may not do. It speaks the protocol on stdin and stdout, renders one picture at a time, and has no secrets and nothing
-to lose. It ends when stdin does.
+what else it may not do. Its parent limits what it may use (process_limits.py). It speaks the protocol on stdin and stdout,
+renders one picture at a time, and has no secrets and nothing to lose. It ends when stdin does.
 """
 
 import os
@@ -14,29 +14,39 @@ from pathlib import Path
 from typing import BinaryIO
 
 import internal
-from internal.errors import DecoderOutOfMemory, InvalidProcessing, ServiceError
+from internal.errors import DecoderOutOfMemory, InvalidProcessing, SandboxUnavailable, ServiceError
 from internal.pipeline.grammar import Grammar
+from internal.pipeline.lettering import load_fonts
+from internal.pipeline.operations import known_operations
 from internal.pipeline.render import render, restrict_libvips
-from internal.pipeline.tiff_copy import EXTRA_BYTES
 from internal.sandbox import landlock, limits, seccomp
 from internal.sandbox.port import RenderJob
-from internal.sandbox.protocol import PREFIX, Accepted, Done, Ready, Refused, Reply, job_from, packed, plain
+from internal.sandbox.protocol import GO, PREFIX, Accepted, Done, Ready, Refused, Reply, job_from, packed, plain
 
 IDLE_SECONDS = 1.0
 """Without work this long, memory is given back."""
 _MAX_CANONICAL = 2**20
+MADE, GIVEN = Path(), Path("../given")
+"""The child's folders, as it sees them from the one in which it was started (desk.py)."""
 
 
 def main() -> None:
-    memory_bytes, cpu_seconds, heif_input = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3] == "1"
+    heif_input, user = sys.argv[1] == "1", int(sys.argv[2])
     reader, writer = _private_streams()
-    limits.confine(memory_bytes)
     restrict_libvips(heif=True) if heif_input else restrict_libvips()
     grammar = Grammar(presets={}, max_operations=_MAX_CANONICAL, max_text=_MAX_CANONICAL)
-    _send(writer, lock_in(Path.cwd()))
+    known_operations()  # plug-ins bring libraries along, and behind the walls nothing can be loaded that is code
+    if user != os.geteuid():
+        load_fonts()  # root's libraries may be closed to others; tests/hostile/test_late_imports.py: nothing else comes late
+    if not _exactly(reader, len(GO)):
+        return
+    try:
+        _send(writer, lock_in(user))
+    except OSError as error:
+        _send(writer, Refused(SandboxUnavailable.code, plain(f"it can't give up its rights ({error})"), fatal=True))
+        return
     while job := _next_job(reader):
         os.ftruncate(sys.stderr.fileno(), 0)  # what a library has to say about one picture is kept until the next one only
-        limits.allow_one_picture(cpu_seconds, max(job.limits.max_output_bytes, job.source.stat().st_size + EXTRA_BYTES))
         _send(writer, Accepted())
         reply = _render(grammar, job)
         _send(writer, reply)
@@ -44,8 +54,10 @@ def main() -> None:
             return
 
 
-def lock_in(made: Path) -> Ready:
-    """From here on this process can do no harm: it reads what it is given, writes into `made`, and runs and reaches nothing.
+def lock_in(user: int) -> Ready:
+    """From here on this process can do no harm: it reads what it is given, writes into its folder, and runs and reaches nothing.
+
+    Root becomes `user`, and only relative paths lead to its files from there on: the folders above are closed to it.
 
     Python's libraries, ours and the system's stay readable, for what they load late (codecs, fonts). It happens once all that
     needs more is done, and while there is one thread: the walls would not close around another.
@@ -55,10 +67,10 @@ def lock_in(made: Path) -> Ready:
     threads = Path("/proc/self/task")
     if threads.exists() and len(list(threads.iterdir())) > 1:
         raise RuntimeError("a library has begun a thread that would stay outside the walls")
-    return Ready(
-        landlock.confine(readable=[made.parent / "given", *libraries()], writable=[made]),
-        seccomp.forbid_sockets_and_processes(),
-    )
+    limits.gain_nothing()
+    files = landlock.confine(readable=[GIVEN, *libraries()], writable=[MADE])
+    limits.give_up_rights(user)
+    return Ready(files, seccomp.allow_listed_calls())
 
 
 def libraries() -> Iterator[Path]:
@@ -86,7 +98,7 @@ def _private_streams() -> tuple[BinaryIO, BinaryIO]:
 
 def _render(grammar: Grammar, job: RenderJob) -> Reply:
     try:
-        return Done(render(job, grammar.parse(job.pipeline), Path.cwd()))
+        return Done(render(job, grammar.parse(job.pipeline), MADE))
     except MemoryError:
         return Refused(DecoderOutOfMemory.code, DecoderOutOfMemory().detail, fatal=True)
     except ServiceError as error:

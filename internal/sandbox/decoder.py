@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
 import internal
 from internal.errors import (
@@ -17,13 +16,19 @@ from internal.errors import (
     DecoderTimeout,
     InvalidProcessing,
     SandboxUnavailable,
+    ScratchUnavailable,
     ServiceError,
+    StartRefused,
 )
+from internal.pipeline.tiff_copy import EXTRA_BYTES
 from internal.regular_file import open_regular
 from internal.sandbox.believable import require_believable
+from internal.sandbox.cgroup import ChildGroups
 from internal.sandbox.desk import Desk
 from internal.sandbox.port import Rendered, RenderJob
-from internal.sandbox.protocol import MAX_REPLY, PREFIX, Accepted, Done, Ready, Refused, Reply, packed, reply_from
+from internal.sandbox.process_limits import MAX_THREADS, LimitedProcess, ProcessLimits, user_of_child
+from internal.sandbox.protocol import GO, MAX_REPLY, PREFIX, Accepted, Done, Ready, Refused, Reply, packed, reply_from
+from internal.sandbox.watch import Watch
 
 _START_SECONDS = 30.0
 _DYING_SECONDS = 5.0
@@ -39,19 +44,6 @@ _ERRORS: tuple[type[ServiceError], ...] = (*PERMANENT, DecoderFailed, DecoderOut
 _REFUSALS = {error.code: error for error in _ERRORS}
 
 
-class Confines(Struct, frozen=True):
-    """What a child may use: address space in bytes, seconds of CPU and on the clock for one picture, pictures in its life.
-
-    `heif_input`: whether it takes AVIF and HEIC.
-    """
-
-    memory_bytes: int
-    cpu_seconds: float
-    wall_seconds: float
-    max_pictures: int
-    heif_input: bool = False
-
-
 class DiedIdle(Exception):
     """The child was dead before it accepted the picture: another one may have it, and nobody needs to know."""
 
@@ -59,31 +51,40 @@ class DiedIdle(Exception):
 class Decoder:
     """A live child and its folder. `close` must be awaited, whatever happens; after it, neither is left."""
 
-    def __init__(self, process: asyncio.subprocess.Process, desk: Desk, confines: Confines) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, desk: Desk, limits: ProcessLimits) -> None:
         if process.stdin is None or process.stdout is None:
             raise ValueError("the child's stdin and stdout must be pipes")
-        self._process, self._desk, self._confines = process, desk, confines
+        self._process, self._desk, self._limits = process, desk, limits
         self._to, self._from = process.stdin, process.stdout
         self.walls = Ready(None, False)
+        self._limited = LimitedProcess(process.pid)
+        self._group: Path | None = None
+        self._misuse: DecoderFailed | None = None
         self.pictures = 0
         self._fit = True
         self._closed = False
 
     @classmethod
-    async def start(cls, folder: Path, confines: Confines) -> "Decoder":
-        """A child that is ready for work. Raises SandboxUnavailable when it can't be started: no picture is to blame for that."""
-        desk = Desk(folder)
+    async def start(cls, folder: Path, limits: ProcessLimits, groups: ChildGroups | None = None) -> "Decoder":
+        """A child that is ready for work, in a group of its own if there are `groups`.
+
+        Raises SandboxUnavailable when it can't be started: no picture is to blame for that; StartRefused when it never can.
+        """
+        user = user_of_child()
+        desk = Desk(folder, user)
         decoder: Decoder | None = None
         try:
             await asyncio.to_thread(desk.set_up)
             with desk.stderr.open("ab") as stderr:
                 process = await asyncio.create_subprocess_exec(
                     sys.executable, "-P", "-m", "internal.sandbox.child",
-                    str(confines.memory_bytes), str(confines.cpu_seconds), str(int(confines.heif_input)),
+                    str(int(limits.heif_input)), str(user),
                     stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=stderr,
-                    cwd=desk.made, env=environment(desk.made), close_fds=True, start_new_session=True,
+                    cwd=desk.made, env=environment(), close_fds=True, start_new_session=True,
                 )  # fmt: skip
-            decoder = cls(process, desk, confines)
+            decoder = cls(process, desk, limits)
+            decoder._limited.limit(limits)
+            decoder._group = groups.add(process.pid, limits.memory_bytes, MAX_THREADS) if groups else None
             async with asyncio.timeout(_START_SECONDS):
                 decoder.walls = await decoder._ready()
         except BaseException as error:
@@ -100,7 +101,7 @@ class Decoder:
     @property
     def fit(self) -> bool:
         """Whether it can take another picture."""
-        return self._fit and self._process.returncode is None and self.pictures < self._confines.max_pictures
+        return self._fit and self._process.returncode is None and self.pictures < self._limits.max_pictures
 
     async def render(self, job: RenderJob) -> Rendered:
         """As the port says, but for DiedIdle. After an exception that is not the picture's fault the child is no longer fit."""
@@ -108,9 +109,9 @@ class Decoder:
         try:
             laid_out = self._desk.lay_out(job)
             self._fit = False
-            reply = await self._answer(laid_out)
+            reply = await self._answer(laid_out, _largest_file(job))
             if isinstance(reply, Done):
-                require_believable(reply.rendered, job, self._confines.cpu_seconds, self._confines.wall_seconds)
+                require_believable(reply.rendered, job, self._limits.cpu_seconds, self._limits.wall_seconds)
                 self._desk.deliver(job, reply.rendered)
             self._fit = isinstance(reply, Done) or not reply.fatal
         finally:
@@ -129,10 +130,15 @@ class Decoder:
             while await self._from.read(MAX_REPLY):  # what is left unread keeps the pipe open
                 pass
         await self._process.wait()
+        if self._group is not None:
+            ChildGroups.remove(self._group)
         await asyncio.to_thread(self._desk.remove)
 
     async def _ready(self) -> Ready:
+        self._to.write(GO)
         reply = await self._reply()
+        if isinstance(reply, Refused):
+            raise StartRefused(f"A decoder can't run here: {reply.detail}")
         if not isinstance(reply, Ready):
             raise EOFError("the child does not speak the protocol")
         return reply
@@ -143,17 +149,26 @@ class Decoder:
         except OSError:  # it left something behind that can't be removed like that: `close` will
             self._fit = False
 
-    async def _answer(self, job: RenderJob) -> Done | Refused:
+    async def _answer(self, job: RenderJob, file_bytes: int) -> Done | Refused:
+        self._limited.allow_picture(self._limits.cpu_seconds, file_bytes)
+        watch = Watch(self._limited, self._desk.made, self._limits, self._kill_for)
         try:
-            async with asyncio.timeout(self._confines.wall_seconds):
+            async with asyncio.timeout(self._limits.wall_seconds):
                 reply = await self._exchange(job)
         except TimeoutError as error:
-            raise DecoderTimeout(f"The picture took more than {self._confines.wall_seconds:g} seconds.") from error
+            raise DecoderTimeout(f"The picture took more than {self._limits.wall_seconds:g} seconds.") from error
         except (EOFError, OSError, msgspec.MsgspecError) as error:
-            raise await self._cause_of_death() from error
+            raise self._misuse or await self._cause_of_death() from error
+        finally:
+            watch.end()
         if isinstance(reply, Done | Refused):
             return reply
         raise DecoderFailed
+
+    def _kill_for(self, misuse: DecoderFailed) -> None:
+        self._misuse = misuse
+        with suppress(ProcessLookupError):
+            self._process.kill()
 
     async def _exchange(self, job: RenderJob) -> Reply:
         try:
@@ -186,7 +201,7 @@ class Decoder:
         if self._closed:
             return SandboxUnavailable()
         if code == -signal.SIGXCPU:
-            return DecoderTimeout(f"The picture took more than {self._confines.cpu_seconds:g} seconds of CPU time.")
+            return DecoderTimeout(f"The picture took more than {self._limits.cpu_seconds:g} seconds of CPU time.")
         if code == -signal.SIGKILL:  # not ours: the kernel kills the largest process when the machine, or its group, is full
             return DecoderOutOfMemory("The decoder was killed (SIGKILL), as the system does when memory runs out.")
         if any(sign in _tail(self._desk.stderr) for sign in _OUT_OF_MEMORY):
@@ -205,6 +220,15 @@ def _ending(code: int) -> str:
     return f"signal {-code}"
 
 
+def _largest_file(job: RenderJob) -> int:
+    """Bytes that one file of this picture may have: a result, or a copy of one of the pictures that the child is given."""
+    given = [job.source, *(overlay.path for overlay in job.overlays.values())]
+    try:
+        return max(job.limits.max_output_bytes, EXTRA_BYTES + max(path.stat().st_size for path in given))
+    except OSError as error:
+        raise ScratchUnavailable from error
+
+
 def _tail(path: Path) -> bytes:
     try:
         with open_regular(path) as file:
@@ -214,13 +238,13 @@ def _tail(path: Path) -> bytes:
         return b""
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment() -> dict[str, str]:
     """All that a child gets to see, and no secret in it. One thread and one arena are what DESIGN §10 measured."""
     return {
         "PYTHONPATH": str(Path(internal.__path__[0]).parent),
         "PYTHONDONTWRITEBYTECODE": "1",
         "LANG": "C.UTF-8",
-        "TMPDIR": str(folder),
+        "TMPDIR": ".",
         "VIPS_CONCURRENCY": "1",
         "MALLOC_ARENA_MAX": "1",
     }

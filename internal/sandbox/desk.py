@@ -25,15 +25,22 @@ _NOT_MADE = "The decoder did not make what it said."
 
 
 class Desk:
-    """`folder` is the child's alone. `remove` it at the end."""
+    """`folder` is the child's alone, who runs as `user`. `remove` it at the end.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    The child is told of its files by paths that are relative to `made`: the folders above are closed to another user.
+    """
+
+    def __init__(self, folder: Path, user: int) -> None:
+        self.folder, self._user = folder, user
         self.given, self.made, self.stderr = folder / "given", folder / "made", folder / "stderr"
 
     def set_up(self) -> None:
         for place in (self.folder, self.given, self.made):
-            place.mkdir(parents=True)
+            place.mkdir(mode=0o700, parents=True)
+        if self._user != os.geteuid():  # it may pass through to what it is given, and owns the one folder where it may write
+            for place in (self.folder, self.given):
+                place.chmod(0o711)
+            os.chown(self.made, self._user, self._user)
 
     def remove(self) -> None:
         for place in (self.given, self.made):
@@ -47,10 +54,10 @@ class Desk:
         with _room():
             return replace(
                 job,
-                source=_lay(job.source, self.given / "source"),
-                target=self.made / "result",
-                alternative=self.made / "alternative" if job.alternative else None,
-                overlays={name: replace(one, path=_lay(one.path, self.given / f"overlay-{at}")) for at, (name, one) in overlays},
+                source=self._lay(job.source, "source"),
+                target=Path("result"),
+                alternative=Path("alternative") if job.alternative else None,
+                overlays={name: replace(one, path=self._lay(one.path, f"overlay-{at}")) for at, (name, one) in overlays},
             )
 
     def deliver(self, job: RenderJob, rendered: Rendered) -> None:
@@ -63,11 +70,22 @@ class Desk:
             pairs.append((self.made / "alternative", job.alternative, rendered.alternative))
         try:
             for made, target, encoded in pairs:
-                _take(made, target, encoded.size)
+                _take(made, target, encoded.size, self._user)
         except (DecoderFailed, ScratchUnavailable):
             for _, target, _ in pairs:
                 target.unlink(missing_ok=True)
             raise
+
+    def _lay(self, file: Path, name: str) -> Path:
+        """Returns its path as the child sees it."""
+        place = self.given / name
+        try:
+            os.link(file, place)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(file, place)
+        if self._user != os.geteuid():
+            place.chmod(0o644)
+        return Path("../given", name)
 
     def clear(self) -> None:
         """Leave nothing of the last picture. Raises OSError when the child has seen to it that this can't be done.
@@ -83,15 +101,7 @@ class Desk:
                 Path(file).unlink()
 
 
-def _lay(file: Path, place: Path) -> Path:
-    try:
-        os.link(file, place)
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(file, place)
-    return place
-
-
-def _take(made: Path, target: Path, size: int) -> None:
+def _take(made: Path, target: Path, size: int, user: int) -> None:
     """Raises DecoderFailed unless `made` is a plain file of the child's own, with no other name, of `size` bytes.
 
     Who reads it later reads `size` bytes and no more: the child may still have it open.
@@ -102,7 +112,7 @@ def _take(made: Path, target: Path, size: int) -> None:
         raise DecoderFailed(_NOT_MADE) from error
     with file:
         state = os.fstat(file.fileno())
-        if (state.st_size, state.st_nlink, state.st_uid) != (size, 1, os.geteuid()):
+        if (state.st_size, state.st_nlink, state.st_uid) != (size, 1, user):
             raise DecoderFailed(_NOT_MADE)
         with _room():
             try:

@@ -1,45 +1,52 @@
-"""The walls around a decoder process, put up by itself before it reads its first byte; what a system lacks is left out."""
+"""What a decoder process gives up by itself before it reads its first byte; what a system lacks is left out.
+
+Its limits are set by its parent (process_limits.py).
+"""
 
 import ctypes
-import math
-import resource
+import errno
+import os
 import signal
 import sys
-from contextlib import suppress
 
-_PR_SET_PDEATHSIG = 1
-_PR_SET_NO_NEW_PRIVS = 38
-_MAX_FILES = 64
+_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _CLEAR_ALL = 1, 24, 38, 47, 4
+_CAPABILITIES = 64
+"""More than there are: one that there is not is no error."""
+_CAPABILITY_VERSION = 0x20080522
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def confine(memory_bytes: int) -> None:
-    """For good: no more address space than this, few files, no core dump, no new rights, and death with the parent."""
-    for kind, most in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, _MAX_FILES),
-        (resource.RLIMIT_AS, memory_bytes),
-    ):
-        with suppress(ValueError, OSError):
-            resource.setrlimit(kind, (most, most))
+class _Header(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+def gain_nothing() -> None:
+    """For good: no program that is run brings rights along. Landlock and seccomp ask for that."""
     if _libc is not None:
         _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def allow_one_picture(cpu_seconds: float, file_bytes: int) -> None:
-    """For the next picture: so much more CPU time, then SIGXCPU, and no file larger than this, then EFBIG.
+def give_up_rights(user: int) -> None:
+    """For good: no capability, and death with the parent. Root becomes `user`, and has no group but that.
 
-    RLIMIT_CPU counts a process's whole life, so its soft limit is raised each time; whole seconds are all that it knows.
+    Raises OSError when root can't. No parent but root names a user that it is not itself.
+
+    INVARIANT: no decoder runs as root (tests/integration/test_sandbox_walls.py::test_a_child_of_root_is_nobody).
     """
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    _soft(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime + cpu_seconds))
-    _soft(resource.RLIMIT_FSIZE, file_bytes)
-
-
-def _soft(kind: int, value: int) -> None:
-    hard = resource.getrlimit(kind)[1]
-    resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+    if _libc is not None:
+        for capability in range(_CAPABILITIES):
+            _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+    if user != os.geteuid():
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+        if (os.getresuid(), os.getresgid(), os.getgroups()) != ((user,) * 3, (user,) * 3, []):
+            raise OSError(errno.EPERM, "its user can't be changed")
+    if _libc is not None:
+        _libc.prctl(_PR_CAP_AMBIENT, _CLEAR_ALL, 0, 0, 0)
+        if _libc.capset(ctypes.byref(_Header(_CAPABILITY_VERSION, 0)), ctypes.byref((ctypes.c_uint32 * 6)())) != 0:
+            raise OSError(ctypes.get_errno(), "its capabilities can't be given up")
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # last, for a change of the user takes it back
 
 
 def give_memory_back() -> None:

@@ -12,14 +12,18 @@ from pathlib import Path
 
 import structlog
 
-from internal.errors import DecoderFailed, SandboxUnavailable
+from internal.errors import DecoderFailed, SandboxUnavailable, StartRefused
 from internal.metrics import SANDBOX_DEATHS
-from internal.sandbox.decoder import Confines, Decoder, DiedIdle
+from internal.sandbox.cgroup import ChildGroups, is_bounded
+from internal.sandbox.decoder import Decoder, DiedIdle
 from internal.sandbox.port import Rendered, RenderJob, Sandbox
+from internal.sandbox.process_limits import ProcessLimits
+from internal.sandbox.protocol import Ready
 from internal.sandbox.scratch import held_folder
 
 log = structlog.get_logger(__name__)
 
+WALLS = ("landlock", "seccomp", "cgroup")
 _MAX_UNTOUCHED = 3
 """So many children in a row that die before they accept one picture: it is the picture, after all."""
 
@@ -27,8 +31,10 @@ _MAX_UNTOUCHED = 3
 class DecoderPool(Sandbox):
     """`size` children, each with a folder of its own in `scratch`. Made by open_pool."""
 
-    def __init__(self, size: int, confines: Confines, scratch: Path) -> None:
-        self._size, self._confines, self._scratch = size, confines, scratch
+    def __init__(self, size: int, limits: ProcessLimits, scratch: Path, required: frozenset[str] = frozenset()) -> None:
+        self._size, self._limits, self._scratch, self._required = size, limits, scratch, required
+        self._groups = ChildGroups.find()
+        self._bounded = self._groups is not None or is_bounded()
         self._slots = asyncio.Semaphore(size)
         self._idle: list[Decoder] = []
         self._busy: set[Decoder] = set()
@@ -53,8 +59,21 @@ class DecoderPool(Sandbox):
             if isinstance(outcome, BaseException):
                 raise outcome
         for walls in {decoder.walls for decoder in self._idle}:
-            tell = log.info if walls.landlock and walls.seccomp else log.warning
-            tell("sandbox.started", children=self._size, landlock=walls.landlock, seccomp=walls.seccomp)
+            missing = self._missing(walls)
+            if refused := self._required.intersection(missing):
+                raise StartRefused(
+                    f"SANDBOX_REQUIRE names {', '.join(sorted(refused))}: not in force for the decoders of this machine."
+                )
+            tell = log.warning if missing else log.info
+            tell(
+                "sandbox.started", children=self._size, landlock=walls.landlock, seccomp=walls.seccomp, cgroup=self._bounded,
+                **({"missing": missing} if missing else {}),
+            )  # fmt: skip
+
+    def _missing(self, walls: Ready) -> list[str]:
+        """Which walls are not up, by the names that SANDBOX_REQUIRE takes."""
+        up = {"landlock": walls.landlock is not None, "seccomp": walls.seccomp, "cgroup": self._bounded}
+        return [name for name in WALLS if not up[name]]
 
     async def render(self, job: RenderJob) -> Rendered:
         async with self._slots:
@@ -86,7 +105,7 @@ class DecoderPool(Sandbox):
             await asyncio.wait(self._burials)
 
     async def _start(self) -> Decoder:
-        return await Decoder.start(self._scratch / str(next(self._numbers)), self._confines)
+        return await Decoder.start(self._scratch / str(next(self._numbers)), self._limits, self._groups)
 
     async def _borrow(self) -> Decoder:
         """An idle child, the one used last: its memory is warm, and the others have given theirs back. Else a new one."""
@@ -127,15 +146,21 @@ async def open_pool(
     max_pictures: int,
     scratch: Path,
     heif_input: bool = False,
+    required: frozenset[str] = frozenset(),
 ) -> AsyncIterator[DecoderPool]:
     """A warm sandbox of `size` children, until the context ends. Raises SandboxUnavailable when they can't be started.
 
     For one picture: `cpu_seconds` of CPU time, `wall_seconds` on the clock, `memory_bytes` of address space. A child is replaced
     after `max_pictures`. `scratch` is a folder of ours, in memory if possible and in one file system with the jobs' files; it is
-    made when it is not there. `heif_input`: AVIF and HEIC are taken too.
+    made when it is not there. `heif_input`: AVIF and HEIC are taken too. `required`: those of WALLS without which it does not
+    start (StartRefused); another one that is missing is a warning in the log.
+
+    INVARIANT: no decoder works without a wall that is required
+    (tests/integration/test_sandbox_walls.py::test_without_a_required_wall_nothing_starts).
     """
     with held_folder(scratch) as folder:
-        pool = DecoderPool(size, Confines(memory_bytes, cpu_seconds, wall_seconds, max_pictures, heif_input), folder)
+        limits = ProcessLimits(memory_bytes, cpu_seconds, wall_seconds, max_pictures, heif_input)
+        pool = DecoderPool(size, limits, folder, required)
         try:
             await pool.warm_up()
             yield pool

@@ -1,6 +1,7 @@
 """What parent and child say to each other: length-prefixed msgpack over the child's stdin and stdout.
 
-child → Ready       once, when its limits are in force
+parent → GO         once, when it has limited the child, which has loaded all that it needs meanwhile
+child → Ready       once, when its walls are up
 parent → RenderJob  one picture
 child → Accepted    at once: from here on a death is this picture's
 child → Rendered | Refused
@@ -18,6 +19,7 @@ PREFIX = 4
 """Bytes, big-endian: the length of the message that follows."""
 
 
+GO = b"\n"
 MAX_REPLY = 2**16
 """Bytes of the longest message that a parent reads from a child."""
 _MAX_DETAIL = 1000

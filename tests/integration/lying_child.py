@@ -4,8 +4,11 @@ It builds its messages by itself, for the real types would not let it.
 """
 
 import os
+import signal
 import struct
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,25 @@ def heard() -> dict[str, Any] | None:
     while len(body) < length:
         body += os.read(0, length - len(body))
     return msgspec.msgpack.decode(body) if prefix else None
+
+
+def take(what: str) -> None:
+    """More than a picture needs, for ever."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGXCPU})
+    match what:
+        case "threads":
+            threading.stack_size(2**16)
+            for _ in range(200):
+                threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+        case "files":
+            for number in range(200):
+                Path(f"file-{number}").touch()
+        case "room":
+            for number in range(16):
+                os.posix_fallocate(os.open(f"file-{number}", os.O_CREAT | os.O_WRONLY), 0, 2**25)
+    while what == "processor":
+        pass
+    time.sleep(600)
 
 
 def lie(job: dict[str, Any]) -> None:
@@ -68,6 +90,11 @@ def lie(job: dict[str, Any]) -> None:
         case ["file", "device"]:
             target.unlink()
             os.mknod(target, 0o20666, os.makedev(1, 5))
+        case ["file", "another owner"]:
+            os.chown(target, 12345, -1)
+        case ["take", what]:
+            say({"type": "accepted"})
+            take(what)
         case ["size", "limit"]:
             target.write_bytes(bytes(job["limits"]["max_output_bytes"] + 1))
             encoded["size"] = job["limits"]["max_output_bytes"] + 1
@@ -106,6 +133,7 @@ def lie(job: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    os.read(0, 1)
     say({"type": "ready", "landlock": None, "seccomp": True})
     while job := heard():
         lie(job)

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from internal.errors import DecoderFailed, ServiceError
+from internal.errors import DecoderFailed, DecoderOutOfMemory, DecoderTimeout, ServiceError
 from internal.images.made_file import MadeFile
 from internal.images.model import Status
 from internal.sandbox.pool import open_pool
@@ -51,11 +51,12 @@ def liar(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -P {script} "$(cat {tmp_path / "lie"}; printf .)"\n')
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr("internal.sandbox.decoder.user_of_child", os.geteuid)  # it does not change its user, as a child would
     monkeypatch.setattr("internal.sandbox.decoder._DYING_SECONDS", 0.05)  # it talks nonsense and lives on
 
 
-async def _death(folder: Path, *, want_facts: bool = False) -> ServiceError:
-    async with bench(folder, wall_seconds=10) as under_test:
+async def _death(folder: Path, *, want_facts: bool = False, **limits: float) -> ServiceError:
+    async with bench(folder, wall_seconds=20, **limits) as under_test:
         children = under_test.pool.pids
         job = msgspec.structs.replace(under_test.job(pictures.jpeg(64, 48)), want_facts=want_facts)
         with pytest.raises(ServiceError) as death:
@@ -81,6 +82,30 @@ async def test_a_lie_is_not_believed(lie: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("lie", [f"facts:{fact}" for fact in FACTS])
 async def test_facts_are_bounded(lie: str, tmp_path: Path) -> None:
     assert type(await _death(tmp_path, want_facts=True)) is DecoderFailed
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+@pytest.mark.parametrize("lie", ["file:another owner"])
+async def test_a_file_of_somebody_else_is_not_taken(lie: str, tmp_path: Path) -> None:
+    assert type(await _death(tmp_path)) is DecoderFailed
+
+
+MISUSE = {
+    "take:threads": (DecoderFailed, "threads"),
+    "take:processor": (DecoderTimeout, "1 seconds of CPU"),
+    "take:files": (DecoderFailed, "files"),
+    "take:room": (DecoderOutOfMemory, "room"),
+}
+
+
+@pytest.mark.parametrize("lie", MISUSE)
+async def test_what_a_child_takes_beside_its_limits_ends_it(lie: str, tmp_path: Path) -> None:
+    """It holds back the signal of too much CPU time, and never answers. No limit of threads holds for it, for it stays root."""
+    death = await _death(tmp_path, cpu_seconds=1, memory_bytes=2**28)
+
+    error, word = MISUSE[lie]
+    assert type(death) is error
+    assert word in death.detail
 
 
 async def test_the_row_carries_the_hash_of_what_was_stored(service: Service, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ async def test_a_picture_that_takes_too_long(tmp_path: Path) -> None:
 
         assert time.monotonic() - began >= 0.7
         assert not psutil.pid_exists(child)
-        under_test.pool._confines = msgspec.structs.replace(under_test.pool._confines, wall_seconds=20)
+        under_test.pool._limits = msgspec.structs.replace(under_test.pool._limits, wall_seconds=20)
         await under_test.is_unharmed()
 
 

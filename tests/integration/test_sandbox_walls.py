@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -15,10 +16,14 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from structlog.testing import capture_logs
 
-from internal.errors import ScratchUnavailable
+from internal.errors import ScratchUnavailable, StartRefused
 from internal.sandbox import landlock
-from internal.sandbox.decoder import environment
+from internal.sandbox.cgroup import ChildGroups, is_bounded
+from internal.sandbox.decoder import Decoder, environment
 from internal.sandbox.desk import Desk
+from internal.sandbox.process_limits import FILE_BYTES, MAX_THREADS, user_of_child
+from internal.sandbox.protocol import Ready
+from internal.settings import PROJECT
 from tests import pictures
 from tests.integration.sandbox_bench import LIMITS, bench, descriptors, proc_file
 from tests.services.folders import files_below
@@ -26,6 +31,9 @@ from tests.services.folders import files_below
 PROBE = Path(__file__).parent / "walls_probe.py"
 ABI = landlock.abi() or 0
 needs_landlock = pytest.mark.skipif(not ABI, reason="this kernel has no Landlock")
+
+ROOT = os.geteuid() == 0
+as_root = pytest.mark.skipif(not ROOT, reason="only root's children change their user")
 
 HARMLESS = {"read what is given", "write what is made", "read a library"}
 FILES = {
@@ -40,12 +48,18 @@ FILES = {
     "remove elsewhere",
     "make a link",
     "another program",
+    "empty elsewhere",
+    "rename elsewhere",
+    "make a folder",
+    "give a second name to what is given",
+    "memory shared with others",
 }
+CUTS = {"cut what is given", "cut elsewhere", "cut elsewhere past the C library"}
 LANDLOCKED = (
     FILES
-    | ({"cut what is given"} if ABI >= 3 else set())
+    | (CUTS if ABI >= 3 else set())
     | ({"TCP"} if ABI >= 4 else set())
-    | ({"signal the parent", "an abstract socket"} if ABI >= 6 else set())
+    | ({"signal the parent", "signal the parent's thread", "an abstract socket"} if ABI >= 6 else set())
 )
 SECCOMPED = {
     "TCP",
@@ -59,8 +73,48 @@ SECCOMPED = {
     "slow the parent down",
     "close a folder",
     "change a file's time",
+    "signal the parent's thread",
+    "find the parent by its number",
+    "signal the parent by a pipe",
+    "outlive the parent",
+    "move the parent to another core",
+    "lift its CPU time",
+    "lift its files' size",
+    "lift its number of files past the C library",
+    "ignore the end of its CPU time",
+    "memory beside its address space",
+    "memory in a large pipe",
+    "memory that is code",
+    "memory that becomes code",
+    "two ends of a socket",
+    "another process past the C library",
+    "make a link",
+    "rename elsewhere",
+    "make a folder",
+    "give a second name to what is given",
+    *CUTS,
+    *({"become root"} if ROOT else ()),
 }
-EVERYTHING = HARMLESS | FILES | SECCOMPED | {"cut what is given"}
+OURS = {
+    "read another picture",
+    "list pictures in work",
+    "list the scratch folder",
+    "read the parent's environment",
+    "change what is given",
+    "write elsewhere",
+    "empty elsewhere",
+    "remove elsewhere",
+    "rename elsewhere",
+    "signal the parent",
+    "signal the parent's thread",
+    "slow the parent down",
+    "close a folder",
+    "change a file's time",
+    "become root",
+    *CUTS,
+}
+"""What the user that root's children become keeps them from, on any kernel."""
+EVERYTHING = HARMLESS | FILES | SECCOMPED
 
 
 @pytest.fixture
@@ -68,7 +122,7 @@ def outside(tmp_path: Path) -> Iterator[tuple[Path, list[str]]]:
     """Another picture's folder, and what the probe must know of who listens where."""
     folder = tmp_path / "task-1"
     folder.mkdir()
-    for name in ("picture", "doomed"):
+    for name in ("picture", "doomed", "cut", "renamed"):
         (folder / name).write_bytes(b"private")
     abstract = f"image-processor-{uuid4().hex}"
     listeners: list[tuple[int, Any]] = [
@@ -88,12 +142,14 @@ def outside(tmp_path: Path) -> Iterator[tuple[Path, list[str]]]:
 
 def _got_away_with(walls: str, outside: tuple[Path, list[str]]) -> set[str]:
     folder, told = outside
-    desk = Desk(folder.parent / "child")
+    (folder.parent / "scratch").mkdir(mode=0o700)
+    user = user_of_child()
+    desk = Desk(folder.parent / "scratch" / "child", user if walls in ("all", "user") else os.geteuid())
     desk.set_up()
     (desk.given / "source").write_bytes(b"picture")
     done = subprocess.run(
-        [sys.executable, "-P", str(PROBE), walls, *told],
-        cwd=desk.made, env=environment(desk.made), capture_output=True, text=True, check=False,
+        [sys.executable, "-P", str(PROBE), walls, str(user), *told],
+        cwd=desk.made, env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout))
@@ -114,8 +170,29 @@ def test_landlock_alone_keeps_it_from_files_and_tcp(outside: tuple[Path, list[st
     assert _got_away_with("landlock", outside) == EVERYTHING - LANDLOCKED
 
 
-def test_seccomp_alone_keeps_it_from_sockets_and_processes(outside: tuple[Path, list[str]]) -> None:
+def test_seccomp_alone_keeps_it_from_sockets_processes_and_limits(outside: tuple[Path, list[str]]) -> None:
     assert _got_away_with("seccomp", outside) == EVERYTHING - SECCOMPED
+
+
+@as_root
+def test_as_another_user_it_reaches_nothing_of_ours(outside: tuple[Path, list[str]]) -> None:
+    got = _got_away_with("user", outside)
+
+    assert got & OURS == set()
+    assert got >= HARMLESS
+
+
+@as_root
+async def test_a_child_of_root_is_nobody(tmp_path: Path) -> None:
+    async with bench(tmp_path, size=2) as under_test:
+        await under_test.is_unharmed()
+        for child in under_test.pool.pids:
+            state = dict(line.split(":", 1) for line in proc_file(child, "status").splitlines())
+            (user,) = set(state["Uid"].split())
+            assert 65_000 <= int(user) < 65_534
+            assert set(state["Gid"].split()) == {user}
+            assert state["Groups"].split() == []
+            assert {state[f"Cap{kind}"].strip() for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {"0" * 16}
 
 
 async def test_a_child_has_no_secret_and_no_descriptor_of_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,10 +206,16 @@ async def test_a_child_has_no_secret_and_no_descriptor_of_its_parent(tmp_path: P
 
             assert "hush-hush" not in proc_file(child, "environ")
             known = {name.split("=")[0] for name in proc_file(child, "environ").split("\0") if name}
-            assert known == set(environment(tmp_path))
+            assert known == set(environment())
             targets = descriptors(child)
             assert {target.split(":")[0] for target in targets.values()} <= {os.devnull, "pipe", targets["2"]}
             assert targets["2"].endswith("/stderr")
+
+
+def _limits_of(pid: int) -> dict[str, tuple[str, str]]:
+    """Soft and hard, by the names of proc(5). Another user's process can't be asked for them."""
+    lines = [re.split(r"\s{2,}", line) for line in proc_file(pid, "limits").splitlines()[1:]]
+    return {name: (soft, hard) for name, soft, hard, *_ in lines}
 
 
 async def test_a_child_is_confined_in_every_thread(tmp_path: Path) -> None:
@@ -140,14 +223,27 @@ async def test_a_child_is_confined_in_every_thread(tmp_path: Path) -> None:
         await under_test.pool.render(under_test.job(pictures.jpeg(900, 700), "blur:3|resize:20x20"))
         child = psutil.Process(under_test.pool.pids[0])
 
-        assert child.rlimit(psutil.RLIMIT_AS) == (2**30, 2**30)
-        assert child.rlimit(psutil.RLIMIT_CORE) == (0, 0)
-        assert child.rlimit(psutil.RLIMIT_NOFILE) == (64, 64)
-        assert child.rlimit(psutil.RLIMIT_FSIZE)[0] == LIMITS.max_output_bytes
-        assert 7 <= child.rlimit(psutil.RLIMIT_CPU)[0] <= 7 + 5
+        limits = _limits_of(child.pid)
+        fixed = {"core file size": 0, "open files": 64, "address space": 2**30, "locked memory": 0, "msgqueue size": 0}
+        fixed |= {"processes": MAX_THREADS} if ROOT else {}
+        assert {name: limits[f"Max {name}"] for name in fixed} == {name: (str(most), str(most)) for name, most in fixed.items()}
+        assert limits["Max cpu time"][1] == str((7 + 2) * 100)  # pictures in its life
+        assert limits["Max file size"][1] == str(FILE_BYTES)
         threads = [proc_file(child.pid, f"task/{thread.id}/status") for thread in child.threads()]
         assert len(threads) > 1
         assert all("NoNewPrivs:\t1" in status and "Seccomp:\t2" in status for status in threads)
+
+
+async def test_a_picture_has_limits_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set by the parent, which may if the child has its user, or if it is root with CAP_SYS_RESOURCE."""
+    monkeypatch.setattr("internal.sandbox.decoder.user_of_child", os.geteuid)
+    async with bench(tmp_path, cpu_seconds=7) as under_test:
+        for _ in range(2):
+            await under_test.is_unharmed()
+        limits = _limits_of(under_test.pool.pids[0])
+
+        assert limits["Max file size"] == (str(LIMITS.max_output_bytes), str(FILE_BYTES))
+        assert 7 <= int(limits["Max cpu time"][0]) <= 7 + 5
 
 
 @pytest.mark.parametrize("chain", ["format:avif", "format:webp", "format:gif", "watermark:text=Hello", "keep:icc|format:png"])
@@ -164,7 +260,56 @@ async def test_the_log_says_which_walls_are_up(tmp_path: Path) -> None:
 
     started = next(line for line in logged if line["event"] == "sandbox.started")
     assert (started["children"], started["landlock"]) == (1, min(ABI, 7) or None)
-    assert started["log_level"] == ("info" if ABI and started["seccomp"] else "warning")
+    up = {"landlock": bool(ABI), "seccomp": started["seccomp"], "cgroup": is_bounded() or ChildGroups.find() is not None}
+    missing = [wall for wall, there in up.items() if not there]
+    assert started["cgroup"] == up["cgroup"]
+    assert started.get("missing", []) == missing
+    assert started["log_level"] == ("warning" if missing else "info")
+
+
+@pytest.mark.parametrize("wall", ["landlock", "seccomp", "cgroup"])
+async def test_without_a_required_wall_nothing_starts(wall: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    children: list[int] = []
+    monkeypatch.setattr("internal.sandbox.pool.is_bounded", lambda: wall != "cgroup")
+    monkeypatch.setattr("internal.sandbox.pool.ChildGroups.find", lambda: None)
+
+    async def lacking(decoder: Decoder) -> Ready:
+        children.append(decoder.pid)
+        return Ready(None if wall == "landlock" else 7, wall != "seccomp")
+
+    monkeypatch.setattr(Decoder, "_ready", lacking)
+
+    with pytest.raises(StartRefused, match=f"SANDBOX_REQUIRE names {wall}"):
+        async with bench(tmp_path, required=frozenset({"landlock", "seccomp", "cgroup"})):
+            pytest.fail("it has started")
+
+    assert not any(psutil.pid_exists(child) for child in children)
+    async with bench(tmp_path, required=frozenset({"landlock", "seccomp", "cgroup"} - {wall})):
+        pass
+
+
+@as_root
+async def test_root_that_can_not_give_up_its_rights_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("internal.sandbox.decoder.user_of_child", lambda: -1)  # which leaves it as it is
+
+    with pytest.raises(StartRefused, match="give up its rights"):
+        async with bench(tmp_path):
+            pytest.fail("it has started")
+
+
+async def test_a_worker_that_is_refused_says_why_on_one_line(tmp_path: Path) -> None:
+    program = """
+from internal.errors import StartRefused
+from internal.lifecycle import run_until_signalled
+async def refused(stopping):
+    raise StartRefused("SANDBOX_REQUIRE names landlock")
+run_until_signalled(refused)
+"""
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (1, "SANDBOX_REQUIRE names landlock\n")
 
 
 async def test_a_picture_is_laid_in_without_a_copy_and_leaves_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""What a decoder takes beside its limits, looked at from outside while it works on a picture.
+
+The system's limits leave gaps to a process that was taken over: it can hold back the signal of too much CPU time, begin threads
+(RLIMIT_NPROC counts all processes of a user), and fill its folder, which mostly lies in memory, with files that are each small
+enough.
+A healthy picture is over before the first look, or looks the same at each.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from internal.errors import DecoderFailed, DecoderOutOfMemory, DecoderTimeout
+from internal.sandbox.process_limits import MAX_THREADS, LimitedProcess, ProcessLimits
+
+LOOK_SECONDS = 0.5
+MAX_FILES = 64
+"""A healthy child has a handful in its folder: results, and copies of originals."""
+_GRACE_SECONDS = 2.0
+"""The limit of CPU time knows whole seconds, and the kernel looks at it now and then: it comes first where it can."""
+
+
+class Watch:
+    """Looks at a process until `end`. Calls `kill`, once, with what it does too much of."""
+
+    def __init__(
+        self, process: LimitedProcess, folder: Path, limits: ProcessLimits, kill: Callable[[DecoderFailed], None]
+    ) -> None:
+        self._process, self._folder, self._limits, self._kill = process, folder, limits, kill
+        self._most_cpu = process.cpu_seconds() + limits.cpu_seconds + _GRACE_SECONDS
+        self._next = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+
+    def end(self) -> None:
+        self._next.cancel()
+
+    def _look(self) -> None:
+        if misuse := self._misuse():
+            self._kill(misuse)
+        else:
+            self._next = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+
+    def _misuse(self) -> DecoderFailed | None:
+        if self._process.cpu_seconds() > self._most_cpu:
+            return DecoderTimeout(f"The picture took more than {self._limits.cpu_seconds:g} seconds of CPU time.")
+        if self._process.threads() > MAX_THREADS:
+            return DecoderFailed("The decoder began more threads than any picture needs.")
+        files, size = _held(self._folder)
+        if files > MAX_FILES:
+            return DecoderFailed("The decoder made more files than any picture needs.")
+        if size > self._limits.memory_bytes:
+            return DecoderOutOfMemory("The decoder's files took more room than it has memory.")
+        return None
+
+
+def _held(folder: Path) -> tuple[int, int]:
+    """How many files there are, as far as it matters, and how many bytes they take."""
+    files = size = 0
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            files += 1
+            if files > MAX_FILES:
+                break
+            with suppress(OSError):  # gone meanwhile
+                size += entry.stat(follow_symlinks=False).st_blocks * 512
+    return files, size
