@@ -111,6 +111,13 @@ PURGED = Counter(
     registry=_registry,
 )
 SWEPT = Counter("image_processor_swept_objects_total", "Unreferenced objects that were deleted.", registry=_registry)
+CUT_OFF = Counter(
+    "image_processor_connections_cut_off_total",
+    "Connections that were ended or refused, by reason: head, body or reading were too slow; place: a slow upload while others "
+    "waited; idle: its place was wanted; refused: there were too many.",
+    ("reason",),
+    registry=_registry,
+)
 MISSING = Counter(
     "image_processor_missing_objects_total",
     "Downloads that failed because the store has lost an object that a row refers to.",

@@ -27,6 +27,31 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
     shutdown_seconds: Annotated[
         float, env("SERVER_SHUTDOWN_SECONDS", "Time that requests get to end on SIGTERM, in seconds.", gt=0)
     ]
+    max_connections: Annotated[
+        int, env("SERVER_MAX_CONNECTIONS", "Connections of one API process; beyond it idle ones are closed, then 503.", ge=8)
+    ]
+    address_share: Annotated[
+        float,
+        env(
+            "SERVER_ADDRESS_SHARE",
+            "Largest share of connections and uploads that one address may have; 1: all.",
+            gt=0,
+            le=1,
+        ),
+    ]
+    header_seconds: Annotated[float, env("SERVER_HEADER_SECONDS", "Time for a request's headers, in seconds.", gt=0)]
+    stall_seconds: Annotated[
+        float, env("SERVER_STALL_SECONDS", "Longest wait for a body's next byte, and for a client to take one, in seconds.", gt=0)
+    ]
+    least_rate: Annotated[
+        float, env("SERVER_LEAST_RATE", "Least average rate of a body and of an answer, in bytes a second; 0: none.", ge=0)
+    ]
+    grace_seconds: Annotated[
+        float, env("SERVER_GRACE_SECONDS", "How far a client may be behind the least rate, in seconds.", gt=0)
+    ]
+    keep_alive_seconds: Annotated[
+        float, env("SERVER_KEEP_ALIVE_SECONDS", "Longest wait for a connection's next request, in seconds.", gt=0)
+    ]
     cache_control: Annotated[str, env("SERVER_CACHE_CONTROL", "Cache-Control of binaries.", min_length=1)]
 
 

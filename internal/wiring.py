@@ -58,7 +58,6 @@ class ApiParts(Struct, frozen=True):
     ports: Ports
     signals: Signals
     ending: asyncio.Event
-    uploads: asyncio.Semaphore
     dependencies: dict[str, Dependency]
     measures: list[Source]
 
@@ -93,7 +92,6 @@ async def open_api(settings: Settings) -> AsyncIterator[ApiParts]:
             ports=Ports(repository, store, configured_grammar(settings), _rules(settings)),
             signals=listener,
             ending=ending,
-            uploads=asyncio.Semaphore(settings.server.max_uploads),
             dependencies=_dependencies(repository, store, queue, settings.health.seconds),
             measures=[
                 of_tables(repository),

@@ -18,6 +18,8 @@ from internal.api.no_store import NoStore
 from internal.api.problems import HANDLERS
 from internal.api.queries import refuse_unknown
 from internal.api.schemas import PREFIX
+from internal.api.server_limits import share_of_one_address
+from internal.api.upload_places import UploadPlaces
 from internal.configuration import load_settings
 from internal.gauges import Source
 from internal.logs import configure_logging
@@ -45,6 +47,8 @@ def create_app(settings: Settings) -> App:
     async def running(app: Litestar) -> AsyncIterator[None]:
         async with open_api(settings) as parts:
             app.state.parts = parts
+            uploads = settings.server.max_uploads
+            app.state.places = UploadPlaces(uploads, share_of_one_address(uploads, settings.server))
             machines = health_handlers(parts.dependencies)
             async with _metrics(settings, parts.measures, machines):
                 app.register(Router("/", route_handlers=machines))

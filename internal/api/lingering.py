@@ -19,7 +19,7 @@ from uvicorn.server import ServerState
 
 from internal.api.access_log import App, Message, Receive, Scope, Send
 from internal.api.no_store import NO_STORE
-from internal.api.problems import MEDIA_TYPE, problem_response
+from internal.api.problems import MEDIA_TYPE, RETRY_SECONDS, problem_response
 from internal.api.upgrades import IgnoringUpgrades
 
 LINGER_SECONDS = 30.0
@@ -37,8 +37,8 @@ MAX_LINGERING = 128
 MIN_BYTES = 2**28
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Of one request's head, of its trailers, or between two pieces of its body, which is chunked then. What comes in one read is
-taken all the same. httptools 0.9.0 has no bound, and takes 12 s of CPU for a header of 64 MiB that comes in pieces of 64 KiB."""
+"""Of one request's head, of its trailers, or between two pieces of its body, which is chunked then. httptools 0.9.0 has no bound,
+and takes 12 s of CPU for a header of 64 MiB that comes in pieces of 64 KiB."""
 
 
 def linger_bytes(max_upload_bytes: int) -> int:
@@ -47,13 +47,18 @@ def linger_bytes(max_upload_bytes: int) -> int:
 
 
 class LingeringTransport:
-    """uvicorn's view of its transport: `close` is the protocol's, all the rest is the transport's own."""
+    """uvicorn's view of its transport: `close` is the protocol's, all the rest is the transport's own. `sent`: bytes till now."""
 
     def __init__(self, transport: asyncio.Transport, protocol: "LingeringProtocol") -> None:
         self._transport, self._protocol = transport, protocol
+        self.sent = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        self.sent += len(data)
+        self._transport.write(data)
 
     def is_closing(self) -> bool:
         return self._protocol.lingering or self._transport.is_closing()
@@ -158,19 +163,20 @@ class LingeringProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, msg)
 
-    def _refuse(self, status: int, detail: str) -> None:
+    def _refuse(self, status: int, detail: str, *, code: str = "invalid_request") -> None:
         """A problem, as all that is refused; `detail` is for people. The rest is dropped: nobody knows where it would end."""
         self._in_body = True
-        body = problem_response(status, "invalid_request", detail).body
+        body = problem_response(status, code, detail).body
         headers = [
             *self.server_state.default_headers,
             (b"content-type", MEDIA_TYPE.encode()),
             (b"content-length", b"%d" % len(body)),
             NO_STORE,
+            *([(b"retry-after", b"%d" % RETRY_SECONDS)] if status == 503 else []),
             (b"connection", b"close"),
         ]
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode(), *(b"%s: %s" % header for header in headers)]
-        self._wire.write(b"\r\n".join([*lines, b"", body]))
+        self.transport.write(b"\r\n".join([*lines, b"", body]))
         self.close()
 
     def shutdown(self) -> None:

@@ -9,7 +9,10 @@ from typing import cast
 
 import uvicorn
 
-from internal.api.lingering import LingeringProtocol, linger_bytes
+from internal.api.connections import ConnectionLimits
+from internal.api.lingering import linger_bytes
+from internal.api.protocol import WatchedProtocol
+from internal.api.server_limits import connection_limits
 from internal.lifecycle import api_ports, refuse_taken_ports
 from internal.logs import configure_logging
 from internal.metrics import shared_between_processes
@@ -24,11 +27,11 @@ def serve(settings: Settings) -> None:
     server = settings.server
     refuse_taken_ports(api_ports(settings))
     with shared_between_processes() if server.workers > 1 else contextlib.nullcontext():
-        _run(server, settings.limits.max_upload_bytes)
+        _run(server, settings.limits.max_upload_bytes, connection_limits(server))
 
 
-def _run(server: Server, max_upload_bytes: int) -> None:
-    protocol = partial(LingeringProtocol, max_bytes=linger_bytes(max_upload_bytes))
+def _run(server: Server, max_upload_bytes: int, limits: ConnectionLimits) -> None:
+    protocol = partial(WatchedProtocol, max_bytes=linger_bytes(max_upload_bytes), limits=limits)
     uvicorn.run(
         "internal.api.app:app_from_environment",
         factory=True,
@@ -41,5 +44,6 @@ def _run(server: Server, max_upload_bytes: int) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # who asks is who connects: a proxy's word for it is taken by nobody yet
+        timeout_keep_alive=server.keep_alive_seconds,  # type: ignore[arg-type]  # it goes to call_later, which takes parts of one
         timeout_graceful_shutdown=int(server.shutdown_seconds),
     )

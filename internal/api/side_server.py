@@ -1,11 +1,14 @@
 """A small HTTP server beside a process's main work: the worker's health, the API's metrics on a port of their own."""
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
+from typing import cast
 
 import uvicorn
 
 from internal.api.access_log import App
+from internal.api.protocol import WatchedProtocol
 
 STOP_SECONDS = 1
 """What requests get to end."""
@@ -20,6 +23,7 @@ class SideServer(uvicorn.Server):
                 app,
                 host,
                 port,
+                http=cast("type[asyncio.Protocol]", WatchedProtocol),
                 lifespan="off",
                 log_config=None,
                 access_log=False,

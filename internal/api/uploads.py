@@ -1,24 +1,22 @@
 """`POST /images`: the form is read as a stream, and its picture goes straight into the store."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 
 from litestar import post
 from litestar.response.base import ASGIResponse
 
 from internal.api.answers import answer, response
+from internal.api.connections import address_of
 from internal.api.form import Form
+from internal.api.protocol import connection_of
 from internal.api.requests import ApiRequest, idempotency_key_of, owner_of, parts_of
-from internal.errors import PayloadTooLarge, Unavailable
+from internal.api.upload_places import UploadPlaces
+from internal.errors import PayloadTooLarge
 from internal.images.upload import Context, accept_upload
 
 FORM_BYTES = 2**18
 """What a form may have beside its picture: the other parts, headers and boundaries."""
-
-PLACE_SECONDS = 10.0
-"""How long an upload waits for a place among those in flight."""
 
 
 async def _at_most(max_bytes: int, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -31,18 +29,9 @@ async def _at_most(max_bytes: int, chunks: AsyncIterator[bytes]) -> AsyncIterato
         yield chunk
 
 
-@asynccontextmanager
-async def _place(uploads: asyncio.Semaphore) -> AsyncIterator[None]:
-    """One of the places for uploads in flight. Raises Unavailable when none gets free in time."""
-    try:
-        async with asyncio.timeout(PLACE_SECONDS):
-            await uploads.acquire()
-    except TimeoutError as error:
-        raise Unavailable("Too many uploads are under way. Try again after the time in Retry-After.") from error
-    try:
-        yield
-    finally:
-        uploads.release()
+def places_of(request: ApiRequest) -> UploadPlaces:
+    places: UploadPlaces = request.app.state.places
+    return places
 
 
 @post("/images", status_code=201)
@@ -54,7 +43,8 @@ async def upload_image(request: ApiRequest) -> ASGIResponse:
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
         raise PayloadTooLarge(f"The body has {announced} bytes; a picture may have {rules.max_upload_bytes}.")
-    body = _at_most(max_bytes, request.stream())
+    place = places_of(request).place(address_of(request.client.host if request.client else None), connection_of(request.scope))
+    body = place.held_by(_at_most(max_bytes, request.stream()))
     form = Form(body, request.headers.get("content-type", ""), max_metadata_bytes=rules.max_metadata_bytes)
     context = Context(
         owner=owner_of(request),
@@ -62,5 +52,5 @@ async def upload_image(request: ApiRequest) -> ASGIResponse:
         timeout_seconds=parts.settings.server.upload_seconds,
         answer=partial(answer, 201, grammar=parts.ports.grammar),
     )
-    async with _place(parts.uploads):
+    async with place:
         return response(await accept_upload(form, parts.ports, context))

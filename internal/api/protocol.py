@@ -1,0 +1,196 @@
+"""The API's connections under uvicorn: nobody who is silent, slow, or endless keeps one, nor what it costs.
+
+A look every second costs a busy connection nothing in between: it holds up what has come and what was taken since the last one
+against the deadlines (internal/api/deadlines.py), and only where the client is the one who is waited for:
+
+- its head: from the connection's beginning, or from the first byte of a further request;
+- its body: while we read, and not while the application is behind, or has not said `100 Continue`;
+- its reading: while bytes wait to be sent. The kernel counts as the client until the client's side has acknowledged.
+
+Between two requests it is uvicorn's keep-alive timer that waits; while a request is at work nothing of this applies.
+"""
+
+import fcntl
+import struct
+import termios
+from contextlib import suppress
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import structlog
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from internal import metrics
+from internal.api.connections import ConnectionLimits, Connections, address_of
+from internal.api.deadlines import Progress
+from internal.api.lingering import MAX_HEAD_BYTES, MIN_BYTES, LingeringProtocol
+
+log = structlog.get_logger(__name__)
+
+MAX_FIELDS = 128
+"""Of one request's head, and of its trailers. Each costs its place in memory beside its bytes: 64 KiB of `a:` were 4 MB."""
+
+EXTENSION = "image_processor.connection"
+"""In an ASGI scope's extensions: the protocol, for who has to know whether its client keeps up."""
+
+_servers: WeakKeyDictionary[ServerState, Connections] = WeakKeyDictionary()
+
+
+class _HeadTooLarge(Exception):
+    """Raised into the parser, so that it stops."""
+
+
+class WatchedProtocol(LingeringProtocol):
+    """INVARIANT: a client that is silent, or takes or sends less than the least rate, loses its connection, and what that holds
+    is free again (tests/unit/api/test_connections.py, with scaled times).
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: Any = None,
+        *,
+        max_bytes: int = MIN_BYTES,
+        limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - it is frozen
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop, max_bytes=max_bytes)
+        self._deadlines = limits.deadlines
+        self._registry = _servers.setdefault(server_state, Connections(limits))
+        self.address = ""
+        self._head_since: float | None = None
+        self._head_bytes = self._head_fields = 0
+        self._received = self._received_before = self._taken = 0
+        self._sending: Progress | None = None
+        self._reading: Progress | None = None
+
+    @property
+    def behind(self) -> float:
+        """Seconds that the request's body is behind the least rate; 0 when all of it has come."""
+        return self._sending.behind if self._sending is not None and self._in_body and not self.lingering else 0.0
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.address = address_of(self.client[0] if self.client else None)
+        self._head_since = self.loop.time()
+        if not self._registry.add(self):
+            self._told("refused")
+            self._refuse(503, "There are too many connections. Try again after the time in Retry-After.", code="unavailable")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._registry.remove(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        if self._head_since is None and self._is_idle():
+            self._head_since = self.loop.time()
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        self._head_bytes = self._head_fields = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._count_head(len(url), 0)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count_head(len(name) + len(value) + 4, 1)
+        super().on_header(name, value)
+
+    def _count_head(self, size: int, fields: int) -> None:
+        self._head_bytes += size
+        self._head_fields += fields
+        if self._head_bytes > MAX_HEAD_BYTES or self._head_fields > MAX_FIELDS:
+            raise _HeadTooLarge
+
+    def on_headers_complete(self) -> None:
+        self._head_since = self._sending = None
+        self._head_bytes = self._head_fields = 0  # of trailers, from now on
+        super().on_headers_complete()
+        if not self.lingering:
+            self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item]
+            self._registry.works(self)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._is_idle():
+            self._registry.waits(self)
+            self._head_since = self.loop.time() if self._in_head else None
+
+    def send_400_response(self, msg: str) -> None:
+        if self._head_bytes > MAX_HEAD_BYTES or self._head_fields > MAX_FIELDS:
+            self._refuse(431, f"The request's headers are longer than {MAX_HEAD_BYTES} bytes, or more than {MAX_FIELDS}.")
+        else:
+            super().send_400_response(msg)
+
+    def look(self, now: float, seconds: float) -> None:
+        """Hold the connection against the deadlines, `seconds` after the last look."""
+        came, self._received_before = self._received - self._received_before, self._received
+        if waiting := self._wire.get_write_buffer_size():
+            self._look_at_reading(waiting, seconds)
+            return
+        self._reading = None
+        if self.lingering or self._wire.is_closing():
+            return
+        if self._is_idle():
+            if self._head_since is not None and now - self._head_since >= self._deadlines.head_seconds:
+                self._give_up_head()
+        elif self._in_body and not self.flow.read_paused and not self.cycle.waiting_for_100_continue:
+            self._sending = self._sending or Progress(self._deadlines)
+            if self._sending.is_too_slow(seconds, came):
+                self.cut_off("body", "The body came too slowly. Send it again over a faster connection.")
+
+    def give_up(self) -> None:
+        """Close it: it waits for a request, and its place is wanted."""
+        self._told("idle")
+        self._wire.close()
+
+    def cut_off(self, reason: str, detail: str) -> None:
+        """End a request whose body is not here: a 408 for its client, and a hang-up for its application."""
+        self._told(reason)
+        if self.cycle.response_started:
+            self._wire.abort()
+        else:
+            self._refuse(408, detail, code="request_timeout")
+
+    def _is_idle(self) -> bool:
+        """Whether it waits for a request, or for the rest of one's head."""
+        cycle: Any = self.cycle  # None before the first request
+        return cycle is None or cycle.response_complete
+
+    def _give_up_head(self) -> None:
+        self._told("head")
+        if self._in_head:
+            self._refuse(408, "The request's headers came too slowly.", code="request_timeout")
+        else:  # nothing was asked, and nobody reads an answer
+            self._wire.close()
+
+    def _look_at_reading(self, waiting: int, seconds: float) -> None:
+        taken = self.transport.sent - waiting - _unacknowledged(self._wire)  # type: ignore[attr-defined]
+        if self._reading is None:
+            self._reading, self._taken = Progress(self._deadlines), taken
+        elif self._reading.is_too_slow(seconds, max(0, taken - self._taken)):
+            self._told("reading")
+            self._wire.abort()
+        self._taken = max(self._taken, taken)
+
+    def _told(self, reason: str) -> None:
+        metrics.CUT_OFF.labels(reason).inc()
+        log.debug("connection.cut_off", reason=reason, address=self.address)
+
+
+def connection_of(scope: Any) -> WatchedProtocol | None:
+    """The protocol under a request, of which this is the scope; None where another server carries it."""
+    found = scope.get("extensions", {}).get(EXTENSION)
+    return found if isinstance(found, WatchedProtocol) else None
+
+
+def _unacknowledged(transport: Any) -> int:
+    """Bytes that the kernel has and the client's side has not acknowledged. 0 where the kernel does not tell."""
+    with suppress(OSError):
+        return int(struct.unpack("i", fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4)))[0])
+    return 0

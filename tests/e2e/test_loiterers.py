@@ -1,0 +1,152 @@
+"""Clients that loiter: silent, dripping, idle, and such as read nothing. Nobody else waits for them, and none stays for ever."""
+
+import resource
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from tests import pictures
+from tests.e2e.deployment import IMAGES, Deployment
+from tests.e2e.deployments import standalone, temporary_folder
+from tests.e2e.processes import Running
+from tests.services.waiting import wait_until
+
+SILENT, DRIPPING, IDLE, STOPPED = 64, 64, 1000, 100
+OTHERS = SILENT + DRIPPING + IDLE + STOPPED
+MEMORY_BYTES = 400 * 2**20
+"""What all of them together may cost the API: 300 KB each, and a MiB for each answer that is not read."""
+
+GOOD_SECONDS = 10.0
+"""Five times what a good upload may take beside them; with all places taken it was refused after as long as this."""
+
+HEAD = "\r\n".join(
+    [
+        f"POST {IMAGES} HTTP/1.1",
+        "host: x",
+        "content-type: multipart/form-data; boundary=b",
+        "content-length: 900000",
+        "\r\n",
+    ]
+).encode()
+PART = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'
+
+
+@pytest.fixture(autouse=True)
+def open_files() -> Iterator[None]:
+    """For this process's side of so many connections."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if before[0] < 2 * OTHERS:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(2 * OTHERS, before[1]), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@contextmanager
+def _connections(service: Deployment, count: int, begin: bytes) -> Iterator[list[socket.socket]]:
+    with ExitStack() as stack:
+        opened = [stack.enter_context(socket.create_connection(service.place, timeout=20)) for _ in range(count)]
+        for connection in opened:
+            if begin:
+                connection.sendall(begin)
+        yield opened
+
+
+@contextmanager
+def _dripping(connections: list[socket.socket]) -> Iterator[None]:
+    """Each of them sends a byte five times a second."""
+    ended = threading.Event()
+
+    def drip() -> None:
+        while not ended.wait(0.2):
+            for connection in connections:
+                with suppress(OSError):
+                    connection.send(b"\xff")
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _api(process: Running) -> psutil.Process:
+    [api] = process.of_program("api")
+    return api
+
+
+def test_a_good_upload_passes_beside_all_of_them() -> None:
+    with temporary_folder() as folder, standalone(folder, LOG_LEVEL="warning") as (service, process):
+        api = _api(process)
+        large = service.processed(bytes(pictures.photo(2400, 1600).pngsave_buffer(compression=0)), processing="resize:9x9")
+        before = api.memory_info().rss
+        read = f"GET {large}/original HTTP/1.1\r\nhost: x\r\n\r\n".encode()
+        with (
+            _connections(service, IDLE, b""),
+            _connections(service, SILENT, HEAD),
+            _connections(service, DRIPPING, HEAD + PART + pictures.jpeg()[:100]) as dripping,
+            _connections(service, STOPPED, read),
+            _dripping(dripping),
+        ):
+            wait_until(lambda: api.num_fds() > OTHERS - IDLE, within=20)
+            for _ in range(3):
+                began = time.monotonic()
+                path = service.upload(pictures.photo_jpeg(1200, 900), processing="resize:50x50")
+                assert time.monotonic() - began < GOOD_SECONDS
+            assert service.settled(path)["status"] == "processed"
+            assert service.http.get(f"{path}/original").status_code == 200
+            assert api.num_fds() < 2 * OTHERS
+            assert api.memory_info().rss - before < MEMORY_BYTES
+        wait_until(lambda: api.num_fds() < OTHERS - IDLE, within=30)
+
+
+def _ends(connection: socket.socket) -> bool:
+    """Whether the server has ended it; what it still sends is read."""
+    connection.setblocking(False)
+    try:
+        return connection.recv(65536) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def _has_ended(connections: list[socket.socket]) -> Callable[[], bool]:
+    ended: set[int] = set()
+
+    def all_ended() -> bool:
+        ended.update(number for number, connection in enumerate(connections) if number not in ended and _ends(connection))
+        return len(ended) == len(connections)
+
+    return all_ended
+
+
+def test_none_of_them_stays() -> None:
+    """With short deadlines, in the real process: for heads, bodies, their rate, the next request, and the reading of answers."""
+    short = {"SERVER_HEADER_SECONDS": 1, "SERVER_STALL_SECONDS": 2, "SERVER_GRACE_SECONDS": 2, "SERVER_KEEP_ALIVE_SECONDS": 1}
+    with temporary_folder() as folder, standalone(folder, LOG_LEVEL="warning", **short) as (service, _):
+        large = service.processed(bytes(pictures.photo(2400, 1600).pngsave_buffer(compression=0)), processing="resize:9x9")
+        read = f"GET {large}/original HTTP/1.1\r\nhost: x\r\n\r\n".encode()
+        with _connections(service, 5, b"") as idle:
+            wait_until(_has_ended(idle), within=20)
+        with _connections(service, 5, b"GET / HTTP/1.1\r\nhost: x\r\n") as heads:
+            wait_until(_has_ended(heads), within=20)
+        with _connections(service, 5, b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n") as answered:
+            wait_until(_has_ended(answered), within=20)
+        with _connections(service, 5, HEAD) as silent:
+            wait_until(_has_ended(silent), within=20)
+        with _connections(service, 5, HEAD + PART) as dripping, _dripping(dripping):
+            wait_until(_has_ended(dripping), within=30)
+        with _connections(service, 5, read):
+            wait_until(lambda: 'cut_off_total{reason="reading"} 5.0' in service.api_metrics(), within=30)
+        said = service.api_metrics()
+        for reason, least in (("head", 10), ("body", 10), ("reading", 5)):
+            counted = next(line for line in said.splitlines() if f'connections_cut_off_total{{reason="{reason}"}}' in line)
+            assert float(counted.rpartition(" ")[2]) == least, reason
+        service.processed(pictures.jpeg())
