@@ -233,6 +233,10 @@ class StoreRefused(ServiceError):
     code = "store_refused"
 
 
+class ObjectUnreadable(StoreUnavailable):
+    """The object store answers, but can't read the bytes of this picture. Try again after the time in Retry-After."""
+
+
 class StoredInPart(StoreUnavailable):
     """The object store has not kept all of the bytes that it was given. Try again after the time in Retry-After."""
 
@@ -310,7 +314,7 @@ class OutputTooLarge(ServiceError):
 PERMANENT: tuple[type[ServiceError], ...] = (InvalidImage, ImageTooLarge, InvalidProcessing, UnsupportedMediaType, OutputTooLarge)
 """No later attempt can mend these: the rendition is `failed` at once."""
 
-ANSWERS: tuple[type[ServiceError], ...] = (NotStored, DatabaseReadOnly, DatabaseBusy, StaleStatement)
+ANSWERS: tuple[type[ServiceError], ...] = (NotStored, ObjectUnreadable, DatabaseReadOnly, DatabaseBusy, StaleStatement)
 """The dependency answered: a circuit breaker counts these as successes, although clients are told that it is unavailable."""
 
 UNKNOWN: tuple[type[ServiceError], ...] = (ConnectionsInUse,)

@@ -128,6 +128,11 @@ DAMAGED = Counter(
     "Downloads that were refused because the store's object has another size than the row that refers to it.",
     registry=_registry,
 )
+UNREADABLE = Counter(
+    "image_processor_unreadable_objects_total",
+    "Reads of an object that the store could not give, while it gave another one.",
+    registry=_registry,
+)
 BROKEN_OFF = Counter(
     "image_processor_downloads_broken_off_total",
     "Downloads whose body ended early because the store failed in the middle.",

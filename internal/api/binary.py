@@ -99,22 +99,30 @@ class StreamedObject(ASGIResponse):
         self._ports, self._download, self._span = ports, download, span
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with _opened(self._ports, self._download, self._span) as opened:
-            hung_up = asyncio.ensure_future(_hang_up(receive))
-            try:
-                await self.start_response(send)
-                async for chunk in opened.chunks:
-                    if hung_up.done():
-                        scope["state"]["problem"] = ClientGone.code
-                        return
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-            except StoreUnavailable as outage:
-                scope["state"]["problem"] = "broken_off"
-                metrics.BROKEN_OFF.inc()
-                log.warning("download.broken_off", detail=outage.detail, cause=repr(outage.__cause__))
-            finally:
-                hung_up.cancel()
+        self._started = False
+        try:
+            async with _opened(self._ports, self._download, self._span) as opened:
+                await self._send(opened, scope, receive, send)
+        except StoreUnavailable as outage:
+            if not self._started:
+                raise
+            scope["state"]["problem"] = "broken_off"
+            metrics.BROKEN_OFF.inc()
+            log.warning("download.broken_off", detail=outage.detail, cause=repr(outage.__cause__))
+
+    async def _send(self, opened: Opened, scope: Scope, receive: Receive, send: Send) -> None:
+        hung_up = asyncio.ensure_future(_hang_up(receive))
+        try:
+            await self.start_response(send)
+            self._started = True
+            async for chunk in opened.chunks:
+                if hung_up.done():
+                    scope["state"]["problem"] = ClientGone.code
+                    return
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            hung_up.cancel()
 
 
 @asynccontextmanager

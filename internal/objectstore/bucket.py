@@ -7,6 +7,7 @@ used here, in this file only, and pyproject.toml pins the version.
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.client import IncompleteRead
 from itertools import islice
 from typing import Self, cast
 from uuid import UUID
@@ -17,7 +18,7 @@ from minio import Minio
 from minio.datatypes import Part
 from minio.error import InvalidResponseError, MinioException, S3Error
 
-from internal.errors import NotStored, StoredInPart, StoreMissing, StoreUnavailable, WrongStore
+from internal.errors import NotStored, ObjectUnreadable, StoredInPart, StoreMissing, StoreUnavailable, WrongStore
 from internal.images.keys import STORE_ID_KEY, check_key
 from internal.objectstore.connections import close, connections
 from internal.objectstore.port import Span, Stored
@@ -30,11 +31,22 @@ OF_CODE = {"NoSuchKey": NotStored, "NoSuchBucket": StoreMissing}
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(answered: type[StoreUnavailable] = StoreUnavailable) -> Iterator[None]:
+    """`answered`: what it is when the server has answered, be it with an error or with less than it announced."""
     try:
         yield
     except (MinioException, urllib3.exceptions.HTTPError, OSError, ParseError, ValueError) as error:
-        raise OF_CODE.get(_code(error), StoreUnavailable) from error
+        raise OF_CODE.get(_code(error), answered if _is_answer(error) else StoreUnavailable) from error
+
+
+def _is_answer(error: Exception) -> bool:
+    """MinIO says of an object whose bytes are damaged on its disk what it says when it is too busy (RELEASE.2025-09-07: a 503
+    SlowDownRead), or breaks off in the middle.
+    """
+    if isinstance(error, urllib3.exceptions.MaxRetryError):
+        return isinstance(error.reason, urllib3.exceptions.ResponseError)
+    broken_off = any(isinstance(found, IncompleteRead) for found in error.args)
+    return broken_off or isinstance(error, MinioException)
 
 
 def _code(error: Exception) -> str:
@@ -184,7 +196,7 @@ class Bucket:
             if page:
                 yield page
 
-    @_translated()
+    @_translated(ObjectUnreadable)
     def open(self, key: str, span: Span | None) -> "Reading":
         """Ask for the object and read its first block, in one go: a small picture costs one thread hop."""
         if span is not None and span.start == span.stop:
@@ -222,7 +234,7 @@ class Reading:
             raise StoreUnavailable  # other bytes than those asked for
         return cls(response, size, left)
 
-    @_translated()
+    @_translated(ObjectUnreadable)
     def read(self) -> bytes:
         block = self._response.read(min(self.left, BLOCK), decode_content=False) if self._response else b""
         if not block:

@@ -12,6 +12,7 @@ huge. An object is one file right in its shard, so that a put syncs one folder a
 folder.
 """
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -21,12 +22,14 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID, uuid4
 
-from internal.errors import NotStored, StoredInPart, StoreMissing, StoreUnavailable, WrongStore
+from internal.errors import NotStored, ObjectUnreadable, StoredInPart, StoreMissing, StoreUnavailable, WrongStore
 from internal.images.keys import STORE_ID_KEY, check_key
 from internal.objectstore.port import Span, Stored
 
 BLOCK = 2**20  # bytes that one thread hop writes or reads
 KINDS = ("originals", "renditions")
+ROTTEN = (errno.EIO, errno.EBADMSG, errno.EUCLEAN)
+"""What the kernel says of a file whose place on the disk can't be read, or is not what was written."""
 STALE = 24 * 3600  # seconds after which what lies in tmp is nobody's any more: an upload is limited to minutes
 
 
@@ -35,7 +38,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreUnavailable from error
+        raise (ObjectUnreadable if error.errno in ROTTEN else StoreUnavailable) from error
 
 
 class Folder:

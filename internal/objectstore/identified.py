@@ -12,7 +12,8 @@ from uuid import UUID
 
 import structlog
 
-from internal.errors import DatabaseUnavailable, NotStored, StoreUnavailable, WrongStore
+from internal import metrics
+from internal.errors import DatabaseUnavailable, NotStored, ObjectUnreadable, StoreUnavailable, WrongStore
 from internal.objectstore.port import IdentifiableStore, Opened, Span, Stored
 
 log = structlog.get_logger(__name__)
@@ -44,8 +45,13 @@ class IdentifiedStore:
 
     @asynccontextmanager
     async def get(self, key: str, span: Span | None = None) -> AsyncIterator[Opened]:
-        async with self._confirmed(), self._store.get(key, span) as opened:
-            yield opened
+        async with self._confirmed():
+            try:
+                async with self._store.get(key, span) as opened:
+                    yield opened
+            except ObjectUnreadable as error:
+                await self._blame(key, error)
+                raise
 
     async def delete(self, key: str) -> None:
         async with self._confirmed():
@@ -77,6 +83,19 @@ class IdentifiedStore:
             self._confirmed_until = 0.0
             raise
 
+    async def _blame(self, key: str, error: ObjectUnreadable) -> None:
+        """Raise StoreUnavailable when the store can't read its id either: then it is not this object's fault.
+
+        INVARIANT: an object that can't be read is no outage of the store, and leaves the others readable
+        (tests/integration/test_damaged_objects.py::test_an_object_that_the_store_can_not_read_stops_no_other).
+        """
+        try:
+            await self._compare()
+        except StoreUnavailable:
+            raise StoreUnavailable from error
+        metrics.UNREADABLE.inc()
+        log.error("object.unreadable", key=key, cause=repr(error.__cause__))
+
     async def _confirm(self) -> None:
         """Raise StoreUnavailable unless this is the right store. Others go on meanwhile with what was confirmed before."""
         if self._confirmed_until:
@@ -98,6 +117,8 @@ class IdentifiedStore:
         known = self._id or await self._ask()
         try:
             await self._store.confirm(known)
+        except ObjectUnreadable as error:
+            raise StoreUnavailable from error
         except WrongStore:
             self._id = await self._ask()
             if self._id == known:

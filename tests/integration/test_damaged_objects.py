@@ -1,16 +1,20 @@
 """Objects that were cut or changed behind the service's back, in each store: what downloads, the worker and reconcile say."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 import uvicorn
 from litestar import Litestar, Router
+from minio import Minio
+from minio.error import S3Error
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
@@ -20,12 +24,17 @@ from internal.api.downloads import original_bytes, rendition_bytes
 from internal.api.methods import Methods
 from internal.api.problems import HANDLERS
 from internal.api.schemas import PREFIX
-from internal.errors import StoreUnavailable
+from internal.breaker import Breaker
+from internal.errors import ObjectUnreadable, StoreUnavailable
+from internal.images.keys import STORE_ID_KEY
 from internal.images.model import Status
 from internal.images.reconcile import Comparison, Finding, Kind, reconcile
 from internal.objectstore.filesystem import create_folder, open_filesystem_store
+from internal.objectstore.guarded import GuardedStore
+from internal.objectstore.identified import IdentifiedStore
 from internal.objectstore.minio import create_bucket, open_minio_store
-from internal.objectstore.port import ObjectStore, Opened, Span
+from internal.objectstore.port import IdentifiableStore, ObjectStore, Opened, Span
+from internal.settings import CircuitBreaker
 from tests import pictures
 from tests.contract.contents import chunks, read
 from tests.integration.service import Service
@@ -49,7 +58,7 @@ async def damaged(request: pytest.FixtureRequest, service: Service, tmp_path: Pa
 
 
 @asynccontextmanager
-async def _opened(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[ObjectStore]:
+async def _opened(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[IdentifiableStore]:
     if request.param == "filesystem":
         await create_folder(folder)
         async with open_filesystem_store(folder) as store:
@@ -60,6 +69,7 @@ async def _opened(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator
     await create_bucket(settings)
     async with open_minio_store(settings) as store:
         yield store
+    s3.client().remove_object(settings.bucket, STORE_ID_KEY)
     s3.client().remove_bucket(settings.bucket)
 
 
@@ -290,3 +300,68 @@ async def test_a_client_that_hangs_up_in_the_middle_is_no_200_either(service: Se
             await eventually(lambda: any(line["event"] == "request" for line in lines))
 
     assert answers() == {**before, "499": before["499"] + 1}
+
+
+@pytest.fixture(params=["filesystem", "minio"])
+async def identified(request: pytest.FixtureRequest, service: Service, tmp_path: Path) -> AsyncIterator[Service]:
+    """The service on a store that a process uses: with an id, and behind circuit breakers."""
+    store_id = uuid4()
+
+    async def expected() -> UUID:
+        return store_id
+
+    settings = CircuitBreaker(failures=2, seconds=60)
+    async with _opened(request, tmp_path) as store:
+        await store.write_id(store_id)
+        breakers = [Breaker(name, StoreUnavailable, settings) for name in ("reading", "writing")]
+        yield service.with_store(GuardedStore(IdentifiedStore(store, expected), *breakers))
+        async for stored in store.keys():
+            await store.delete(stored.key)
+
+
+def rot(monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
+    """What a disk's damage comes to: EIO of a file, and what MinIO (RELEASE.2025-09-07) says of an object with damaged bytes."""
+    get_object, open_ = Minio.get_object, Path.open
+
+    def from_bucket(client: Minio, bucket: str, name: str, *more: Any, **named: Any) -> Any:
+        if name in keys:
+            raise S3Error(None, "SlowDownRead", "Resource requested is unreadable", name, "", "", bucket, name)  # type: ignore[arg-type]
+        return get_object(client, bucket, name, *more, **named)
+
+    def from_folder(path: Path, *more: Any, **named: Any) -> Any:
+        if path.name in {key.rpartition("/")[2] for key in keys}:
+            raise OSError(errno.EIO, "Input/output error")
+        return open_(path, *more, **named)
+
+    monkeypatch.setattr(Minio, "get_object", from_bucket)
+    monkeypatch.setattr(Path, "open", from_folder)
+
+
+async def test_an_object_that_the_store_can_not_read_stops_no_other(identified: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, rotten, _ = await processed(identified, pictures.jpeg())
+    _, sound, _ = await processed(identified, pictures.jpeg())
+    before = counted("unreadable_objects_total")
+    rot(monkeypatch, rotten)
+
+    with capture_logs() as lines:
+        for _ in range(5):
+            with pytest.raises(ObjectUnreadable):
+                await read(identified.store, rotten)
+
+    assert await read(identified.store, sound) == pictures.jpeg()
+    assert counted("unreadable_objects_total") == before + 5
+    assert [(line["event"], line["log_level"], line["key"]) for line in lines] == [("object.unreadable", "error", rotten)] * 5
+    assert [(finding.key, finding.kind) for finding in await found(identified, reading=True)] == [(rotten, Kind.DAMAGED_ORIGINAL)]
+
+
+async def test_a_store_that_can_read_nothing_is_an_outage(identified: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, original, _ = await processed(identified, pictures.jpeg())
+    rot(monkeypatch, original, STORE_ID_KEY)
+    for _ in range(3):  # two open the circuit
+        with pytest.raises(StoreUnavailable) as outage:
+            await read(identified.store, original)
+        assert not isinstance(outage.value, ObjectUnreadable)
+    monkeypatch.undo()
+
+    with pytest.raises(StoreUnavailable):
+        await read(identified.store, original)
