@@ -19,7 +19,7 @@ def provide(settings: Settings) -> None:
     seconds = settings.migration.wait_seconds
     for attempt in stamina.retry_context(on=Unavailable, attempts=None if seconds else 1, timeout=seconds or None, wait_max=2.0):
         with attempt:
-            migrate(settings.database)
+            migrate(settings.database, lock_seconds=settings.migration.lock_seconds)
             uvloop.run(_prepare(settings))
 
 

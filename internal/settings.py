@@ -282,6 +282,10 @@ class Migration(Struct, frozen=True, forbid_unknown_fields=True):
     wait_seconds: Annotated[
         float, env("MIGRATE_WAIT_SECONDS", "How long migrate waits for services that are only starting, in seconds.", ge=0)
     ]
+    lock_seconds: Annotated[
+        float,
+        env("MIGRATE_LOCK_SECONDS", "How long a migration tries to lock a table beside dumps and others, in seconds.", ge=0),
+    ]
 
 
 class Standalone(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,12 +1,13 @@
 """The schema's migrations, by yoyo: SQL files under `migrations/`, each with its rollback.
 
-Migrations are forward-safe: the old code runs on the new schema, so that processes can be replaced one after the other.
+Migrations are forward-safe: the old code runs on the new schema, so that processes can be replaced one after the other. How one
+is written: docs/running/upgrade.md.
 """
 
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import urlencode
 
 import psycopg
@@ -18,6 +19,7 @@ from psycopg.errors import _WaitTimeout
 from psycopg.rows import TupleRow
 
 from internal.errors import DatabaseUnavailable
+from internal.repository.migration_locks import apply
 from internal.repository.pool import connection_string, translated
 from internal.settings import PROJECT, Database
 
@@ -33,30 +35,20 @@ LOCK_SECONDS, LOCK_PAUSE_SECONDS = 600.0, 0.5
 TAKE_LOCK = f"SELECT pg_try_advisory_lock({LOCK})"
 
 
-def migrate(settings: Database) -> None:
+def migrate(settings: Database, *, lock_seconds: float = LOCK_SECONDS) -> None:
     """Apply what is missing. Several may call it at once: one does it, the others wait for it.
 
-    Raises DatabaseUnavailable, also when the other one has not ended after LOCK_SECONDS. A migration itself may take any time, as
-    long as the network to the database holds.
+    Each migration is done as a whole or not at all, and tries for `lock_seconds` to get its locks beside dumps and other long
+    transactions. Raises DatabaseUnavailable, also when the other one has not ended after LOCK_SECONDS; DatabaseBusy when a lock
+    could not be had. What was applied before stays. A migration itself may take any time, as long as the network holds.
     """
     with translated(), _alone(settings), _backend(settings) as backend:
         backend.break_lock()  # left by one that was killed: we hold the real lock
         migrations = backend.to_apply(yoyo.read_migrations(str(MIGRATIONS)))
         with backend.lock():
             for migration in migrations:
-                _apply(backend, migration)
+                apply(backend, migration, lock_seconds=lock_seconds)
         log.info("migrated", applied=[migration.id for migration in migrations])
-
-
-def _apply(backend: yoyo.backends.DatabaseBackend, migration: yoyo.migrations.Migration) -> None:
-    """Carry it out and write down that it is done, in one transaction; yoyo's own way takes two.
-
-    INVARIANT: killed in between, two would leave a schema that the next run can't apply again
-    (tests/faults/test_migrate.py::test_killed_and_run_again).
-    """
-    with backend.transaction():
-        migration.process_steps(backend, "apply")
-        backend.mark_one(migration)
 
 
 def roll_back(settings: Database) -> None:
@@ -111,9 +103,20 @@ def _backend(settings: Database) -> Iterator[yoyo.backends.DatabaseBackend]:
         warnings.simplefilter("ignore", DeprecationWarning)  # yoyo's own
         backend = yoyo.get_backend(_address(settings))
     try:
+        _end_with_its_client(backend.connection)
         yield backend
     finally:
         backend.connection.close()
+
+
+def _end_with_its_client(connection: psycopg.Connection[TupleRow]) -> None:
+    """Let the server end what it does for a migrate that was killed, within a second, so that the next one need not wait for it.
+
+    PostgreSQL has it from version 14 on, and not on every platform; without it the server goes on to the end of the statement.
+    """
+    if connection.info.server_version >= 140000:
+        with suppress(psycopg.errors.InvalidParameterValue):
+            connection.execute("SET client_connection_check_interval = '1s'")
 
 
 def _address(settings: Database) -> str:
