@@ -30,6 +30,10 @@ class RevisionFailed(Exception):
     """The revision does not exist, or its tree could not be set up; the text says why."""
 
 
+class NoSuchRevision(RevisionFailed):
+    """It is not in this repository's history, or there is no history here: a shallow clone, an archive, no git."""
+
+
 class Tree(Struct, frozen=True):
     """A checkout and the Python of its virtual environment. `name` is what the tables call it."""
 
@@ -52,7 +56,7 @@ THIS = Tree("this", PROJECT, Path(sys.executable))
 
 
 def checked_out(revision: str, project: Path = PROJECT) -> Tree:
-    """The tree of a commit, branch or tag, set up when it is not yet. Raises RevisionFailed."""
+    """The tree of a commit, branch or tag, set up when it is not yet. Raises RevisionFailed, NoSuchRevision."""
     commit = _commit(revision, project)
     folder = project / ".bench" / commit[:12]
     with _locked(folder.parent):
@@ -69,7 +73,7 @@ def _commit(revision: str, project: Path) -> str:
     try:
         return _git(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     except RevisionFailed as error:
-        raise RevisionFailed(f"{revision!r} is no revision of this repository") from error
+        raise NoSuchRevision(f"{revision!r} is no revision of this repository") from error
 
 
 def _is_checked_out(folder: Path, commit: str) -> bool:

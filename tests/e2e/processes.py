@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
+from bench.trees import THIS, Tree
 from internal.settings import every_setting
 from tests.services.waiting import wait_until
 
@@ -62,15 +63,17 @@ class Running:
 
 
 @contextmanager
-def running(program: str, log: Path, environ: Mapping[str, str], command: Sequence[str] = ()) -> Iterator[Running]:
+def running(
+    program: str, log: Path, environ: Mapping[str, str], command: Sequence[str] = (), tree: Tree = THIS
+) -> Iterator[Running]:
     """`cmd/{program}/main.py`. At the end it is asked to end, and its whole family is ended if it does not.
 
-    `command`: one that becomes the program after it has done something.
+    `command`: one that becomes the program after it has done something. `tree`: whose code it runs.
     """
     with log.open("ab") as output:
         popen = subprocess.Popen(
-            [*command, sys.executable, "-P", str(PROJECT / f"cmd/{program}/main.py")],
-            cwd=PROJECT,
+            [*command, str(tree.python), "-P", str(tree.folder / f"cmd/{program}/main.py")],
+            cwd=tree.folder,
             env=dict(environ),
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -12,6 +12,7 @@ import httpx
 import psutil  # type: ignore[import-untyped]
 import psycopg
 
+from bench.trees import THIS, Tree
 from tests.e2e.deployment import IMAGES, client, pictures_in_work
 from tests.e2e.deployments import until_ready
 from tests.e2e.processes import Running, environment, imagectl, running
@@ -53,10 +54,11 @@ WAITING = {
 
 
 class Cluster:
-    """`addresses` are those of the APIs that run. Each process has a log of its own."""
+    """`addresses` are those of the APIs that run. Each process has a log of its own. What is started runs the code of `tree`."""
 
-    def __init__(self, name: str, folder: Path, settings: dict[str, object], places: Places) -> None:
+    def __init__(self, name: str, folder: Path, settings: dict[str, object], places: Places, tree: Tree = THIS) -> None:
         self.name = name
+        self.tree = tree
         self.places = places
         self.addresses: list[str] = []
         self._numbers = itertools.count(1)
@@ -71,7 +73,8 @@ class Cluster:
         self._started.close()
 
     def migrate(self, **settings: object) -> None:
-        with running("migrate", self._log("migrate"), environment(**{**self._settings, **settings})) as process:
+        environ = environment(**{**self._settings, **settings})
+        with running("migrate", self._log("migrate"), environ, tree=self.tree) as process:
             assert process.wait() == 0, process.said()[-3000:]
 
     def refused_migration(self, **settings: object) -> str:
@@ -137,7 +140,7 @@ class Cluster:
         given: dict[str, Any] = {**self._settings, port: free_port(), **settings}
         with ExitStack() as stack:
             http = stack.enter_context(client(int(given[port])))
-            process = stack.enter_context(running(program, self._log(program), environment(**given), command))
+            process = stack.enter_context(running(program, self._log(program), environment(**given), command, self.tree))
             stack.callback(process.signal, signal.SIGCONT)  # whoever stands still can't end
             if ready:
                 until_ready(http, process)
