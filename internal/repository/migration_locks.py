@@ -8,13 +8,17 @@ and asks again. An index is built concurrently, outside a transaction: it waits 
 import random
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psycopg
 import structlog
 import yoyo
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
 
 from internal.errors import DatabaseBusy
+from internal.repository.first_release import LOOK_INTO
 
 log = structlog.get_logger(__name__)
 
@@ -52,22 +56,33 @@ def apply(backend: yoyo.backends.DatabaseBackend, migration: yoyo.migrations.Mig
 
     Raises DatabaseBusy, naming who holds them, when they can't be had for so long: then nothing of it has been done.
     """
+    carry_out = _in_a_transaction if migration.use_transactions else _by_itself
+    with_locks(backend, migration.id, lambda: carry_out(backend, migration), lock_seconds=lock_seconds)
+
+
+def with_locks(backend: yoyo.backends.DatabaseBackend, name: str, work: Callable[[], None], *, lock_seconds: float) -> None:
+    """Do `work`, again and again for so long while it does not get its locks. Raises DatabaseBusy."""
     deadline = time.monotonic() + lock_seconds
     for pause in _pauses():
         try:
-            if migration.use_transactions:
-                _in_a_transaction(backend, migration)
-            else:
-                _by_itself(backend, migration)
+            work()
         except _GIVEN_UP as error:
             holders = _holders(backend)
             if time.monotonic() + pause > deadline:
-                told = f"The migration {migration.id} got no lock within {lock_seconds:g} seconds. In its way: {holders}."
+                told = f"The migration {name} got no lock within {lock_seconds:g} seconds. In its way: {holders}."
                 raise DatabaseBusy(told) from error
-            log.warning("migrate.waits_for_lock", migration=migration.id, holders=holders, next_try_seconds=round(pause, 1))
+            log.warning("migrate.waits_for_lock", migration=name, holders=holders, next_try_seconds=round(pause, 1))
         else:
             return
         time.sleep(pause)
+
+
+@contextmanager
+def short_locks(backend: yoyo.backends.DatabaseBackend) -> Iterator[None]:
+    """A transaction in which a lock that is not to be had soon raises one of _GIVEN_UP."""
+    with backend.transaction():
+        backend.execute(f"SET LOCAL lock_timeout = '{int(LOCK_TIMEOUT_SECONDS * 1000)}ms'")
+        yield
 
 
 def _pauses() -> Iterator[float]:
@@ -83,9 +98,9 @@ def _in_a_transaction(backend: yoyo.backends.DatabaseBackend, migration: yoyo.mi
     INVARIANT: killed in between, two would leave a schema that the next run can't apply again
     (tests/faults/test_migrate.py::test_killed_and_run_again).
     """
-    with backend.transaction():
-        backend.execute(f"SET LOCAL lock_timeout = '{int(LOCK_TIMEOUT_SECONDS * 1000)}ms'")
-        migration.process_steps(backend, "apply")
+    with short_locks(backend):
+        with _looking_into_new_code(backend.connection):
+            migration.process_steps(backend, "apply")
         backend.mark_one(migration)
 
 
@@ -96,13 +111,25 @@ def _by_itself(backend: yoyo.backends.DatabaseBackend, migration: yoyo.migration
     INVARIANT: an index that a build left invalid is dropped before the next try
     (tests/integration/test_migration_locks.py::test_an_invalid_index_is_built_anew).
     """
-    for index in BUILDS_INDEX.findall(migration.source):
-        if backend.connection.execute(INVALID_INDEX, [index]).fetchone() is not None:
-            log.warning("migrate.drops_invalid_index", index=index)
-            backend.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")
-    migration.process_steps(backend, "apply")
+    with _looking_into_new_code(backend.connection):
+        for index in BUILDS_INDEX.findall(migration.source):
+            if backend.connection.execute(INVALID_INDEX, [index]).fetchone() is not None:
+                log.warning("migrate.drops_invalid_index", index=index)
+                backend.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")
+        migration.process_steps(backend, "apply")
     with backend.transaction():
         backend.mark_one(migration)
+
+
+@contextmanager
+def _looking_into_new_code(connection: psycopg.Connection[TupleRow]) -> Iterator[None]:
+    """For a migration's own statements: yoyo looks for its tables where it has always had them."""
+    connection.execute(LOOK_INTO)
+    try:
+        yield
+    finally:
+        if connection.info.transaction_status in (TransactionStatus.IDLE, TransactionStatus.INTRANS):
+            connection.execute("RESET search_path")  # in a failed transaction its end does it
 
 
 def _holders(backend: yoyo.backends.DatabaseBackend) -> str:

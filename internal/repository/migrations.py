@@ -19,7 +19,8 @@ from psycopg.errors import _WaitTimeout
 from psycopg.rows import TupleRow
 
 from internal.errors import DatabaseUnavailable
-from internal.repository.migration_locks import apply
+from internal.repository import first_release
+from internal.repository.migration_locks import apply, short_locks, with_locks
 from internal.repository.pool import connection_string, translated
 from internal.settings import PROJECT, Database
 
@@ -46,14 +47,40 @@ def migrate(settings: Database, *, lock_seconds: float = LOCK_SECONDS) -> None:
         backend.break_lock()  # left by one that was killed: we hold the real lock
         migrations = backend.to_apply(yoyo.read_migrations(str(MIGRATIONS)))
         with backend.lock():
+            if _is_first_release(backend):
+                with_locks(backend, first_release.NEXT, lambda: _hide_new_columns(backend), lock_seconds=lock_seconds)
             for migration in migrations:
                 apply(backend, migration, lock_seconds=lock_seconds)
+            _put_back_if_unused(backend)
         log.info("migrated", applied=[migration.id for migration in migrations])
+
+
+def _is_first_release(backend: yoyo.backends.DatabaseBackend) -> bool:
+    """Whether the first release's code may be at work on this database, and no newer one."""
+    applied = {migration.id for migration in backend.to_rollback(yoyo.read_migrations(str(MIGRATIONS)))}
+    return first_release.LAST_OF_FIRST_RELEASE in applied and first_release.NEXT not in applied
+
+
+def _hide_new_columns(backend: yoyo.backends.DatabaseBackend) -> None:
+    """A migrate that was killed behind it finds it done."""
+    if not first_release.is_hidden(backend.connection):
+        with short_locks(backend):
+            first_release.hide_new_columns(backend.connection)
+
+
+def _put_back_if_unused(backend: yoyo.backends.DatabaseBackend) -> None:
+    """No hurry: when somebody holds a lock, the next migrate does it."""
+    if not first_release.is_hidden(backend.connection) or first_release.old_code_is_connected(backend.connection):
+        return
+    with suppress(psycopg.errors.LockNotAvailable), short_locks(backend):
+        first_release.put_back(backend.connection)
 
 
 def roll_back(settings: Database) -> None:
     """Undo every migration, newest first: all data is lost. For tests and for starting over."""
     with translated(), _alone(settings), _backend(settings) as backend, backend.lock():
+        with backend.transaction():
+            first_release.put_back(backend.connection)
         backend.rollback_migrations(backend.to_rollback(yoyo.read_migrations(str(MIGRATIONS))))
 
 

@@ -28,6 +28,7 @@ from psycopg_pool import AsyncConnectionPool
 from internal.breaker import Breaker
 from internal.errors import ConnectionsInUse, DatabaseBusy, DatabaseReadOnly, DatabaseUnavailable, StaleStatement
 from internal.repository.connection import BoundedConnection
+from internal.repository.first_release import APPLICATION, LOOK_INTO
 from internal.settings import Database
 
 
@@ -215,20 +216,24 @@ def connection_string(settings: Database, **more: Any) -> str:
         keepalives_interval=5,
         keepalives_count=3,
         tcp_user_timeout=2 * milliseconds,
+        application_name=APPLICATION,
         options=f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout={4 * milliseconds}",
         **more,
     )
 
 
-def _limit_transactions(seconds: float) -> Callable[[AsyncConnection[DictRow]], Awaitable[None]]:
-    """For a new connection: PostgreSQL ends a transaction after `seconds`, in the middle of a pipeline too, if it is 17 or newer.
+def _prepare(seconds: float) -> Callable[[AsyncConnection[DictRow]], Awaitable[None]]:
+    """For a new connection: where our tables are, and PostgreSQL ends a transaction after `seconds`.
 
-    An older one knows only how to end it between two pipelines: TransactionSession sees to that where it waits for rows.
+    In the middle of a pipeline too, if it is 17 or newer. An older one knows only how to end it between two pipelines:
+    TransactionSession sees to that where it waits for rows.
     """
 
     async def configure(connection: AsyncConnection[DictRow]) -> None:
         if connection.info.server_version >= 170000:
-            await connection.execute("SELECT set_config('transaction_timeout', %s, false)", [f"{int(seconds * 1000)}ms"])
+            await connection.execute(f"{LOOK_INTO}, set_config('transaction_timeout', %s, false)", [f"{int(seconds * 1000)}ms"])
+        else:
+            await connection.execute(LOOK_INTO)
 
     return configure
 
@@ -244,7 +249,7 @@ async def open_pool(settings: Database, breaker: Breaker | None = None) -> Async
         max_size=settings.pool_size,
         timeout=settings.timeout_seconds,
         reconnect_timeout=settings.timeout_seconds,
-        configure=_limit_transactions(4 * settings.timeout_seconds),
+        configure=_prepare(4 * settings.timeout_seconds),
         check=None,
         open=False,
     )

@@ -20,12 +20,11 @@ from internal.repository.renditions import PostgresRenditions
 from internal.repository.unreferenced import PostgresUnreferencedObjects
 
 CHECK_SCHEMA = """
-    -- The newest columns that this code needs: an older schema is as bad as none.
-    SELECT count(*) = 5 AS migrated FROM information_schema.columns
-     WHERE table_schema = current_schema()
-       AND (table_name, column_name)
-        IN (('renditions', 'alternatives'), ('dead_letters', 'fingerprint'), ('images', 'metadata_text'),
-            ('renditions', 'resends'), ('store_identity', 'id'))
+    -- The newest columns that this code needs: an older schema is as bad as none. Looked for in the tables that statements find.
+    SELECT bool_and(EXISTS (SELECT FROM pg_attribute
+                             WHERE attrelid = to_regclass(table_name) AND attname = column_name)) AS migrated
+      FROM (VALUES ('renditions', 'alternatives'), ('dead_letters', 'fingerprint'), ('images', 'metadata_text'),
+                   ('renditions', 'resends'), ('store_identity', 'id')) AS needed (table_name, column_name)
 """
 
 
