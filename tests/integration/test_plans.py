@@ -41,8 +41,17 @@ FRAGMENTS = {"DERIVE_STATUS", "CONCLUDE", "RECORD_HAPPENED", "KEPT_LETTERS", "RE
 NO_TABLE_OF_OURS = {"ANSWER", "CHECK_SCHEMA", "TAKE_HEALTH"}
 """They ask whether the server answers, its catalogue for our columns, and its statistics."""
 
-OF_MIGRATE = {"HOLDERS", "INVALID_INDEX"}
-"""Asked by `migrate` alone, of PostgreSQL's catalogue."""
+OF_MIGRATE = {
+    "HOLDERS",
+    "INVALID_INDEX",
+    "HIDDEN",
+    "TABLE",
+    "MAY_CREATE_SCHEMA",
+    "OLD_CODE_IS_CONNECTED",
+    "MOVED_TABLES",
+    "LOOK_INTO",
+}
+"""Asked by `migrate`, or once a connection, of PostgreSQL's catalogue."""
 
 READS_ALL = {
     "TAKE_MEASURES": "counts what waits, in tables and parts of tables that are short while the service keeps up",
