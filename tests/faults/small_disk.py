@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.processes import PROJECT
+from tests.services.waiting import wait_until
 
 MOUNT = 'mount -t tmpfs -o size="$1" small-disk "$2"'
 HOLD = "{} && echo mounted && exec cat"  # until its stdin ends
@@ -46,7 +47,7 @@ class SmallDisk:
         """While the block runs; files that are open stay as they are."""
         self._run("mount", "--bind", str(self.folder), str(self.folder))
         try:
-            self._run("mount", "-o", "remount,bind,ro", str(self.folder))
+            wait_until(self._no_longer_written, within=30)
             yield
         finally:
             self._run("umount", "--lazy", str(self.folder))
@@ -59,6 +60,10 @@ class SmallDisk:
             yield
         finally:
             self._run("umount", "--lazy", str(self.folder))
+
+    def _no_longer_written(self) -> bool:
+        """Busy as long as a file is open that was made since it lies over itself."""
+        return not subprocess.run([*self.command, "mount", "-o", "remount,bind,ro", str(self.folder)], check=False).returncode
 
     def _run(self, *command: str) -> None:
         subprocess.run([*self.command, *command], check=True)
