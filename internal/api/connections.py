@@ -27,7 +27,7 @@ class Connection(Protocol):
 
     address: str
 
-    def look(self, now: float, seconds: float) -> None:
+    def look(self, seconds: float) -> None:
         """Hold it against the deadlines, `seconds` after the last look."""
 
     def give_up(self) -> None:
@@ -84,14 +84,15 @@ class Connections:
         self._timer = asyncio.get_running_loop().call_later(self.limits.deadlines.tick_seconds, self._look)
 
     def _look(self) -> None:
+        """A time in which this process stood still is nobody's fault: it counts for two ticks at most."""
         self._timer = None
         if not self._all:
             return
         self._look_later()
         now = asyncio.get_running_loop().time()
-        seconds, self._looked = now - self._looked, now
+        seconds, self._looked = min(now - self._looked, 2 * self.limits.deadlines.tick_seconds), now
         for connection in list(self._all):
-            connection.look(now, seconds)
+            connection.look(seconds)
 
 
 def address_of(host: str | None) -> str:

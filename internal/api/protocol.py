@@ -60,7 +60,8 @@ class WatchedProtocol(LingeringProtocol):
         self._deadlines = limits.deadlines
         self._registry = _servers.setdefault(server_state, Connections(limits))
         self.address = ""
-        self._head_since: float | None = None
+        self._head_waited: float | None = None
+        """Seconds that the rest of a head has been waited for; None while no head is."""
         self._head_bytes = self._head_fields = 0
         self._received = self._received_before = self._taken = 0
         self._sending: Progress | None = None
@@ -74,7 +75,7 @@ class WatchedProtocol(LingeringProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.address = address_of(self.client[0] if self.client else None)
-        self._head_since = self.loop.time()
+        self._head_waited = 0.0
         if not self._registry.add(self):
             self._told("refused")
             self._refuse(503, "There are too many connections. Try again after the time in Retry-After.", code="unavailable")
@@ -85,8 +86,8 @@ class WatchedProtocol(LingeringProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
-        if self._head_since is None and self._is_idle():
-            self._head_since = self.loop.time()
+        if self._head_waited is None and self._is_idle():
+            self._head_waited = 0.0
         super().data_received(data)
 
     def on_message_begin(self) -> None:
@@ -94,21 +95,20 @@ class WatchedProtocol(LingeringProtocol):
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        self._count_head(len(url), 0)
+        self._head_bytes += len(url)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise _HeadTooLarge
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count_head(len(name) + len(value) + 4, 1)
-        super().on_header(name, value)
-
-    def _count_head(self, size: int, fields: int) -> None:
-        self._head_bytes += size
-        self._head_fields += fields
+        self._head_bytes += len(name) + len(value) + 4
+        self._head_fields += 1
         if self._head_bytes > MAX_HEAD_BYTES or self._head_fields > MAX_FIELDS:
             raise _HeadTooLarge
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._head_since = self._sending = None
+        self._head_waited = self._sending = None
         self._head_bytes = self._head_fields = 0  # of trailers, from now on
         super().on_headers_complete()
         if not self.lingering:
@@ -119,7 +119,7 @@ class WatchedProtocol(LingeringProtocol):
         super().on_response_complete()
         if self._is_idle():
             self._registry.waits(self)
-            self._head_since = self.loop.time() if self._in_head else None
+            self._head_waited = 0.0 if self._in_head else None
 
     def send_400_response(self, msg: str) -> None:
         if self._head_bytes > MAX_HEAD_BYTES or self._head_fields > MAX_FIELDS:
@@ -127,7 +127,7 @@ class WatchedProtocol(LingeringProtocol):
         else:
             super().send_400_response(msg)
 
-    def look(self, now: float, seconds: float) -> None:
+    def look(self, seconds: float) -> None:
         """Hold the connection against the deadlines, `seconds` after the last look."""
         came, self._received_before = self._received - self._received_before, self._received
         if waiting := self._wire.get_write_buffer_size():
@@ -137,8 +137,10 @@ class WatchedProtocol(LingeringProtocol):
         if self.lingering or self._wire.is_closing():
             return
         if self._is_idle():
-            if self._head_since is not None and now - self._head_since >= self._deadlines.head_seconds:
-                self._give_up_head()
+            if self._head_waited is not None:
+                self._head_waited += seconds
+                if self._head_waited >= self._deadlines.head_seconds:
+                    self._give_up_head()
         elif self._in_body and not self.flow.read_paused and not self.cycle.waiting_for_100_continue:
             self._sending = self._sending or Progress(self._deadlines)
             if self._sending.is_too_slow(seconds, came):

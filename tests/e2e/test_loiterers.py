@@ -13,7 +13,6 @@ import pytest
 from tests import pictures
 from tests.e2e.deployment import IMAGES, Deployment
 from tests.e2e.deployments import standalone, temporary_folder
-from tests.e2e.processes import Running
 from tests.services.waiting import wait_until
 
 SILENT, DRIPPING, IDLE, STOPPED = 64, 64, 1000, 100
@@ -76,34 +75,43 @@ def _dripping(connections: list[socket.socket]) -> Iterator[None]:
         thread.join()
 
 
-def _api(process: Running) -> psutil.Process:
-    [api] = process.of_program("api")
+def _api() -> psutil.Process:
+    """The one that a test has started, by itself or below `make run`."""
+    [api] = [found for found in psutil.Process().children(recursive=True) if "cmd/api/main.py" in " ".join(found.cmdline())]
     return api
 
 
-def test_a_good_upload_passes_beside_all_of_them() -> None:
-    with temporary_folder() as folder, standalone(folder, LOG_LEVEL="warning") as (service, process):
-        api = _api(process)
-        large = service.processed(bytes(pictures.photo(2400, 1600).pngsave_buffer(compression=0)), processing="resize:9x9")
-        before = api.memory_info().rss
-        read = f"GET {large}/original HTTP/1.1\r\nhost: x\r\n\r\n".encode()
-        with (
-            _connections(service, IDLE, b""),
-            _connections(service, SILENT, HEAD),
-            _connections(service, DRIPPING, HEAD + PART + pictures.jpeg()[:100]) as dripping,
-            _connections(service, STOPPED, read),
-            _dripping(dripping),
-        ):
-            wait_until(lambda: api.num_fds() > OTHERS - IDLE, within=20)
-            for _ in range(3):
-                began = time.monotonic()
-                path = service.upload(pictures.photo_jpeg(1200, 900), processing="resize:50x50")
-                assert time.monotonic() - began < GOOD_SECONDS
-            assert service.settled(path)["status"] == "processed"
-            assert service.http.get(f"{path}/original").status_code == 200
-            assert api.num_fds() < 2 * OTHERS
-            assert api.memory_info().rss - before < MEMORY_BYTES
-        wait_until(lambda: api.num_fds() < OTHERS - IDLE, within=30)
+def test_a_good_upload_passes_beside_all_of_them_in_one_terminal() -> None:
+    with temporary_folder() as folder, standalone(folder, LOG_LEVEL="warning") as (service, _):
+        a_good_upload_passes_beside_all_of_them(service)
+
+
+def test_a_good_upload_passes_beside_all_of_them_in_the_full_stack(full_stack: Deployment) -> None:
+    a_good_upload_passes_beside_all_of_them(full_stack)
+
+
+def a_good_upload_passes_beside_all_of_them(service: Deployment) -> None:
+    api = _api()
+    large = service.processed(bytes(pictures.photo(2400, 1600).pngsave_buffer(compression=0)), processing="resize:9x9")
+    before = api.memory_info().rss
+    read = f"GET {large}/original HTTP/1.1\r\nhost: x\r\n\r\n".encode()
+    with (
+        _connections(service, IDLE, b""),
+        _connections(service, SILENT, HEAD),
+        _connections(service, DRIPPING, HEAD + PART + pictures.jpeg()[:100]) as dripping,
+        _connections(service, STOPPED, read),
+        _dripping(dripping),
+    ):
+        wait_until(lambda: api.num_fds() > OTHERS - IDLE, within=20)
+        for _ in range(3):
+            began = time.monotonic()
+            path = service.upload(pictures.photo_jpeg(1200, 900), processing="resize:50x50")
+            assert time.monotonic() - began < GOOD_SECONDS
+        assert service.settled(path)["status"] == "processed"
+        assert service.http.get(f"{path}/original").status_code == 200
+        assert api.num_fds() < 2 * OTHERS
+        assert api.memory_info().rss - before < MEMORY_BYTES
+    wait_until(lambda: api.num_fds() < OTHERS - IDLE, within=30)
 
 
 def _ends(connection: socket.socket) -> bool:
@@ -133,20 +141,29 @@ def test_none_of_them_stays() -> None:
     with temporary_folder() as folder, standalone(folder, LOG_LEVEL="warning", **short) as (service, _):
         large = service.processed(bytes(pictures.photo(2400, 1600).pngsave_buffer(compression=0)), processing="resize:9x9")
         read = f"GET {large}/original HTTP/1.1\r\nhost: x\r\n\r\n".encode()
-        with _connections(service, 5, b"") as idle:
-            wait_until(_has_ended(idle), within=20)
-        with _connections(service, 5, b"GET / HTTP/1.1\r\nhost: x\r\n") as heads:
-            wait_until(_has_ended(heads), within=20)
-        with _connections(service, 5, b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n") as answered:
-            wait_until(_has_ended(answered), within=20)
-        with _connections(service, 5, HEAD) as silent:
-            wait_until(_has_ended(silent), within=20)
-        with _connections(service, 5, HEAD + PART) as dripping, _dripping(dripping):
-            wait_until(_has_ended(dripping), within=30)
-        with _connections(service, 5, read):
+        answered, heads = b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n", b"GET / HTTP/1.1\r\nhost: x\r\n"
+        with ExitStack() as stack:
+            begun = [stack.enter_context(_connections(service, 5, begin)) for begin in (b"", heads, answered, HEAD, HEAD + PART)]
+            stack.enter_context(_connections(service, 5, read))
+            stack.enter_context(_dripping(begun[-1]))
+            wait_until(_has_ended([connection for kind in begun for connection in kind]), within=30)
             wait_until(lambda: 'cut_off_total{reason="reading"} 5.0' in service.api_metrics(), within=30)
         said = service.api_metrics()
         for reason, least in (("head", 10), ("body", 10), ("reading", 5)):
             counted = next(line for line in said.splitlines() if f'connections_cut_off_total{{reason="{reason}"}}' in line)
             assert float(counted.rpartition(" ")[2]) == least, reason
         service.processed(pictures.jpeg())
+
+
+def test_slow_ones_that_hold_all_places_give_way() -> None:
+    """Each has sent as much as takes a place; then a byte now and then."""
+    with temporary_folder() as folder, standalone(folder, LOG_LEVEL="warning", SERVER_ADDRESS_SHARE=1) as (service, _):
+        begun = HEAD + PART + bytes(pictures.photo(600, 400).pngsave_buffer(compression=0))[:80_000]
+        with _connections(service, SILENT, begun) as dripping, _dripping(dripping):
+            before = service.api_metrics()
+            for _ in range(3):
+                began = time.monotonic()
+                service.upload(pictures.photo_jpeg(1200, 900), processing="resize:50x50")
+                assert time.monotonic() - began < GOOD_SECONDS
+            assert service.api_metrics() != before
+            assert 'cut_off_total{reason="place"}' in service.api_metrics()
