@@ -166,6 +166,13 @@ async def test_the_table_is_put_back_when_it_is_gone(settings: Database) -> None
 
 
 @pytest.mark.usefixtures("of_first_release")
+def test_an_upgrade_without_old_processes_leaves_nothing_behind(settings: Database) -> None:
+    """As one with a pause, or of `make run`."""
+    migrate(settings)
+    assert images_are(settings) == {"public r"}
+
+
+@pytest.mark.usefixtures("of_first_release")
 def test_it_waits_for_no_lock_to_put_it_back(settings: Database) -> None:
     with connected(settings) as connection:
         migrate(settings)
