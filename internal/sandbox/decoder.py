@@ -58,6 +58,7 @@ class Decoder:
         self._to, self._from = process.stdin, process.stdout
         self.walls = Ready(None, False)
         self._limited = LimitedProcess(process.pid)
+        self._watch = Watch(self._limited, desk.made, limits, self._kill_for)
         self._group: Path | None = None
         self._misuse: DecoderFailed | None = None
         self.pictures = 0
@@ -92,6 +93,7 @@ class Decoder:
             if isinstance(error, OSError | EOFError | TimeoutError | msgspec.MsgspecError):
                 raise SandboxUnavailable from error
             raise
+        decoder._watch.rest()
         return decoder
 
     @property
@@ -123,6 +125,7 @@ class Decoder:
     async def close(self) -> None:
         """Kill it, wait until it is gone, and remove its folder. May be called again."""
         self._fit, self._closed = False, True
+        self._watch.end()
         with suppress(ProcessLookupError):
             self._process.kill()
         self._to.close()
@@ -151,7 +154,7 @@ class Decoder:
 
     async def _answer(self, job: RenderJob, file_bytes: int) -> Done | Refused:
         self._limited.allow_picture(self._limits.cpu_seconds, file_bytes)
-        watch = Watch(self._limited, self._desk.made, self._limits, self._kill_for)
+        self._watch.work()
         try:
             async with asyncio.timeout(self._limits.wall_seconds):
                 reply = await self._exchange(job)
@@ -160,7 +163,7 @@ class Decoder:
         except (EOFError, OSError, msgspec.MsgspecError) as error:
             raise self._misuse or await self._cause_of_death() from error
         finally:
-            watch.end()
+            self._watch.rest()
         if isinstance(reply, Done | Refused):
             return reply
         raise DecoderFailed

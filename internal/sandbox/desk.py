@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from msgspec.structs import replace
 
-from internal.errors import DecoderFailed, ScratchUnavailable
+from internal.errors import DecoderFailed, ScratchUnavailable, StartRefused
 from internal.regular_file import open_regular
 from internal.sandbox.port import Rendered, RenderJob
 
@@ -40,7 +40,10 @@ class Desk:
         if self._user != os.geteuid():  # it may pass through to what it is given, and owns the one folder where it may write
             for place in (self.folder, self.given):
                 place.chmod(0o711)
-            os.chown(self.made, self._user, self._user)
+            try:
+                os.chown(self.made, self._user, self._user)
+            except PermissionError as error:  # root without CAP_CHOWN, as in a container that has no capability at all
+                raise StartRefused("Root may not give a decoder its folder here: let the worker run as another user.") from error
 
     def remove(self) -> None:
         for place in (self.given, self.made):

@@ -1,9 +1,9 @@
-"""What a decoder takes beside its limits, looked at from outside while it works on a picture.
+"""What a decoder takes beside its limits, looked at from outside, at work and at rest.
 
 The system's limits leave gaps to a process that was taken over: it can hold back the signal of too much CPU time, begin threads
 (RLIMIT_NPROC counts all processes of a user), and fill its folder, which mostly lies in memory, with files that are each small
 enough.
-A healthy picture is over before the first look, or looks the same at each.
+Most pictures are over before the first look.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from pathlib import Path
 from internal.errors import DecoderFailed, DecoderOutOfMemory, DecoderTimeout
 from internal.sandbox.process_limits import MAX_THREADS, LimitedProcess, ProcessLimits
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS, LOOK_AT_REST_SECONDS = 0.5, 5.0
 MAX_FILES = 64
 """A healthy child has a handful in its folder: results, and copies of originals."""
 _GRACE_SECONDS = 2.0
@@ -23,23 +23,36 @@ _GRACE_SECONDS = 2.0
 
 
 class Watch:
-    """Looks at a process until `end`. Calls `kill`, once, with what it does too much of."""
+    """Looks at a process from `work` or `rest` on until `end`. Calls `kill`, once, with what it does too much of."""
 
     def __init__(
         self, process: LimitedProcess, folder: Path, limits: ProcessLimits, kill: Callable[[DecoderFailed], None]
     ) -> None:
         self._process, self._folder, self._limits, self._kill = process, folder, limits, kill
-        self._most_cpu = process.cpu_seconds() + limits.cpu_seconds + _GRACE_SECONDS
-        self._next = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+        self._next: asyncio.TimerHandle | None = None
+
+    def work(self) -> None:
+        """It has a picture from now on."""
+        self._begin(LOOK_SECONDS, self._limits.cpu_seconds + _GRACE_SECONDS)
+
+    def rest(self) -> None:
+        """It has nothing to do from now on, but to give memory back."""
+        self._begin(LOOK_AT_REST_SECONDS, _GRACE_SECONDS)
 
     def end(self) -> None:
-        self._next.cancel()
+        if self._next is not None:
+            self._next.cancel()
+
+    def _begin(self, every: float, cpu_seconds: float) -> None:
+        self.end()
+        self._every, self._most_cpu = every, self._process.cpu_seconds() + cpu_seconds
+        self._next = asyncio.get_running_loop().call_later(every, self._look)
 
     def _look(self) -> None:
         if misuse := self._misuse():
             self._kill(misuse)
         else:
-            self._next = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+            self._next = asyncio.get_running_loop().call_later(self._every, self._look)
 
     def _misuse(self) -> DecoderFailed | None:
         if self._process.cpu_seconds() > self._most_cpu:

@@ -65,7 +65,7 @@ def lie(job: dict[str, Any]) -> None:
     target, reply = Path(job["target"]), {"type": "done", "rendered": rendered}
     target.write_bytes(RESULT)
     match LIE.split(":"):
-        case ["truth"]:
+        case ["truth"] | ["rest", _]:
             pass
         case ["not accepted"]:
             say(reply)
@@ -130,6 +130,8 @@ def lie(job: dict[str, Any]) -> None:
             raise ValueError(LIE)
     say({"type": "accepted"})
     say(reply)
+    if LIE == "rest:processor":
+        take("processor")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from internal.errors import DecoderFailed, DecoderOutOfMemory, DecoderTimeout, ServiceError
@@ -16,7 +17,7 @@ from internal.sandbox.pool import open_pool
 from internal.sandbox.protocol import plain
 from tests import pictures
 from tests.integration.lying_child import RESULT
-from tests.integration.sandbox_bench import bench
+from tests.integration.sandbox_bench import LIMITS, bench, eventually
 from tests.integration.service import Service
 
 LIES = [
@@ -58,7 +59,8 @@ def liar(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 async def _death(folder: Path, *, want_facts: bool = False, **limits: float) -> ServiceError:
     async with bench(folder, wall_seconds=20, **limits) as under_test:
         children = under_test.pool.pids
-        job = msgspec.structs.replace(under_test.job(pictures.jpeg(64, 48)), want_facts=want_facts)
+        job = under_test.job(pictures.jpeg(64, 48), limits=msgspec.structs.replace(LIMITS, max_output_bytes=1000))
+        job = msgspec.structs.replace(job, want_facts=want_facts)
         with pytest.raises(ServiceError) as death:
             await under_test.pool.render(job)
         assert not job.target.exists()
@@ -106,6 +108,16 @@ async def test_what_a_child_takes_beside_its_limits_ends_it(lie: str, tmp_path: 
     error, word = MISUSE[lie]
     assert type(death) is error
     assert word in death.detail
+
+
+@pytest.mark.parametrize("lie", ["rest:processor"])
+async def test_a_child_that_goes_on_after_its_picture_is_ended(lie: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("internal.sandbox.watch.LOOK_AT_REST_SECONDS", 0.2)
+    async with bench(tmp_path) as under_test:
+        (child,) = under_test.pool.pids
+        await under_test.pool.render(under_test.job(pictures.jpeg(64, 48)))
+
+        await eventually(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
 
 
 async def test_the_row_carries_the_hash_of_what_was_stored(service: Service, tmp_path: Path) -> None:

@@ -297,6 +297,18 @@ async def test_root_that_can_not_give_up_its_rights_does_not_start(tmp_path: Pat
             pytest.fail("it has started")
 
 
+@as_root
+async def test_root_that_can_not_hand_over_a_folder_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("os.chown", refused)
+
+    with pytest.raises(StartRefused, match="run as another user"):
+        async with bench(tmp_path):
+            pytest.fail("it has started")
+
+
 async def test_a_worker_that_is_refused_says_why_on_one_line(tmp_path: Path) -> None:
     program = """
 from internal.errors import StartRefused
