@@ -153,8 +153,7 @@ class Decoder:
             self._fit = False
 
     async def _answer(self, job: RenderJob, file_bytes: int) -> Done | Refused:
-        self._limited.allow_picture(self._limits.cpu_seconds, file_bytes)
-        self._watch.work()
+        self._watch.work(limited=self._limited.allow_picture(self._limits.cpu_seconds, file_bytes))
         try:
             async with asyncio.timeout(self._limits.wall_seconds):
                 reply = await self._exchange(job)

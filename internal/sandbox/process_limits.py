@@ -71,15 +71,19 @@ class LimitedProcess:
         self._cpu_seconds = self._for_good(resource.RLIMIT_CPU, self._cpu_seconds)
         self._file_bytes = self._for_good(resource.RLIMIT_FSIZE, self._file_bytes)
 
-    def allow_picture(self, cpu_seconds: float, file_bytes: int) -> None:
+    def allow_picture(self, cpu_seconds: float, file_bytes: int) -> bool:
         """For the next picture: so much more CPU time, then SIGXCPU, and no file larger than this, then EFBIG.
+
+        Returns whether these limits hold: root without CAP_SYS_RESOURCE can't set them for another user's process.
 
         RLIMIT_CPU counts a process's whole life, so its soft limit is raised each time; whole seconds are all that it knows.
         """
-        with suppress(ProcessLookupError, PermissionError):
+        with suppress(ProcessLookupError, PermissionError, AttributeError):  # the last one: a system without prlimit
             soft = math.ceil(self.cpu_seconds() + cpu_seconds)
             resource.prlimit(self._pid, resource.RLIMIT_CPU, (min(soft, self._cpu_seconds), self._cpu_seconds))
             resource.prlimit(self._pid, resource.RLIMIT_FSIZE, (min(file_bytes, self._file_bytes), self._file_bytes))
+            return True
+        return False
 
     def cpu_seconds(self) -> float:
         """What it has used of the CPU, in all its threads; 0 where this can't be asked, or when it is gone."""

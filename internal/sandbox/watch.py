@@ -31,9 +31,9 @@ class Watch:
         self._process, self._folder, self._limits, self._kill = process, folder, limits, kill
         self._next: asyncio.TimerHandle | None = None
 
-    def work(self) -> None:
-        """It has a picture from now on."""
-        self._begin(LOOK_SECONDS, self._limits.cpu_seconds + _GRACE_SECONDS)
+    def work(self, *, limited: bool) -> None:
+        """It has a picture from now on. `limited`: a limit of the system's ends it first, if it does not hold back the signal."""
+        self._begin(LOOK_SECONDS, self._limits.cpu_seconds + (_GRACE_SECONDS if limited else 0))
 
     def rest(self) -> None:
         """It has nothing to do from now on, but to give memory back."""

@@ -19,6 +19,7 @@ from internal.errors import (
     OutputTooLarge,
     ServiceError,
 )
+from internal.sandbox.process_limits import LimitedProcess
 from tests import pictures
 from tests.integration.sandbox_bench import LIMITS, bench
 from tests.tiff_pictures import tiff
@@ -124,7 +125,12 @@ async def test_a_picture_that_takes_too_long(tmp_path: Path) -> None:
         await under_test.is_unharmed()
 
 
-async def test_a_picture_that_takes_too_much_cpu_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize("limited", [True, False])
+async def test_a_picture_that_takes_too_much_cpu_time(limited: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ended by the system's limit, or where a parent can't set it, as root in most containers, when the parent looks."""
+    monkeypatch.setattr("internal.sandbox.decoder.user_of_child", os.geteuid)
+    if not limited:
+        monkeypatch.setattr(LimitedProcess, "allow_picture", lambda *_: False)
     async with bench(tmp_path, cpu_seconds=1) as under_test:
         endless = "|".join(["blur:10"] * 30)
 
