@@ -19,7 +19,7 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 
-from internal.errors import NotStored, StoreUnavailable
+from internal.errors import NotStored, ObjectUnreadable, StoreUnavailable
 from internal.images.model import Status
 from internal.images.tasks import CHANNEL, task_message
 from internal.objectstore.port import ObjectStore
@@ -143,6 +143,7 @@ async def _missing_or_damaged(compared: Comparison) -> AsyncIterator[Finding]:
 
 MISSING = ""
 """Among faults: there is no object. Else a fault is a sentence on how the object differs from its row."""
+UNREADABLE = "The store answers, but can't read it."
 
 
 def _finding(reference: Reference, fault: str, *, mended: bool) -> Finding:
@@ -171,6 +172,8 @@ async def _fault(reference: Reference, compared: Comparison, readers: asyncio.Se
             return await _difference(reference, compared.store, compared.read)
     except NotStored:
         return MISSING
+    except ObjectUnreadable:
+        return UNREADABLE
 
 
 async def _difference(reference: Reference, store: ObjectStore, told: Callable[[int], object]) -> str | None:
@@ -186,7 +189,7 @@ async def _difference(reference: Reference, store: ObjectStore, told: Callable[[
             await store.check()
             failure = error
     log.warning("reconcile.unreadable", key=reference.key, cause=repr(failure.__cause__))
-    return "The store answers, but can't read it."
+    return UNREADABLE
 
 
 async def _sha256(key: str, store: ObjectStore, told: Callable[[int], object]) -> str:

@@ -25,20 +25,23 @@ from uuid import UUID, uuid4
 from internal.errors import NotStored, ObjectUnreadable, StoredInPart, StoreMissing, StoreUnavailable, WrongStore
 from internal.images.keys import STORE_ID_KEY, check_key
 from internal.objectstore.port import Span, Stored
+from internal.regular_file import open_regular
 
 BLOCK = 2**20  # bytes that one thread hop writes or reads
 KINDS = ("originals", "renditions")
 ROTTEN = (errno.EIO, errno.EBADMSG, errno.EUCLEAN)
 """What the kernel says of a file whose place on the disk can't be read, or is not what was written."""
+UNREADABLE = (*ROTTEN, errno.EACCES, errno.EPERM, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
+"""What it says of one object also when somebody put something else in its place, or took our right to read it."""
 STALE = 24 * 3600  # seconds after which what lies in tmp is nobody's any more: an upload is limited to minutes
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(unreadable: tuple[int, ...] = ROTTEN) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise (ObjectUnreadable if error.errno in ROTTEN else StoreUnavailable) from error
+        raise (ObjectUnreadable if error.errno in unreadable else StoreUnavailable) from error
 
 
 class Folder:
@@ -145,7 +148,7 @@ class Folder:
             self.path(key).unlink()
             _sync_folder(self.path(key).parent)
 
-    @_translated()
+    @_translated(UNREADABLE)
     def stat(self, key: str) -> Stored:
         with self.not_stored():
             return _stored(key, self.path(key).stat())
@@ -160,9 +163,9 @@ class Folder:
     def objects(self, shard: Path) -> list[Stored]:
         found = []
         for path in shard.iterdir():
-            with suppress(ValueError, FileNotFoundError):  # not one of ours; deleted since
-                key = check_key("/".join([shard.parent.name, *path.name.split(".")]))
-                found.append(_stored(key, path.stat()))
+            # Not one of ours; deleted since; nothing that can be read, which is for those to tell who miss it.
+            with suppress(ValueError, NotStored, ObjectUnreadable):
+                found.append(self.stat(check_key("/".join([shard.parent.name, *path.name.split(".")]))))
         return found
 
     @_translated()
@@ -234,12 +237,16 @@ class Writing:
 
 
 class Reading:
-    """One get: the open file, its first block already read. `left` is in bytes."""
+    """One get: the open file, its first block already read. `left` is in bytes.
 
-    @_translated()
+    INVARIANT: what is no file is not waited for: a pipe in an object's place would keep a thread for ever
+    (tests/integration/test_damaged_objects.py::test_what_is_no_file_stops_no_other).
+    """
+
+    @_translated(UNREADABLE)
     def __init__(self, folder: Folder, key: str, span: Span | None) -> None:
         with folder.not_stored():
-            self._file = folder.path(key).open("rb", buffering=0)
+            self._file = open_regular(folder.path(key), follow=True)
         try:
             self.size = os.fstat(self._file.fileno()).st_size
             start, stop = (span.start, min(span.stop, self.size)) if span else (0, self.size)
@@ -250,7 +257,7 @@ class Reading:
             self._file.close()
             raise
 
-    @_translated()
+    @_translated(UNREADABLE)
     def read(self) -> bytes:
         block = self._file.read(min(self.left, BLOCK))
         if not block:

@@ -45,20 +45,15 @@ class IdentifiedStore:
 
     @asynccontextmanager
     async def get(self, key: str, span: Span | None = None) -> AsyncIterator[Opened]:
-        async with self._confirmed():
-            try:
-                async with self._store.get(key, span) as opened:
-                    yield opened
-            except ObjectUnreadable as error:
-                await self._blame(key, error)
-                raise
+        async with self._confirmed(), self._blamed(key), self._store.get(key, span) as opened:
+            yield opened
 
     async def delete(self, key: str) -> None:
         async with self._confirmed():
             await self._store.delete(key)
 
     async def stat(self, key: str) -> Stored:
-        async with self._confirmed():
+        async with self._confirmed(), self._blamed(key):
             return await self._store.stat(key)
 
     async def keys(self) -> AsyncIterator[Stored]:
@@ -83,18 +78,23 @@ class IdentifiedStore:
             self._confirmed_until = 0.0
             raise
 
-    async def _blame(self, key: str, error: ObjectUnreadable) -> None:
+    @asynccontextmanager
+    async def _blamed(self, key: str) -> AsyncIterator[None]:
         """Raise StoreUnavailable when the store can't read its id either: then it is not this object's fault.
 
         INVARIANT: an object that can't be read is no outage of the store, and leaves the others readable
         (tests/integration/test_damaged_objects.py::test_an_object_that_the_store_can_not_read_stops_no_other).
         """
         try:
-            await self._compare()
-        except StoreUnavailable:
-            raise StoreUnavailable from error
-        metrics.UNREADABLE.inc()
-        log.error("object.unreadable", key=key, cause=repr(error.__cause__))
+            yield
+        except ObjectUnreadable as error:
+            try:
+                await self._compare()
+            except StoreUnavailable:
+                raise StoreUnavailable from error
+            metrics.UNREADABLE.inc()
+            log.error("object.unreadable", key=key, cause=repr(error.__cause__))
+            raise
 
     async def _confirm(self) -> None:
         """Raise StoreUnavailable unless this is the right store. Others go on meanwhile with what was confirmed before."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import errno
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +32,7 @@ from internal.images.keys import STORE_ID_KEY
 from internal.images.model import Status
 from internal.images.reconcile import Comparison, Finding, Kind, reconcile
 from internal.objectstore.filesystem import create_folder, open_filesystem_store
+from internal.objectstore.folder import Folder
 from internal.objectstore.guarded import GuardedStore
 from internal.objectstore.identified import IdentifiedStore
 from internal.objectstore.minio import create_bucket, open_minio_store
@@ -321,20 +324,21 @@ async def identified(request: pytest.FixtureRequest, service: Service, tmp_path:
 
 def rot(monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
     """What a disk's damage comes to: EIO of a file, and what MinIO (RELEASE.2025-09-07) says of an object with damaged bytes."""
-    get_object, open_ = Minio.get_object, Path.open
+    get_object, open_, os_open = Minio.get_object, Path.open, os.open
 
     def from_bucket(client: Minio, bucket: str, name: str, *more: Any, **named: Any) -> Any:
         if name in keys:
             raise S3Error(None, "SlowDownRead", "Resource requested is unreadable", name, "", "", bucket, name)  # type: ignore[arg-type]
         return get_object(client, bucket, name, *more, **named)
 
-    def from_folder(path: Path, *more: Any, **named: Any) -> Any:
-        if path.name in {key.rpartition("/")[2] for key in keys}:
+    def from_folder(open_it: Callable[..., Any], path: Path, *more: Any, **named: Any) -> Any:
+        if Path(path).name in {key.rpartition("/")[2] for key in keys}:
             raise OSError(errno.EIO, "Input/output error")
-        return open_(path, *more, **named)
+        return open_it(path, *more, **named)
 
     monkeypatch.setattr(Minio, "get_object", from_bucket)
-    monkeypatch.setattr(Path, "open", from_folder)
+    monkeypatch.setattr(Path, "open", lambda path, *more, **named: from_folder(open_, path, *more, **named))
+    monkeypatch.setattr(os, "open", partial(from_folder, os_open))
 
 
 async def test_an_object_that_the_store_can_not_read_stops_no_other(identified: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,6 +356,43 @@ async def test_an_object_that_the_store_can_not_read_stops_no_other(identified: 
     assert counted("unreadable_objects_total") == before + 5
     assert [(line["event"], line["log_level"], line["key"]) for line in lines] == [("object.unreadable", "error", rotten)] * 5
     assert [(finding.key, finding.kind) for finding in await found(identified, reading=True)] == [(rotten, Kind.DAMAGED_ORIGINAL)]
+
+
+def _pipe(place: Path) -> None:
+    os.mkfifo(place)
+
+
+def _loop(place: Path) -> None:
+    place.symlink_to(place)
+
+
+def _no_shard(place: Path) -> None:
+    place.parent.rmdir()
+    place.parent.touch()
+
+
+@pytest.mark.parametrize("identified", ["filesystem"], indirect=True)
+@pytest.mark.parametrize("put", [Path.mkdir, _pipe, _loop, _no_shard])
+async def test_what_is_no_file_stops_no_other(identified: Service, tmp_path: Path, put: Callable[[Path], None]) -> None:
+    _, spoiled, _ = await processed(identified, pictures.jpeg())
+    _, sound, _ = await processed(identified, pictures.jpeg())
+    place = Folder(tmp_path).path(spoiled)
+    for file in place.parent.iterdir():
+        file.unlink()
+    put(place)
+    try:
+        for _ in range(3):  # two outages open the circuit
+            async with asyncio.timeout(10):
+                with pytest.raises(ObjectUnreadable):
+                    await read(identified.store, spoiled)
+
+        assert await read(identified.store, sound) == pictures.jpeg()
+        assert [(finding.key, finding.kind) for finding in await found(identified, reading=True)] == [
+            (spoiled, Kind.DAMAGED_ORIGINAL)
+        ]
+    finally:
+        spoilt = place.parent if place.parent.is_file() else place
+        spoilt.rmdir() if put is Path.mkdir else spoilt.unlink()
 
 
 async def test_a_store_that_can_read_nothing_is_an_outage(identified: Service, monkeypatch: pytest.MonkeyPatch) -> None:
