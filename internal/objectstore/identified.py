@@ -135,5 +135,7 @@ class IdentifiedStore:
                 "Whether this is the right object store can't be told: the database does not answer."
             ) from error
         if expected is None:
-            raise WrongStore("The database does not say yet which object store is its own: `make migrate` does that.")
+            raise WrongStore(
+                "The database does not say yet which object store is its own: `make migrate` and `make run` tell why, or mend it."
+            )
         return expected

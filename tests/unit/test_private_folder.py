@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -104,3 +105,27 @@ def test_the_embedded_databases_sockets_lie_in_a_private_folder(
 
     with pytest.raises(StartRefused, match=str(place / inside)):
         _import_starter()
+
+
+@pytest.mark.parametrize("given", ["missing", "nobodys", "relative"])
+def test_a_runtime_folder_that_is_not_ours_is_passed_over(given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `su` hands on, and containers."""
+    (tmp_path / "nobodys").mkdir(mode=0o700)
+    (tmp_path / "relative").mkdir(mode=0o700)
+    monkeypatch.chdir(tmp_path)
+    stat = Path.stat
+
+    def of_another(path: Path, **named: bool) -> os.stat_result:
+        found = stat(path, **named)
+        return os.stat_result((*found[:4], os.geteuid() + 1, *found[5:10])) if path.name == "nobodys" else found
+
+    monkeypatch.setattr(Path, "stat", of_another)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", given if given == "relative" else str(tmp_path / given))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("importlib.import_module", lambda _: SimpleNamespace(get_server=None))
+
+    _import_starter()
+
+    runtime = tmp_path / f"image-processor-run-{os.getuid()}"
+    assert os.environ["XDG_RUNTIME_DIR"] == str(runtime)
+    assert (runtime / "python_PostgresServer").stat().st_mode & 0o777 == 0o700
