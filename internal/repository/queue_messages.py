@@ -36,7 +36,8 @@ CLAIM = """
     -- that they stay where they are (ctid). One row at least, which says what the claim has passed.
     WITH given_back AS MATERIALIZED (
         SELECT ctid, lease_until FROM queue_messages
-         WHERE channel = %(channel)s AND lease_until > now() - %(since)s * interval '1 s' AND lease_until < now()
+         WHERE channel = %(channel)s AND lease_until > '-infinity'
+           AND lease_until > now() - %(since)s * interval '1 s' AND lease_until < now()
          ORDER BY lease_until, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     ), fresh AS MATERIALIZED (
         SELECT ctid, id FROM queue_messages
@@ -81,7 +82,7 @@ FREE_ALL = """
     -- For a holder that goes: also what a claim brought whose answer it did not live to see.
     WITH freed AS (
         UPDATE queue_messages SET holder = NULL, lease_until = now()
-         WHERE channel = %(channel)s AND lease_until >= now() AND holder = %(holder)s
+         WHERE channel = %(channel)s AND lease_until > '-infinity' AND lease_until >= now() AND holder = %(holder)s
         RETURNING channel
     )
     SELECT pg_notify(%(notifications)s, channel) FROM freed GROUP BY channel

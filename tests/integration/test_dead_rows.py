@@ -10,6 +10,7 @@ from typing import Any, LiteralString
 import pytest
 from msgspec import Struct
 from psycopg.rows import DictRow
+from psycopg.sql import SQL
 
 from internal.images.keys import original_key
 from internal.images.model import ANONYMOUS, new_id
@@ -35,20 +36,30 @@ ENTRIES = "SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid))::bigint AS r
 
 
 class Looked(PooledSession):
-    """Runs each statement, and counts the index entries that it reads: in a transaction of its own before, which is undone."""
+    """Runs each statement, and counts the index entries and pages that it reads: in a transaction of its own before, undone."""
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(pool)
         self._at = pool
-        self.read = 0
+        self.read = self.pages = 0
 
     async def rows(self, statement: LiteralString, parameters: Parameters | None = None) -> list[DictRow]:
+        await self._count(statement, parameters)
+        return await super().rows(statement, parameters)
+
+    async def _count(self, statement: LiteralString, parameters: Parameters | None) -> None:
         async with self._at.connection() as connection, connection.transaction(force_rollback=True):
             before = await (await connection.execute(ENTRIES)).fetchall()
-            await connection.execute(statement, parameters)
+            explain = SQL("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ") + SQL(statement)
+            [row] = await (await connection.execute(explain, parameters)).fetchall()
+            plan = row["QUERY PLAN"][0]["Plan"]
+            self.pages = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
             after = await (await connection.execute(ENTRIES)).fetchall()
             self.read = after[0]["read"] - before[0]["read"]
-        return await super().rows(statement, parameters)
+
+    async def run(self, statement: LiteralString, parameters: Parameters | None = None) -> None:
+        await self._count(statement, parameters)
+        await super().run(statement, parameters)
 
 
 class Scan(Struct, frozen=True):
@@ -127,7 +138,7 @@ SCANS = {
     "outbox": Scan(
         (
             "INSERT INTO outbox (channel, type, key, body, due_at)"
-            f" SELECT 'fast', 't', 'k', '', {HOUR_AGO} FROM generate_series(1, {DEAD})",
+            f" SELECT 'fast', 't', 'k', '', {HOUR_AGO} + n * interval '1 ms' FROM generate_series(1, {DEAD}) AS n",
             "DELETE FROM outbox",
         ),
         outbox,
@@ -136,7 +147,7 @@ SCANS = {
     "queue": Scan(
         (
             f"INSERT INTO queue_messages (channel, type, key, body) SELECT 'fast', 't', 'k', '' FROM generate_series(1, {DEAD})",
-            f"UPDATE queue_messages SET lease_until = {HOUR_AGO}",
+            f"UPDATE queue_messages SET lease_until = {HOUR_AGO} + id % 100000 * interval '1 ms'",
             "DELETE FROM queue_messages",
         ),
         queue,
@@ -201,6 +212,33 @@ async def test_a_claim_looks_at_no_dead_rows(name: str, service: Service, pool: 
     await scan.add(service)
     assert len(await again()) >= 1
     assert dead.read < FEW
+
+
+BY_NUMBER: dict[str, Callable[[QueueMessages, PostgresOutbox], Awaitable[Any]]] = {
+    "finish": lambda queue, _: queue.finish(1, holder=new_id()),
+    "renew": lambda queue, _: queue.renew([1, 2], holder=new_id(), lease_seconds=10),
+    "free": lambda queue, _: queue.free(1, holder=new_id()),
+    "published": lambda _, outbox: outbox.published([1, 2]),
+    "postpone": lambda _, outbox: outbox.postpone([1, 2], seconds=1),
+}
+
+
+MANY = 80_000
+"""So many that the primary key's index is as high as the others."""
+
+
+@pytest.mark.usefixtures("old_snapshot")
+async def test_a_row_is_found_by_its_number_behind_dead_rows(service: Service, pool: Pool) -> None:
+    """PostgreSQL 18.4 took an index that had `id` behind other columns, once it had found the table empty, and read all of it."""
+    for statement in (*SCANS["queue"].dead, *SCANS["outbox"].dead, "ANALYZE"):
+        await service.session.run(statement.replace(str(DEAD), str(MANY)))
+    looked, pages = Looked(pool), {}
+
+    for name, call in BY_NUMBER.items():
+        await call(QueueMessages(looked), PostgresOutbox(looked, frozenset(Channel), LowerBounds()))
+        pages[name] = looked.pages
+
+    assert max(pages.values()) < 50, pages
 
 
 async def test_what_came_late_is_found_by_the_next_whole_look(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,7 +122,7 @@ THEIR_OWN: dict[str, list[dict[str, Any]]] = {
     "PURGE_LETTERS": [{"after": 0, "days": 90}, {"after": 5000, "days": 90}],
     "PURGE_KEYS": [{"seconds": 86_400.0, "since": 1e9}, {"seconds": 86_400.0, "since": 86_500.0}],
     "CLAIM_OUTGOING": [{"since": 1e9}, {"since": 12.0}],
-    "CLAIM": [{"since": 1e9, "after": 0}, {"since": 12.0, "after": 9_000}],
+    "CLAIM": [{"since": 1e9, "after": 0}, {"since": 12.0, "after": 9_000}, {"since": 12.0, "after": 0, "channel": "slow"}],
     "NEXT_OVERDUE_OBJECT": [{"since": 1e9}, {"since": 72.0}],
     "ABANDONED_RENDITIONS": [{"since": 1e9}, {"since": 12.0}],
     "OVERDUE_LANES": [{"since": 1e9}, {"since": 72.0}],
