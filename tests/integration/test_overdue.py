@@ -14,7 +14,7 @@ from tests import pictures
 from tests.integration.housekeeping import Progress, overdue_tasks
 from tests.integration.service import Service
 
-ROUND_SECONDS, MINUTE = 2.0, 60.0
+ROUND_SECONDS, MINUTE = 10.0, 60.0
 
 
 async def pass_time(service: Service, seconds: float) -> None:

@@ -136,3 +136,17 @@ async def test_nothing_is_looked_for_again_before_its_time(service: Service, mon
     for _ in range(3):
         await events.run()
     assert removed == [0, 0, 0, 0]
+
+
+async def test_each_piece_begins_behind_the_one_before(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 4)
+    await fill_events(service, 1, 10, days=31)
+    began: list[UUID | None] = []
+
+    async def purge(**values: Any) -> Purged[Any]:
+        began.append(values["after"])
+        return await service.repository.events.purge(**values)
+
+    await Retention("purge_events", service.repository, purge, days=30).run()
+
+    assert [after and after.int & 0xFFFF for after in began] == [None, 4, 8, 10]
