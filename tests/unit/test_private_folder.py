@@ -94,7 +94,8 @@ def test_pictures_in_work_lie_in_a_private_folder(tmp_path: Path) -> None:
 def test_the_embedded_databases_sockets_lie_in_a_private_folder(
     inside: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "")  # so that it is again as it was, also where it was not set
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("importlib.import_module", lambda _: pytest.fail("it was imported before its folder was looked at"))
     place = tmp_path / f"image-processor-run-{os.getuid()}"
