@@ -14,7 +14,7 @@ from unicodedata import category
 import fontpkg
 import pyvips
 
-from internal.errors import InvalidProcessing
+from internal.errors import DecoderFailed, InvalidProcessing
 from internal.pipeline.notation import Colour
 
 Pixels: TypeAlias = pyvips.Image
@@ -28,9 +28,10 @@ _VARIANTS = frozenset(map(chr, range(0xFE00, 0xFE10)))  # of the letter before t
 def lettering(text: str, size: float, colour: Colour) -> Pixels:
     """`text` in one colour on nothing, cut to its ink; lines are centred. `size` of the letters (em) in pixels, at least 1.
 
-    Raises InvalidProcessing for letters that no font here has: boxes in their place would help nobody.
+    Raises InvalidProcessing for letters that no font here has: boxes in their place would help nobody. DecoderFailed where the
+    fonts may not be read.
     """
-    font = _fonts()[0]
+    font = _font()
     if lacking := [letter for letter in dict.fromkeys(text) if not _can_be_set(letter)]:
         raise InvalidProcessing(f"The fonts of this service have no `{''.join(lacking[:8])}`.")
     markup = escape(text, quote=False)  # Pango would take it for tags
@@ -48,14 +49,30 @@ def lettering(text: str, size: float, colour: Colour) -> Pixels:
 
 @cache
 def _fonts() -> tuple[Path, ...]:
-    """The upright font of each family, ours first. Fontconfig, which must find them all, reads the variable when it begins."""
-    os.environ["FONTCONFIG_FILE"] = str(_CONFIGURATION)
+    """The upright font of each family, ours first."""
     ours = fontpkg.path(FAMILY)
     files = [_upright(family) for family in fontpkg.families().values()]
-    others = sorted(file for file in files if file not in (None, ours))
+    return (ours, *sorted(file for file in files if file not in (None, ours)))
+
+
+@cache
+def _font() -> Path:
+    """Ours. Fontconfig, which must find all of them, reads the variable when it begins; it begins a thread, too.
+
+    Raises DecoderFailed for fonts that may not be read: Pango draws boxes then, and says nothing.
+
+    INVARIANT: no text is drawn in another font (tests/unit/pipeline/test_lettering.py::test_fonts_that_may_not_be_read_are_told).
+    """
+    os.environ["FONTCONFIG_FILE"] = str(_CONFIGURATION)
+    ours, *others = _fonts()
+    for file in (_CONFIGURATION, ours, *others):
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            raise DecoderFailed("The fonts of this service may not be read by its decoders, so it can't set texts.") from error
     for file in others:
         pyvips.Image.text("x", fontfile=str(file))
-    return (ours, *others)
+    return ours
 
 
 def _upright(family: fontpkg.Family) -> Path | None:
@@ -78,7 +95,7 @@ def _letters() -> frozenset[int]:
 
 
 def load_fonts() -> None:
-    """Load now what texts are set with, and would be loaded with the first one."""
+    """Load now what texts are set with, and would be loaded with the first one; it begins no thread."""
     _letters()
 
 

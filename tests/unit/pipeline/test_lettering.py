@@ -1,17 +1,23 @@
 """Text in a picture: its letters, its fonts, and how it is written in a chain."""
 
 import random
+import shutil
+import subprocess
+import sys
 from itertools import combinations
+from pathlib import Path
 
+import fontpkg
 import pytest
 import pyvips
 
-from internal.errors import InvalidProcessing
+from internal.errors import DecoderFailed, InvalidProcessing
 from internal.pipeline.free_text import MAX_LETTERS, Text
 from internal.pipeline.grammar import Grammar
-from internal.pipeline.lettering import lettering
+from internal.pipeline.lettering import FAMILY, _font, lettering
 from internal.pipeline.notation import WHITE
 from internal.pipeline.picture import Picture
+from internal.settings import PROJECT
 
 GRAMMAR = Grammar()
 
@@ -182,3 +188,39 @@ def test_a_fault_is_pointed_at(chain: str, position: int, says: str) -> None:
 
     assert says in fault.value.detail
     assert fault.value.position == position
+
+
+def test_fonts_that_may_not_be_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of root's project are to its decoders, below /root: Pango draws a box for each letter."""
+    monkeypatch.setattr("internal.pipeline.lettering._fonts", lambda: (tmp_path / "NotoSans.ttf",))
+    _font.cache_clear()
+    try:
+        with pytest.raises(DecoderFailed, match="may not be read"):
+            lettering("Hello", 20, WHITE)
+    finally:
+        _font.cache_clear()
+
+
+LOADS_TWO_FONTS = """
+import os, sys
+from pathlib import Path
+import fontpkg
+from internal.pipeline import lettering
+fontpkg.families = lambda: {"one": 1, "two": 2}
+lettering._upright = lambda number: Path(sys.argv[number])
+lettering.load_fonts()
+print(len(lettering._fonts()), len(os.listdir("/proc/self/task")))
+"""
+
+
+def test_a_second_family_begins_no_thread_when_fonts_are_loaded(tmp_path: Path) -> None:
+    """A child of root's loads them before its walls are up, and they don't close around another thread."""
+    ours = Path(fontpkg.path(FAMILY))
+    shutil.copy(ours, tmp_path / "other.ttf")
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", LOADS_TWO_FONTS, str(ours), str(tmp_path / "other.ttf")],
+        cwd=tmp_path, env={"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.stdout.split() == ["2", "1"], done.stderr
