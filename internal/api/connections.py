@@ -27,6 +27,10 @@ class Connection(Protocol):
 
     address: str
 
+    @property
+    def is_read(self) -> bool:
+        """Whether its client has taken all that was to be sent."""
+
     def look(self, seconds: float) -> None:
         """Hold it against the deadlines, `seconds` after the last look."""
 
@@ -39,7 +43,7 @@ class Connections:
         self.limits = limits
         self._all: set[Connection] = set()
         self._idle: dict[Connection, None] = {}
-        """Those that wait for a request, the longest first."""
+        """Those that wait for a request, the longest first. The client of one may still be reading the last answer."""
         self._addresses: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
         self._looked = 0.0
@@ -49,7 +53,7 @@ class Connections:
         full_address = self._addresses[connection.address] >= self.limits.of_one_address
         if full_address or len(self._all) >= self.limits.most:
             of_address = connection.address if full_address else None
-            victim = next((idle for idle in self._idle if of_address in (None, idle.address)), None)
+            victim = next((idle for idle in self._idle if of_address in (None, idle.address) and idle.is_read), None)
             if victim is None:
                 return False
             self.remove(victim)

@@ -31,6 +31,9 @@ log = structlog.get_logger(__name__)
 MAX_FIELDS = 128
 """Of one request's head, and of its trailers. Each costs its place in memory beside its bytes: 64 KiB of `a:` were 4 MB."""
 
+MAX_PIPELINED = 32
+"""Requests of one connection that wait behind another one's answer. Each costs 3 KB, and one read brought 14,000 of them."""
+
 EXTENSION = "image_processor.connection"
 """In an ASGI scope's extensions: the protocol, for who has to know whether its client keeps up."""
 
@@ -39,6 +42,10 @@ _servers: WeakKeyDictionary[ServerState, Connections] = WeakKeyDictionary()
 
 class _HeadTooLarge(Exception):
     """Raised into the parser, so that it stops."""
+
+
+class _EnoughAhead(Exception):
+    """The same, behind the last request that is taken."""
 
 
 class WatchedProtocol(LingeringProtocol):
@@ -63,6 +70,7 @@ class WatchedProtocol(LingeringProtocol):
         self._head_waited: float | None = None
         """Seconds that the rest of a head has been waited for; None while no head is."""
         self._head_bytes = self._head_fields = 0
+        self._deaf = False
         self._received = self._received_before = self._taken = 0
         self._sending: Progress | None = None
         self._reading: Progress | None = None
@@ -71,6 +79,11 @@ class WatchedProtocol(LingeringProtocol):
     def behind(self) -> float:
         """Seconds that the request's body is behind the least rate; 0 when all of it has come."""
         return self._sending.behind if self._sending is not None and self._in_body and not self.lingering else 0.0
+
+    @property
+    def is_read(self) -> bool:
+        """Whether nothing waits to be sent: a connection that is closed before stays until it is, and is looked at for as long."""
+        return not self._wire.get_write_buffer_size()
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -86,11 +99,17 @@ class WatchedProtocol(LingeringProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
+        if self._deaf and not self.lingering:
+            self.flow.pause_reading()
+            return
         if self._head_waited is None and self._is_idle():
             self._head_waited = 0.0
         super().data_received(data)
 
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= MAX_PIPELINED and not self.lingering:
+            self._in_body = self._deaf = True  # so the last answer says `Connection: close`, and what comes is dropped behind it
+            raise _EnoughAhead
         self._head_bytes = self._head_fields = 0
         super().on_message_begin()
 
@@ -122,6 +141,8 @@ class WatchedProtocol(LingeringProtocol):
             self._head_waited = 0.0 if self._in_head else None
 
     def send_400_response(self, msg: str) -> None:
+        if self._deaf:
+            return
         if self._head_bytes > MAX_HEAD_BYTES or self._head_fields > MAX_FIELDS:
             self._refuse(431, f"The request's headers are longer than {MAX_HEAD_BYTES} bytes, or more than {MAX_FIELDS}.")
         else:
@@ -141,7 +162,7 @@ class WatchedProtocol(LingeringProtocol):
                 self._head_waited += seconds
                 if self._head_waited >= self._deadlines.head_seconds:
                     self._give_up_head()
-        elif self._in_body and not self.flow.read_paused and not self.cycle.waiting_for_100_continue:
+        elif self._in_body and not self._deaf and not self.flow.read_paused and not self.cycle.waiting_for_100_continue:
             self._sending = self._sending or Progress(self._deadlines)
             if self._sending.is_too_slow(seconds, came):
                 self.cut_off("body", "The body came too slowly. Send it again over a faster connection.")

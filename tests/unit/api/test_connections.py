@@ -273,6 +273,24 @@ def test_one_connection_too_many_closes_the_one_that_has_waited_longest() -> Non
     assert _cut_off("idle") == before + 1
 
 
+def test_who_reads_nothing_is_not_forgotten_for_another_one() -> None:
+    """Its request is answered, into our memory: closed for another connection it would stay for ever, and not be counted."""
+    size = 24 * 2**20
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % size)]})
+        await send({"type": "http.response.body", "body": bytes(size)})
+
+    limits = ConnectionLimits(3, 3, Deadlines(stall_seconds=1, least_rate=0))
+    with serving(app, partial(WatchedProtocol, limits=limits)) as served, ExitStack() as stack:
+        for _ in range(3):
+            connection = stack.enter_context(served.connected())
+            connection.sendall(GET % b"")
+            assert connection.recv(1) == b"H"
+        assert _until_closed(stack.enter_context(served.connected())).startswith(b"HTTP/1.1 503 ")
+        wait_until(lambda: served.connections() == 0, within=20)
+
+
 def test_where_all_work_one_more_is_refused() -> None:
     with _serving(PATIENT, most=2) as (served, app), ExitStack() as stack:
         working = [stack.enter_context(served.connected()) for _ in range(2)]
