@@ -273,7 +273,7 @@ class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
         env(
             "METRICS_TOKEN",
             "Token without which /metrics of API and worker answers nobody (Authorization: Bearer); empty: none is asked for.",
-            pattern="^[!-~]*$",
+            pattern=r"^[!-~]*\Z",
         ),
     ]
 

@@ -121,7 +121,7 @@ class LingeringProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_body:  # else it is a trailer, which is no header (RFC 9110, 6.5.1)
-            super().on_header(name, value)
+            super().on_header(name, value.rstrip(b" \t"))  # httptools 0.9.0 leaves what is behind a value, which is none of it
 
     def on_headers_complete(self) -> None:
         self._in_head = 0

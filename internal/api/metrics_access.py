@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from internal.errors import Forbidden, Unauthenticated
 
-FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
-"""Fields of proxies: what has passed one was not asked by its neighbour."""
+FORWARDED = ("forwarded", "via", "x-real-ip", "x-forwarded-")
+"""How the names of proxies' fields begin: what has passed one was not asked by its neighbour."""
 
 
 class MetricsAccess(Struct, frozen=True):
@@ -27,7 +27,7 @@ class MetricsAccess(Struct, frozen=True):
         if self.token:
             if not _bears(headers.getall("authorization", []), self.token):
                 raise Unauthenticated
-        elif self.loopback_only and not (is_loopback(client) and all(name not in headers for name in FORWARDED)):
+        elif self.loopback_only and not (is_loopback(client) and not any(name.startswith(FORWARDED) for name in headers)):
             raise Forbidden("Metrics are shown to this machine only. METRICS_PORT or METRICS_TOKEN show them to others.")
 
 

@@ -28,6 +28,8 @@ HERE, THERE = "127.0.0.1", "203.0.113.9"
         (SHARED, HERE, {"x-forwarded-for": HERE}, Forbidden),  # or one that passes on what its client says
         (SHARED, HERE, {"forwarded": "for=203.0.113.9"}, Forbidden),
         (SHARED, HERE, {"x-real-ip": THERE}, Forbidden),
+        (SHARED, HERE, {"x-forwarded-host": "images.example"}, Forbidden),  # one that names no address
+        (SHARED, HERE, {"x-forwarded-proto": "https"}, Forbidden),
         (SHARED, HERE, {"via": "1.1 proxy"}, Forbidden),
         (SHARED, THERE, {"authorization": "Bearer "}, Forbidden),
         (TOKEN, HERE, {}, Unauthenticated),
