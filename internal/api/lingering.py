@@ -57,8 +57,10 @@ class LingeringTransport:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        self.sent += len(data)
-        self._transport.write(data)
+        """Nothing behind the end: a request may be at work when its client, or what was sent behind it, ends the connection."""
+        if not self.is_closing():
+            self.sent += len(data)
+            self._transport.write(data)
 
     def is_closing(self) -> bool:
         return self._protocol.lingering or self._transport.is_closing()

@@ -82,7 +82,7 @@ class WatchedProtocol(LingeringProtocol):
 
     @property
     def is_read(self) -> bool:
-        """Whether nothing waits to be sent: a connection that is closed before stays until it is, and is looked at for as long."""
+        """Whether nothing waits to be sent: what is closed before stays open until all is, and has to be looked at."""
         return not self._wire.get_write_buffer_size()
 
     def connection_made(self, transport: Any) -> None:
@@ -108,7 +108,7 @@ class WatchedProtocol(LingeringProtocol):
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= MAX_PIPELINED and not self.lingering:
-            self._in_body = self._deaf = True  # so the last answer says `Connection: close`, and what comes is dropped behind it
+            self._hear_no_more()
             raise _EnoughAhead
         self._head_bytes = self._head_fields = 0
         super().on_message_begin()
@@ -147,6 +147,17 @@ class WatchedProtocol(LingeringProtocol):
             self._refuse(431, f"The request's headers are longer than {MAX_HEAD_BYTES} bytes, or more than {MAX_FIELDS}.")
         else:
             super().send_400_response(msg)
+
+    def _refuse(self, status: int, detail: str, *, code: str = "invalid_request") -> None:
+        if self._in_body or self._is_idle():
+            super()._refuse(status, detail, code=code)
+        else:  # what is wrong stands behind a request that is at work: an answer to it now would be taken for that one's
+            self._hear_no_more()
+
+    def _hear_no_more(self) -> None:
+        """End the connection with the last answer, which says so. What comes before and behind that is dropped, as a body is."""
+        self._in_body = self._deaf = True
+        self.cycle.keep_alive = False
 
     def look(self, seconds: float) -> None:
         """Hold the connection against the deadlines, `seconds` after the last look."""
