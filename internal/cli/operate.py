@@ -68,5 +68,6 @@ def _told(outage: Unavailable, settings: Settings) -> str:
     if isinstance(outage, WrongStore):
         return f"The object store in {place_of(settings)} is not the database's own: `imagectl store show` says more."
     if isinstance(outage, StoreUnavailable):
-        return f"The object store in {place_of(settings)} does not answer."
+        reason = f": {cause.strerror}" if isinstance(cause := outage.__cause__, OSError) and cause.strerror else ""
+        return f"The object store in {place_of(settings)} does not answer{reason}."
     return outage.detail

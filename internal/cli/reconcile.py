@@ -37,7 +37,6 @@ async def _compare(typed: Namespace, settings: Settings) -> int:
     mended = 0
     async with open_operator(settings) as parts:
         await parts.repository.check()
-        await parts.store.check()
         compared = Comparison(
             parts.repository,
             parts.store,

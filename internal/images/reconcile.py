@@ -186,7 +186,8 @@ async def _difference(reference: Reference, store: ObjectStore, told: Callable[[
             sha256 = await _sha256(reference.key, store, told)
             return None if sha256 == reference.sha256 else "Its bytes are not those that were stored: the SHA-256 differs."
         except StoreUnavailable as error:
-            await store.check()
+            if not isinstance(error, ObjectUnreadable):  # then the store was just seen to answer
+                await store.check()
             failure = error
     log.warning("reconcile.unreadable", key=reference.key, cause=repr(failure.__cause__))
     return UNREADABLE

@@ -1,12 +1,18 @@
 """The object store compared with the tables, both ways (G4)."""
 
+import errno
+import json
+from argparse import Namespace
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
 from structlog.testing import capture_logs
 
+from internal.cli.reconcile import _compare
+from internal.configuration import load_settings
+from internal.errors import StoreUnavailable
 from internal.images import reconcile as reconciling
 from internal.images.events import EventType, happened
 from internal.images.keys import original_key, result_key
@@ -14,6 +20,8 @@ from internal.images.model import ANONYMOUS, Image, Original, Status, new_id
 from internal.images.reconcile import Comparison, EmptyDatabase, Finding, Kind, reconcile
 from internal.images.sweep import sweep_unreferenced
 from internal.objectstore.port import ObjectStore, Opened, Span, Stored
+from internal.settings import Settings
+from internal.wiring import OperatorParts
 from tests import pictures
 from tests.integration.service import Service
 
@@ -79,6 +87,30 @@ async def test_a_healthy_service_has_nothing_to_tell(service: Service) -> None:
 
     assert await found(service) == []
     assert await found(service, mend=True) == []
+
+
+class ReadOnly(Meanwhile):
+    async def check(self) -> None:
+        raise StoreUnavailable from OSError(errno.EROFS, "Read-only file system")
+
+
+async def test_a_store_that_takes_nothing_can_be_compared(
+    service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a backup that is mounted to be looked at."""
+    await service.process(await service.upload(pictures.jpeg()))
+
+    @asynccontextmanager
+    async def opened(_: Settings) -> AsyncIterator[OperatorParts]:
+        yield OperatorParts(service.repository, ReadOnly(service.store))
+
+    monkeypatch.setattr("internal.cli.reconcile.open_operator", opened)
+    capsys.readouterr()  # what the worker logged
+    for read in (False, True):
+        typed = Namespace(older_than=0, fix=False, read=read, json=True)
+        assert await _compare(typed, load_settings()) == 0
+        counts = json.loads(capsys.readouterr().out)
+        assert (counts["objects"], counts["rows"], counts["bytes_read"] > 0) == (2, 2, read)
 
 
 async def test_an_object_that_nothing_refers_to_is_told_and_left(service: Service) -> None:
