@@ -221,16 +221,21 @@ async def test_what_postgres_can_not_do_is_a_bug_of_ours(small: Pool) -> None:
         await PooledSession(small).rows("SELECT count(*) FROM changing FOR UPDATE")
 
 
+async def on_every_connection(pool: Pool, statement: LiteralString) -> None:
+    async with AsyncExitStack() as held:
+        for _ in range(pool.max_size):
+            connection = await held.enter_async_context(pool.connection())
+            await connection.execute(statement)
+
+
 async def test_it_is_never_a_pictures_fault(service: Service, pool: Pool) -> None:
     """Every connection of the worker's pool has lost what it had prepared; each attempt that meets one gives its try back."""
     for _ in range(PREPARED):
         await service.process(await service.upload(pictures.jpeg()))
     image_id = await service.upload(pictures.jpeg())
-    async with AsyncExitStack() as held:
-        for _ in range(pool.max_size):
-            connection = await held.enter_async_context(pool.connection())
-            await connection.execute(FORGET)
+    await on_every_connection(pool, FORGET)
 
     image = await service.process(image_id)
 
     assert (image.status, image.renditions[0].tries) == (Status.PROCESSED, 1)
+    await on_every_connection(pool, "DEALLOCATE ALL")  # which psycopg notices: other tests have the same pool
