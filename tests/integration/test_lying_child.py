@@ -110,6 +110,13 @@ async def test_what_a_child_takes_beside_its_limits_ends_it(lie: str, tmp_path: 
     assert word in death.detail
 
 
+def has_ended(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 @pytest.mark.parametrize("lie", ["rest:processor"])
 async def test_a_child_that_goes_on_after_its_picture_is_ended(lie: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("internal.sandbox.watch.LOOK_AT_REST_SECONDS", 0.2)
@@ -117,7 +124,7 @@ async def test_a_child_that_goes_on_after_its_picture_is_ended(lie: str, tmp_pat
         (child,) = under_test.pool.pids
         await under_test.pool.render(under_test.job(pictures.jpeg(64, 48)))
 
-        await eventually(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+        await eventually(lambda: has_ended(child))
 
 
 async def test_the_row_carries_the_hash_of_what_was_stored(service: Service, tmp_path: Path) -> None:
