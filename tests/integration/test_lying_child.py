@@ -112,7 +112,7 @@ async def test_what_a_child_takes_beside_its_limits_ends_it(lie: str, tmp_path: 
 
 def has_ended(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
 
