@@ -83,6 +83,11 @@ def in_palette(pixels: Pixels, palette: Collection[bytes]) -> Indexed | None:
     return None
 
 
+def shows_too_little(pixels: Pixels, seen: Seen) -> bool:
+    """Whether so many pixels are likely to have colours that were not `seen` that it is not worth while to try each of them."""
+    return unseen(pixels, seen) > _MANY
+
+
 def indexed(pixels: Pixels, most: int = MOST, seen: Seen | None = None) -> Indexed | None:
     """The picture exactly as it is; None when it has more than `most` colours. `seen`: `sampled(pixels)`, where it is known.
 
@@ -102,7 +107,7 @@ def indexed(pixels: Pixels, most: int = MOST, seen: Seen | None = None) -> Index
             continue
         cells = _joined(pixels, _spread(pixels.bands, factor))
         numbers = _numbered(cells, colours).write_to_memory()
-        hopeless = len(colours) == MOST or unseen(pixels, seen) > _MANY
+        hopeless = len(colours) == MOST or shows_too_little(pixels, seen)
         if hopeless or not _completed(colours, numbers, pixels, factor, most):
             cells = cells.copy_memory()
             colours = _counted(cells, rest, factor)

@@ -5,29 +5,27 @@ because it was scaled, turned or blurred, gets a palette again as long as that l
 `palette` asks, would look at every pixel again and again: it takes as long as all the rest, several times.
 """
 
-import struct
-import zlib
 from typing import Any
 
 import pyvips
 
 from internal.pipeline.picture import Pixels
-from internal.pipeline.png_chunks import SIGNATURE
-from internal.pipeline.savers.flatness import sampled, unseen
+from internal.pipeline.png_chunks import SIGNATURE, png_chunk
+from internal.pipeline.savers.flatness import sampled
 from internal.pipeline.savers.likeness import Limit, look_the_same
-from internal.pipeline.savers.palette import MOST, Cells, Indexed, Seen, in_palette, indexed
+from internal.pipeline.savers.palette import MOST, Cells, Indexed, Seen, in_palette, indexed, shows_too_little
 
 LIMIT = Limit(whole=1.0, part=8.0)
 """What a palette may change after the picture was changed anyway."""
-_MANY = 1 << 10
-"""Pixels of colours that a sample did not show: with more, a picture that was changed is taken to have too many colours."""
 _FEW_CELLS = 256
 """Above so many kinds of colour a palette of 16 entries is not tried."""
 _SAMPLES = 1 << 13
 """Pixels of the grid that shows which colours there are, and that is compared."""
 _TINY = 64 * 64
 """Pixels below which a palette's own bytes may outweigh what it saves."""
-_COLOUR_TYPE = len(SIGNATURE) + 8 + 9  # the byte of IHDR
+_HEADER = len(SIGNATURE) + 8
+"""Where the contents of IHDR begin."""
+_COLOUR_TYPE = _HEADER + 9
 _PALETTE = 3
 
 
@@ -81,7 +79,7 @@ def _exact(pixels: Pixels, seen: Seen, stored_colours: int | None, palette: list
         made = in_palette(pixels, palette)
         if made is not None:
             return made
-    elif palette and stored_colours is not None and unseen(pixels, seen) > _MANY:
+    elif palette and stored_colours is not None and shows_too_little(pixels, seen):
         return None
     most = stored_colours or MOST
     return indexed(pixels, most, seen) if len(seen) <= most else None
@@ -108,15 +106,15 @@ def _with_palette(made: Indexed, pixels: Pixels, settings: dict[str, Any]) -> by
     numbers = numbers.copy(xres=pixels.xres, yres=pixels.yres)
     bare = bytes(numbers.pngsave_buffer(**{**settings, "keep": "none"}, bitdepth=bits))
     data = bare.index(b"IDAT", _COLOUR_TYPE) - 4
-    header = bare[len(SIGNATURE) + 4 : _COLOUR_TYPE] + bytes([_PALETTE]) + bare[_COLOUR_TYPE + 1 : _COLOUR_TYPE + 4]
+    header = bare[_HEADER:_COLOUR_TYPE] + bytes([_PALETTE]) + bare[_COLOUR_TYPE + 1 : _COLOUR_TYPE + 4]
     palette = bytes(value for colour in made.colours for value in colour[:3])
     return b"".join(
         (
             SIGNATURE,
-            _chunk(header),
+            png_chunk(b"IHDR", header),
             bare[_COLOUR_TYPE + 8 : data] if settings["keep"] == "none" else _kept_chunks(pixels, settings),
-            _chunk(b"PLTE" + palette),
-            _chunk(b"tRNS" + bytes(alpha)) if alpha else b"",
+            png_chunk(b"PLTE", palette),
+            png_chunk(b"tRNS", bytes(alpha)) if alpha else b"",
             bare[data:],
         )
     )
@@ -126,11 +124,6 @@ def _kept_chunks(pixels: Pixels, settings: dict[str, Any]) -> bytes:
     """All that stands between the header and the pixels of a PNG of `pixels`."""
     one = bytes(pixels.crop(0, 0, 1, 1).pngsave_buffer(**settings))
     return one[_COLOUR_TYPE + 8 : one.index(b"IDAT", _COLOUR_TYPE) - 4]
-
-
-def _chunk(named: bytes) -> bytes:
-    """A chunk of its type and data."""
-    return struct.pack(">I", len(named) - 4) + named + struct.pack(">I", zlib.crc32(named))
 
 
 def _through(pixels: Pixels, table: list[int]) -> Pixels:
