@@ -19,6 +19,7 @@ from internal.api.problems import HANDLERS
 from internal.api.queries import refuse_unknown
 from internal.api.schemas import PREFIX
 from internal.api.server_limits import share_of_one_address
+from internal.api.side_server import side_app
 from internal.api.upload_places import UploadPlaces
 from internal.configuration import load_settings
 from internal.gauges import Source
@@ -75,8 +76,7 @@ async def _metrics(settings: Settings, sources: Sequence[Source], machines: list
         machines.append(handler)
         yield
         return
-    app = Litestar([handler], exception_handlers=HANDLERS, openapi_config=None, logging_config=None, debug=False)
-    async with served_apart(AccessLog(NoStore(Methods(app))), server.host, metrics.port, shared=server.workers > 1):
+    async with served_apart(AccessLog(side_app([handler])), server.host, metrics.port, shared=server.workers > 1):
         yield
 
 

@@ -2,16 +2,27 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import uvicorn
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
 
 from internal.api.access_log import App
+from internal.api.methods import Methods
+from internal.api.no_store import NoStore
+from internal.api.problems import HANDLERS
 from internal.api.protocol import WatchedProtocol
 
 STOP_SECONDS = 1
 """What requests get to end."""
+
+
+def side_app(handlers: Sequence[HTTPRouteHandler]) -> App:
+    """The ASGI application of such a server. `debug` is named, or else an environment variable decides it."""
+    app = Litestar([*handlers], exception_handlers=HANDLERS, openapi_config=None, logging_config=None, debug=False)
+    return NoStore(Methods(app))
 
 
 class SideServer(uvicorn.Server):
