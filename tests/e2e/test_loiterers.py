@@ -2,10 +2,9 @@
 
 import resource
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 
 import psutil  # type: ignore[import-untyped]
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from tests import pictures
 from tests.e2e.deployment import IMAGES, Deployment
 from tests.e2e.deployments import standalone, temporary_folder
-from tests.services.waiting import wait_until
+from tests.services.waiting import repeated, wait_until
 
 SILENT, DRIPPING, IDLE, STOPPED = 64, 64, 1000, 100
 OTHERS = SILENT + DRIPPING + IDLE + STOPPED
@@ -55,24 +54,15 @@ def _connections(service: Deployment, count: int, begin: bytes) -> Iterator[list
         yield opened
 
 
-@contextmanager
-def _dripping(connections: list[socket.socket]) -> Iterator[None]:
+def _dripping(connections: list[socket.socket]) -> AbstractContextManager[None]:
     """Each of them sends a byte five times a second."""
-    ended = threading.Event()
 
     def drip() -> None:
-        while not ended.wait(0.2):
-            for connection in connections:
-                with suppress(OSError):
-                    connection.send(b"\xff")
+        for connection in connections:
+            with suppress(OSError):
+                connection.send(b"\xff")
 
-    thread = threading.Thread(target=drip)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    return repeated(drip, every_seconds=0.2)
 
 
 def _api() -> psutil.Process:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 
 from tests.e2e.deployment import IMAGES
 from tests.e2e.wire import FORM, opening
+from tests.services.waiting import repeated
 
 MOST = 60
 """Connections at once: the oldest make place."""
@@ -22,8 +23,6 @@ class Loiterers:
     def __init__(self) -> None:
         self._connections: list[tuple[str, socket.socket]] = []
         self._lock = threading.Lock()
-        self.came = 0
-        """Connections that there have been."""
 
     def join(self, kind: str, place: tuple[str, int]) -> None:
         """One more of this kind; nobody is there to take it while an API is being replaced."""
@@ -32,7 +31,6 @@ class Loiterers:
             connection.sendall(KINDS[kind])
             with self._lock:
                 self._connections.append((kind, connection))
-                self.came += 1
                 ended, self._connections = self._connections[:-MOST], self._connections[-MOST:]
             for _, one in ended:
                 one.close()
@@ -40,19 +38,10 @@ class Loiterers:
     @contextmanager
     def dripping(self) -> Iterator[None]:
         """They drip in a thread of their own while the block runs, and are gone at its end."""
-        ended = threading.Event()
-
-        def drip() -> None:
-            while not ended.wait(DRIP_SECONDS):
-                self._drip()
-
-        thread = threading.Thread(target=drip, name="loiterers")
-        thread.start()
         try:
-            yield
+            with repeated(self._drip, DRIP_SECONDS):
+                yield
         finally:
-            ended.set()
-            thread.join()
             for _, connection in self._connections:
                 connection.close()
             self._connections.clear()

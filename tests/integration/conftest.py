@@ -50,16 +50,7 @@ LIMITS = RenderLimits(20_000, 20_000, 100_000_000, 1000, 50_000_000, 50_000_000)
 @pytest.fixture(scope="session")
 def database_settings(database: PostgresService) -> Database:
     """A migrated database of this session's own."""
-    settings = Database(
-        host=database.host,
-        port=database.port,
-        user=database.user,
-        password=database.password,
-        name=database.database,
-        ssl_mode="prefer",
-        pool_size=8,
-        timeout_seconds=30,
-    )
+    settings = database.settings(pool_size=8)
     migrate(settings)
     return settings
 

@@ -75,7 +75,7 @@ class OldProcess:
 @pytest.fixture
 def settings(postgres: PostgresService) -> Iterator[Database]:
     with own_database(postgres) as own:
-        yield Database(own.host, own.port, own.user, own.password, own.database, "prefer", 2, 30.0)
+        yield own.settings()
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def own(postgres: PostgresService, database_settings: Database) -> Iterator[Post
 
 @pytest.fixture
 def settings(own: PostgresService) -> Database:
-    settings = Database(own.host, own.port, own.user, own.password, own.database, "prefer", 2, 30.0)
+    settings = own.settings()
     migrate(settings)
     return settings
 

@@ -94,16 +94,7 @@ def test_a_product_names_no_column() -> None:
 @pytest.fixture
 def own(postgres: PostgresService) -> Iterator[Database]:
     with own_database(postgres) as own:
-        settings = Database(
-            host=own.host,
-            port=own.port,
-            user=own.user,
-            password=own.password,
-            name=own.database,
-            ssl_mode="prefer",
-            pool_size=1,
-            timeout_seconds=30,
-        )
+        settings = own.settings(pool_size=1)
         migrate(settings)
         yield settings
 

@@ -26,6 +26,12 @@ class PostgresService(Struct, frozen=True):
         """For libpq and psycopg."""
         return f"host={self.host} port={self.port} user={self.user} password='{self.password}' dbname={self.database}"
 
+    def settings(self, *, pool_size: int = 2) -> settings.Database:
+        """For the repository under test. Patient: a busy server is no outage."""
+        return settings.Database(
+            self.host, self.port, self.user, self.password, self.database, "prefer", pool_size, timeout_seconds=30.0
+        )
+
     @property
     def variables(self) -> dict[str, str]:
         """For a process of ours that is to work with it."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import inspect
+import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 
 async def eventually(condition: Callable[[], bool | Awaitable[bool]], within: float = 30.0) -> None:
@@ -25,3 +27,21 @@ def wait_until(condition: Callable[[], bool], within: float) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"still not true after {within} s: {condition.__qualname__}")
         time.sleep(0.02)
+
+
+@contextmanager
+def repeated(work: Callable[[], object], every_seconds: float) -> Iterator[None]:
+    """Do `work` again and again, in a thread of its own, while the block runs."""
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(every_seconds):
+            work()
+
+    thread = threading.Thread(target=repeat, name=work.__qualname__)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
