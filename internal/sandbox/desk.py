@@ -19,7 +19,7 @@ from internal.regular_file import open_regular
 from internal.sandbox.port import Rendered, RenderJob
 
 _BLOCK = 2**20
-_MOST_FILES = 64
+MOST_FILES = 64
 """A healthy child leaves a handful in its folder: results, and copies of originals when it was stopped in the middle."""
 _NOT_MADE = "The decoder did not make what it said."
 
@@ -97,9 +97,9 @@ class Desk:
         """
         for place in (self.given, self.made):
             with os.scandir(place) as entries:
-                left = list(islice(entries, _MOST_FILES + 1))
-            if len(left) > _MOST_FILES:
-                raise OSError(f"more than {_MOST_FILES} files")
+                left = list(islice(entries, MOST_FILES + 1))
+            if len(left) > MOST_FILES:
+                raise OSError(f"more than {MOST_FILES} files")
             for file in left:
                 Path(file).unlink()
 

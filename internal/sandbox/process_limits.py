@@ -15,7 +15,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-MAX_FILES = 64
+MAX_OPEN_FILES = 64
 MAX_THREADS = 64
 """libvips has a handful for each picture that is read, drawn or written, and each ends with it."""
 FILE_BYTES = 2**32
@@ -62,7 +62,7 @@ class LimitedProcess:
             (resource.RLIMIT_CORE, 0),
             (resource.RLIMIT_MEMLOCK, 0),
             (resource.RLIMIT_MSGQUEUE, 0),
-            (resource.RLIMIT_NOFILE, MAX_FILES),
+            (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
             (resource.RLIMIT_AS, limits.memory_bytes),
         ):
             self._for_good(kind, most)

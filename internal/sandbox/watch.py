@@ -13,11 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from internal.errors import DecoderFailed, DecoderOutOfMemory, DecoderTimeout
+from internal.sandbox.desk import MOST_FILES
 from internal.sandbox.process_limits import MAX_THREADS, LimitedProcess, ProcessLimits
 
 LOOK_SECONDS, LOOK_AT_REST_SECONDS = 0.5, 5.0
-MAX_FILES = 64
-"""A healthy child has a handful in its folder: results, and copies of originals."""
 _GRACE_SECONDS = 2.0
 """The limit of CPU time knows whole seconds, and the kernel looks at it now and then: it comes first where it can."""
 
@@ -60,7 +59,7 @@ class Watch:
         if self._process.threads() > MAX_THREADS:
             return DecoderFailed("The decoder began more threads than any picture needs.")
         files, size = _held(self._folder)
-        if files > MAX_FILES:
+        if files > MOST_FILES:
             return DecoderFailed("The decoder made more files than any picture needs.")
         if size > self._limits.memory_bytes:
             return DecoderOutOfMemory("The decoder's files took more room than it has memory.")
@@ -73,7 +72,7 @@ def _held(folder: Path) -> tuple[int, int]:
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             files += 1
-            if files > MAX_FILES:
+            if files > MOST_FILES:
                 break
             with suppress(OSError):  # gone meanwhile
                 size += entry.stat(follow_symlinks=False).st_blocks * 512
