@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from internal.breaker import Breaker
 from internal.queue.port import Channel, Queue
 from internal.repository.port import Repository
+from internal.runtime.circuit_breaker import CircuitBreaker
 
 PREFIX = "image_processor_"
 
@@ -115,7 +115,7 @@ def of_sandbox(use: Callable[[], Mapping[str, int]]) -> Source:
     return ask
 
 
-def of_circuits(*breakers: Breaker) -> Source:
+def of_circuits(*breakers: CircuitBreaker) -> Source:
     async def ask() -> Sequence[Gauge]:
         states = {breaker.name: float(breaker.is_open) for breaker in breakers}
         return (Gauge("circuit_open", "1 while the dependency is left alone.", states, label="dependency"),)

@@ -177,11 +177,12 @@ class Storage(Struct, frozen=True, forbid_unknown_fields=True):
     ]
 
 
-class CircuitBreaker(Struct, frozen=True, forbid_unknown_fields=True):
-    failures: Annotated[
-        int, env("BREAKER_FAILURES", "Outages in a row after which database or store are left alone for a while.", ge=1)
+class BreakerSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    failures: Annotated[int, env("BREAKER_FAILURES", "Consecutive failures before the circuit opens.", ge=1)]
+    seconds: Annotated[
+        float,
+        env("BREAKER_SECONDS", "How long the circuit stays open before one call probes the dependency, in seconds.", gt=0),
     ]
-    seconds: Annotated[float, env("BREAKER_SECONDS", "How long they are left alone, in seconds.", gt=0)]
 
 
 class QueueSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -300,7 +301,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     database: Database
     storage: Storage
     minio: Minio
-    breaker: CircuitBreaker
+    breaker: BreakerSettings
     queue: QueueSettings
     kafka: Kafka
     retention: Retention

@@ -16,7 +16,6 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from internal.breaker import Breaker
 from internal.configured import configured_grammar
 from internal.errors import DatabaseUnavailable, StoreUnavailable
 from internal.gauges import Source, of_circuits, of_database, of_database_pool, of_queue, of_sandbox, of_tables
@@ -38,6 +37,7 @@ from internal.repository.port import Repository, Signals
 from internal.repository.postgres import PostgresRepository
 from internal.repository.reconcile import PostgresReferences
 from internal.repository.store_identity import PostgresStoreIdentity
+from internal.runtime.circuit_breaker import CircuitBreaker
 from internal.sandbox.pool import open_pool as open_sandbox
 from internal.sandbox.port import RenderLimits
 from internal.sandbox.scratch import private_held_folder
@@ -76,11 +76,11 @@ async def open_api(settings: Settings) -> AsyncIterator[ApiParts]:
     """The API's parts, and the relay that runs beside it."""
     async with AsyncExitStack() as stack:
         ending = stack.enter_context(told_of_the_end())
-        database = Breaker("database", DatabaseUnavailable, settings.breaker)
+        database = CircuitBreaker("database", DatabaseUnavailable, settings.breaker)
         pool = await stack.enter_async_context(open_pool(settings.database, database))
         listener = await stack.enter_async_context(open_listener(connection_string(settings.database), API_SIGNALS))
-        reading = Breaker("object_store_reading", StoreUnavailable, settings.breaker)
-        writing = Breaker("object_store_writing", StoreUnavailable, settings.breaker)
+        reading = CircuitBreaker("object_store_reading", StoreUnavailable, settings.breaker)
+        writing = CircuitBreaker("object_store_writing", StoreUnavailable, settings.breaker)
         own_store = await stack.enter_async_context(_open_own_store(settings, pool))
         store = GuardedStore(own_store, reading, writing)
         queue = await stack.enter_async_context(_open_queue(settings, pool, listener))

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from internal.breaker import Breaker
 from internal.objectstore.port import ObjectStore, Opened, Span, Stored
+from internal.runtime.circuit_breaker import CircuitBreaker
 
 
 class GuardedStore:
@@ -13,7 +13,7 @@ class GuardedStore:
     Reading and writing have a circuit each: a store that is full still gives out what it has.
     """
 
-    def __init__(self, store: ObjectStore, reading: Breaker, writing: Breaker) -> None:
+    def __init__(self, store: ObjectStore, reading: CircuitBreaker, writing: CircuitBreaker) -> None:
         self._store, self._reading, self._writing = store, reading, writing
 
     async def put(self, key: str, content: AsyncIterable[bytes], *, content_type: str) -> Stored:

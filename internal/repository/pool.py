@@ -25,17 +25,17 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from internal.breaker import Breaker
 from internal.errors import ConnectionsInUse, DatabaseBusy, DatabaseReadOnly, DatabaseUnavailable, StaleStatement
 from internal.repository.connection import BoundedConnection
 from internal.repository.first_release import APPLICATION, LOOK_INTO
+from internal.runtime.circuit_breaker import CircuitBreaker
 from internal.settings import Database
 
 
 class Pool(AsyncConnectionPool[BoundedConnection[DictRow]]):
     """The process's connections; with a `breaker`, a database that is down is left alone for a while (G6)."""
 
-    breaker: Breaker | None = None
+    breaker: CircuitBreaker | None = None
     _in_use = 0
     _full_until = 0.0
     """Of the monotonic clock: when all connections were last in use."""
@@ -239,7 +239,7 @@ def _prepare(seconds: float) -> Callable[[AsyncConnection[DictRow]], Awaitable[N
 
 
 @asynccontextmanager
-async def open_pool(settings: Database, breaker: Breaker | None = None) -> AsyncIterator[Pool]:
+async def open_pool(settings: Database, breaker: CircuitBreaker | None = None) -> AsyncIterator[Pool]:
     """Open the process's pool. It does not wait for the database: a process starts, and says that it is not ready."""
     pool = Pool(
         connection_string(settings),

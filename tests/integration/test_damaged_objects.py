@@ -26,7 +26,6 @@ from internal.api.downloads import original_bytes, rendition_bytes
 from internal.api.methods import Methods
 from internal.api.problems import HANDLERS
 from internal.api.schemas import PREFIX
-from internal.breaker import Breaker
 from internal.errors import ObjectUnreadable, StoreUnavailable
 from internal.images.keys import STORE_ID_KEY
 from internal.images.model import Status
@@ -37,7 +36,8 @@ from internal.objectstore.guarded import GuardedStore
 from internal.objectstore.identified import IdentifiedStore
 from internal.objectstore.minio import create_bucket, open_minio_store
 from internal.objectstore.port import IdentifiableStore, ObjectStore, Opened, Span
-from internal.settings import CircuitBreaker
+from internal.runtime.circuit_breaker import CircuitBreaker
+from internal.settings import BreakerSettings
 from tests import pictures
 from tests.contract.contents import chunks, read
 from tests.integration.service import Service
@@ -313,10 +313,10 @@ async def identified(request: pytest.FixtureRequest, service: Service, tmp_path:
     async def expected() -> UUID:
         return store_id
 
-    settings = CircuitBreaker(failures=2, seconds=60)
+    settings = BreakerSettings(failures=2, seconds=60)
     async with _opened(request, tmp_path) as store:
         await store.write_id(store_id)
-        breakers = [Breaker(name, StoreUnavailable, settings) for name in ("reading", "writing")]
+        breakers = [CircuitBreaker(name, StoreUnavailable, settings) for name in ("reading", "writing")]
         yield service.with_store(GuardedStore(IdentifiedStore(store, expected), *breakers))
         async for stored in store.keys():
             await store.delete(stored.key)

@@ -8,10 +8,10 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from internal.breaker import Breaker
 from internal.errors import ConnectionsInUse, DatabaseBusy, DatabaseReadOnly, DatabaseUnavailable, StaleStatement
 from internal.repository.pool import Pool, PooledSession, open_pool, transaction
-from internal.settings import CircuitBreaker, Database
+from internal.runtime.circuit_breaker import CircuitBreaker
+from internal.settings import BreakerSettings, Database
 
 FAILURES = 3
 SIZE = 3
@@ -33,12 +33,12 @@ MISTAKES = ("0A000", "22003", "23505", "42601", "42703", "42P01")
 
 
 @pytest.fixture
-def breaker() -> Breaker:
-    return Breaker("database", DatabaseUnavailable, CircuitBreaker(failures=FAILURES, seconds=60))
+def breaker() -> CircuitBreaker:
+    return CircuitBreaker("database", DatabaseUnavailable, BreakerSettings(failures=FAILURES, seconds=60))
 
 
 @pytest.fixture
-async def impatient(database_settings: Database, breaker: Breaker) -> AsyncIterator[Pool]:
+async def impatient(database_settings: Database, breaker: CircuitBreaker) -> AsyncIterator[Pool]:
     async with open_pool(replace(database_settings, pool_size=SIZE, timeout_seconds=SHORT), breaker) as pool:
         await pool.wait()
         yield pool
@@ -49,7 +49,9 @@ def raising(sqlstate: str) -> LiteralString:
 
 
 @pytest.mark.parametrize(("sqlstate", "error"), ANSWERED.items())
-async def test_an_answer_is_no_outage(impatient: Pool, breaker: Breaker, sqlstate: str, error: type[DatabaseUnavailable]) -> None:
+async def test_an_answer_is_no_outage(
+    impatient: Pool, breaker: CircuitBreaker, sqlstate: str, error: type[DatabaseUnavailable]
+) -> None:
     for _ in range(FAILURES + 1):
         with pytest.raises(DatabaseUnavailable) as told:
             await PooledSession(impatient).run(raising(sqlstate))
@@ -60,7 +62,7 @@ async def test_an_answer_is_no_outage(impatient: Pool, breaker: Breaker, sqlstat
 
 
 @pytest.mark.parametrize("sqlstate", OUTAGES)
-async def test_an_outage_opens_the_circuit(impatient: Pool, breaker: Breaker, sqlstate: str) -> None:
+async def test_an_outage_opens_the_circuit(impatient: Pool, breaker: CircuitBreaker, sqlstate: str) -> None:
     for _ in range(FAILURES):
         with pytest.raises(DatabaseUnavailable) as told:
             await PooledSession(impatient).run(raising(sqlstate))
@@ -70,7 +72,7 @@ async def test_an_outage_opens_the_circuit(impatient: Pool, breaker: Breaker, sq
 
 
 @pytest.mark.parametrize("sqlstate", MISTAKES)
-async def test_a_mistake_stays_what_it_is(impatient: Pool, breaker: Breaker, sqlstate: str) -> None:
+async def test_a_mistake_stays_what_it_is(impatient: Pool, breaker: CircuitBreaker, sqlstate: str) -> None:
     for _ in range(FAILURES):
         with pytest.raises(psycopg.Error) as told:
             await PooledSession(impatient).run(raising(sqlstate))
@@ -80,7 +82,7 @@ async def test_a_mistake_stays_what_it_is(impatient: Pool, breaker: Breaker, sql
 
 
 @pytest.mark.parametrize("together", [False, True])
-async def test_slow_statements_leave_the_circuit_closed(impatient: Pool, breaker: Breaker, *, together: bool) -> None:
+async def test_slow_statements_leave_the_circuit_closed(impatient: Pool, breaker: CircuitBreaker, *, together: bool) -> None:
     """One after the other; and so many beside one another that some get no connection in time."""
 
     async def slow() -> None:
@@ -102,7 +104,7 @@ async def test_slow_statements_leave_the_circuit_closed(impatient: Pool, breaker
     assert await PooledSession(impatient).rows("SELECT 1 AS one") == [{"one": 1}]
 
 
-async def test_who_gets_no_connection_learns_nothing_of_the_database(impatient: Pool, breaker: Breaker) -> None:
+async def test_who_gets_no_connection_learns_nothing_of_the_database(impatient: Pool, breaker: CircuitBreaker) -> None:
     for _ in range(SIZE):
         await impatient.getconn()
 

@@ -6,14 +6,14 @@ import signal
 
 import pytest
 
-from internal.breaker import Breaker
 from internal.errors import StoreUnavailable
 from internal.gauges import PREFIX, Source, of_circuits, of_database, of_sandbox, of_tables
 from internal.images.keys import original_key
 from internal.images.model import DeadLetter, new_id
 from internal.repository.pool import Pool
+from internal.runtime.circuit_breaker import CircuitBreaker
 from internal.sandbox.pool import DecoderPool
-from internal.settings import CircuitBreaker
+from internal.settings import BreakerSettings
 from tests import pictures
 from tests.integration.service import Service, cancelled_at_end
 from tests.integration.test_metrics import Values
@@ -84,8 +84,10 @@ async def test_decoders_are_busy_while_they_work(service: Service) -> None:
 
 async def test_an_open_circuit_is_shown_until_the_dependency_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr("internal.breaker.time", clock)
-    broken, well = (Breaker(name, StoreUnavailable, CircuitBreaker(failures=1, seconds=60)) for name in ("broken", "well"))
+    monkeypatch.setattr("internal.runtime.circuit_breaker.time", clock)
+    broken, well = (
+        CircuitBreaker(name, StoreUnavailable, BreakerSettings(failures=1, seconds=60)) for name in ("broken", "well")
+    )
     source = of_circuits(broken, well)
 
     async def shown() -> Values:
@@ -97,7 +99,7 @@ async def test_an_open_circuit_is_shown_until_the_dependency_answers(monkeypatch
             raise StoreUnavailable
     assert await shown() == {("broken",): 1, ("well",): 0}
     clock.now += 61
-    async with broken.guard():  # the call that tries
+    async with broken.guard():  # the probe
         assert await shown() == {("broken",): 1, ("well",): 0}
     assert await shown() == {("broken",): 0, ("well",): 0}
 

@@ -1,12 +1,13 @@
 """The circuit breaker: what is down is left alone, and comes back by itself."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import pytest
 
-from internal.breaker import Breaker
 from internal.errors import (
     ConnectionsInUse,
     DatabaseBusy,
@@ -18,7 +19,8 @@ from internal.errors import (
     StoreUnavailable,
     Unavailable,
 )
-from internal.settings import CircuitBreaker
+from internal.runtime.circuit_breaker import CircuitBreaker
+from internal.settings import BreakerSettings
 from tests.services.waiting import eventually
 
 PAUSE = 60.0
@@ -37,7 +39,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("internal.breaker.time", clock)
+    monkeypatch.setattr("internal.runtime.circuit_breaker.time", clock)
     return clock
 
 
@@ -46,7 +48,7 @@ class Dependency:
 
     def __init__(self, failures: int, outage: type[Unavailable] = StoreUnavailable) -> None:
         self.outage = outage
-        self.breaker = Breaker("store", outage, CircuitBreaker(failures=failures, seconds=PAUSE))
+        self.breaker = CircuitBreaker("store", outage, BreakerSettings(failures=failures, seconds=PAUSE))
         self.calls = 0
         self.error: BaseException | None = None
         self.answers = asyncio.Event()
@@ -145,7 +147,7 @@ async def test_what_ends_without_an_answer_tells_nothing(clock: Clock, outage: t
     await end_untold()
     calls = dependency.calls
     await dependency.fail(2)
-    assert dependency.calls == calls + 1, "the next one tries, and one outage is enough while nothing else is known"
+    assert dependency.calls == calls + 1, "the next one probes, and one outage is enough while nothing else is known"
 
 
 ANSWERS = [
@@ -169,8 +171,8 @@ async def test_some_errors_are_answers(outage: type[Unavailable], answer: Except
 
 
 @asynccontextmanager
-async def one_tries(dependency: Dependency, clock: Clock) -> AsyncIterator[asyncio.TaskGroup]:
-    """The pause after its one failure is over, and a call tries it. It answers that one, and those of the group, at the end."""
+async def one_probes(dependency: Dependency, clock: Clock) -> AsyncIterator[asyncio.TaskGroup]:
+    """The pause after its one failure is over, and a call probes it. It answers that one, and those of the group, at the end."""
     await dependency.fail(1)
     clock.now += PAUSE
     dependency.error = None
@@ -182,19 +184,19 @@ async def one_tries(dependency: Dependency, clock: Clock) -> AsyncIterator[async
         dependency.answers.set()
 
 
-async def test_after_the_pause_one_call_tries_and_the_others_are_told_at_once(clock: Clock) -> None:
+async def test_after_the_pause_one_call_probes_and_the_others_are_told_at_once(clock: Clock) -> None:
     dependency = Dependency(failures=1)
-    async with one_tries(dependency, clock):
+    async with one_probes(dependency, clock):
         assert dependency.breaker.is_open
         assert [await dependency.refuses() for _ in range(10)] == [True] * 10
 
     assert not await dependency.refuses()
 
 
-async def test_a_call_that_tries_for_long_keeps_the_others_away_for_a_pause(clock: Clock) -> None:
+async def test_a_probe_that_takes_long_keeps_the_others_away_for_a_pause(clock: Clock) -> None:
     """As the upload of a slow client may, for minutes."""
     dependency = Dependency(failures=1)
-    async with one_tries(dependency, clock) as group:
+    async with one_probes(dependency, clock) as group:
         clock.now += PAUSE
         group.create_task(dependency.call())
         await eventually(lambda: dependency.calls == 3)
@@ -202,25 +204,50 @@ async def test_a_call_that_tries_for_long_keeps_the_others_away_for_a_pause(cloc
     assert not dependency.breaker.is_open
 
 
-async def test_an_answer_counts_for_more_than_an_outage_of_before(clock: Clock) -> None:
-    """A call that was under way when it went down comes to its end while another one tries."""
-    dependency = Dependency(failures=1)
-    dependency.error = StoreUnavailable()
-    dependency.answers.clear()
-    before, silence = asyncio.create_task(dependency.call()), dependency.answers
-    await eventually(lambda: dependency.calls == 1)
+@asynccontextmanager
+async def under_way(dependency: Dependency, error: Exception | None) -> AsyncIterator[None]:
+    """A call begins before the block, and ends with `error` after it."""
+    began, answers, dependency.error = dependency.calls, dependency.answers, error
+    answers.clear()
+    call = asyncio.create_task(dependency.call())
+    await eventually(lambda: dependency.calls == began + 1)
     dependency.answers = asyncio.Event()
     dependency.answers.set()
-    await dependency.fail(1)
-    clock.now += PAUSE
-    dependency.error, dependency.answers = None, asyncio.Event()
+    yield
+    answers.set()
+    with pytest.raises(type(error)) if error else nullcontext():
+        await call
 
+
+async def test_a_call_that_fails_when_the_circuit_is_open_does_not_keep_it_open(clock: Clock) -> None:
+    dependency = Dependency(failures=1)
+    async with under_way(dependency, StoreUnavailable()):
+        await dependency.fail(1)
+        clock.now += PAUSE - 1
+
+    clock.now += 1
+    assert not dependency.breaker.is_open
+
+
+async def test_a_call_that_succeeds_when_the_circuit_is_open_closes_it(clock: Clock) -> None:
+    dependency = Dependency(failures=1)
+    async with under_way(dependency, None):
+        await dependency.fail(1)
+        assert dependency.breaker.is_open
+
+    assert not await dependency.refuses()
+
+
+async def test_an_answer_counts_for_more_than_an_outage_of_before(clock: Clock) -> None:
+    """A call that was under way when it went down comes to its end while another one probes."""
+    dependency = Dependency(failures=1)
     async with asyncio.TaskGroup() as group:
-        group.create_task(dependency.call())
-        await eventually(lambda: dependency.calls == 3)
-        silence.set()
-        with pytest.raises(StoreUnavailable):
-            await before
+        async with under_way(dependency, StoreUnavailable()):
+            await dependency.fail(1)
+            clock.now += PAUSE
+            dependency.error, dependency.answers = None, asyncio.Event()
+            group.create_task(dependency.call())
+            await eventually(lambda: dependency.calls == 3)
         assert await dependency.refuses()
         dependency.answers.set()
 
@@ -228,9 +255,11 @@ async def test_an_answer_counts_for_more_than_an_outage_of_before(clock: Clock) 
 
 
 async def test_nothing_is_kept_of_an_outage() -> None:
-    """The circuit's events would pile up."""
+    """A circuit that keeps its errors or events grows with every outage, as purgatory's did (3.0.1)."""
     dependency = Dependency(failures=3)
+    await dependency.fail(3)
+    outage = weakref.ref(dependency.error)
+    dependency.error = None
+    gc.collect()
 
-    await dependency.fail(10)
-
-    assert dependency.breaker._circuit.messages == []
+    assert outage() is None

@@ -1,0 +1,1 @@
+"""What every process of ours is made of, whatever it does."""
