@@ -20,7 +20,7 @@ from bench.programs import give_outcome, taken_order
 from bench.render import confine_libvips
 from bench.sandbox import cpu_seconds_of, job, open_sandbox
 from bench.sources import Source
-from internal.pipeline.grammar import Grammar
+from internal.pipeline.language.grammar import Grammar
 from internal.sandbox.pool import DecoderPool
 from internal.sandbox.port import RenderJob
 
@@ -146,7 +146,7 @@ def _told(pipe: Connection) -> int:
 
 
 def _rendering(order: Order, number: int) -> Callable[[], object]:
-    from internal.pipeline.render import render
+    from internal.pipeline.vips.render import render
 
     wanted = _job(order, RENDER, number)
     scratch = order.folder / f"scratch-{number}"

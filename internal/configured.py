@@ -2,7 +2,7 @@
 
 from internal.configuration import SettingsError
 from internal.errors import InvalidProcessing
-from internal.pipeline.grammar import Grammar
+from internal.pipeline.language.grammar import Grammar
 from internal.settings import Settings
 
 

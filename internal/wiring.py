@@ -28,7 +28,7 @@ from internal.objectstore.guarded import GuardedStore
 from internal.objectstore.identified import IdentifiedStore
 from internal.objectstore.port import IdentifiableStore, ObjectStore
 from internal.outbox.relay import Relay
-from internal.pipeline.grammar import Grammar
+from internal.pipeline.language.grammar import Grammar
 from internal.queue.port import Channel, Queue
 from internal.queue.postgres import PostgresQueue, open_postgres_queue
 from internal.repository.listener import Listener, open_listener

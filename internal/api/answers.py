@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from internal.api.schemas import image_body, image_path
 from internal.images.model import Image
-from internal.pipeline.grammar import Grammar
+from internal.pipeline.language.grammar import Grammar
 
 
 class Answer(Struct, frozen=True):

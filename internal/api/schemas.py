@@ -10,7 +10,7 @@ from msgspec import Meta, Raw, Struct
 from internal.images.model import Failure, Image, Rendition, Result, Status
 from internal.images.requested import NAME
 from internal.images.staleness import is_stale
-from internal.pipeline.grammar import Grammar
+from internal.pipeline.language.grammar import Grammar
 
 PREFIX = "/api/v1"
 

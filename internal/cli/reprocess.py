@@ -9,7 +9,7 @@ from internal.cli.connection import Connection
 from internal.cli.errors import EXIT_FAILED, Refused
 from internal.cli.progress import Progress
 from internal.errors import InvalidProcessing
-from internal.pipeline.calls import read_calls
+from internal.pipeline.language.ast import read_calls
 
 PAGE = 200
 PROGRESS = 1000

@@ -21,8 +21,8 @@ from internal.images.made_file import MadeFile
 from internal.images.model import Claim, Result
 from internal.images.ports import Workshop
 from internal.images.scratch import Scratch
-from internal.pipeline.chain import Chain
-from internal.pipeline.grammar import Grammar
+from internal.pipeline.language.chain import Chain
+from internal.pipeline.language.grammar import Grammar
 from internal.sandbox.port import Encoded, Rendered, RenderJob
 
 log = structlog.get_logger(__name__)

@@ -14,11 +14,11 @@ from internal.errors import ImageTooLarge, InvalidImage, PayloadTooLarge, Unsupp
 from internal.images.model import Original
 from internal.images.ports import Rules
 from internal.images.signatures import kind_of
-from internal.pipeline.gif_screen import gif_size
-from internal.pipeline.isobmff import Boxes
-from internal.pipeline.stored import side_beyond
-from internal.pipeline.tiff_fields import OutOfReach, TiffFile
-from internal.pipeline.tiff_pages import is_full
+from internal.pipeline.containers.dimensions import side_beyond
+from internal.pipeline.containers.gif_screen import gif_size
+from internal.pipeline.containers.isobmff import Boxes
+from internal.pipeline.containers.tiff_fields import OutOfReach, TiffFile
+from internal.pipeline.containers.tiff_pages import is_full
 
 MEDIA_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff"})
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from internal.objectstore.port import ObjectStore
-from internal.pipeline.grammar import Grammar
+from internal.pipeline.language.grammar import Grammar
 from internal.repository.port import Repository
 from internal.sandbox.port import RenderLimits, Sandbox
 

@@ -13,7 +13,7 @@ from internal.images.ports import Ports
 from internal.images.requested import check_name, check_references, lane_of, parse_chain, rendition_of
 from internal.images.staleness import meaning
 from internal.images.tasks import CHANNEL, task_message
-from internal.pipeline.chain import Chain
+from internal.pipeline.language.chain import Chain
 from internal.repository.port import Tables
 
 

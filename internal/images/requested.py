@@ -11,7 +11,7 @@ from internal.errors import InvalidProcessing, InvalidRequest
 from internal.images.metadata import Metadata
 from internal.images.model import Lane, Original, Rendition, new_id
 from internal.images.ports import Ports, Rules
-from internal.pipeline.chain import Chain
+from internal.pipeline.language.chain import Chain
 from internal.repository.port import Tables
 
 DEFAULT_RENDITION = "default"

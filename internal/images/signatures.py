@@ -11,8 +11,8 @@ from io import BytesIO
 
 from msgspec import Struct
 
-from internal.pipeline.camera_raw import raw_kind
-from internal.pipeline.isobmff import Boxes, brands_of
+from internal.pipeline.containers.camera_raw import raw_kind
+from internal.pipeline.containers.isobmff import Boxes, brands_of
 
 CONVERT, DEVELOP, DRAW = "Convert it to", "Develop it, and send", "Draw it as"
 PAGE, FRAME, UNPACK, SEND = "Export its page as", "Take a frame of it, and send", "Unpack it, and send each picture as", "Send"

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from internal.errors import InvalidProcessing
 from internal.images.model import Rendition
-from internal.pipeline.grammar import Grammar
+from internal.pipeline.language.grammar import Grammar
 
 
 @lru_cache(maxsize=4096)

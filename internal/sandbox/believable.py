@@ -4,7 +4,7 @@ The reply's types bound each field by itself (port.py, protocol.py); this is wha
 """
 
 from internal.errors import DecoderFailed
-from internal.pipeline.formats import FORMATS
+from internal.pipeline.containers.formats import FORMATS
 from internal.sandbox.port import Encoded, Rendered, RenderJob, RenderLimits
 
 _MEDIA_TYPES = frozenset(known.media_type for known in FORMATS.values())

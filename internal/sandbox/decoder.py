@@ -20,7 +20,7 @@ from internal.errors import (
     ServiceError,
     StartRefused,
 )
-from internal.pipeline.tiff_copy import EXTRA_BYTES
+from internal.pipeline.containers.tiff_copy import EXTRA_BYTES
 from internal.regular_file import open_regular
 from internal.sandbox.believable import require_believable
 from internal.sandbox.cgroup import ChildGroups

@@ -6,10 +6,10 @@ from pathlib import Path
 import pyvips
 from msgspec import Struct
 
-from internal.pipeline.grammar import Grammar
-from internal.pipeline.operation import Option, name_of
+from internal.pipeline.language.grammar import Grammar
 from internal.pipeline.operations import BUILT_IN
-from internal.pipeline.render import render
+from internal.pipeline.operations.operation import Option, name_of
+from internal.pipeline.vips.render import render
 from internal.sandbox.port import Overlay, RenderJob, RenderLimits
 from tests import gifs, pictures
 from tests.profiles import grey_profile

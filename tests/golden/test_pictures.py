@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from internal.pipeline.grammar import Grammar
-from internal.pipeline.render import render
+from internal.pipeline.language.grammar import Grammar
+from internal.pipeline.vips.render import render
 from internal.sandbox.port import RenderJob, RenderLimits
 from tests import pictures
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from internal.pipeline.grammar import Grammar
+from internal.pipeline.language.grammar import Grammar
 from internal.settings import PROJECT
 from tests.golden.cases import cases, postcard
 from tests.hostile.mutants import CHAINS, originals
@@ -19,10 +19,10 @@ import json, sys
 from pathlib import Path
 
 from internal.errors import ServiceError
-from internal.pipeline.grammar import Grammar
-from internal.pipeline.lettering import load_fonts
+from internal.pipeline.language.grammar import Grammar
+from internal.pipeline.vips.text import load_fonts
 from internal.pipeline.operations import known_operations
-from internal.pipeline.render import render, restrict_libvips
+from internal.pipeline.vips.render import render, restrict_libvips
 from internal.sandbox import child
 from internal.sandbox.port import Overlay, RenderJob, RenderLimits
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from internal.errors import ServiceError
-from internal.pipeline.grammar import Grammar
+from internal.pipeline.language.grammar import Grammar
 from internal.sandbox.pool import DecoderPool, open_pool
 from internal.sandbox.port import Overlay, RenderJob
 from tests.golden.cases import LIMITS, cases, postcard

@@ -7,7 +7,7 @@ import pytest
 from internal.images.inspect import MEDIA_TYPES
 from internal.images.ports import Ports, Rules, Schedule, Workshop
 from internal.objectstore.filesystem import create_folder, open_filesystem_store
-from internal.pipeline.grammar import Grammar
+from internal.pipeline.language.grammar import Grammar
 from internal.queue.port import Channel
 from internal.repository.listener import Listener, open_listener
 from internal.repository.migrations import migrate

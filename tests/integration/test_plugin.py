@@ -16,7 +16,7 @@ PLUGIN = PROJECT / "tests/plugin"
 
 LISTED = """
 import json, sys
-from internal.pipeline.grammar import Grammar
+from internal.pipeline.language.grammar import Grammar
 
 listed = {known["name"]: known for known in Grammar().describe()}
 chain = Grammar().parse('[{"op": "duotone", "dark": "1A2A6C"}]').canonical

@@ -10,7 +10,7 @@ from internal.images.model import ANONYMOUS, Lane, Rendition, Status
 from internal.images.outcome import REPLACED_GRACE_SECONDS
 from internal.images.renditions import Asked, add_rendition, retry_failed
 from internal.images.staleness import is_stale
-from internal.pipeline.grammar import Grammar
+from internal.pipeline.language.grammar import Grammar
 from tests import pictures
 from tests.integration.service import Service
 

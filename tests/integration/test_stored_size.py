@@ -11,7 +11,7 @@ from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.images.model import ANONYMOUS, Image, Original
 from internal.images.ports import Workshop
 from internal.images.renditions import add_rendition
-from internal.pipeline.grammar import Grammar
+from internal.pipeline.language.grammar import Grammar
 from internal.sandbox.pool import open_pool as open_sandbox
 from internal.sandbox.port import Sandbox
 from tests import pictures

@@ -16,7 +16,7 @@ from internal.api.openapi.guide import failure_table
 from internal.api.problems import CODE_OF_STATUS, RETRY_LATER, STATUS
 from internal.configuration import load_settings
 from internal.errors import ClientGone, ServiceError
-from internal.pipeline.grammar import Grammar
+from internal.pipeline.language.grammar import Grammar
 from internal.settings import PROJECT, Setting, every_setting
 
 README = PROJECT / "README.md"

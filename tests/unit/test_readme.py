@@ -168,7 +168,7 @@ def test_the_variables_of_the_tests_services_are_those_that_are_read() -> None:
 
 OPERATION_PROGRAM = """
 import sys
-from internal.pipeline.grammar import Grammar
+from internal.pipeline.language.grammar import Grammar
 
 chain = Grammar().parse("posterize:2")
 assert chain.canonical == "posterize:2"
@@ -176,7 +176,7 @@ assert [known["summary"] for known in Grammar().describe() if known["name"] == "
 assert "pyvips" not in sys.modules
 
 from pathlib import Path
-from internal.pipeline.render import render
+from internal.pipeline.vips.render import render
 from internal.sandbox.port import RenderJob, RenderLimits
 
 folder = Path(sys.argv[1])

@@ -17,7 +17,7 @@ from internal.errors import (
     StoreUnavailable,
 )
 from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
-from internal.pipeline.formats import FORMATS
+from internal.pipeline.containers.formats import FORMATS
 
 TAG = "Pictures"
 RESULT_TYPES = tuple(known.media_type for known in FORMATS.values())

@@ -14,7 +14,7 @@ from internal.api.schemas import ImageBody, MessageBody, PageBody, image_body
 from internal.errors import InvalidImage, QueueUnavailable, StoreUnavailable
 from internal.health import Condition, Report
 from internal.images.model import ANONYMOUS, Failure, Image, Lane, Original, Rendition, Result, Status
-from internal.pipeline.grammar import Grammar
+from internal.pipeline.language.grammar import Grammar
 
 UPLOADED_AT = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"

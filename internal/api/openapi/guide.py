@@ -16,8 +16,8 @@ from internal.errors import (
     OriginalDamaged,
     ServiceError,
 )
-from internal.pipeline.operation import name_of
 from internal.pipeline.operations import known_operations
+from internal.pipeline.operations.operation import name_of
 
 RENDITION_FAILURES: tuple[type[ServiceError], ...] = (
     *PERMANENT,

@@ -11,7 +11,6 @@ It needs no fork, must not import pyvips while it is imported, and is found by t
 from functools import cache
 from importlib.metadata import entry_points
 
-from internal.pipeline.operation import Operation, name_of
 from internal.pipeline.operations.blur import Blur
 from internal.pipeline.operations.brightness import Brightness
 from internal.pipeline.operations.contrast import Contrast
@@ -22,6 +21,7 @@ from internal.pipeline.operations.gamma import Gamma
 from internal.pipeline.operations.grayscale import Grayscale
 from internal.pipeline.operations.hue import Hue
 from internal.pipeline.operations.invert import Invert
+from internal.pipeline.operations.operation import Operation, name_of
 from internal.pipeline.operations.output import Autorotate, Format, Keep, Lossless, MaxBytes, Progressive, Quality, Strip
 from internal.pipeline.operations.pad import Pad
 from internal.pipeline.operations.pixelate import Pixelate

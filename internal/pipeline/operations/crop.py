@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from msgspec import Meta
 
 from internal.errors import InvalidProcessing
-from internal.pipeline.notation import Point, Region
-from internal.pipeline.operation import Operation
 from internal.pipeline.operations.gravity import Gravity, cut_out, require_one
+from internal.pipeline.operations.operation import Operation
+from internal.pipeline.operations.params import Point, Region
 
 if TYPE_CHECKING:
-    from internal.pipeline.picture import Picture
+    from internal.pipeline.vips.picture import Picture
 
 
 class Crop(Operation, frozen=True, tag="crop"):

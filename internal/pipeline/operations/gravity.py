@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from internal.pipeline.notation import Point
+from internal.pipeline.operations.params import Point
 
 if TYPE_CHECKING:
-    from internal.pipeline.picture import Picture
+    from internal.pipeline.vips.picture import Picture
 
 Place = Literal["centre", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest"]
 Gravity = Literal[Place, "attention", "entropy"]

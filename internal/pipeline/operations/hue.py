@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
 
-from internal.pipeline.operation import Operation
+from internal.pipeline.operations.operation import Operation
 
 if TYPE_CHECKING:
-    from internal.pipeline.picture import Picture
+    from internal.pipeline.vips.picture import Picture
 
 LUMINANCE = (0.213, 0.715, 0.072)
 TURNED = ((-0.213, -0.715, 0.928), (0.143, 0.140, -0.283), (-0.787, 0.715, 0.072))

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
-from internal.pipeline.operation import Operation
+from internal.pipeline.operations.operation import Operation
 
 if TYPE_CHECKING:
-    from internal.pipeline.picture import Picture
+    from internal.pipeline.vips.picture import Picture
 
 
 class Invert(Operation, frozen=True, tag="invert"):

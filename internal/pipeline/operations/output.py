@@ -4,9 +4,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from msgspec import Meta
 
-from internal.pipeline.formats import LOSSLESS, Modern
-from internal.pipeline.notation import Notation
-from internal.pipeline.operation import Operation, Option
+from internal.pipeline.containers.formats import LOSSLESS, Modern
+from internal.pipeline.operations.operation import Operation, Option
+from internal.pipeline.operations.params import Notation
 
 
 class Format(Option, frozen=True, tag="format"):

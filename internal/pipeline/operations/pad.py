@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
 
-from internal.pipeline.notation import Colour, Margins, Size
-from internal.pipeline.operation import Operation
 from internal.pipeline.operations.gravity import Place, compass
+from internal.pipeline.operations.operation import Operation
+from internal.pipeline.operations.params import Colour, Margins, Size
 
 if TYPE_CHECKING:
-    from internal.pipeline.picture import Picture
+    from internal.pipeline.vips.picture import Picture
 
 
 class Pad(Operation, frozen=True, tag="pad"):

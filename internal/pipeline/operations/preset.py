@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from internal.pipeline.operation import Option
+from internal.pipeline.operations.operation import Option
 
 
 class Preset(Option, frozen=True, tag="preset"):

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from internal.pipeline.notation import Colour, Point, Size
-from internal.pipeline.operation import Operation
 from internal.pipeline.operations.gravity import Gravity, compass, cut_out, require_one
+from internal.pipeline.operations.operation import Operation
+from internal.pipeline.operations.params import Colour, Point, Size
 
 if TYPE_CHECKING:
-    from internal.pipeline.picture import Picture
+    from internal.pipeline.vips.picture import Picture
 
 Fit = Literal["contain", "cover", "fill", "inside", "outside"]
 

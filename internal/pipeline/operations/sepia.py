@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
 
-from internal.pipeline.operation import Operation
+from internal.pipeline.operations.operation import Operation
 
 if TYPE_CHECKING:
-    from internal.pipeline.picture import Picture
+    from internal.pipeline.vips.picture import Picture
 
 
 class Sepia(Operation, frozen=True, tag="sepia"):

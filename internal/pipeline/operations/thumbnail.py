@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
 
-from internal.pipeline.notation import MAX_SIDE, Size
-from internal.pipeline.operation import Operation
+from internal.pipeline.operations.operation import Operation
+from internal.pipeline.operations.params import MAX_SIDE, Size
 from internal.pipeline.operations.resize import Resize
 
 if TYPE_CHECKING:
-    from internal.pipeline.picture import Picture
+    from internal.pipeline.vips.picture import Picture
 
 
 class Thumbnail(Operation, frozen=True, tag="thumbnail"):

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from msgspec import Meta
 
 from internal.errors import InvalidProcessing
-from internal.pipeline.free_text import Text
-from internal.pipeline.notation import MAX_SIDE, WHITE, Colour, ImageId
-from internal.pipeline.operation import Operation
 from internal.pipeline.operations.gravity import Place, compass
+from internal.pipeline.operations.operation import Operation
+from internal.pipeline.operations.params import MAX_SIDE, WHITE, Colour, ImageId
 from internal.pipeline.operations.rotate import Rotate
+from internal.pipeline.operations.text import Text
 
 if TYPE_CHECKING:
-    from internal.pipeline.picture import Picture
+    from internal.pipeline.vips.picture import Picture
 
 _TEXT_SCALE = 0.3
 _DRAFT = 64.0

@@ -9,9 +9,9 @@ import pyvips
 from msgspec import Struct
 
 from internal.errors import ServiceError
-from internal.pipeline.formats import FORMATS
-from internal.pipeline.grammar import Grammar
-from internal.pipeline.render import render, restrict_libvips
+from internal.pipeline.containers.formats import FORMATS
+from internal.pipeline.language.grammar import Grammar
+from internal.pipeline.vips.render import render, restrict_libvips
 from internal.sandbox.port import Facts, RenderJob, RenderLimits
 from tests.golden.formats.kind import Colour, Kind, Quarters
 

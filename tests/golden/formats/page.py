@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import cache
 from itertools import groupby
 
-from internal.pipeline.formats import FORMATS
+from internal.pipeline.containers.formats import FORMATS
 from internal.settings import PROJECT
 from tests.golden.formats import wheel
 from tests.golden.formats.kind import Kind

@@ -2,7 +2,7 @@
 
 import pytest
 
-from internal.pipeline.formats import FORMATS
+from internal.pipeline.containers.formats import FORMATS
 from tests.golden.formats import wheel
 from tests.golden.formats.kind import Kind
 from tests.golden.formats.kinds import KINDS

@@ -6,7 +6,7 @@ import pytest
 
 from internal.images.keys import alternative_key, attempt_keys, check_key, original_key, result_key
 from internal.images.model import new_id
-from internal.pipeline.formats import Modern
+from internal.pipeline.containers.formats import Modern
 
 
 def test_keys_carry_ids_and_the_attempt() -> None:

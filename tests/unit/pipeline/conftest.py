@@ -8,9 +8,9 @@ import pytest
 import pyvips
 from msgspec import Struct
 
-from internal.pipeline.grammar import Grammar
-from internal.pipeline.picture import Picture
-from internal.pipeline.render import render, restrict_libvips
+from internal.pipeline.language.grammar import Grammar
+from internal.pipeline.vips.picture import Picture
+from internal.pipeline.vips.render import render, restrict_libvips
 from internal.sandbox.port import Encoded, Rendered, RenderJob, RenderLimits
 
 LIMITS = RenderLimits(

@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 import pyvips
 
-from internal.pipeline.colour_space import PRIMARIES, SRGB_CURVE
-from internal.pipeline.icc_profile import icc_profile
+from internal.pipeline.containers.colour_space import PRIMARIES, SRGB_CURVE
+from internal.pipeline.containers.icc_profile import icc_profile
 from tests.pictures import png_chunk, with_png_chunks
 from tests.unit.pipeline.conftest import Renderer
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pyvips
 
-from internal.pipeline.profiles import PROFILE
+from internal.pipeline.vips.profiles import PROFILE
 from tests.golden.formats.kind import Colour, Kind, Quarters
 from tests.tiff_pictures import CIELAB, CMYK, DEFLATE, GREY, ICCLAB, LZW, PALETTE, RGB, YCBCR, between, extra, halves, tiff
 from tests.tiffs import DOUBLE, LONG, SHORT, UNDEFINED, Fields, Ifd, written

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
 
-from internal.pipeline.notation import WHITE, Colour
-from internal.pipeline.operation import Operation
+from internal.pipeline.operations.operation import Operation
+from internal.pipeline.operations.params import WHITE, Colour
 
 if TYPE_CHECKING:
-    from internal.pipeline.picture import Picture, Pixels
+    from internal.pipeline.vips.picture import Picture, Pixels
 
 
 class Duotone(Operation, frozen=True, tag="duotone"):

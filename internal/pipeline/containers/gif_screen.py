@@ -1,0 +1,162 @@
+"""What a GIF shows: how large its screen is, what its frames leave bare, and whether libnsgif, libvips' decoder, shows it so.
+
+libnsgif, as of libvips 8.18.7, does not show every file as browsers do. It ignores a logical screen of a monitor's size or with
+more than 2048 pixels on a side. Where nothing is drawn it shows black, or the background colour where a frame without a
+transparent index was cleared; browsers show transparency. Where NUL stands between blocks it drops the frames behind it. Of an
+interlaced frame that reaches below the screen it takes the wrong rows. `write_plain` writes the same pictures in a form that it
+shows right.
+"""
+
+import struct
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from internal.errors import ImageTooLarge, InvalidImage
+from internal.pipeline.containers.gif_blocks import (
+    APPLICATION,
+    PADDING,
+    TRAILER,
+    Box,
+    Control,
+    Frame,
+    blocks,
+    read_screen,
+    written_control,
+    written_nothing,
+)
+
+MAX_GIF_FRAMES = 2**16
+"""Whatever the limits allow: to walk through more of them would itself take seconds."""
+MAX_ROWS_BELOW = 1024
+"""Or as many as the screen has, if these are more: for how far an interlaced frame may reach below the screen."""
+
+_IGNORED = frozenset({(640, 480), (640, 512), (800, 600), (1024, 768), (1280, 1024), (1600, 1200)})
+_IGNORED_FROM = 2049
+_PIECE = 2**16
+_SIZE = slice(6, 10)
+"""Where a file says how large its screen is."""
+_LONGEST = 2**16 - 1
+"""Pixels: the longest side that libvips takes."""
+_NOWHERE = Box(0, 0, 0, 0)
+
+
+class Gif(NamedTuple):
+    """What the blocks of a file say all together."""
+
+    screen: Box
+    canvas: Box
+    """What frames cover of the screen, and what an interlaced one covers below it: all that libnsgif needs to hold."""
+    frames: int
+    shown: int
+    """Pixels of the screen that the frames cover, all frames together."""
+    has_alpha: bool
+    """Whether a frame has a transparent index, or is shown while a part of the screen is bare."""
+    plain: bool
+    """Whether libnsgif shows the file as it is."""
+    doubtful: bool
+    """Whether the file lacks its trailer or is padded with NUL: a frame of it may have lost its end."""
+
+
+def require_whole_gif(source: Path) -> Gif:
+    """What the GIF's blocks say. Its trailer may be missing, and NUL may stand between blocks.
+
+    Raises InvalidImage where a block is cut short or of no known kind, and where there is no picture; ImageTooLarge.
+    """
+    with source.open("rb") as file:
+        try:
+            return _described(file)
+        except (IndexError, ValueError, struct.error) as error:
+            raise InvalidImage("The GIF file is cut short or damaged.") from error
+
+
+def gif_size(head: BinaryIO) -> tuple[int, int] | None:
+    """Width and height in pixels, if the first bytes of a file tell them."""
+    try:
+        screen = read_screen(head)
+    except struct.error:
+        return None
+    with suppress(IndexError, ValueError, struct.error):
+        screen = next((_grown(screen, block.frame) for block in blocks(head) if block.frame), screen)
+    return (screen.right, screen.bottom) if screen.pixels else None
+
+
+def write_plain(source: Path, target: Path, gif: Gif, *, apart: bool = False) -> None:
+    """Write the pictures of `source` so that libnsgif shows them right, on `gif.canvas`.
+
+    Before each frame stands another one that draws nothing, so that frame n becomes 2n + 1. The first of these is as large as the
+    canvas, and libnsgif takes its size from it. Each of the others clears what the frame before it should: it has a transparent
+    index, so that libnsgif clears to transparency. With `apart` each frame is drawn on a clear canvas, and all of its pixels.
+    """
+    index = 0 if gif.has_alpha or apart else None
+    before, clears = gif.canvas, False
+    with source.open("rb") as file, target.open("wb") as out:
+        read_screen(file)
+        start = file.tell()
+        _copy(file, out, 0, _SIZE.start)
+        out.write(bytes(4))  # no screen, so that the first frame is all that counts
+        _copy(file, out, _SIZE.stop, start)
+        file.seek(start)
+        for block in blocks(file):
+            if block.frame:
+                out.write(written_control(Control(clears=clears, delay=0, transparent=index)) + written_nothing(before))
+                control = block.frame.control._replace(clears=False)
+                out.write(written_control(control._replace(restores=False, transparent=None) if apart else control))
+                before, clears = (gif.canvas, True) if apart else (block.frame.box, block.frame.control.clears)
+            if block.frame or block.kind == APPLICATION:  # an application's says how often the animation plays
+                _copy(file, out, block.start, block.end)
+        out.write(bytes([TRAILER]))
+
+
+def _described(file: BinaryIO) -> Gif:
+    written = read_screen(file)
+    screen = bare = written
+    taken = Box(0, 0, 1, 1) if _is_ignored(written) else written  # by libnsgif
+    frames = shown = right = bottom = 0
+    padded = has_trailer = has_alpha = has_index = cleared = shows_background = False
+    for kind, _, _, frame in blocks(file):
+        padded |= kind == PADDING
+        has_trailer |= kind == TRAILER
+        if frame is None:
+            continue
+        if not frames:
+            screen = bare = _grown(written, frame)
+            taken = _grown(taken, frame)
+        if (frames := frames + 1) > MAX_GIF_FRAMES:
+            raise ImageTooLarge(f"The animation has more than {MAX_GIF_FRAMES} frames.")
+        box, control = frame.box.within(screen), frame.control
+        shown += box.pixels
+        has_index |= control.transparent is not None
+        has_alpha |= control.transparent is not None or not box.covers(bare)
+        bare = box if control.clears else bare if control.restores else _NOWHERE
+        shows_background |= cleared
+        cleared |= control.clears and control.transparent is None
+        if box.pixels:
+            right = max(right, box.right)
+            bottom = max(bottom, frame.box.bottom if frame.interlaced else box.bottom)
+    if max(screen.right, screen.bottom, bottom) > _LONGEST:
+        raise ValueError("a screen that is larger than it can say")
+    if not frames or not screen.pixels or bottom > screen.bottom + max(screen.bottom, MAX_ROWS_BELOW):
+        raise ValueError("no picture, or one far below the screen")
+    right_size = taken == screen and bottom <= screen.bottom
+    right_ground = not has_alpha or (has_index and not shows_background)
+    canvas = Box(0, 0, max(1, right), max(1, bottom))
+    plain = right_size and right_ground and not padded
+    return Gif(screen, canvas, frames, shown, has_alpha, plain, padded or not has_trailer)
+
+
+def _grown(screen: Box, first: Frame) -> Box:
+    """The first frame may be larger than the screen, as for libnsgif and browsers; what later ones have outside is not seen."""
+    return Box(0, 0, max(screen.right, first.box.right), max(screen.bottom, first.box.bottom))
+
+
+def _is_ignored(screen: Box) -> bool:
+    size = screen.right, screen.bottom
+    return size in _IGNORED or not screen.pixels or max(size) >= _IGNORED_FROM
+
+
+def _copy(file: BinaryIO, out: BinaryIO, start: int, end: int) -> None:
+    file.seek(start)
+    while start < end and (piece := file.read(min(_PIECE, end - start))):
+        out.write(piece)
+        start += len(piece)

@@ -1,0 +1,88 @@
+"""Which of a TIFF's pictures is shown: the first one that is a full picture, and neither a small version of another nor a mask.
+
+Scanners and cameras' programs write a preview first (NewSubfileType 1, TIFF 6.0) and the picture itself into the next directory,
+or into a sub-directory of the preview's (SubIFDs, TIFF Technical Note 1). Pure Python, bounded: no directory is read twice, and
+no more than MAX_DIRECTORIES are.
+"""
+
+from collections.abc import Iterator
+
+from internal.errors import InvalidImage
+from internal.pipeline.containers.tiff_fields import Directory, OutOfReach, TiffFile
+
+MAX_DIRECTORIES = 256
+"""Looked at where the first is no full picture. What makes previews puts the picture beside its preview."""
+_MAX_FIELDS = 256
+_NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _WIDTH, _PHOTOMETRIC, _SUBDIRECTORIES = 254, 255, 256, 262, 330
+_REDUCED, _MASK = 1, 4
+"""Bits of NewSubfileType."""
+_OLD_REDUCED = 2
+"""SubfileType, which TIFF 5.0 has given up."""
+_MASK_OF_TRANSPARENCY = 4
+"""PhotometricInterpretation."""
+
+
+def shown_directory(tiff: TiffFile) -> int:
+    """Where the directory lies whose picture is shown: the first full one. Sub-directories come before the next directory.
+
+    Where all are small versions it is the first of these. Raises InvalidImage for a file that holds masks only, or more
+    directories than are looked at before a full picture comes; OutOfReach when a directory is not there that may be the one.
+    """
+    small, missing = None, False
+    for at, directory in _directories(tiff):
+        if directory is None:
+            missing = True
+        elif is_full(tiff, directory):
+            return at
+        elif small is None and not _kind(tiff, directory) & _MASK:
+            small = at
+    if missing:
+        raise OutOfReach
+    if small is None:
+        raise InvalidImage("The TIFF file holds no picture: its directories are transparency masks, or empty.")
+    return small
+
+
+def is_full(tiff: TiffFile, directory: Directory) -> bool:
+    """Whether the directory's picture is a full one, so that it is the one that is shown when it comes first."""
+    return not _kind(tiff, directory) & (_REDUCED | _MASK)
+
+
+def _kind(tiff: TiffFile, directory: Directory) -> int:
+    """The bits of NewSubfileType, as far as they count here; a directory without pixels counts as a mask."""
+    try:
+        kind = tiff.number(directory, _NEW_SUBFILE_TYPE)
+        if kind is None:
+            kind = _REDUCED if tiff.number(directory, _SUBFILE_TYPE) == _OLD_REDUCED else 0
+        is_mask = tiff.number(directory, _PHOTOMETRIC) == _MASK_OF_TRANSPARENCY or _WIDTH not in directory.fields
+    except OutOfReach:
+        return _MASK
+    return kind | _MASK if is_mask else kind
+
+
+def _directories(tiff: TiffFile) -> Iterator[tuple[int, Directory | None]]:
+    """Each directory, once, and where it lies; None for one that can't be read."""
+    seen: set[int] = set()
+    waiting = [tiff.first]
+    while waiting:
+        at = waiting.pop()
+        if at in seen or at == 0:
+            continue
+        if len(seen) == MAX_DIRECTORIES:
+            raise InvalidImage("The TIFF file begins with more previews and masks than are looked through for the picture.")
+        seen.add(at)
+        try:
+            directory = tiff.directory(at, max_fields=_MAX_FIELDS)
+        except OutOfReach:
+            yield at, None
+            continue
+        yield at, directory
+        waiting.append(directory.next)
+        waiting += reversed(_subdirectories(tiff, directory))
+
+
+def _subdirectories(tiff: TiffFile, directory: Directory) -> tuple[int, ...]:
+    try:
+        return tiff.places(directory, _SUBDIRECTORIES, most=MAX_DIRECTORIES)
+    except (OutOfReach, ValueError):
+        return ()

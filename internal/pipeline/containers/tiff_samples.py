@@ -1,0 +1,314 @@
+"""What a TIFF's samples are: numbers of which kind, how many a pixel, what they mean; and which of them libvips reads right.
+
+Where it does not, it is given a directory with other words for the same bytes (`disguises`), so that it hands the numbers out as
+they are, and loaders/tiff_colours.py makes colours of them. What neither can do is refused here, by name. Pure Python, bounded.
+"""
+
+from collections.abc import Sequence
+from math import isfinite
+
+from msgspec import Struct
+
+from internal.errors import InvalidImage
+from internal.pipeline.containers.tiff_compressions import BYTEWISE, JPEG, require_readable
+from internal.pipeline.containers.tiff_copy import Changes
+from internal.pipeline.containers.tiff_directory import MAX_PLACES
+from internal.pipeline.containers.tiff_fields import Directory, TiffFile
+
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, CIELAB, ICCLAB, LOGLUV = 0, 1, 2, 3, 5, 6, 8, 9, 32845
+"""PhotometricInterpretation: TIFF 6.0, TIFF Technical Notes of PageMaker 6 (ICCLab), SGI (LogLuv)."""
+UNSIGNED, SIGNED, FLOAT = 1, 2, 3
+"""SampleFormat."""
+GREYS, LABS = frozenset({WHITE_IS_ZERO, BLACK_IS_ZERO}), frozenset({CIELAB, ICCLAB})
+
+_COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3, CIELAB: 3, ICCLAB: 3, LOGLUV: 3}
+_OTHER_COLOURS = {10: "ITU Lab", 32844: "SGI LogL", 32803: "a sensor's raw data", 34892: "linear raw data", 51177: "a depth map"}
+_FORMATS = {1: UNSIGNED, 2: SIGNED, 3: FLOAT, 4: UNSIGNED}
+"""SampleFormat 4, undefined, is read as if it were not there (TIFF 6.0, section 19)."""
+_WIDTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _ROWS, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT = (
+    256,
+    258,
+    259,
+    262,
+    277,
+    278,
+    317,
+    322,
+    323,
+)
+_PLANAR, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _SMIN, _SMAX, _INK_SET, _SUBSAMPLING = 284, 338, 339, 340, 341, 332, 530
+_STRIPS, _STRIP_SIZES, _TILES, _TILE_SIZES = 273, 279, 324, 325
+_WHITE_POINT, _LUMA, _REFERENCE = 318, 529, 532
+_USUAL_LUMA, _USUAL_REFERENCE = (0.299, 0.587, 0.114), (0.0, 255.0, 128.0, 255.0, 128.0, 255.0)
+_MAX_SAMPLES = 1000
+"""In a pixel: satellites have some hundreds."""
+_MAX_ROW, _MAX_STRIP, _MAX_TILES = 2**20, 64 * 2**20, 2**29
+"""Bytes of a row, of a strip of up to 128 rows, of a row of tiles: libvips holds some 500 rows, one strip, two rows of tiles."""
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+_KINDS = {UNSIGNED: "unsigned", SIGNED: "signed", FLOAT: "floating-point"}
+_NUMBERS = {UNSIGNED: frozenset({*range(1, 17), 32, 64}), SIGNED: frozenset({8, 16, 32, 64}), FLOAT: frozenset({16, 32, 64})}
+"""How many bits each kind of number may have."""
+
+
+class Samples(Struct, frozen=True):
+    """The samples of one directory's picture.
+
+    `photometric` is PhotometricInterpretation, and `stated` whether the file has one; `bits` is a sample's size, `numbers`
+    SampleFormat; `count` samples make a pixel. `alpha` is the one that holds opacity, from 0 on, None without; `associated`:
+    colours are multiplied by it. Black and white, or nothing and all of an ink, are `low` and `high`, and `range_guessed` whether
+    the file says nothing of it though it must. `planes`: each sample has strips or tiles of its own. `luma` and `reference` are
+    YCbCrCoefficients and ReferenceBlackWhite.
+    """
+
+    width: int
+    photometric: int
+    stated: bool
+    bits: int
+    numbers: int
+    count: int
+    alpha: int | None
+    associated: bool
+    low: float
+    high: float
+    range_guessed: bool
+    compression: int
+    subsampled: bool
+    planes: bool
+    tile_width: int | None
+    little_endian: bool
+    white_point: tuple[float, ...] | None
+    luma: tuple[float, ...]
+    reference: tuple[float, ...]
+
+    @property
+    def colours(self) -> int:
+        """How many of the samples are colour; the alpha and others follow them."""
+        return _COLOURS[self.photometric]
+
+    @property
+    def wanted(self) -> tuple[int, ...]:
+        """The samples that are shown: colours, and alpha last. What else there is (spot inks, saved selections) is not."""
+        return (*range(self.colours), *(() if self.alpha is None else (self.alpha,)))
+
+    @property
+    def packed(self) -> bool:
+        """Whether samples begin within bytes."""
+        return self.bits % 8 != 0
+
+    @property
+    def read_as_rgba(self) -> bool:
+        """Whether libvips has libtiff make RGBA of it."""
+        return self.photometric == YCBCR and self.compression != JPEG and self.subsampled
+
+    @property
+    def native(self) -> bool:
+        """Whether libvips 8.18 reads these samples right, and no directory of ours is needed for it."""
+        if self.photometric == LOGLUV:
+            return True  # libtiff makes floating-point XYZ of it, whatever its samples are said to be
+        if self.numbers != UNSIGNED:
+            return False
+        if self.planes and (self.tile_width is not None or self.photometric not in (RGB, CMYK)):
+            return False  # tiles it refuses; of other colours' strips it mixes the rows up
+        if self.associated and self.photometric in (WHITE_IS_ZERO, CMYK):
+            return False
+        if self.photometric in GREYS:
+            return self.bits in (8, 16) or (self.bits in (1, 2, 4) and self.count == 1)
+        if self.photometric in (RGB, CMYK):
+            return self.bits in (8, 16)
+        if self.photometric == YCBCR:
+            return self.compression == JPEG or self.subsampled
+        return self.photometric == PALETTE
+
+    def disguises(self, tiff: TiffFile, directory: Directory) -> list[Changes]:
+        """The directories, by what is changed in them, with which libvips reads the samples; none where it needs no other.
+
+        Several are one a plane, each with one of the `wanted` samples. Raises OutOfReach.
+        """
+        if self.native:
+            return [] if self.stated else [{_PHOTOMETRIC: (self.photometric,)}]
+        if not self.planes:
+            return [self._disguise(self.count)]
+        places, sizes = (_TILES, _TILE_SIZES) if self.tile_width is not None else (_STRIPS, _STRIP_SIZES)
+        lists = {tag: tiff.places(directory, tag, most=MAX_PLACES) for tag in (places, sizes)}
+        pieces = len(lists[places]) // self.count
+        if pieces == 0 or any(len(values) != pieces * self.count for values in lists.values()):
+            raise InvalidImage("The TIFF file names another number of strips or tiles than its planes have.")
+        return [
+            self._disguise(1) | {tag: values[plane * pieces : (plane + 1) * pieces] for tag, values in lists.items()}
+            for plane in self.wanted
+        ]
+
+    def _disguise(self, count: int) -> dict[int, Sequence[int] | None]:
+        """So many samples a pixel that mean themselves: grey, or RGB where JPEG's own number of components must fit."""
+        bits, numbers, changes = self.bits, self.numbers, dict[int, Sequence[int] | None]()
+        if self.packed:
+            changes |= {_WIDTH: (_bytes_of(self.width, count, bits),), _PREDICTOR: None}
+            if self.tile_width is not None:
+                changes[_TILE_WIDTH] = (_bytes_of(self.tile_width, count, bits),)
+            bits, numbers, count = 8, UNSIGNED, 1
+        elif bits == 64:
+            bits, numbers, count = 32, UNSIGNED, count * 2
+        photometric = BLACK_IS_ZERO if count < 3 else RGB
+        extra = count - _COLOURS[photometric]
+        return changes | {
+            _BITS: (bits,) * count,
+            _PHOTOMETRIC: (photometric,),
+            _COUNT: (count,),
+            _PLANAR: (1,),
+            _EXTRA_SAMPLES: (0,) * extra if extra else None,
+            _SAMPLE_FORMAT: (UNSIGNED if self.photometric in LABS and numbers == SIGNED else numbers,) * count,
+            _SMIN: None,
+            _SMAX: None,
+        }
+
+
+def _bytes_of(width: int, count: int, bits: int) -> int:
+    """Of one row."""
+    return (width * count * bits + 7) // 8
+
+
+def read_samples(tiff: TiffFile, directory: Directory) -> Samples:
+    """The samples of the directory's picture.
+
+    Raises InvalidImage, which names the reason, for those that can't be shown right, and OutOfReach.
+    """
+
+    def numbers(tag: int, *default: int) -> tuple[int, ...]:
+        try:
+            return tiff.numbers(directory, tag, most=_MAX_SAMPLES) or default
+        except ValueError as error:
+            raise InvalidImage("The TIFF's pixels have more samples than are taken.") from error
+
+    def number(tag: int, default: int) -> int:
+        return int(numbers(tag, default)[0])
+
+    count, compression = number(_COUNT, 1), number(_COMPRESSION, 1)
+    if not 0 < count <= _MAX_SAMPLES:
+        raise InvalidImage(f"The TIFF's pixels have {count} samples; {_MAX_SAMPLES} are the most.")
+    bits = _same(numbers(_BITS, 1), "sizes")
+    kind = _same(numbers(_SAMPLE_FORMAT, UNSIGNED), "kinds")
+    if kind not in _FORMATS:
+        raise InvalidImage("The TIFF's samples are complex numbers or of a kind that is not known.")
+    if bits > 64:
+        raise InvalidImage(f"The TIFF has samples of {bits} bits, which can't be shown.")
+    photometric = _photometric(tiff.number(directory, _PHOTOMETRIC), count, bits, _FORMATS[kind])
+    extras = (*numbers(_EXTRA_SAMPLES), *[0] * count)[: max(0, count - _COLOURS[photometric])]
+    alpha = _alpha(extras)
+    usual = _usual_range(bits, _FORMATS[kind])
+    low, high = _stated_range(tiff, directory, usual) if _FORMATS[kind] != UNSIGNED or bits > 16 else usual
+    samples = Samples(
+        width=number(_WIDTH, 0),
+        photometric=photometric,
+        stated=_PHOTOMETRIC in directory.fields,
+        bits=bits,
+        numbers=_FORMATS[kind],
+        count=count,
+        alpha=None if alpha is None else _COLOURS[photometric] + alpha,
+        associated=alpha is not None and extras[alpha] == _ASSOCIATED,
+        low=low,
+        high=high,
+        range_guessed=_FORMATS[kind] == FLOAT and photometric not in LABS and (low, high) == usual,
+        compression=compression,
+        subsampled=numbers(_SUBSAMPLING, 2, 2)[:2] != (1, 1),
+        planes=number(_PLANAR, 1) == 2 and count > 1,
+        tile_width=number(_TILE_WIDTH, 0) if _TILES in directory.fields else None,
+        little_endian=tiff.order == "<",
+        white_point=numbers(_WHITE_POINT)[:2] or None,
+        luma=_usable(numbers(_LUMA), _USUAL_LUMA),
+        reference=_usable(numbers(_REFERENCE), _USUAL_REFERENCE),
+    )
+    _require_showable(
+        samples,
+        predictor=number(_PREDICTOR, 1),
+        inks=number(_INK_SET, 1),
+        rows=number(_ROWS, 2**32 - 1),
+        tile_rows=number(_TILE_HEIGHT, 0),
+    )
+    return samples
+
+
+def _same(values: tuple[int, ...], what: str) -> int:
+    if len(set(values)) > 1:
+        raise InvalidImage(f"The TIFF's samples are of different {what}, which can't be shown.")
+    return int(values[0])
+
+
+def _usable(values: tuple[float, ...], usual: tuple[float, ...]) -> tuple[float, ...]:
+    """Those that the file has, unless they can't be worked with."""
+    if len(values) != len(usual) or not all(map(isfinite, values)):
+        return usual
+    divisors = [values[1]] if len(usual) == 3 else [most - least for least, most in zip(values[::2], values[1::2], strict=True)]
+    return values if all(abs(divisor) > 1e-6 for divisor in divisors) else usual
+
+
+def _photometric(stated: int | None, count: int, bits: int, numbers: int) -> int:
+    """What the samples mean. TIFF 6.0 has no default: one sample of 8 bits or less is taken as Pillow 13.0 takes it."""
+    if stated is None:
+        if count == 1 and bits <= 8 and numbers == UNSIGNED:
+            return WHITE_IS_ZERO
+        raise InvalidImage("The TIFF file does not say what its samples mean: it has no PhotometricInterpretation (tag 262).")
+    if stated not in _COLOURS:
+        name = _OTHER_COLOURS.get(stated, "a kind that is not known")
+        raise InvalidImage(f"The TIFF's colours are {name} (PhotometricInterpretation {stated}), which can't be shown.")
+    return stated
+
+
+def _alpha(extras: tuple[int, ...]) -> int | None:
+    """Which of the extra samples is opacity: the last associated one, as libvips takes it, else the first unassociated one."""
+    if _ASSOCIATED in extras:
+        return len(extras) - 1 - extras[::-1].index(_ASSOCIATED)
+    return extras.index(_UNASSOCIATED) if _UNASSOCIATED in extras else None
+
+
+def _usual_range(bits: int, numbers: int) -> tuple[float, float]:
+    """The full range of the data type; floating-point samples go from 0 to 1."""
+    half = 2.0 ** (bits - 1)
+    return {UNSIGNED: (0.0, 2.0**bits - 1), SIGNED: (-half, half - 1), FLOAT: (0.0, 1.0)}[numbers]
+
+
+def _stated_range(tiff: TiffFile, directory: Directory, usual: tuple[float, float]) -> tuple[float, float]:
+    """SMinSampleValue and SMaxSampleValue, which stand for black and white (TIFF 6.0, section 19), where they can.
+
+    Of several samples the lowest and the highest, as libtiff merges them, so that colours keep their proportion. Not asked for
+    what has 8 or 16 unsigned bits: every program shows these as if the fields were not there. MinSampleValue and MaxSampleValue
+    (280, 281) are statistics, which must not change what is shown.
+    """
+    try:
+        lows = tiff.numbers(directory, _SMIN, most=_MAX_SAMPLES) or usual[:1]
+        highs = tiff.numbers(directory, _SMAX, most=_MAX_SAMPLES) or usual[1:]
+    except ValueError:
+        return usual
+    low, high = float(min(lows)), float(max(highs))
+    return (low, high) if all(map(isfinite, (*lows, *highs, high - low))) and low < high else usual
+
+
+def _require_showable(samples: Samples, *, predictor: int, inks: int, rows: int, tile_rows: int) -> None:
+    bits, photometric = samples.bits, samples.photometric
+    require_readable(samples.compression)
+    what = f"The TIFF has {_KINDS[samples.numbers]} samples of {bits} bits"
+    if bits not in _NUMBERS[samples.numbers] and photometric != LOGLUV:
+        raise InvalidImage(f"{what}, which can't be shown.")
+    if samples.count < samples.colours:
+        raise InvalidImage(f"The TIFF's pixels have {samples.count} samples, which is not what their colours need.")
+    if photometric == CMYK and inks != 1:
+        raise InvalidImage("The TIFF is printed with inks other than CMYK (InkSet), which can't be shown.")
+    if photometric == PALETTE and (samples.numbers != UNSIGNED or bits not in (1, 2, 4, 8, 16)):
+        raise InvalidImage(f"{what} that stand for colours of a palette, which can't be shown.")
+    if photometric == PALETTE and samples.alpha is not None and (samples.associated or bits < 8):
+        raise InvalidImage("The TIFF has a palette and transparency beside it, which can't be shown.")
+    if photometric == YCBCR and (bits != 8 or samples.numbers != UNSIGNED):
+        raise InvalidImage(f"{what} in YCbCr, which can't be shown.")
+    if photometric in LABS and bits not in ((32,) if samples.numbers == FLOAT else (8, 16)):
+        raise InvalidImage(f"{what} in CIE L*a*b*, which can't be shown.")
+    row = _bytes_of(samples.width, 1 if samples.planes else samples.count, bits)
+    at_once = row * tile_rows > _MAX_TILES if samples.tile_width else rows <= 128 and row * rows > _MAX_STRIP
+    if row > _MAX_ROW or at_once:
+        raise InvalidImage(f"{what}, {samples.count} in each pixel, in longer rows, strips or tiles than are taken.")
+    if samples.native:
+        return
+    if samples.planes and (photometric == PALETTE or (photometric == YCBCR and samples.subsampled)):
+        raise InvalidImage("The TIFF's samples lie in separate planes, which can't be shown with colours like its own.")
+    if (samples.packed or bits == 64) and (predictor != 1 or samples.compression not in BYTEWISE):
+        raise InvalidImage(f"{what}, compressed in a way that can't be read with these.")
+    if samples.packed and _bytes_of(samples.tile_width or 0, 1 if samples.planes else samples.count, bits) % 16:
+        raise InvalidImage(f"{what} in tiles of {samples.tile_width} pixels, which can't be read with these.")

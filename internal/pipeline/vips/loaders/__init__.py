@@ -1,0 +1,23 @@
+"""How each format that we take becomes pixels: one class a format, one file a class. Runs in the sandbox's children only (G7)."""
+
+from internal.pipeline.vips.loaders.gif import GifSource
+from internal.pipeline.vips.loaders.heif import HeifSource
+from internal.pipeline.vips.loaders.jpeg import JpegSource
+from internal.pipeline.vips.loaders.png import PngSource
+from internal.pipeline.vips.loaders.source import Source
+from internal.pipeline.vips.loaders.tiff import TiffSource
+from internal.pipeline.vips.loaders.webp import WebpSource
+
+SOURCES: dict[str, type[Source]] = {
+    "image/jpeg": JpegSource,
+    "image/png": PngSource,
+    "image/webp": WebpSource,
+    "image/gif": GifSource,
+    "image/tiff": TiffSource,
+    "image/avif": HeifSource,
+    "image/heic": HeifSource,
+}
+"""The class of each media type that we may take: named here, and never guessed by libvips."""
+
+HEIF = frozenset(media_type for media_type, source in SOURCES.items() if source is HeifSource)
+"""Taken where the configuration says so."""

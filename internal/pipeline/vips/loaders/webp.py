@@ -1,0 +1,22 @@
+"""WebP: still or animated; its decoder scales."""
+
+from typing import Any, ClassVar
+
+from internal.pipeline.vips.loaders.source import Size, Source
+from internal.pipeline.vips.picture import Pixels
+
+
+class WebpSource(Source):
+    """A WebP file."""
+
+    loader: ClassVar[str] = "webpload"
+    operation_class: ClassVar[str] = "VipsForeignLoadWebp"
+
+    @classmethod
+    def frames_of(cls, pixels: Pixels) -> int:
+        return int(pixels.get("n-pages")) if pixels.get_typeof("n-pages") else 1
+
+    def shrink_options(self, wanted: Size) -> dict[str, Any]:
+        """All of the scaling, but not beside alpha: the decoder would mix the colours of transparent pixels in."""
+        ratio = self.ratio(wanted)
+        return {"scale": 1 / ratio} if ratio > 1 and self.header.frames == 1 and not self.header.has_alpha else {}
