@@ -14,8 +14,9 @@ MINUTES ?= 5
 SEED    ?=
 LOCK    := $(VENV)/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras \
            --no-emit-index-url --no-emit-trusted-host --no-emit-options
-# What Litestar requires for its command line, its plugin for htmx and its made-up examples, and the service never imports.
-UNUSED  := faker polyfactory litestar-htmx rich-click rich markdown-it-py mdurl pygments
+# What Litestar requires for its command line, its plugin for htmx, its made-up examples and its test client, and the service never
+# imports.
+UNUSED  := faker polyfactory litestar-htmx rich-click rich markdown-it-py mdurl pygments httpx httpcore
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

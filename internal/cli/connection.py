@@ -9,7 +9,7 @@ from typing import Any, Self
 from urllib.parse import quote
 from uuid import uuid4
 
-import httpx
+import httpx2
 
 from internal.cli.again import until_ready, until_taken
 from internal.cli.errors import CommandError, Refused, Unanswered, Unreachable
@@ -31,7 +31,7 @@ class Connection:
     def __init__(self, address: str, *, timeout: float = 60.0, patience: float = 0.0) -> None:
         self.address = address.rstrip("/")
         self._patience = patience
-        self._http = httpx.Client(base_url=self.address, timeout=timeout, trust_env=False)
+        self._http = httpx2.Client(base_url=self.address, timeout=timeout, trust_env=False)
 
     def __enter__(self) -> Self:
         return self
@@ -43,7 +43,7 @@ class Connection:
         """Whether a service answers, and says that it can work."""
         try:
             return self._http.get("/health/ready").status_code == 200
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return False
 
     def upload(self, file: Path, fields: Mapping[str, str], *, idempotency_key: str | None = None) -> dict[str, Any]:
@@ -75,18 +75,18 @@ class Connection:
             until_taken(ask, seconds=self._patience, harmless=True)
 
     @contextmanager
-    def download(self, path: str, *, wait: float = 0.0) -> Iterator[httpx.Response]:
+    def download(self, path: str, *, wait: float = 0.0) -> Iterator[httpx2.Response]:
         """A binary as it comes, after waiting up to `wait` seconds until it is there."""
         with ExitStack() as stack:
 
-            def begin(left: float) -> httpx.Response:
+            def begin(left: float) -> httpx2.Response:
                 with _translated(self.address):
                     response = stack.enter_context(self._http.stream("GET", path, headers=_prefer(left)))
                     if response.is_error:
                         response.read()
                 return _accepted(response)
 
-            def take(left: float) -> httpx.Response:
+            def take(left: float) -> httpx2.Response:
                 return until_taken(partial(begin, left), seconds=self._patience, harmless=True)
 
             response = until_ready(take, seconds=wait)
@@ -117,7 +117,7 @@ class Connection:
             raise CommandError(f"{self.address} answers, but not as the image processor does.") from error
         return body
 
-    def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def _call(self, method: str, path: str, **options: Any) -> httpx2.Response:
         with _translated(self.address):
             return self._http.request(method, path, **options)
 
@@ -126,7 +126,7 @@ def _prefer(seconds: float) -> dict[str, str]:
     return {"prefer": f"wait={max(1, round(min(seconds, LONGEST_WAIT)))}"} if seconds > 0 else {}
 
 
-def _accepted(response: httpx.Response) -> httpx.Response:
+def _accepted(response: httpx2.Response) -> httpx2.Response:
     if not response.is_error:
         return response
     try:
@@ -141,13 +141,13 @@ def _accepted(response: httpx.Response) -> httpx.Response:
 def _translated(address: str) -> Iterator[None]:
     try:
         yield
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+    except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
         raise CommandError(f"{address} is not an address: expected http://HOST:PORT.") from error
-    except httpx.ConnectError as error:
+    except httpx2.ConnectError as error:
         raise Unreachable(
             f"No service answers at {address}. Start one with `make run`, or name another with --address."
         ) from error
-    except httpx.TimeoutException as error:
+    except httpx2.TimeoutException as error:
         raise Unanswered(f"The service at {address} took too long to answer.") from error
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         raise Unanswered(f"The connection to {address} broke: {error}") from error

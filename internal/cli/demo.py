@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from internal.cli import demo_pictures
 from internal.cli.connection import IMAGES, Connection
@@ -152,7 +152,7 @@ class Demo:
             else:
                 check(False, "a deleted image is still there")
 
-    def _bytes(self, path: str) -> tuple[bytes, httpx.Response]:
+    def _bytes(self, path: str) -> tuple[bytes, httpx2.Response]:
         with self._service.download(path) as response:
             return response.read(), response
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import structlog
 from msgspec.structs import replace
 
@@ -163,7 +163,7 @@ async def _announce(settings: Settings, stopping: asyncio.Event) -> None:
     """Say where the service is, as soon as it is ready. Raises SystemExit when the API does not even answer in a minute."""
     host = "127.0.0.1" if settings.server.host in ("0.0.0.0", "::") else settings.server.host  # noqa: S104 - compared, not bound
     address = f"http://{host}:{settings.server.port}"
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         try:
             async with asyncio.timeout(READY_SECONDS):
                 await _until_ready(client, address, stopping)
@@ -176,14 +176,14 @@ async def _announce(settings: Settings, stopping: asyncio.Event) -> None:
         print(f"\n  The image processor is ready:  {address}\n  Documentation:                 {address}/docs\n", flush=True)
 
 
-async def _until_ready(client: httpx.AsyncClient, address: str, stopping: asyncio.Event) -> None:
+async def _until_ready(client: httpx2.AsyncClient, address: str, stopping: asyncio.Event) -> None:
     while not (stopping.is_set() or await _answers(client, f"{address}/health/ready")):  # noqa: ASYNC110 - another process's
         await asyncio.sleep(0.05)
 
 
-async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+async def _answers(client: httpx2.AsyncClient, url: str) -> bool:
     """Whether it is a 200."""
     try:
         return (await client.get(url)).status_code == 200
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return False

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import psycopg
 from msgspec import Struct
 
@@ -16,7 +16,7 @@ from tests.services.kinds import S3Service
 from tests.services.waiting import wait_until
 
 IMAGES = "/api/v1/images"
-SOON_CLOSED = httpx.Limits(keepalive_expiry=1)
+SOON_CLOSED = httpx2.Limits(keepalive_expiry=1)
 """A client's, that drops connections before the server does: one that is closed while a request is on its way fails that."""
 MAX_UPLOAD_BYTES = 12 * 2**20
 """Above 8 MiB, so that uploads in parts are seen too, and small enough to be passed quickly."""
@@ -39,7 +39,7 @@ class Deployment(Struct, frozen=True):
     `api_metrics`: of the API, from its own machine. `worker_metrics`: of all workers, one after the other.
     """
 
-    http: httpx.Client
+    http: httpx2.Client
     conninfo: str
     objects: Callable[[], set[str]]
     scratch: Callable[[], set[str]]
@@ -105,16 +105,16 @@ class Deployment(Struct, frozen=True):
 
 
 @contextmanager
-def client(port: int) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=40, trust_env=False, limits=SOON_CLOSED) as http:
+def client(port: int) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=40, trust_env=False, limits=SOON_CLOSED) as http:
         yield http
 
 
-def answers(http: httpx.Client) -> bool:
+def answers(http: httpx2.Client) -> bool:
     """Whether the service says that it is ready."""
     try:
         return http.get("/health/ready").status_code == 200
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return False
 
 
@@ -130,14 +130,14 @@ def objects_in(service: S3Service, bucket: str) -> set[str]:
 def health_of(port: int) -> int:
     """The status of a worker's health, 0 while nothing answers there."""
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/health/ready", trust_env=False).status_code
-    except httpx.TransportError:
+        return httpx2.get(f"http://127.0.0.1:{port}/health/ready", trust_env=False).status_code
+    except httpx2.TransportError:
         return 0
 
 
 def metrics_of(port: int) -> str:
     """What the process behind the port counted, nothing while it does not answer."""
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30, trust_env=False).text
-    except httpx.TransportError:
+        return httpx2.get(f"http://127.0.0.1:{port}/metrics", timeout=30, trust_env=False).text
+    except httpx2.TransportError:
         return ""

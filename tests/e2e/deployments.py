@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from tests.e2e.deployment import (
     MAX_UPLOAD_BYTES,
@@ -26,7 +26,7 @@ from tests.services.waiting import wait_until
 START_SECONDS = 120.0
 
 
-def until_ready(http: httpx.Client, *processes: Running) -> None:
+def until_ready(http: httpx2.Client, *processes: Running) -> None:
     """Wait for the service; fails at once, with what it said, when one of its processes ends."""
     wait_until(lambda: answers(http) or any(process.ended for process in processes), START_SECONDS)
     for process in processes:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
-import httpx
+import httpx2
 
 from internal.api.app import ROUTES
 from internal.api.docs import docs_handlers
@@ -36,7 +36,7 @@ def head_has_the_headers_of_get(service: Deployment) -> None:
         assert service.http.head(path).content == b""
 
 
-def _headers(http: httpx.Client, method: str, path: str) -> tuple[int, dict[str, str]]:
+def _headers(http: httpx2.Client, method: str, path: str) -> tuple[int, dict[str, str]]:
     """Without those that belong to the moment."""
     answer = http.request(method, path, headers={"x-request-id": "head"})
     assert answer.headers["content-length"].isdecimal(), path

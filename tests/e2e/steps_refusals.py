@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
-import httpx
+import httpx2
 from msgspec import Struct
 
 from tests import pictures
@@ -60,7 +60,7 @@ BROKEN = {
 }
 
 
-def check_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+def check_problem(response: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json"), response.text
     problem: dict[str, Any] = response.json()
     assert (problem["code"], problem["status"]) == (code, status)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pyvips
 
 from tests import pictures
@@ -133,7 +133,7 @@ def large_uploads_pass_in_parts(service: Deployment) -> None:
 def an_idempotency_key_is_answered_once(service: Deployment) -> None:
     key = {"idempotency-key": f"journey-{uuid4()}"}
 
-    def send(picture: bytes) -> httpx.Response:
+    def send(picture: bytes) -> httpx2.Response:
         return service.http.post(IMAGES, files={"image": ("a.jpg", picture)}, headers=key)
 
     first, again = send(pictures.jpeg()), send(pictures.jpeg())

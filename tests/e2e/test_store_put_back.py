@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests import pictures
@@ -21,11 +21,11 @@ def folder() -> Iterator[Path]:
         yield path
 
 
-def until_it_lives(http: httpx.Client, process: Running) -> None:
+def until_it_lives(http: httpx2.Client, process: Running) -> None:
     def lives() -> bool:
         try:
             return http.get("/health/live").status_code == 200
-        except httpx.TransportError:
+        except httpx2.TransportError:
             assert not process.ended, process.said()[-3000:]
             return False
 

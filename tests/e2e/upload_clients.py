@@ -6,9 +6,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import urlsplit
 
 import httpx
+import httpx2
 import requests
 from msgspec import Struct
 
@@ -68,9 +70,15 @@ def _requests(post: Post) -> int:
     return requests.post(post.url, body, headers=post.headers, timeout=SECONDS).status_code
 
 
-def _httpx(post: Post) -> int:
-    body = post.pieces() if post.chunked else post.file.read_bytes()
-    return httpx.post(post.url, content=body, headers=post.headers, timeout=SECONDS, trust_env=False).status_code
+def _httpx(library: ModuleType) -> Client:
+    """By httpx, or by its fork, which `imagectl` is built on."""
+
+    def send(post: Post) -> int:
+        body = post.pieces() if post.chunked else post.file.read_bytes()
+        status: int = library.post(post.url, content=body, headers=post.headers, timeout=SECONDS, trust_env=False).status_code
+        return status
+
+    return _each(send)
 
 
 def _aiohttp(*, expect: bool) -> Client:
@@ -130,7 +138,8 @@ def _statuses(command: list[str]) -> list[int]:
 CLIENTS: dict[str, Client] = {
     "http.client": _each(_http_client),
     "requests": _each(_requests),
-    "httpx": _each(_httpx),
+    "httpx": _httpx(httpx),
+    "httpx2": _httpx(httpx2),
     "aiohttp": _aiohttp(expect=False),
     "aiohttp-expect": _aiohttp(expect=True),
     "curl": _curl(),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import psutil  # type: ignore[import-untyped]
 import psycopg
 
@@ -136,7 +136,7 @@ class Cluster:
     @contextmanager
     def _process(
         self, program: str, port: str, settings: dict[str, object], command: Sequence[str], *, ready: bool
-    ) -> Iterator[tuple[Running, httpx.Client]]:
+    ) -> Iterator[tuple[Running, httpx2.Client]]:
         given: dict[str, Any] = {**self._settings, port: free_port(), **settings}
         with ExitStack() as stack:
             http = stack.enter_context(client(int(given[port])))

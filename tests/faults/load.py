@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from uuid import uuid4
 
-import httpx
+import httpx2
 from msgspec import Struct
 
 from tests import pictures
@@ -105,8 +105,8 @@ class Load:
     def delete(self, id_: str) -> int:
         """The status, 0 when no answer came: then, and when it is 503, it may be gone or not."""
         try:
-            response = httpx.delete(f"{self._addresses()[0]}{IMAGES}/{id_}", timeout=30, trust_env=False)
-        except httpx.TransportError:
+            response = httpx2.delete(f"{self._addresses()[0]}{IMAGES}/{id_}", timeout=30, trust_env=False)
+        except httpx2.TransportError:
             self.doubtful.add(id_)
             return 0
         if response.status_code == 200:
@@ -119,12 +119,12 @@ class Load:
         """One more rendition of an image; whatever the answer, it may have been asked for."""
         self.reopened.add(id_)
         wish = {"name": f"more-{uuid4().hex[:8]}", "processing": "resize:80x80|flip"}
-        with suppress(httpx.TransportError):
-            httpx.post(f"{self._addresses()[0]}{IMAGES}/{id_}/renditions", json=wish, timeout=30, trust_env=False)
+        with suppress(httpx2.TransportError):
+            httpx2.post(f"{self._addresses()[0]}{IMAGES}/{id_}/renditions", json=wish, timeout=30, trust_env=False)
 
     async def _upload_all(self, uploads: int, at_once: int, data: bytes, every_seconds: float) -> None:
         places = asyncio.Semaphore(at_once)
-        async with httpx.AsyncClient(timeout=120, trust_env=False, limits=SOON_CLOSED) as client, asyncio.TaskGroup() as group:
+        async with httpx2.AsyncClient(timeout=120, trust_env=False, limits=SOON_CLOSED) as client, asyncio.TaskGroup() as group:
             for _ in range(uploads):
                 if self._ended.is_set():
                     break
@@ -133,7 +133,7 @@ class Load:
                 task.add_done_callback(lambda _: places.release())
                 await asyncio.sleep(every_seconds)
 
-    async def _upload(self, client: httpx.AsyncClient, data: bytes) -> None:
+    async def _upload(self, client: httpx2.AsyncClient, data: bytes) -> None:
         wishes = self._wishes()
         headers = {"Idempotency-Key": uuid4().hex} if self._stubborn else {}
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -149,7 +149,7 @@ class Load:
             return {"processing": self._processing or "resize:100x100"}
         return {"renditions": json.dumps(RENDITIONS)}
 
-    async def _post(self, client: httpx.AsyncClient, data: bytes, wishes: dict[str, str], headers: dict[str, str]) -> Sent:
+    async def _post(self, client: httpx2.AsyncClient, data: bytes, wishes: dict[str, str], headers: dict[str, str]) -> Sent:
         addresses = self._addresses()
         began = time.monotonic()
         if not addresses:
@@ -157,7 +157,7 @@ class Load:
         url = f"{addresses[next(self._turn) % len(addresses)]}{IMAGES}"
         try:
             response = await client.post(url, files={"image": ("picture.jpg", data)}, data=wishes, headers=headers)
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             return Sent(began, time.monotonic() - began, 0, error=repr(error))
         id_ = response.json()["id"] if response.status_code == 201 else None
         return Sent(began, time.monotonic() - began, response.status_code, id=id_, error=None if id_ else response.text)

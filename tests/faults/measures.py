@@ -1,6 +1,6 @@
 """What a process says of itself at `/metrics`, as numbers."""
 
-import httpx
+import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
 PREFIX = "image_processor_"
@@ -10,7 +10,7 @@ class Measures:
     """One scrape of the process at `address`; what it could not ask for is not in it."""
 
     def __init__(self, address: str) -> None:
-        text = httpx.get(f"{address}/metrics", timeout=40, trust_env=False).raise_for_status().text
+        text = httpx2.get(f"{address}/metrics", timeout=40, trust_env=False).raise_for_status().text
         self._samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
     def of(self, name: str) -> dict[str, float]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psutil  # type: ignore[import-untyped]
 from msgspec import Struct
 
@@ -61,13 +61,13 @@ def before_kafka(kafka: KafkaService) -> Iterator[Between]:
         yield Between(proxy, {"KAFKA_BROKERS": f"{host}:{proxy.port}"})
 
 
-def post(cluster: Cluster, data: bytes | None = None) -> httpx.Response:
+def post(cluster: Cluster, data: bytes | None = None) -> httpx2.Response:
     """One upload to the API that started last."""
     files = {"image": ("a.jpg", data or picture())}
-    return httpx.post(f"{cluster.addresses[-1]}{IMAGES}", files=files, timeout=40, trust_env=False)
+    return httpx2.post(f"{cluster.addresses[-1]}{IMAGES}", files=files, timeout=40, trust_env=False)
 
 
-def assert_unavailable(response: httpx.Response, when: str = "") -> None:
+def assert_unavailable(response: httpx2.Response, when: str = "") -> None:
     """Told as it should be: try again later, and when."""
     assert response.status_code == 503, f"{when}: {response.text}"
     assert response.json()["code"] == "unavailable"

@@ -4,7 +4,7 @@ import signal
 import time
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests import pictures
@@ -78,7 +78,7 @@ def test_who_waits_for_a_picture_holds_up_nobody(cluster: Cluster) -> None:
         load.upload(1)
         path = f"{IMAGES}/{load.accepted[0]}"
         wire.send(f"GET {path} HTTP/1.1\r\nhost: e2e\r\nprefer: wait=30\r\n\r\n".encode())
-        status = httpx.get(cluster.url(load.accepted[0], "/status"), timeout=40, trust_env=False)
+        status = httpx2.get(cluster.url(load.accepted[0], "/status"), timeout=40, trust_env=False)
         assert status.status_code == 200, "who came later is answered: it waits"
         api.signal(signal.SIGTERM)
         answer = wire.answer()

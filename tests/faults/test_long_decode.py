@@ -5,7 +5,7 @@ import signal
 import time
 from typing import Any
 
-import httpx
+import httpx2
 import psutil  # type: ignore[import-untyped]
 import pytest
 
@@ -37,7 +37,7 @@ BEGUN = "SELECT count(*) FROM renditions WHERE image_id = %s AND attempt > 0"
 def upload_long_one(cluster: Cluster, load: Load, data: bytes) -> str:
     began = time.monotonic()
     wishes = {"renditions": json.dumps(LONG_ONE)}
-    answer = httpx.post(f"{cluster.addresses[0]}{IMAGES}", files={"image": data}, data=wishes, timeout=30, trust_env=False)
+    answer = httpx2.post(f"{cluster.addresses[0]}{IMAGES}", files={"image": data}, data=wishes, timeout=30, trust_env=False)
     load.sent.append(Sent(began, time.monotonic() - began, answer.status_code, id=answer.json()["id"]))
     return str(answer.json()["id"])
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
@@ -34,7 +34,7 @@ def test_reads_go_on(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.Monke
         cluster.worker(),
         cluster.api(DB_TIMEOUT_SECONDS=A_READ_MAY_TAKE) as api,  # a read that takes longer is a 503
         ThreadPoolExecutor(1) as thread,
-        httpx.Client(base_url=cluster.addresses[0], trust_env=False, timeout=60) as http,
+        httpx2.Client(base_url=cluster.addresses[0], trust_env=False, timeout=60) as http,
     ):
         load.upload(2)
         with closing(psycopg.connect(cluster.places.conninfo)) as reader:
@@ -56,7 +56,7 @@ def database(conninfo: str) -> Database:
     return Database(parts["host"], int(parts["port"]), parts["user"], parts["password"], parts["dbname"], "prefer", 2, 5.0)
 
 
-def read_all(http: httpx.Client, ids: list[str]) -> bool:
+def read_all(http: httpx2.Client, ids: list[str]) -> bool:
     for path in (IMAGES, *(f"{IMAGES}/{id_}/status" for id_ in ids)):
         assert http.get(path).status_code == 200
     return True

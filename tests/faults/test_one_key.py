@@ -4,7 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
 
 from tests import pictures
@@ -24,10 +24,10 @@ def post(address: str, key: str, data: bytes) -> Sent:
     """The answer; status 0 when none came."""
     headers, wishes = {"Idempotency-Key": key}, {"processing": "resize:50x50"}
     try:
-        response = httpx.post(
+        response = httpx2.post(
             f"{address}{IMAGES}", files={"image": ("a.jpg", data)}, data=wishes, headers=headers, timeout=30, trust_env=False
         )
-    except httpx.TransportError as error:
+    except httpx2.TransportError as error:
         return Sent(0, 0, 0, error=repr(error))
     body = response.json()
     return Sent(0, 0, response.status_code, id=body.get("id"), error=body.get("code"))

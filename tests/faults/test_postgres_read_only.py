@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 
@@ -50,7 +50,7 @@ def refused_as_read_only(cluster: Cluster, api: Running) -> bool:
 
 def read(cluster: Cluster, id_: str, what: str = "/status") -> int:
     """The status code of a GET."""
-    return httpx.get(cluster.url(id_, what), timeout=40, trust_env=False).status_code
+    return httpx2.get(cluster.url(id_, what), timeout=40, trust_env=False).status_code
 
 
 @pytest.mark.parametrize("cluster", DEPLOYMENTS if LONG else ["folder"], indirect=True)

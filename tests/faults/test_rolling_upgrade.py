@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from msgspec import Struct
 
@@ -76,7 +76,7 @@ class Readers:
 
     def _read(self) -> None:
         turn = itertools.count()
-        with httpx.Client(timeout=60, trust_env=False, limits=SOON_CLOSED) as http:
+        with httpx2.Client(timeout=60, trust_env=False, limits=SOON_CLOSED) as http:
             while not self._ended.wait(0.02):
                 number = next(turn)
                 address = self._addresses[number % len(self._addresses)]
@@ -87,10 +87,10 @@ class Readers:
                     self._get(http, f"{address}{IMAGES}/{id_}/status")
                     self._get(http, f"{address}{IMAGES}/{id_}/original")
 
-    def _get(self, http: httpx.Client, url: str) -> None:
+    def _get(self, http: httpx2.Client, url: str) -> None:
         try:
             response = http.get(url)
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             self.bad.append(Answer(url, 0, repr(error)))
             return
         self.answered += 1

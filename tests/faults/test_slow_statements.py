@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 
@@ -16,9 +16,9 @@ MORE_THAN_OPENS_A_CIRCUIT = 7
 @pytest.mark.parametrize("cluster", ["folder"], indirect=True)
 def test_other_requests_are_answered(cluster: Cluster) -> None:
     """A lock on one table, as a migration or an operator may hold it: who needs that table waits for it in vain."""
-    with cluster.api(DB_TIMEOUT_SECONDS=0.3) as api, httpx.Client(base_url=cluster.addresses[0], trust_env=False) as http:
+    with cluster.api(DB_TIMEOUT_SECONDS=0.3) as api, httpx2.Client(base_url=cluster.addresses[0], trust_env=False) as http:
 
-        def upload(number: int) -> httpx.Response:
+        def upload(number: int) -> httpx2.Response:
             headers = {"Idempotency-Key": f"slow-{number}"}
             return http.post(IMAGES, files={"image": ("picture.jpg", picture())}, headers=headers)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.e2e.deployment import IMAGES, SOON_CLOSED
@@ -81,7 +81,7 @@ def large(size: int) -> bytes:
 
 def accept(cluster: Cluster, load: Load, data: bytes) -> str:
     """An upload's id, which the load remembers. Sent until it is accepted: a busy store may be too slow for the impatient."""
-    answers: list[httpx.Response] = []
+    answers: list[httpx2.Response] = []
 
     def accepted() -> bool:
         answers.append(post(cluster, data))
@@ -142,7 +142,7 @@ def test_an_upload_in_parts_is_cut_off(cluster: Cluster, between: Between, fault
 
     with cluster.worker(ready=False), cluster.api(**IMPATIENT, **between.settings, STORAGE_INTENT_SECONDS=30):
         url = f"{cluster.addresses[-1]}{IMAGES}"
-        assert_unavailable(httpx.post(url, content=body(), headers={"content-type": FORM}, timeout=40, trust_env=False))
+        assert_unavailable(httpx2.post(url, content=body(), headers={"content-type": FORM}, timeout=40, trust_env=False))
         assert unfinished_parts(cluster, keys) == (list(keys) if fault == "is gone" else [])
         heal(cluster, between, load)
         sweep_at_once(cluster)
@@ -156,7 +156,7 @@ def test_downloads_are_cut_off(cluster: Cluster, between: Between) -> None:
     with (
         cluster.worker(ready=False),
         cluster.api(**IMPATIENT, **between.settings) as api,
-        httpx.Client(trust_env=False, timeout=40, limits=SOON_CLOSED) as client,
+        httpx2.Client(trust_env=False, timeout=40, limits=SOON_CLOSED) as client,
     ):
         whole = large(4 * MIB)
         original = cluster.url(accept(cluster, load, whole), "/original")
@@ -169,7 +169,7 @@ def test_downloads_are_cut_off(cluster: Cluster, between: Between) -> None:
         for _ in range(6):
             with client.stream("GET", original) as response:
                 assert response.status_code == 200
-                with pytest.raises(httpx.RemoteProtocolError):
+                with pytest.raises(httpx2.RemoteProtocolError):
                     response.read()
         heal(cluster, between, load)
         assert client.get(original).content == whole

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from minio import Minio
 
@@ -76,13 +76,13 @@ def _move(client: Minio, here: str, there: str) -> None:
     client.remove_bucket(here)
 
 
-def until_told(address: str, condition: Callable[[httpx.Response], bool]) -> None:
+def until_told(address: str, condition: Callable[[httpx2.Response], bool]) -> None:
     """Until the health of the process at this address says so."""
 
     def told() -> bool:
         try:
-            return condition(httpx.get(f"{address}/health", timeout=40, trust_env=False))
-        except httpx.TransportError:
+            return condition(httpx2.get(f"{address}/health", timeout=40, trust_env=False))
+        except httpx2.TransportError:
             return False
 
     wait_until(told, within=60)
@@ -115,7 +115,7 @@ def test_started_without_the_store_and_it_is_put_back(cluster: Cluster, left: st
         until_told(cluster.addresses[0], lambda health: health.status_code == 503)
         for _ in range(8):
             assert_unavailable(post(cluster))
-        assert_unavailable(httpx.get(cluster.url(old, "/original"), timeout=40, trust_env=False))
+        assert_unavailable(httpx2.get(cluster.url(old, "/original"), timeout=40, trust_env=False))
         worker.until_said("processing.paused", times=2)
         said = cluster.refused_migration(**IMPATIENT)
         assert "Traceback" not in said
@@ -147,7 +147,7 @@ def test_the_store_goes_under_running_processes_and_is_put_back(cluster: Cluster
         load.upload(4)
         cluster.until_quiet()
         away.take()
-        assert_unavailable(httpx.get(cluster.url(load.accepted[0], "/original"), timeout=40, trust_env=False))
+        assert_unavailable(httpx2.get(cluster.url(load.accepted[0], "/original"), timeout=40, trust_env=False))
         for _ in range(8):
             assert_unavailable(post(cluster))
         assert away.there() == set()

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import pytest
 import uvicorn
 from litestar import Litestar, Router
@@ -90,7 +90,7 @@ def flip(content: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def served(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+async def served(service: Service) -> AsyncIterator[httpx2.AsyncClient]:
     """The downloads' routes, on a real server."""
     routes = [Router(PREFIX, route_handlers=[original_bytes, rendition_bytes])]
     app = Litestar(routes, exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
@@ -101,7 +101,7 @@ async def served(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     serving = asyncio.create_task(server.serve())
     await eventually(lambda: server.started)
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as http:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as http:
             yield http
     finally:
         server.should_exit = True
@@ -280,7 +280,7 @@ async def test_a_body_that_breaks_off_closes_the_connection_and_is_no_200(servic
     with capture_logs() as lines:
         async with served(failing) as http, http.stream("GET", f"{PREFIX}/images/{image_id}/original") as answer:
             assert (answer.status_code, answer.headers["content-length"]) == (200, str(len(LONG)))
-            with pytest.raises(httpx.RemoteProtocolError):
+            with pytest.raises(httpx2.RemoteProtocolError):
                 await answer.aread()
         await eventually(lambda: any(line["event"] == "request" for line in lines))
 

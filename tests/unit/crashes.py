@@ -9,7 +9,7 @@ import threading
 from types import SimpleNamespace
 from typing import Any, cast
 
-import httpx
+import httpx2
 import structlog
 import uvicorn
 import uvloop
@@ -74,7 +74,7 @@ async def as_answered(app: App, path: str, headers: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         serving = asyncio.create_task(server.serve([listening]))
         port = listening.getsockname()[1]
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
             print((await http.get(path, headers=headers)).text)
         server.should_exit = True
         await serving

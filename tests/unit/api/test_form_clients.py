@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import aiohttp
 import httpx
+import httpx2
 import pytest
 import requests
 import urllib3
@@ -97,6 +98,11 @@ def by_httpx(address: str, _: Path) -> None:
     httpx.post(address, files={"image": (NAME, PICTURE, "image/jpeg")}, data=FIELDS, trust_env=False)
 
 
+def by_httpx2(address: str, _: Path) -> None:
+    """As `imagectl` does."""
+    httpx2.post(address, files={"image": (NAME, PICTURE, "image/jpeg")}, data=FIELDS, trust_env=False)
+
+
 def by_requests(address: str, _: Path) -> None:
     with requests.Session() as session:
         session.trust_env = False
@@ -159,6 +165,7 @@ def by_node(address: str, _: Path) -> None:
 
 CLIENTS: list[Callable[[str, Path], None]] = [
     by_httpx,
+    by_httpx2,
     by_requests,
     by_urllib3,
     by_aiohttp,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Iterator
 
-import httpx
+import httpx2
 import pytest
 from litestar import Litestar, Router, delete, get, post, route
 from litestar.params import FromPath
@@ -43,12 +43,12 @@ PATHS = sorted(_paths())
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=APP), base_url="http://api") as client:
+async def client() -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=APP), base_url="http://api") as client:
         yield client
 
 
-def _listed(answer: httpx.Response) -> set[str]:
+def _listed(answer: httpx2.Response) -> set[str]:
     return set(answer.headers["allow"].split(", "))
 
 
@@ -58,7 +58,7 @@ def test_all_paths_are_walked() -> None:
 
 
 @pytest.mark.parametrize(("path", "handled"), PATHS, ids=[path for path, _ in PATHS])
-async def test_options_and_a_405_list_every_method(client: httpx.AsyncClient, path: str, handled: set[str]) -> None:
+async def test_options_and_a_405_list_every_method(client: httpx2.AsyncClient, path: str, handled: set[str]) -> None:
     expected = {*handled, "OPTIONS", *(["HEAD"] if "GET" in handled else [])}
 
     options = await client.options(path)
@@ -76,14 +76,14 @@ async def test_options_and_a_405_list_every_method(client: httpx.AsyncClient, pa
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/", "/docs", "/redoc", "/openapi.json", "/docs/assets/docs.js"])
-async def test_head_is_get_without_its_body(client: httpx.AsyncClient, path: str) -> None:
+async def test_head_is_get_without_its_body(client: httpx2.AsyncClient, path: str) -> None:
     got, head = [await client.request(method, path, headers={"x-request-id": "same"}) for method in ("GET", "HEAD")]
 
     assert (head.status_code, head.headers) == (got.status_code, got.headers)
     assert head.content == b""
 
 
-async def test_what_is_not_there_has_no_methods(client: httpx.AsyncClient) -> None:
+async def test_what_is_not_there_has_no_methods(client: httpx2.AsyncClient) -> None:
     for method in ("OPTIONS", "HEAD", "PUT"):
         assert (await client.request(method, f"{PREFIX}/nothing")).status_code == 404
 
@@ -100,7 +100,7 @@ async def test_a_path_that_is_written_out_goes_before_a_parameter() -> None:
     async def remove(name: FromPath[str]) -> None: ...
 
     app = Methods(Litestar([thing, everything, remove], openapi_config=None))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://api") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://api") as client:
         assert _listed(await client.options("/things/all")) == {"OPTIONS", "POST"}
         assert _listed(await client.options("/things/one")) == {"DELETE", "GET", "HEAD", "OPTIONS"}
 
@@ -113,7 +113,7 @@ async def test_a_path_that_is_added_later_is_known() -> None:
 
     litestar = Litestar([], openapi_config=None)
     app = Methods(litestar)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://api") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://api") as client:
         assert (await client.options("/later")).status_code == 404
         litestar.register(later)
         assert _listed(await client.options("/later")) == {"GET", "HEAD", "OPTIONS"}
@@ -129,12 +129,12 @@ async def test_a_handler_that_names_head_gets_it() -> None:
         return ASGIResponse(headers={"content-length": "4"}, is_head_response=True)
 
     app = Methods(Litestar([some_bytes], openapi_config=None))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://api") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://api") as client:
         assert (await client.head("/bytes")).headers["content-length"] == "4"
     assert methods == ["HEAD"]
 
 
-async def test_requests_are_counted_by_their_path(client: httpx.AsyncClient) -> None:
+async def test_requests_are_counted_by_their_path(client: httpx2.AsyncClient) -> None:
     """Those too that the framework does not see."""
     for method in ("OPTIONS", "PUT", "HEAD"):
         await client.request(method, "/docs/assets/none.js")

@@ -1,6 +1,6 @@
 """Who may read `/metrics`."""
 
-import httpx
+import httpx2
 import pytest
 from litestar import Litestar
 from litestar.datastructures import Headers
@@ -76,8 +76,8 @@ def test_another_machine(address: str | None) -> None:
 )
 async def test_a_refusal_is_a_problem(access: MetricsAccess, address: str, status: int) -> None:
     litestar = Litestar([metrics_handler([], access)], exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
-    transport = httpx.ASGITransport(app=AccessLog(Methods(litestar)), client=(address, 1))
-    async with httpx.AsyncClient(transport=transport, base_url="http://api") as http:
+    transport = httpx2.ASGITransport(app=AccessLog(Methods(litestar)), client=(address, 1))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://api") as http:
         answer = await http.get("/metrics")
 
     assert answer.status_code == status

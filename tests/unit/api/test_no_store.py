@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2
 import pytest
 
 from internal.api.app import create_app
@@ -15,11 +15,11 @@ IMAGE = f"{PREFIX}/images/0192f0c1-7c1e-7b7e-9d57-0e1f4a3c2b1a"
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
+async def client() -> AsyncIterator[httpx2.AsyncClient]:
     """The API as it is served, without what it starts: whoever asks for an image meets a 500."""
     app = create_app(load_settings({"APP_PROFILE": "standalone"}))
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://api") as client:
         yield client
 
 
@@ -36,14 +36,14 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         ("OPTIONS", f"{PREFIX}/images", 204),
     ],
 )
-async def test_an_answer_that_is_true_for_a_moment(client: httpx.AsyncClient, method: str, path: str, status: int) -> None:
+async def test_an_answer_that_is_true_for_a_moment(client: httpx2.AsyncClient, method: str, path: str, status: int) -> None:
     answer = await client.request(method, path)
 
     assert (answer.status_code, answer.headers.get_list("cache-control")) == (status, ["no-store"])
 
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/docs/assets/docs.js"])
-async def test_what_names_its_own_keeps_it(client: httpx.AsyncClient, path: str) -> None:
+async def test_what_names_its_own_keeps_it(client: httpx2.AsyncClient, path: str) -> None:
     assert (await client.get(path)).headers.get_list("cache-control") == ["no-cache"]
 
 

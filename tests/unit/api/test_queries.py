@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2
 import pytest
 from litestar import Litestar, Router
 
@@ -23,26 +23,26 @@ CALLS = [
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
+async def client() -> AsyncIterator[httpx2.AsyncClient]:
     """The API's calls without anything behind them: what is refused here is refused before anything is asked."""
     router = Router(PREFIX, route_handlers=ROUTES, before_request=refuse_unknown)
     app = Methods(Litestar([router], openapi_config=None, exception_handlers=HANDLERS, logging_config=None))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://api") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://api") as client:
         yield client
 
 
-def _refused(answer: httpx.Response) -> str:
+def _refused(answer: httpx2.Response) -> str:
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json"), answer.text
     assert answer.json()["code"] == "invalid_request"
     return str(answer.json()["detail"])
 
 
 @pytest.mark.parametrize(("method", "path"), [call for call in CALLS if call[0] != "HEAD"])
-async def test_every_call_refuses_what_it_does_not_know(client: httpx.AsyncClient, method: str, path: str) -> None:
+async def test_every_call_refuses_what_it_does_not_know(client: httpx2.AsyncClient, method: str, path: str) -> None:
     assert "`colour`" in _refused(await client.request(method, path, params={"colour": "blue"}))
 
 
-async def test_a_refusal_says_what_there_is(client: httpx.AsyncClient) -> None:
+async def test_a_refusal_says_what_there_is(client: httpx2.AsyncClient) -> None:
     expected = "There is no query parameter `state`. This call has: limit, cursor, status, created_after, created_before."
     assert _refused(await client.get(IMAGES, params={"state": "failed"})) == expected
     assert _refused(await client.get(f"{PREFIX}/limits?x")).endswith("This call has none.")
@@ -52,7 +52,7 @@ async def test_a_refusal_says_what_there_is(client: httpx.AsyncClient) -> None:
     "query",
     ["status=failed&status=failed", "status=null&status=null", "limit=1&limit=2", "cursor=a&limit=1&cursor=a"],
 )
-async def test_what_comes_twice_is_refused(client: httpx.AsyncClient, query: str) -> None:
+async def test_what_comes_twice_is_refused(client: httpx2.AsyncClient, query: str) -> None:
     """litestar 2.25.0 takes the last one."""
     name = query.partition("=")[0]
     assert _refused(await client.get(f"{IMAGES}?{query}")) == f"The query parameter `{name}` came twice."
@@ -67,6 +67,6 @@ async def test_what_comes_twice_is_refused(client: httpx.AsyncClient, query: str
         *["cursor=", "cursor=null", "cursor=%00"],
     ],
 )
-async def test_what_is_no_value_of_its_kind_is_refused(client: httpx.AsyncClient, query: str) -> None:
+async def test_what_is_no_value_of_its_kind_is_refused(client: httpx2.AsyncClient, query: str) -> None:
     """litestar 2.25.0 with msgspec 0.22.0 takes `null` for None, so that all images were listed, and `0` for 1970."""
     _refused(await client.get(f"{IMAGES}?{query}"))
