@@ -84,7 +84,7 @@ class LingeringProtocol(HttpToolsProtocol):
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
+        _loop: asyncio.AbstractEventLoop | None = None,  # the name that uvicorn passes it by
         *,
         max_bytes: int = MIN_BYTES,
     ) -> None:

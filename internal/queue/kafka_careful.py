@@ -67,7 +67,7 @@ async def _read_refused(
 
 async def _fetch_stored(consumer: AIOKafkaConsumer, partition: TopicPartition, position: int, fetch_bytes: int) -> bytes:
     """Batches as the broker has them; the first one is whole, however large. Raises KafkaError."""
-    client = consumer._client  # no public call gives a batch's bytes
+    client = consumer._client  # private, because no public call of aiokafka 0.14.0 gives a batch's bytes
     request = FetchRequest(
         WAIT_MS, 1, fetch_bytes, 0, [(partition.topic, [(partition.partition, position, fetch_bytes)])], rack_id=""
     )

@@ -167,12 +167,12 @@ async def _stop(consumer: AIOKafkaConsumer) -> None:
         await consumer.stop()
     except Exception as error:
         log.warning("queue.consumer_not_stopped", error=repr(error))
-        await consumer._client.close()
+        await consumer._client.close()  # private, because only stop() closes it
 
 
 def _raise_if_dead(consumer: AIOKafkaConsumer) -> None:
     """aiokafka 0.14.0 logs that its fetching task has ended, and goes on giving nothing for ever: no call of its raises that."""
-    if (fetching := consumer._fetcher.error_future).done():
+    if (fetching := consumer._fetcher.error_future).done():  # private, because nothing public tells of this task
         raise RuntimeError("aiokafka's fetching task has ended") from fetching.exception()
 
 

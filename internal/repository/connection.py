@@ -39,7 +39,7 @@ class BoundedConnection(AsyncConnection[Row]):
         """For psycopg: all that a connection waits for, once it is open, goes through here. Who gives a `timeout` listens on."""
         try:
             return await super().wait(gen, interval, self._patience if timeout is None else timeout)
-        except _WaitTimeout as error:
+        except _WaitTimeout as error:  # a private name, because wait() raises nothing that has a public one (psycopg 3.3.9)
             if timeout is not None:
                 raise
             self.pgconn.finish()

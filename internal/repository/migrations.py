@@ -92,7 +92,7 @@ class _Connection(psycopg.Connection[TupleRow]):
         patience = int(self.info.get_parameters()["tcp_user_timeout"]) / 1000
         try:
             return super().wait(gen, interval, patience if timeout is None else timeout)
-        except _WaitTimeout as error:
+        except _WaitTimeout as error:  # private: see BoundedConnection
             self.pgconn.finish()
             raise psycopg.OperationalError(f"no answer for {patience:g} seconds") from error
 

@@ -43,19 +43,18 @@ def embedded_postgres(folder: Path, settings: Database) -> Iterator[Database]:
 
 
 def _start(folder: Path, settings: Database) -> Any:
-    get_server = _import_starter()
     (folder / ".handle_pids.json").unlink(missing_ok=True)  # a killed run's entry would keep the server from ever being stopped
+    server = _import_starter()(folder, cleanup_mode=None, start=False)
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            server = get_server(folder, cleanup_mode=None)
+            server.start()  # each time it looks at the folder anew
             with psycopg.connect(_conninfo(_reached(server, settings))):
                 return server
         except Exception as error:  # whatever the starter raises: a stale pid file, or a server that still recovers
             if time.monotonic() > deadline:
                 raise
             log.warning("postgres.not_there_yet", error=type(error).__name__)
-            get_server.__globals__["PostgresServer"]._instances.clear()  # it keeps a handle of what it thinks is running
             _clear_stale_pid(folder / "postmaster.pid")
             time.sleep(0.5)
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,8 @@ def _move(client: Minio, here: str, there: str) -> None:
     for found in list(client.list_objects(here, recursive=True)):
         name = found.object_name or ""
         with client.get_object(here, name) as answer:
-            client._put_object(there, name, answer.read())
+            content = answer.read()
+            client.put_object(there, name, BytesIO(content), len(content))
         client.remove_object(here, name)
     client.remove_bucket(here)
 

@@ -66,7 +66,8 @@ def _serving(deadlines: Deadlines, most: int = 256, of_one_address: int = 256) -
 
 
 def _cut_off(reason: str) -> float:
-    return float(metrics.CUT_OFF.labels(reason)._value.get())
+    [counted] = metrics.CUT_OFF.labels(reason).collect()
+    return counted.samples[0].value
 
 
 def _until_closed(connection: socket.socket) -> bytes:
