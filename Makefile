@@ -94,6 +94,10 @@ bench: setup ## measure speed and memory; QUICK=1, ONLY=part,part, DEPLOYMENT=st
 	@exec $(PY) -m bench $(if $(filter-out 0,$(QUICK)),--quick) $(if $(ONLY),--only "$(ONLY)") \
 		$(if $(DEPLOYMENT),--deployment "$(DEPLOYMENT)") $(if $(COMPARE),--compare "$(COMPARE)")
 
+documents: setup ## write the generated parts of the documents: operations, settings, codes, targets, formats
+	@$(PY) -m documents
+	@exec $(PY) -m tests.golden.formats.page
+
 notices: setup ## write THIRD-PARTY.md from the image's lock and the pages' files
 	@exec $(PY) -m tests.unit.third_party
 
@@ -107,4 +111,4 @@ lock: ## bring both locks in step with pyproject.toml: for developers, and for t
 	@$(LOCK) --allow-unsafe --extra dev --extra standalone --output-file requirements.lock pyproject.toml
 	@$(LOCK) $(UNUSED:%=--unsafe-package %) --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
 
-.PHONY: help setup run dev demo up infra secrets down logs ps migrate test fuzz calls faults soak lint format bench notices audit lock
+.PHONY: help setup run dev demo up infra secrets down logs ps migrate test fuzz calls faults soak lint format bench documents notices audit lock

@@ -18,7 +18,7 @@ RESULTS = PROJECT / "bench" / "results"
 class Result(Struct):
     """One part's table in one deployment, which is empty for what needs none. `raw`: every single value, to look again.
 
-    `short`: the columns that the README shows; all when there are none.
+    `short`: the columns that docs/performance.md shows; all when there are none.
     """
 
     part: str

@@ -1,7 +1,7 @@
 """Every setting: its name, its limits and its environment variable. configuration.py reads them.
 
-A field's `env` is its variable; the YAML path is section and field. The README's table and .env.example are held to these structs
-by tests/unit/test_settings.py.
+A field's `env` is its variable; the YAML path is section and field. docs/configuration.md is generated from
+these structs, and tests/unit/test_settings.py holds .env.example to them.
 """
 
 from collections.abc import Iterator

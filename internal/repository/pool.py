@@ -3,8 +3,8 @@
 A `Session` runs named statements: on a pooled connection of its own for each (autocommit), or all on the connection of one
 transaction. The tables of this package are written against `Session` and don't know which they have.
 
-What an error means for the request, which gets a 503 in every case, and for the circuit breaker (docs/operations.md has the table
-with SQLSTATEs):
+What an error means for the request, which gets a 503 in every case, and for the circuit breaker (docs/running/outages.md has
+the table with SQLSTATEs):
 
 - DatabaseUnavailable: no connection, or it broke, or nothing was answered. A failure: some in a row open the circuit.
 - DatabaseReadOnly, DatabaseBusy, StaleStatement: the server answered and refused. The circuit stays closed, or closes.

@@ -95,7 +95,7 @@ def test_api_and_worker_never_see_the_roots_of_minio(compose: Compose) -> None:
 
 
 def test_the_images_of_others_have_a_tag_and_no_digest() -> None:
-    """Digests are an operator's to pin, in an override file (docs/operations.md): here one would hold back mended images."""
+    """Digests are an operator's to pin, in an override file (docs/running/deploy.md): here one would hold back mended images."""
     services = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())["services"]
     theirs = [service["image"] for name, service in services.items() if name not in OURS]
     assert len(theirs) == 3

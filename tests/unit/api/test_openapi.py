@@ -19,7 +19,7 @@ from internal.api.problems import CODE_OF_STATUS, RETRY_LATER, STATUS
 from internal.api.schemas import PREFIX
 
 DOCUMENT = msgspec.json.decode(msgspec.json.encode(openapi_document()))
-CALLS = Path(__file__).parents[3] / "docs" / "api.http"
+CALLS = Path(__file__).parents[3] / "docs" / "api" / "api.http"
 
 Call = tuple[str, str]
 

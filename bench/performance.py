@@ -1,4 +1,4 @@
-"""The README's tables of measurements: `python -m bench.readme bench/results/20261121-120000.json …` writes them in place.
+"""The tables of docs/performance.md: `python -m bench.performance bench/results/20261121-120000.json …` writes them in place.
 
 A table stands between `<!-- bench: PART -->` and `<!-- end of table -->`. Of a part that several files hold, the last one counts.
 """
@@ -12,14 +12,14 @@ import msgspec
 from bench.report import Report, Result, table
 from internal.settings import PROJECT
 
-README = PROJECT / "README.md"
+PAGE = PROJECT / "docs" / "performance.md"
 BLOCK = re.compile(r"(<!-- bench: ([a-z]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 RANGE = re.compile(r" \[[^]]*\]")
 
 
 def main() -> None:
     reports = [msgspec.json.decode(Path(name).read_bytes(), type=Report) for name in sys.argv[1:]]
-    README.write_text(written(README.read_text(encoding="utf-8"), reports), encoding="utf-8")
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), reports), encoding="utf-8")
 
 
 def written(text: str, reports: list[Report]) -> str:
@@ -27,7 +27,7 @@ def written(text: str, reports: list[Report]) -> str:
     latest = {(result.part, result.deployment): result for report in reports for result in report.results}
     places = [part for _, part, _ in BLOCK.findall(text)]
     if missing := sorted({part for part, _ in latest} - set(places)):
-        raise ValueError(f"the README has no place for {', '.join(missing)}")
+        raise ValueError(f"docs/performance.md has no place for {', '.join(missing)}")
 
     def place(block: re.Match[str]) -> str:
         results = [result for (part, _), result in latest.items() if part == block[2]]

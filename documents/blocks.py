@@ -1,0 +1,40 @@
+"""The blocks in the documents: what lies between `<!-- generated: NAME -->` and `<!-- end of generated -->` is ours.
+
+The text around a block is written by hand and left alone.
+"""
+
+import re
+from collections.abc import Callable
+
+from documents.configuration import presets, settings
+from documents.errors import problems
+from documents.makefile import targets
+from documents.operations import operations
+from internal.api.openapi.guide import failure_table
+from internal.settings import PROJECT
+
+_BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
+
+BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
+    "docs/processing.md": {"operations": operations, "presets": presets},
+    "docs/configuration.md": {"settings": settings},
+    "docs/api/errors.md": {"problems": problems, "failures": failure_table},
+    "CONTRIBUTING.md": {"targets": targets},
+}
+"""Document → block → the function that makes its text."""
+
+
+def current(document: str, text: str) -> str:
+    """The `text` of a document of `BLOCKS` as it has to read now. Raises ValueError unless it has each of its blocks once."""
+    blocks = BLOCKS[document]
+    places = sorted(name for _, name, _ in _BLOCK.findall(text))
+    if places != sorted(blocks):
+        raise ValueError(f"{document} has the blocks {places} and should have {sorted(blocks)}")
+    return _BLOCK.sub(lambda place: f"{place[1]}{blocks[place[2]]()}\n{place[3]}", text)
+
+
+def write_all() -> None:
+    """Write the blocks of every document."""
+    for document in BLOCKS:
+        path = PROJECT / document
+        path.write_text(current(document, path.read_text(encoding="utf-8")), encoding="utf-8")
