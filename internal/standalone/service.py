@@ -22,6 +22,8 @@ from internal.provision import provide_store
 from internal.repository.migrations import migrate
 from internal.settings import PROJECT, Database, Settings
 from internal.standalone.postgres import embedded_postgres
+from internal.standalone.welcome import welcome
+from internal.wiring import place_of
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +49,7 @@ async def run_standalone(settings: Settings, stopping: asyncio.Event) -> None:
                 await stack.enter_async_context(_own_store(replace(settings, database=database, storage=storage)))
                 for name, script in PROCESSES.items():
                     await stack.enter_async_context(_kept_running(name, script, environment))
-                await _announce(settings, stopping)
+                await _announce(replace(settings, storage=storage), data, stopping)
                 await stopping.wait()
                 log.info("standalone.stopping")
 
@@ -159,10 +161,10 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-async def _announce(settings: Settings, stopping: asyncio.Event) -> None:
-    """Say where the service is, as soon as it is ready. Raises SystemExit when the API does not even answer in a minute."""
+async def _announce(settings: Settings, data: Path, stopping: asyncio.Event) -> None:
+    """Say where service and data are, as soon as it is ready. Raises SystemExit when the API does not even answer in a minute."""
     host = "127.0.0.1" if settings.server.host in ("0.0.0.0", "::") else settings.server.host  # noqa: S104 - compared, not bound
-    address = f"http://{host}:{settings.server.port}"
+    address = f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
     async with httpx2.AsyncClient() as client:
         try:
             async with asyncio.timeout(READY_SECONDS):
@@ -173,7 +175,8 @@ async def _announce(settings: Settings, stopping: asyncio.Event) -> None:
             print(f"The service runs, and is not ready: {address}/health says what it waits for.", file=sys.stderr, flush=True)
             await _until_ready(client, address, stopping)
     if not stopping.is_set():
-        print(f"\n  The image processor is ready:  {address}\n  Documentation:                 {address}/docs\n", flush=True)
+        objects = place_of(settings)
+        print(welcome(address, [str(data)] if Path(objects).is_relative_to(data) else [str(data), objects]), flush=True)
 
 
 async def _until_ready(client: httpx2.AsyncClient, address: str, stopping: asyncio.Event) -> None:

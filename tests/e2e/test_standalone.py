@@ -1,7 +1,10 @@
 """`make run` from the outside: data that last, one instance at a time, and an end that leaves no process."""
 
+import json
+import re
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 from tests import pictures
 from tests.e2e.deployments import standalone, standalone_environment, temporary_folder, until_ready
 from tests.e2e.processes import running
+from tests.services.tools import tool
 from tests.services.waiting import wait_until
 
 
@@ -32,6 +36,22 @@ def test_data_survive_a_restart(folder: Path) -> None:
         assert (after.content, after.headers["etag"]) == (before.content, before.headers["etag"])
         assert service.http.get(f"{path}/original").content == picture
         service.processed(picture)
+
+
+def test_what_it_prints_is_true(folder: Path) -> None:
+    """Address, documents and data; and a command that works in any folder, as it stands."""
+    tool("curl")
+    with standalone(folder) as (service, process):
+        process.until_said("Upload a picture")
+        said = dict(re.findall(r"^  (\S.*?): +(\S.*)$", process.said(), re.MULTILINE))
+        (command,) = re.findall(r"^  (curl .*)$", process.said(), re.MULTILINE)
+
+        assert said["The image processor is ready"] == str(service.http.base_url).rstrip("/")
+        assert service.http.get(said["Documentation"]).status_code == 200
+        assert said["Data"] == str(folder / "data")
+        uploaded = json.loads(subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, check=True).stdout)
+        (rendition,) = service.settled(f"/api/v1/images/{uploaded['id']}")["renditions"]
+        assert (rendition["status"], rendition["width"], rendition["height"]) == ("processed", 300, 225)
 
 
 def test_killed_in_the_middle_it_starts_again_and_loses_nothing(folder: Path) -> None:
