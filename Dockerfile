@@ -15,7 +15,8 @@ COPY config config
 COPY migrations migrations
 COPY cmd cmd
 COPY internal internal
-RUN /opt/venv/bin/python -m compileall -q internal cmd
+RUN /opt/venv/bin/python -m compileall -q internal cmd \
+ && printf '#!/bin/sh\nexec python -P /app/cmd/imagectl/main.py "$@"\n' > /opt/venv/bin/imagectl && chmod 755 /opt/venv/bin/imagectl
 
 FROM ${PYTHON}
 RUN groupadd --gid 10001 image && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin image

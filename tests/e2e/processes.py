@@ -15,6 +15,7 @@ from internal.settings import every_setting
 from tests.services.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
+IMAGECTL = Path(sys.executable).parent / "imagectl"
 END_SECONDS = 40.0
 
 
@@ -99,7 +100,7 @@ def running(
 
 def imagectl(folder: Path, *words: object, **variables: object) -> subprocess.CompletedProcess[bytes]:
     """Run one command to its end in `folder`, with these settings."""
-    command = [sys.executable, "-P", str(PROJECT / "cmd/imagectl/main.py"), *map(str, words)]
+    command = [str(IMAGECTL), *map(str, words)]
     return subprocess.run(command, cwd=folder, env=environment(**variables), capture_output=True, timeout=120, check=False)
 
 

@@ -1,0 +1,150 @@
+"""Install into .venv: `python3 cmd/setup/main.py run` what running needs, `python3 cmd/setup/main.py dev` everything.
+
+The locks say what is downloaded, with its hash. uv installs it: the uv on PATH, or one that pip fetches into .venv/uv as
+requirements-uv.lock says. Where uv can't, and with INSTALLER=pip, pip installs, which takes longer.
+
+This runs before anything is installed, so it imports the standard library only.
+"""
+
+import ast
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+VENV = PROJECT / ".venv"
+PYTHON = VENV / "bin/python"
+OWN_UV = VENV / "uv"
+
+LOCKS = {"run": ("requirements-runtime.lock", "requirements-standalone.lock"), "dev": ("requirements.lock",)}
+
+IN_UV = {
+    "index-url": ("UV_DEFAULT_INDEX", "UV_INDEX_URL"),
+    "extra-index-url": ("UV_INDEX", "UV_EXTRA_INDEX_URL"),
+    "find-links": ("UV_FIND_LINKS",),
+    "trusted-host": ("UV_INSECURE_HOST",),
+    "cert": ("SSL_CERT_FILE",),
+    "client-cert": ("SSL_CLIENT_CERT",),
+    "proxy": ("ALL_PROXY",),
+}
+"""A setting of pip's and the variable that tells uv the same; a variable with that meaning which is set already stays."""
+
+
+def main(what: str) -> None:
+    if not PYTHON.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--clear", str(VENV)], check=True)
+    locks = [argument for lock in LOCKS[what] for argument in ("--requirement", lock)]
+    with ExitStack() as stack:
+        if os.environ.get("INSTALLER") != "pip" and _install_with_uv(locks, stack):
+            return
+        pip = [*_pip(stack), "--python", str(PYTHON), "install", "--disable-pip-version-check"]
+        if not _install(pip, locks, _for_pip()):
+            sys.exit(1)
+
+
+def _install(command: Sequence[str], locks: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Install what the locks pin, then this project, as a link to its folder. Returns whether it worked; errors are printed."""
+    run = partial(subprocess.run, cwd=PROJECT, env=environ, check=False)
+    steps = (["--require-hashes", *locks], ["--no-build-isolation", "--editable", "."])  # what builds it is in the locks
+    try:
+        return all(run([*command, "--quiet", "--no-deps", *step]).returncode == 0 for step in steps)
+    except OSError as error:  # a program for another machine
+        print(error, file=sys.stderr)
+        return False
+
+
+def _install_with_uv(locks: Sequence[str], stack: ExitStack) -> bool:
+    uv = shutil.which("uv") or _own_uv(stack)
+    if uv is None:
+        return False
+    settings = pip_settings()
+    command = [uv, "pip", "install", "--python", str(PYTHON)]
+    if settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
+        command.append("--no-index")
+    if os.environ.get("PYTHONDONTWRITEBYTECODE"):  # else the first start compiles what it imports: a tenth of what is there
+        command.append("--compile-bytecode")
+    if _install(command, locks, uv_environment(settings, os.environ)):
+        return True
+    print("uv could not install, see above. Trying pip, which takes longer …", file=sys.stderr)
+    return False
+
+
+def _own_uv(stack: ExitStack) -> str | None:
+    """The uv in .venv, fetched when it is not there. None where it is not to be had."""
+    program = OWN_UV / "bin/uv"
+    if not program.exists():
+        options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--only-binary=:all:"]
+        command = [
+            *_pip(stack),
+            "install",
+            *options,
+            "--upgrade",
+            "--target",
+            str(OWN_UV),
+            "--requirement",
+            "requirements-uv.lock",
+        ]
+        done = subprocess.run(command, cwd=PROJECT, env=_for_pip(), stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode or not program.exists():
+            shutil.rmtree(OWN_UV, ignore_errors=True)
+            reason = done.stderr.strip().rpartition("\n")[2]
+            print(f"uv is not to be had ({reason}). pip installs instead, which takes longer …", file=sys.stderr)
+            return None
+    return str(program)
+
+
+def _pip(stack: ExitStack) -> list[str]:
+    """The command of this Python's pip; where it has none, as Debian's without python3-pip, of one in a temporary folder."""
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="image-processor-pip-"))
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    return [f"{folder}/bin/python", "-m", "pip"]
+
+
+def _for_pip() -> dict[str, str]:
+    """The environment without two settings that people make against pip in the wrong place: here it is told where to install."""
+    return {**os.environ, "PIP_REQUIRE_VIRTUALENV": "0", "PIP_USER": "0"}
+
+
+def pip_settings() -> dict[str, str]:
+    """What pip's files and variables say of its command `install`. Without pip: what the variables say."""
+    if importlib.util.find_spec("pip"):
+        command = [sys.executable, "-m", "pip", "config", "list"]
+        listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        pairs = (line.split("=", 1) for line in listed.splitlines() if "=" in line)
+        values = {name: str(ast.literal_eval(value)) for name, value in pairs}
+    else:
+        variables = {name.removeprefix("PIP_"): value for name, value in os.environ.items() if name.startswith("PIP_")}
+        values = {f":env:.{name.lower().replace('_', '-')}": value for name, value in variables.items()}
+    settings = {}
+    for section in ("global.", "install.", ":env:."):  # the later ones win, as in pip
+        settings |= {name.removeprefix(section): value for name, value in values.items() if name.startswith(section)}
+    return settings
+
+
+def uv_environment(settings: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment that makes uv look where pip would. Addresses may hold passwords: they are in no argument and no file."""
+    variables = {name: value for name, value in environ.items() if name not in ("UV_SYSTEM_PYTHON", "UV_PYTHON")}
+    for setting, names in IN_UV.items():
+        values = settings.get(setting, "").split()
+        if setting == "find-links":
+            values = [value for value in values if "://" in value or Path(value).is_dir()]  # pip passes over a missing folder
+        if values and not any(name in environ for name in names):
+            variables[names[0]] = ("," if setting == "find-links" else " ").join(values)
+    variables.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # pip's; whichever index has a file, the hash decides
+    return variables
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1])
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{' '.join(map(str, error.cmd))}: exit code {error.returncode}")
