@@ -4,6 +4,7 @@ import json
 import re
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,7 +16,9 @@ from tests.e2e.deployment import Deployment
 from tests.e2e.deployments import until_ready
 from tests.e2e.journey import STEPS, step_name
 from tests.e2e.processes import PROJECT
+from tests.e2e.reader import README, STACK, Reader, size_of
 from tests.services.waiting import wait_until
+from tests.unit.documents.markdown import blocks
 
 OURS = ("api", "worker", "migrate")
 OUR_USER = 10001
@@ -52,6 +55,15 @@ def compose(running_stack: tuple[Deployment, Compose]) -> Compose:
 @pytest.mark.parametrize("step", STEPS, ids=step_name)
 def test_journey(step: Callable[[Deployment], None], service: Deployment) -> None:
     step(service)
+
+
+def test_what_the_readme_shows(compose: Compose, tmp_path: Path) -> None:
+    """`composed()` has run its block `make up`, with two workers."""
+    assert STACK in [text for _, text in blocks(README)]
+
+    Reader(tmp_path, f"127.0.0.1:{compose.ports['SERVER_PORT']}").read(README)
+
+    assert size_of(tmp_path / "square.webp") == (400, 400, "webp")
 
 
 def test_every_setting_reaches_the_containers() -> None:
