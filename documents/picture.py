@@ -1,4 +1,4 @@
-"""docs/demo.jpg, from what `make demo` leaves: `python -m documents.picture demo` writes it anew."""
+"""docs/pictures/demo.jpg, from what `make demo` leaves: `python -m documents.picture demo` writes it anew."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ import pyvips
 
 from internal.settings import PROJECT
 
-PICTURE = PROJECT / "docs" / "demo.jpg"
+PICTURE = PROJECT / "docs" / "pictures" / "demo.jpg"
 SHOWN = (
     "originals/landscape.jpg",
     "landscape-square.jpeg",

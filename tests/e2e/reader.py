@@ -16,7 +16,7 @@ from tests.services.tools import tool
 from tests.unit.documents.markdown import blocks
 
 README, GETTING_STARTED = PROJECT / "README.md", PROJECT / "docs/getting-started.md"
-SHOWN_ADDRESS = "127.0.0.1:8080"
+SHOWN_ADDRESS, SHOWN_PROJECT, SHOWN_DATA = "127.0.0.1:8080", "/home/you/image-processor", "/home/you/image-processor/data"
 START, STACK = "make run\n", "make up\n"
 LONG = re.compile(r"(make (test|lint)\n)+")
 """Blocks that run every test: make only says here what it would do."""
@@ -26,14 +26,15 @@ OF_ONE_ANSWER = re.compile(rf"{ID.pattern}|[0-9a-f]{{64}}|\d{{4}}-\d\d-\d\dT[\d:
 
 
 class Reader:
-    """Types the blocks of documents, all in one folder, against the service at `address`."""
+    """Types the blocks of documents, all in one folder, against the service at `address`. `printed`: what its start printed."""
 
-    def __init__(self, folder: Path, address: str) -> None:
+    def __init__(self, folder: Path, address: str, printed: str = "") -> None:
         tool("curl")
-        self.folder, self._address = folder, address
+        self.folder, self._address, self._printed = folder, address, printed
         self.answers: list[Any] = []
         self._variables: dict[str, str] = {}
         (folder / "photo.jpg").write_bytes(pictures.photo_jpeg(4000, 3000))
+        (folder / "docs").symlink_to(PROJECT / "docs")
 
     def read(self, document: Path) -> None:
         """Run the shell blocks, and hold the JSON blocks against the answer before each. Fails at the first that is not so."""
@@ -47,14 +48,24 @@ class Reader:
                 case "json":
                     assert masked(self.answers[-1]) == masked(json.loads(text)), text
                     problems += is_problem(self.answers[-1])
-                case _:
-                    assert "▶" in text, f"what is this? {text}"
+                case _ if "▶" not in text:  # not a drawing
+                    assert self._here(text) in self._printed
         assert sum(map(is_problem, self.answers)) == problems, "a call was refused, and the document does not say so"
+
+    def _here(self, text: str) -> str:
+        """The text with this service's address and folders in place of those that the documents show."""
+        for shown, ours in (
+            (SHOWN_ADDRESS, self._address),
+            (SHOWN_DATA, str(self.folder / "data")),
+            (SHOWN_PROJECT, str(PROJECT)),
+        ):
+            text = text.replace(shown, ours)
+        return text
 
     def _run(self, block: str) -> list[Any]:
         """The JSON that the block prints. An id in the block stands for that of the first image that was shown."""
         known = [answer["id"] for answer in self.answers if "id" in answer]
-        block = ID.sub(lambda shown: known[0] if known else shown[0], block).replace(SHOWN_ADDRESS, self._address)
+        block = ID.sub(lambda shown: known[0] if known else shown[0], self._here(block))
         names = re.findall(r"^([A-Z]+)=", block, re.MULTILINE)
         saved = "".join(f'printf "%s\\n" "${name}" > {name}.value\n' for name in names)
         done = subprocess.run(

@@ -58,17 +58,16 @@ def test_it_begins_with_make_run(document: Path) -> None:
 
 def test_what_the_readme_shows(folder: Path) -> None:
     with started(folder) as (address, process):
-        reader = Reader(folder, address)
-        reader.read(README)
-        assert f"http://{address}" in process.said()
+        Reader(folder, address, process.said()).read(README)
 
     assert size_of(folder / "square.webp") == (400, 400, "webp")
     assert any((folder / "data/objects").rglob("*")), "the data stay"
 
 
 def test_what_getting_started_shows(folder: Path) -> None:
-    with started(folder) as (address, _):
-        reader = Reader(folder, address)
+    with started(folder) as (address, process):
+        process.until_said("Upload a picture")
+        reader = Reader(folder, address, process.said())
         reader.read(GETTING_STARTED)
     processed = [answer for answer in reader.answers if answer.get("status") == "processed"]
 
