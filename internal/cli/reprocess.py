@@ -9,7 +9,7 @@ from internal.cli.connection import Connection
 from internal.cli.errors import EXIT_FAILED, Refused
 from internal.cli.progress import Progress
 from internal.errors import InvalidProcessing
-from internal.pipeline.language.ast import read_calls
+from internal.pipeline.language.ast import parse_calls
 
 PAGE = 200
 PROGRESS = 1000
@@ -37,7 +37,7 @@ def names_preset(text: str, preset: str) -> bool:
     """Whether a chain, in either notation, has `preset:NAME` as one of its steps."""
     try:
         return any(
-            call.name == "preset" and [argument.value for argument in call.arguments] == [preset] for call in read_calls(text)
+            call.name == "preset" and [argument.value for argument in call.arguments] == [preset] for call in parse_calls(text)
         )
     except InvalidProcessing:
         return False

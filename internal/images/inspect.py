@@ -14,7 +14,7 @@ from internal.errors import ImageTooLarge, InvalidImage, PayloadTooLarge, Unsupp
 from internal.images.model import Original
 from internal.images.ports import Rules
 from internal.images.signatures import kind_of
-from internal.pipeline.containers.dimensions import side_beyond
+from internal.pipeline.containers.dimensions import oversized_side
 from internal.pipeline.containers.gif_screen import gif_size
 from internal.pipeline.containers.isobmff import Boxes
 from internal.pipeline.containers.tiff_fields import OutOfReach, TiffFile
@@ -79,7 +79,7 @@ def measure(head: bytes, media_type: str, rules: Rules, *, whole: bool) -> Measu
 
 def _excess(width: int, height: int, rules: Rules) -> str | None:
     """The limit that a picture of this size is beyond, in words."""
-    if side := side_beyond(width, height, rules.max_width, rules.max_height):
+    if side := oversized_side(width, height, rules.max_width, rules.max_height):
         return side
     return f"{rules.max_pixels} pixels in all are the most" if width * height > rules.max_pixels else None
 
@@ -89,7 +89,7 @@ def _measured(head: bytes, media_type: str) -> Measured:
     if media_type == "image/tiff":
         return _measured_tiff(head)
     if media_type in HEIF_MEDIA_TYPES:
-        picture = Boxes(BytesIO(head)).stored_picture()
+        picture = Boxes(BytesIO(head)).dimensions()
         return Measured(picture.width, picture.height, picture.orientation) if picture else Measured()
     if media_type == "image/gif":
         width, height = gif_size(BytesIO(head)) or (None, None)

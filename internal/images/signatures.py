@@ -11,7 +11,7 @@ from io import BytesIO
 
 from msgspec import Struct
 
-from internal.pipeline.containers.camera_raw import raw_kind
+from internal.pipeline.containers.camera_raw import raw_format
 from internal.pipeline.containers.isobmff import Boxes, brands_of
 
 CONVERT, DEVELOP, DRAW = "Convert it to", "Develop it, and send", "Draw it as"
@@ -182,7 +182,7 @@ def _by_prefix(head: bytes) -> Kind | None:
 def _container(head: bytes) -> Kind | None:
     """Formats that share how they begin."""
     if head.startswith(_TIFF_HEADS):
-        raw = raw_kind(BytesIO(head))
+        raw = raw_format(BytesIO(head))
         return raw_file(raw) if raw else TIFF
     if head[:4] == b"RIFF":
         return _RIFF.get(head[8:12])

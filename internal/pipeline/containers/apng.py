@@ -13,7 +13,7 @@ from typing import BinaryIO, Literal
 from msgspec import Struct
 
 from internal.errors import InvalidImage
-from internal.pipeline.containers.png_chunks import SIGNATURE, content_of, png_chunk, png_chunks
+from internal.pipeline.containers.png_chunks import SIGNATURE, chunk_content, iter_chunks, png_chunk
 
 _ACTL, _FCTL = struct.Struct(">II"), struct.Struct(">IIIIHHBB")
 _LARGEST = 2**31 - 1
@@ -48,7 +48,7 @@ class Frame(Struct):
 class Animation(Struct):
     """All frames of a file, in order; `plays` is how often they are shown, 0 for ever.
 
-    `static_apart`: the static picture is not one of the frames.
+    `separate_still`: the static picture is not one of the frames.
     """
 
     header: bytes
@@ -57,14 +57,14 @@ class Animation(Struct):
     """The chunks that each frame needs: palette and transparency."""
     frames: list[Frame]
     plays: int
-    static_apart: bool
+    separate_still: bool
 
 
 class _Fault(Exception):
     """The chunks of an animation contradict each other, or the standard."""
 
 
-def animation_of(source: Path) -> Animation | None:
+def read_animation(source: Path) -> Animation | None:
     """The animation of a PNG, None where it has none, one of a single frame, or one with a fault.
 
     The walk goes over the chunks once and holds a few numbers of each. Raises InvalidImage for a file that is cut short.
@@ -72,7 +72,7 @@ def animation_of(source: Path) -> Animation | None:
     with source.open("rb") as file:
         try:
             walker = _Walker(file)
-            for chunk in png_chunks(file, source.stat().st_size):
+            for chunk in iter_chunks(file, source.stat().st_size):
                 walker.take(*chunk)
             animation = walker.animation()
         except _Fault:
@@ -193,7 +193,7 @@ class _Walker:
         self._sequence += 1
 
     def _content(self, start: int, length: int) -> bytes:
-        content = content_of(self._file, start, length)
+        content = chunk_content(self._file, start, length)
         if content is None:
             raise _Fault
         return content

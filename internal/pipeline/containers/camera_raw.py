@@ -44,7 +44,7 @@ _MAKERS = {
 _OTHER = "camera raw"
 
 
-def raw_kind(file: BinaryIO) -> str | None:
+def raw_format(file: BinaryIO) -> str | None:
     """What the raw file is called, `Nikon raw (NEF)` for example; None for a TIFF that shows a picture, and for any other file.
 
     What lies beyond the end of `file` is not looked at: over a file's first bytes None only says that they do not tell.
@@ -68,10 +68,10 @@ def raw_kind(file: BinaryIO) -> str | None:
     return None
 
 
-def require_no_raw(path: Path) -> None:
+def refuse_raw(path: Path) -> None:
     """Raise UnsupportedMediaType, which names it, for a raw file: the upload can't tell where the directories lie far in."""
     with path.open("rb") as file:
-        if kind := raw_kind(file):
+        if kind := raw_format(file):
             raise UnsupportedMediaType(f"This is a camera raw file: {kind}. Develop it, and send the result.")
 
 

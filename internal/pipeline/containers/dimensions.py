@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class StoredPicture(Struct, frozen=True):
+class Dimensions(Struct, frozen=True):
     """One frame's `width` and `height` in pixels as stored, the EXIF `orientation` (1 to 8) that turns it upright, and how many
     frames there are, also where only the first is shown."""
 
@@ -13,7 +13,7 @@ class StoredPicture(Struct, frozen=True):
     frames: int = 1
 
 
-def side_beyond(width: int, height: int, max_width: int, max_height: int) -> str | None:
+def oversized_side(width: int, height: int, max_width: int, max_height: int) -> str | None:
     """The side that is longer than it may be, all in pixels, and how long it may be, in words; None when both are within."""
     if width > max_width:
         return f"a width of {max_width} is the most"

@@ -17,13 +17,13 @@ _MAX_ENTRIES = 512
 _HEADER = b"Exif\0\0"
 
 
-def ownership(data: bytes) -> bytes | None:
+def copyright_exif(data: bytes) -> bytes | None:
     """Fresh EXIF with Artist and Copyright of the EXIF in `data`, as they are stored; None when it has neither."""
-    return ownership_in(BytesIO(data.removeprefix(_HEADER)))
+    return copyright_exif_of_tiff(BytesIO(data.removeprefix(_HEADER)))
 
 
-def ownership_in(file: BinaryIO) -> bytes | None:
-    """As `ownership`, of a TIFF structure that begins where `file` does. What is broken counts as not there."""
+def copyright_exif_of_tiff(file: BinaryIO) -> bytes | None:
+    """As `copyright_exif`, of a TIFF structure that begins where `file` does. What is broken counts as not there."""
     try:
         texts = _texts(TiffFile(file))
     except (OutOfReach, ValueError):

@@ -106,14 +106,14 @@ def blocks(file: BinaryIO) -> Iterator[Block]:
         raise IndexError("an image is announced and is not there")
 
 
-def written_control(control: Control) -> bytes:
+def pack_control(control: Control) -> bytes:
     """A graphic control extension that says this."""
     disposal = 2 if control.clears else 3 if control.restores else 0
     flags = disposal << 2 | (control.transparent is not None)
     return bytes([EXTENSION, CONTROL, 4]) + struct.pack("<BHBx", flags, control.delay, control.transparent or 0)
 
 
-def written_nothing(box: Box) -> bytes:
+def pack_empty_frame(box: Box) -> bytes:
     """A frame without data, which draws nothing."""
     size = struct.pack("<HHHHB", box.left, box.top, box.right - box.left, box.bottom - box.top, 0)
     return bytes([IMAGE]) + size + bytes([2, 0])

@@ -1,10 +1,9 @@
-"""What a GIF shows: how large its screen is, what its frames leave bare, and whether libnsgif, libvips' decoder, shows it so.
+"""The logical screen of a GIF: its size, the area that frames leave clear, and whether libnsgif, libvips' decoder, shows it so.
 
-libnsgif, as of libvips 8.18.7, does not show every file as browsers do. It ignores a logical screen of a monitor's size or with
-more than 2048 pixels on a side. Where nothing is drawn it shows black, or the background colour where a frame without a
-transparent index was cleared; browsers show transparency. Where NUL stands between blocks it drops the frames behind it. Of an
-interlaced frame that reaches below the screen it takes the wrong rows. `write_plain` writes the same pictures in a form that it
-shows right.
+libnsgif, as of libvips 8.18.7, does not show every file as browsers do. It ignores a logical screen that has the size of a
+monitor or a side of more than 2048 pixels. Undrawn areas are black, or the background colour after a frame without a transparent
+index was cleared; browsers show transparency. It drops the frames after NUL bytes between blocks. Of an interlaced frame that
+reaches below the screen it decodes the wrong rows. `write_normalized` writes the same frames in a form that it decodes correctly.
 """
 
 import struct
@@ -21,9 +20,9 @@ from internal.pipeline.containers.gif_blocks import (
     Control,
     Frame,
     blocks,
+    pack_control,
+    pack_empty_frame,
     read_screen,
-    written_control,
-    written_nothing,
 )
 
 MAX_GIF_FRAMES = 2**16
@@ -58,7 +57,7 @@ class Gif(NamedTuple):
     """Whether the file lacks its trailer or is padded with NUL: a frame of it may have lost its end."""
 
 
-def require_whole_gif(source: Path) -> Gif:
+def inspect_gif(source: Path) -> Gif:
     """What the GIF's blocks say. Its trailer may be missing, and NUL may stand between blocks.
 
     Raises InvalidImage where a block is cut short or of no known kind, and where there is no picture; ImageTooLarge.
@@ -81,7 +80,7 @@ def gif_size(head: BinaryIO) -> tuple[int, int] | None:
     return (screen.right, screen.bottom) if screen.pixels else None
 
 
-def write_plain(source: Path, target: Path, gif: Gif, *, apart: bool = False) -> None:
+def write_normalized(source: Path, target: Path, gif: Gif, *, apart: bool = False) -> None:
     """Write the pictures of `source` so that libnsgif shows them right, on `gif.canvas`.
 
     Before each frame stands another one that draws nothing, so that frame n becomes 2n + 1. The first of these is as large as the
@@ -99,9 +98,9 @@ def write_plain(source: Path, target: Path, gif: Gif, *, apart: bool = False) ->
         file.seek(start)
         for block in blocks(file):
             if block.frame:
-                out.write(written_control(Control(clears=clears, delay=0, transparent=index)) + written_nothing(before))
+                out.write(pack_control(Control(clears=clears, delay=0, transparent=index)) + pack_empty_frame(before))
                 control = block.frame.control._replace(clears=False)
-                out.write(written_control(control._replace(restores=False, transparent=None) if apart else control))
+                out.write(pack_control(control._replace(restores=False, transparent=None) if apart else control))
                 before, clears = (gif.canvas, True) if apart else (block.frame.box, block.frame.control.clears)
             if block.frame or block.kind == APPLICATION:  # an application's says how often the animation plays
                 _copy(file, out, block.start, block.end)

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from internal.pipeline.containers.dimensions import StoredPicture
+from internal.pipeline.containers.dimensions import Dimensions
 
 MAX_BOXES = 4096
 """Looked at in one file. A photograph of tiles has a few hundred."""
@@ -50,7 +50,7 @@ class Boxes:
         )
         return frozenset(bytes(entry[8:12] if bytes(entry[:1]) == b"\2" else entry[10:14]) for entry in entries)
 
-    def stored_picture(self) -> StoredPicture | None:
+    def dimensions(self) -> Dimensions | None:
         """The primary picture; None where the boxes do not tell. Its orientation is how the decoder turns and mirrors it."""
         try:
             primary = next(self._within(self._meta, b"pitm"))
@@ -99,7 +99,7 @@ class Boxes:
             if found == kind:
                 yield from self._within(body, *further) if further else (body,)
 
-    def _with_properties(self, item: int) -> StoredPicture | None:
+    def _with_properties(self, item: int) -> Dimensions | None:
         properties = next(self._within(self._meta, b"iprp"))
         container = next(self._within(properties, b"ipco"))
         indexes = next((found for box in self._within(properties, b"ipma") if (found := _associated(box, item))), ())
@@ -114,7 +114,7 @@ class Boxes:
                 quarters = _turned(quarters, body[0] & 3)
             elif kind == b"imir":
                 quarters = _mirrored(quarters, body[0] & 1)
-        return StoredPicture(*side, _MIRRORED_OR_TURNED[quarters]) if side and all(side) else None
+        return Dimensions(*side, _MIRRORED_OR_TURNED[quarters]) if side and all(side) else None
 
     def _samples(self, track: memoryview) -> int:
         """What the tables of sizes and of times agree on: the smaller number, where they do not."""

@@ -73,7 +73,7 @@ class Jpeg(NamedTuple):
     """Where the data of the picture end that has no EOI, unless they are cut short: only a decoder can tell."""
 
 
-def require_plausible_jpeg(source: Path) -> Jpeg:
+def inspect_jpeg(source: Path) -> Jpeg:
     """What the file says of itself.
 
     Raises InvalidImage for a file that is too short for its size in pixels, lacks scans, or has too many scans or segments. The
@@ -89,7 +89,7 @@ def require_plausible_jpeg(source: Path) -> Jpeg:
                 raise InvalidImage("The JPEG file is cut short or damaged.") from error
 
 
-def write_ended(source: Path, target: Path, end: int) -> None:
+def write_with_eoi(source: Path, target: Path, end: int) -> None:
     """Write `source` up to `end`, and an EOI."""
     with source.open("rb") as file, target.open("wb") as out:
         copyfileobj(file, out)

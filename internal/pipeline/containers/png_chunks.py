@@ -26,14 +26,14 @@ MAX_CHUNKS = 2**17
 _BLOCK = 2**20
 _CHUNK_OVERHEAD = 12  # bytes: length, type and checksum
 
-MAX_TOLD = 1024
+MAX_CONTENT = 1024
 """Bytes of the largest chunk that is read whole: a palette has 768."""
 
 Chunk = tuple[bytes, int, int]
 """Type, start and whole length in bytes."""
 
 
-def lean_png(source: Path, target: Path) -> Path:
+def strip_chunks(source: Path, target: Path) -> Path:
     """The path of a PNG of chunks that a decoder needs: `source` when it has no others, else `target`, a copy without them.
 
     Raises InvalidImage for a file that is no PNG or is cut short. What follows IEND is not read.
@@ -45,30 +45,30 @@ def lean_png(source: Path, target: Path) -> Path:
             return source
         with target.open("wb") as copy:
             copy.write(SIGNATURE)
-            for start, length in _kept_runs(png_chunks(file, size), unwanted):
+            for start, length in _kept_runs(iter_chunks(file, size), unwanted):
                 file.seek(start)
                 _copy(file, copy, length)
     return target
 
 
-def told_before_pixels(source: Path, kinds: Container[bytes]) -> dict[bytes, bytes]:
+def read_leading_chunks(source: Path, kinds: Container[bytes]) -> dict[bytes, bytes]:
     """What the first chunk of each of these `kinds` holds that stands before the first IDAT; one that is damaged is left out.
 
     Raises InvalidImage for a file that is no PNG, or is cut short before its pixels.
     """
     told: dict[bytes, bytes] = {}
     with source.open("rb") as file:
-        for kind, start, length in png_chunks(file, source.stat().st_size):
+        for kind, start, length in iter_chunks(file, source.stat().st_size):
             if kind == b"IDAT":
                 break
-            if kind in kinds and kind not in told and (content := content_of(file, start, length)) is not None:
+            if kind in kinds and kind not in told and (content := chunk_content(file, start, length)) is not None:
                 told[kind] = content
     return told
 
 
-def content_of(file: BinaryIO, start: int, length: int) -> bytes | None:
-    """What a small chunk holds; None when it is damaged, or holds more than MAX_TOLD bytes."""
-    if length > MAX_TOLD + _CHUNK_OVERHEAD:
+def chunk_content(file: BinaryIO, start: int, length: int) -> bytes | None:
+    """What a small chunk holds; None when it is damaged, or holds more than MAX_CONTENT bytes."""
+    if length > MAX_CONTENT + _CHUNK_OVERHEAD:
         return None
     file.seek(start + 4)
     body, checksum = file.read(length - 8), file.read(4)
@@ -83,13 +83,13 @@ def png_chunk(kind: bytes, content: bytes) -> bytes:
 def _unwanted(file: BinaryIO, size: int) -> set[int]:
     """Where the chunks begin that are left out. Raises InvalidImage for one that would be needed and is not known."""
     unwanted, seen = set(), set()
-    for kind, start, length in png_chunks(file, size):
+    for kind, start, length in iter_chunks(file, size):
         if kind[0] & 0x20:
             if kind in seen or not _is_wanted(file, kind, start, length):
                 unwanted.add(start)
             seen.add(kind)
         elif kind not in CRITICAL:
-            if not kind.isalpha() or content_of(file, start, length) is None:
+            if not kind.isalpha() or chunk_content(file, start, length) is None:
                 raise InvalidImage("The PNG file is cut short or damaged.")
             raise InvalidImage(
                 f"The PNG file has a chunk {kind.decode()} that its pixels depend on, and that no PNG standard describes."
@@ -132,7 +132,7 @@ def _kept_runs(chunks: Iterator[Chunk], unwanted: set[int]) -> Iterator[tuple[in
     yield start, length
 
 
-def png_chunks(file: BinaryIO, size: int) -> Iterator[Chunk]:
+def iter_chunks(file: BinaryIO, size: int) -> Iterator[Chunk]:
     """Each chunk, IEND last."""
     file.seek(0)
     if file.read(len(SIGNATURE)) != SIGNATURE:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from internal.pipeline.containers.colour_space import BT709, PRIMARIES, SRGB_CURVE, TRANSFERS, ColourSpace, Curve, Primaries
 
 COLOUR_CHUNKS = frozenset({b"cICP", b"sRGB", b"gAMA", b"cHRM", b"cLLI", b"mDCV"})
-"""What `told_by` wants to know."""
+"""What `read_colours` wants to know."""
 _GAMMA = 100_000
 """gAMA of 1."""
 _SRGB_GAMMA = 45_455
@@ -37,7 +37,7 @@ class PngColours(Struct, frozen=True):
     under_profile: ColourSpace | None = None
 
 
-def told_by(chunks: Mapping[bytes, bytes], *, bits: int) -> PngColours:
+def read_colours(chunks: Mapping[bytes, bytes], *, bits: int) -> PngColours:
     """From the contents of COLOUR_CHUNKS, as far as the file has them. `bits` are those of a channel."""
     coded = _coded(chunks, bits)
     if coded is not None or b"sRGB" in chunks:
@@ -45,7 +45,7 @@ def told_by(chunks: Mapping[bytes, bytes], *, bits: int) -> PngColours:
     return PngColours(under_profile=_measured(chunks.get(b"gAMA"), chunks.get(b"cHRM")))
 
 
-def palette_of(entries: bytes, alphas: bytes) -> tuple[bytes, ...]:
+def read_palette(entries: bytes, alphas: bytes) -> tuple[bytes, ...]:
     """Red, green, blue and alpha of each entry, from the contents of PLTE and tRNS; an entry without alpha is opaque."""
     starts = range(0, len(entries) - 2, 3)
     return tuple(entries[at : at + 3] + (alphas[at // 3 : at // 3 + 1] or b"\xff") for at in starts)

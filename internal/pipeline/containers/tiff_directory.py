@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from internal.errors import InvalidImage
 from internal.pipeline.containers.tiff_fields import Directory, OutOfReach, TiffFile
-from internal.pipeline.containers.tiff_pages import shown_directory
+from internal.pipeline.containers.tiff_pages import main_directory
 
 _PLACES = {273: 279, 324: 325}  # the tag of strips' and tiles' offsets: the tag of their sizes in bytes
 MAX_PLACES = 2**20
@@ -15,16 +15,16 @@ MAX_PAGES = 10_000
 """libvips counts them all, at 30 us each, though one is shown."""
 
 
-def whole_tiff(file: BinaryIO) -> tuple[TiffFile, int]:
+def open_tiff(file: BinaryIO) -> tuple[TiffFile, int]:
     """The file, opened, and where the directory lies whose picture is shown (see tiff_pages.py).
 
     Raises InvalidImage unless all pixels that this directory names lie within the file, and its pages can be counted. The rest
     libvips notices.
     """
-    with damage_told():
+    with translate_damage():
         tiff = TiffFile(file)
         _require_few_pages(tiff)
-        at = shown_directory(tiff)
+        at = main_directory(tiff)
         directory = tiff.directory(at)
         size = file.seek(0, 2)
         for places, sizes in _PLACES.items():
@@ -35,7 +35,7 @@ def whole_tiff(file: BinaryIO) -> tuple[TiffFile, int]:
 
 
 @contextmanager
-def damage_told() -> Iterator[None]:
+def translate_damage() -> Iterator[None]:
     """Around all that reads a TIFF file's fields: raises InvalidImage where they can't be read."""
     try:
         yield

@@ -22,7 +22,7 @@ _MASK_OF_TRANSPARENCY = 4
 """PhotometricInterpretation."""
 
 
-def shown_directory(tiff: TiffFile) -> int:
+def main_directory(tiff: TiffFile) -> int:
     """Where the directory lies whose picture is shown: the first full one. Sub-directories come before the next directory.
 
     Where all are small versions it is the first of these. Raises InvalidImage for a file that holds masks only, or more

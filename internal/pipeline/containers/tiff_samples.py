@@ -1,6 +1,6 @@
 """What a TIFF's samples are: numbers of which kind, how many a pixel, what they mean; and which of them libvips reads right.
 
-Where it does not, it is given a directory with other words for the same bytes (`disguises`), so that it hands the numbers out as
+Where it does not, it is given a directory with other words for the same bytes (`rewrites`), so that it hands the numbers out as
 they are, and loaders/tiff_colours.py makes colours of them. What neither can do is refused here, by name. Pure Python, bounded.
 """
 
@@ -119,7 +119,7 @@ class Samples(Struct, frozen=True):
             return self.compression == JPEG or self.subsampled
         return self.photometric == PALETTE
 
-    def disguises(self, tiff: TiffFile, directory: Directory) -> list[Changes]:
+    def rewrites(self, tiff: TiffFile, directory: Directory) -> list[Changes]:
         """The directories, by what is changed in them, with which libvips reads the samples; none where it needs no other.
 
         Several are one a plane, each with one of the `wanted` samples. Raises OutOfReach.
@@ -127,18 +127,18 @@ class Samples(Struct, frozen=True):
         if self.native:
             return [] if self.stated else [{_PHOTOMETRIC: (self.photometric,)}]
         if not self.planes:
-            return [self._disguise(self.count)]
+            return [self._rewrite(self.count)]
         places, sizes = (_TILES, _TILE_SIZES) if self.tile_width is not None else (_STRIPS, _STRIP_SIZES)
         lists = {tag: tiff.places(directory, tag, most=MAX_PLACES) for tag in (places, sizes)}
         pieces = len(lists[places]) // self.count
         if pieces == 0 or any(len(values) != pieces * self.count for values in lists.values()):
             raise InvalidImage("The TIFF file names another number of strips or tiles than its planes have.")
         return [
-            self._disguise(1) | {tag: values[plane * pieces : (plane + 1) * pieces] for tag, values in lists.items()}
+            self._rewrite(1) | {tag: values[plane * pieces : (plane + 1) * pieces] for tag, values in lists.items()}
             for plane in self.wanted
         ]
 
-    def _disguise(self, count: int) -> dict[int, Sequence[int] | None]:
+    def _rewrite(self, count: int) -> dict[int, Sequence[int] | None]:
         """So many samples a pixel that mean themselves: grey, or RGB where JPEG's own number of components must fit."""
         bits, numbers, changes = self.bits, self.numbers, dict[int, Sequence[int] | None]()
         if self.packed:

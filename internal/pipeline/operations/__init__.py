@@ -1,11 +1,11 @@
-"""Every operation there is: ours, in this list, and those of installed packages.
+"""The registry of operations: the built-in list and those of installed packages.
 
-A package adds operations through entry points of the group `image_processor.operations`, each naming a subclass of Operation:
+A package adds operations by entry points of the group `image_processor.operations`, each naming a subclass of Operation:
 
     [project.entry-points."image_processor.operations"]
     vignette = "my_package:Vignette"
 
-It needs no fork, must not import pyvips while it is imported, and is found by the API and by the decoder processes alike.
+The package imports from internal.plugin only, and must not import pyvips at import time. API and decoder processes both find it.
 """
 
 from functools import cache
@@ -75,7 +75,7 @@ GROUP = "image_processor.operations"
 
 @cache
 def known_operations() -> tuple[type[Operation], ...]:
-    """Ours and those of plug-ins, looked for once a process. Raises ValueError for a plug-in that can't be used, naming it."""
+    """Built-in operations and plug-ins, found once per process. Raises ValueError, naming it, for an unusable plug-in."""
     found = {name_of(operation): operation for operation in BUILT_IN}
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         operation = entry.load()

@@ -1,4 +1,4 @@
-"""`brightness`: lighter or darker."""
+"""`brightness`: make lighter or darker."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -22,4 +22,4 @@ class Brightness(Operation, frozen=True, tag="brightness"):
     factor: Annotated[float, Meta(ge=0, le=10, description="0 is black, 1 changes nothing, 2 is twice as bright.")]
 
     def apply(self, picture: "Picture") -> "Picture":
-        return picture.recoloured(lambda value: value * self.factor)
+        return picture.with_curve(lambda value: value * self.factor)

@@ -1,4 +1,4 @@
-"""`contrast`: more or less of it."""
+"""`contrast`: raise or lower contrast."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -22,4 +22,4 @@ class Contrast(Operation, frozen=True, tag="contrast"):
     factor: Annotated[float, Meta(ge=0, le=10, description="0 is plain grey, 1 changes nothing, 2 is twice the contrast.")]
 
     def apply(self, picture: "Picture") -> "Picture":
-        return picture.recoloured(lambda value: (value - 0.5) * self.factor + 0.5)
+        return picture.with_curve(lambda value: (value - 0.5) * self.factor + 0.5)

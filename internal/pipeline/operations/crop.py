@@ -1,11 +1,11 @@
-"""`crop`: keep a rectangle."""
+"""`crop`: crop to a rectangle."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
 
 from internal.errors import InvalidProcessing
-from internal.pipeline.operations.gravity import Gravity, cut_out, require_one
+from internal.pipeline.operations.gravity import Gravity, check_exclusive, crop_to
 from internal.pipeline.operations.operation import Operation
 from internal.pipeline.operations.params import Point, Region
 
@@ -17,7 +17,7 @@ class Crop(Operation, frozen=True, tag="crop"):
     """Keep a rectangle, in pixels of the picture at this point of the chain; what lies beyond its edges is left out."""
 
     example: ClassVar[str] = "crop:300x200+10+20"
-    in_any_colours: ClassVar[bool] = True
+    works_in_any_profile: ClassVar[bool] = True
 
     region: Annotated[
         Region,
@@ -32,14 +32,14 @@ class Crop(Operation, frozen=True, tag="crop"):
     ] = None
 
     def __post_init__(self) -> None:
-        require_one(self.gravity, self.focal)
+        check_exclusive(self.gravity, self.focal)
         if self.region.corner is not None and (self.gravity != "centre" or self.focal is not None):
             raise ValueError("give either +X+Y, or gravity or focal")
 
     def apply(self, picture: "Picture") -> "Picture":
         region = self.region
         if region.corner is None:
-            return cut_out(picture, region.width, region.height, self.gravity, self.focal)
+            return crop_to(picture, region.width, region.height, self.gravity, self.focal)
         left, top = region.corner
         wide, high = min(region.width, picture.width - left), min(region.height, picture.height - top)
         if wide <= 0 or high <= 0:

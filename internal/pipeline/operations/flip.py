@@ -1,4 +1,4 @@
-"""`flip`: upside down."""
+"""`flip`: mirror vertically."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,7 +12,7 @@ class Flip(Operation, frozen=True, tag="flip"):
     """Mirror the picture from top to bottom."""
 
     example: ClassVar[str] = "flip"
-    in_any_colours: ClassVar[bool] = True
+    works_in_any_profile: ClassVar[bool] = True
 
     def apply(self, picture: "Picture") -> "Picture":
         return picture.each_frame(lambda pixels: pixels.flipver())

@@ -1,4 +1,4 @@
-"""`flop`: left and right exchanged."""
+"""`flop`: mirror horizontally."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,7 +12,7 @@ class Flop(Operation, frozen=True, tag="flop"):
     """Mirror the picture from left to right."""
 
     example: ClassVar[str] = "flop"
-    in_any_colours: ClassVar[bool] = True
+    works_in_any_profile: ClassVar[bool] = True
     streams: ClassVar[bool] = True
 
     def apply(self, picture: "Picture") -> "Picture":

@@ -1,4 +1,4 @@
-"""`gamma`: lighter or darker, black and white as they are."""
+"""`gamma`: make midtones lighter or darker."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -19,4 +19,4 @@ class Gamma(Operation, frozen=True, tag="gamma"):
     exponent: Annotated[float, Meta(ge=0.1, le=10, description="Above 1 is lighter, 1 changes nothing, below 1 is darker.")]
 
     def apply(self, picture: "Picture") -> "Picture":
-        return picture.recoloured(lambda value: float(value ** (1 / self.exponent)))
+        return picture.with_curve(lambda value: float(value ** (1 / self.exponent)))

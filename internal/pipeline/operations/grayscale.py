@@ -1,4 +1,4 @@
-"""`grayscale`: no colours."""
+"""`grayscale`: remove colours."""
 
 from typing import TYPE_CHECKING, ClassVar
 

@@ -1,4 +1,4 @@
-"""`hue`: other colours."""
+"""`hue`: rotate hues."""
 
 from math import cos, radians, sin
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from internal.pipeline.vips.picture import Picture
 
 LUMINANCE = (0.213, 0.715, 0.072)
-TURNED = ((-0.213, -0.715, 0.928), (0.143, 0.140, -0.283), (-0.787, 0.715, 0.072))
+ROTATED = ((-0.213, -0.715, 0.928), (0.143, 0.140, -0.283), (-0.787, 0.715, 0.072))
 
 
 class Hue(Operation, frozen=True, tag="hue"):
@@ -29,10 +29,10 @@ class Hue(Operation, frozen=True, tag="hue"):
         if picture.is_grey:
             return picture
         across, along = cos(radians(self.angle)), sin(radians(self.angle))
-        return picture.mixed(
+        return picture.with_matrix(
             [
                 [
-                    LUMINANCE[column] + across * ((row == column) - LUMINANCE[column]) + along * TURNED[row][column]
+                    LUMINANCE[column] + across * ((row == column) - LUMINANCE[column]) + along * ROTATED[row][column]
                     for column in range(3)
                 ]
                 for row in range(3)

@@ -1,4 +1,4 @@
-"""`invert`: a negative."""
+"""`invert`: make a negative."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,4 +15,4 @@ class Invert(Operation, frozen=True, tag="invert"):
     streams: ClassVar[bool] = True
 
     def apply(self, picture: "Picture") -> "Picture":
-        return picture.recoloured(lambda value: 1 - value)
+        return picture.with_curve(lambda value: 1 - value)

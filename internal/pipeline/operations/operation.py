@@ -1,8 +1,8 @@
-"""What an operation is: a small struct whose fields are its parameters and whose one method takes a picture and returns one.
+"""Operation: a small struct. Its fields are the parameters; its method `apply` takes a picture and returns one.
 
-The grammar, the JSON form, the JSON Schema at `/operations` and the documentation are read off the class: its tag is the name,
-its first field the positional argument (`name[:arg[,key=value…]]`), its docstring the summary. An operation imports `Picture` for
-type checkers only, so that the API reads it without loading libvips.
+Grammar, JSON form, JSON Schema (`GET /operations`) and documentation are derived from the class: its tag is the name, its first
+field the positional argument (`name[:arg[,key=value…]]`), its docstring the summary. An operation imports `Picture` for type
+checkers only, so that the API can use it without loading libvips.
 """
 
 from functools import cache
@@ -16,57 +16,58 @@ if TYPE_CHECKING:
 
 
 class Operation(Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag=""):
-    """One step of a chain. Subclasses give a `tag`, fields with `Meta(description=…)` and limits, an `example`, and `apply`."""
+    """One step of a chain. A subclass has a `tag`, an `example`, `apply`, and fields with limits and `Meta(description=…)`."""
 
     example: ClassVar[str] = ""
 
     @property
     def streams(self) -> bool:
-        """Whether it looks at each row once, from top to bottom, and at all of them: such steps need no picture in memory."""
+        """True if the operation reads every row once, from top to bottom, so that it needs no picture in memory."""
         return False
 
     @property
-    def in_any_colours(self) -> bool:
-        """Whether it means the same in the picture's own profile (`keep:icc`): it names no colour, and makes none but means."""
+    def works_in_any_profile(self) -> bool:
+        """True if the operation takes no colour and only averages pixels, so it can run in the embedded profile (`keep:icc`)."""
         return False
 
     @property
     def references(self) -> tuple[str, ...]:
-        """Ids of the images whose pictures it needs; they are in `picture.overlays`."""
+        """Ids of the images that the operation needs. `picture.overlays` holds them."""
         return ()
 
     def apply(self, picture: "Picture") -> "Picture":
-        """The picture after this step. Lazy where libvips is; raises InvalidProcessing when this picture can't take the step."""
+        """The picture after this step. Lazy where libvips is. Raises InvalidProcessing if the step can't be applied to it."""
         raise NotImplementedError
 
-    def scaled(self, width: int, height: int) -> tuple[int, int] | None:  # noqa: ARG002 - for those that scale
-        """The size in pixels to which this step first scales a picture; None when it does not begin with that.
+    def target_size(self, width: int, height: int) -> tuple[int, int] | None:  # noqa: ARG002 - used by operations that scale
+        """The size in pixels to which this step scales a picture first; None if it does not begin with scaling.
 
-        `scaled(*scaled(w, h)) == scaled(w, h)`: the loader decodes no more than is needed, and the step finds its work done.
+        `target_size(*target_size(w, h)) == target_size(w, h)`: the loader may already scale down to it, and the step then finds
+        its work done.
         """
         return None
 
 
 class Option(Operation, frozen=True):
-    """Holds for the chain as a whole, wherever it stands in it, and at most once. It leaves the pixels alone."""
+    """A setting of the whole chain. Its position does not matter; it may appear once. It does not change pixels."""
 
     def apply(self, picture: "Picture") -> "Picture":
         return picture
 
 
 def name_of(operation: type[Operation]) -> str:
-    """The word for it in a chain."""
+    """The operation's name in a chain."""
     return str(operation.__struct_config__.tag)
 
 
 @cache
 def parameters_of(operation: type[Operation]) -> dict[str, FieldInfo]:
-    """Its fields by name, the positional one first."""
+    """The operation's parameters by name, the positional one first."""
     return {field.name: field for field in fields(operation)}
 
 
 @cache
 def types_of(operation: type[Operation]) -> dict[str, Any]:
-    """The annotated type of each field, limits included."""
+    """The annotated type of each parameter, with its limits."""
     hints = get_type_hints(operation, include_extras=True)
     return {name: hints[name] for name in parameters_of(operation)}

@@ -1,4 +1,4 @@
-"""Options of the result: its `format` and how it is written; and of the input: `autorotate`."""
+"""Options of a chain: the result's format and encoding, its metadata, and `autorotate` of the input."""
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from internal.pipeline.containers.formats import LOSSLESS, Modern
 from internal.pipeline.operations.operation import Operation, Option
-from internal.pipeline.operations.params import Notation
+from internal.pipeline.operations.params import Param
 
 
 class Format(Option, frozen=True, tag="format"):
@@ -88,7 +88,7 @@ class Strip(Option, frozen=True, tag="strip"):
     example: ClassVar[str] = "strip"
 
 
-class Kept(Notation):
+class MetadataNames(Param):
     """`icc`, `copyright`, or both with `;` between them."""
 
     __slots__ = ("names",)
@@ -118,7 +118,7 @@ class Keep(Option, frozen=True, tag="keep"):
     example: ClassVar[str] = "keep:icc;copyright"
 
     what: Annotated[
-        Kept,
+        MetadataNames,
         Meta(
             description="icc: the pixels stay in the input's own profile, which is embedded. They become sRGB where the format "
             "can't hold it, the input is CMYK, or an operation names or makes colours. "
@@ -136,7 +136,7 @@ class Autorotate(Option, frozen=True, tag="autorotate"):
 
 
 def contradiction(steps: list[Operation]) -> tuple[Operation, str] | None:
-    """The option that does not go with the others of its chain, and why; None when all is well."""
+    """The first option that contradicts another option of the chain, and the reason; None if there is none."""
     options = {type(step): step for step in steps if isinstance(step, Option)}
     asked_for = options.get(Format)
     if Lossless in options and not (isinstance(asked_for, Format) and asked_for.name in LOSSLESS):

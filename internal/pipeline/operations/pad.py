@@ -1,4 +1,4 @@
-"""`pad`: room around a picture."""
+"""`pad`: add space around a picture."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -37,15 +37,15 @@ class Pad(Operation, frozen=True, tag="pad"):
             raise ValueError("gravity goes with a size, not with margin")
 
     @property
-    def in_any_colours(self) -> bool:
+    def works_in_any_profile(self) -> bool:
         return self.background is None
 
     def apply(self, picture: "Picture") -> "Picture":
         wide, high, left, top = self._place(picture.width, picture.height)
-        return picture.over(self.background).on_canvas(wide, high, left, top, self.background)
+        return picture.with_background(self.background).on_canvas(wide, high, left, top, self.background)
 
     def _place(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """Width and height of the canvas, left and top of the picture on it."""
+        """Width and height of the canvas, and left and top of the picture on it."""
         if self.margin is not None:
             margin = self.margin
             return width + margin.left + margin.right, height + margin.top + margin.bottom, margin.left, margin.top

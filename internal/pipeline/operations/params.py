@@ -1,7 +1,7 @@
-"""Parameters with a notation of their own: `100x100`, `10x10+5+5`, `0.5;0.3`, `ff8800`.
+"""Parameter types with a text form: `100x100`, `10x10+5+5`, `0.5;0.3`, `ff8800`.
 
-A notation is parsed from its text and written back as one canonical text; msgspec and the JSON Schema learn it through the three
-hooks at the end. No notation holds `|`, `,` or `=`: those belong to the grammar.
+A parameter is parsed from text and serialized to one canonical text. The three hooks at the end teach msgspec and the JSON Schema
+about it. No text form contains `|`, `,` or `=`: those belong to the grammar.
 """
 
 import re
@@ -12,8 +12,8 @@ MAX_SIDE = 65535
 """Pixels: the longest side that any of our formats can hold."""
 
 
-class Notation(ABC):
-    """A value that is written as a text. Equal when their texts are; immutable by agreement."""
+class Param(ABC):
+    """A parameter value with a text form. Two are equal if their texts are. Immutable by convention."""
 
     __slots__ = ()
     schema: ClassVar[dict[str, Any]]
@@ -21,11 +21,11 @@ class Notation(ABC):
     @classmethod
     @abstractmethod
     def parse(cls, text: str) -> Self:
-        """Read `text`; raises ValueError with a sentence that shows the notation."""
+        """Parse `text`. Raises ValueError with a sentence that explains the form."""
 
     @abstractmethod
     def __str__(self) -> str:
-        """The one canonical text: `parse(str(value)) == value`."""
+        """The canonical text: `parse(str(value)) == value`."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
@@ -37,8 +37,8 @@ class Notation(ABC):
         return hash((type(self), str(self)))
 
 
-class Size(Notation):
-    """`WxH`, `Wx` or `xH` in pixels. A side that is None follows from the picture's ratio."""
+class Size(Param):
+    """`WxH`, `Wx` or `xH` in pixels. A side that is None follows from the picture's aspect ratio."""
 
     __slots__ = ("height", "width")
     schema: ClassVar[dict[str, Any]] = {
@@ -62,8 +62,8 @@ class Size(Notation):
         return f"{self.width or ''}x{self.height or ''}"
 
 
-class Region(Notation):
-    """`WxH+X+Y` in pixels: a rectangle whose top left corner lies X to the right of and Y below the picture's; `WxH` anywhere."""
+class Region(Param):
+    """`WxH+X+Y` in pixels: a rectangle with its top left corner at X, Y. `WxH`: a rectangle without a position."""
 
     __slots__ = ("corner", "height", "width")
     schema: ClassVar[dict[str, Any]] = {
@@ -90,7 +90,7 @@ class Region(Notation):
         return f"{self.width}x{self.height}" + "".join(f"+{distance}" for distance in self.corner or ())
 
 
-class Margins(Notation):
+class Margins(Param):
     """`ALL`, `VERTICAL;HORIZONTAL` or `TOP;RIGHT;BOTTOM;LEFT` in pixels, as in CSS."""
 
     __slots__ = ("bottom", "left", "right", "top")
@@ -118,7 +118,7 @@ class Margins(Notation):
         return str(self.top) if self.top == self.right else f"{self.top};{self.right}"
 
 
-class Radius(Notation):
+class Radius(Param):
     """Pixels, or `ellipse`: half of each side."""
 
     __slots__ = ("pixels",)
@@ -129,7 +129,7 @@ class Radius(Notation):
     }
 
     def __init__(self, pixels: int | None) -> None:
-        """None is the ellipse."""
+        """`pixels` is None for `ellipse`."""
         if pixels is not None and not 1 <= pixels <= MAX_SIDE:
             raise ValueError(f"a radius is a number of pixels from 1 to {MAX_SIDE}, or ellipse")
         self.pixels = pixels
@@ -144,7 +144,7 @@ class Radius(Notation):
         return "ellipse" if self.pixels is None else str(self.pixels)
 
 
-class Point(Notation):
+class Point(Param):
     """`X;Y` as fractions of the picture's sides: `0;0` is its top left corner, `1;1` its bottom right one."""
 
     __slots__ = ("x", "y")
@@ -164,8 +164,8 @@ class Point(Notation):
         return ";".join(f"{side:.6f}".rstrip("0").rstrip(".") for side in (self.x, self.y))
 
 
-class Colour(Notation):
-    """`rgb`, `rrggbb` or `rrggbbaa` in hexadecimal; `aa` is the opacity, `ff` when it is left out."""
+class Colour(Param):
+    """`rgb`, `rrggbb` or `rrggbbaa` in hexadecimal. `aa` is the opacity; the default is `ff`."""
 
     __slots__ = ("alpha", "rgb")
     schema: ClassVar[dict[str, Any]] = {
@@ -191,7 +191,7 @@ class Colour(Notation):
 WHITE = Colour(255, 255, 255)
 
 
-class ImageId(Notation):
+class ImageId(Param):
     """The id of an uploaded image: a UUID in its usual form, in lower case."""
 
     __slots__ = ("value",)
@@ -214,23 +214,23 @@ class ImageId(Notation):
         return self.value
 
 
-def decode(kind: type, value: Any) -> Any:
-    """msgspec's dec_hook: a text becomes its notation. Raises ValueError, which msgspec turns into its ValidationError."""
-    if not issubclass(kind, Notation):
-        raise NotImplementedError(f"{kind.__name__} is not a Notation")
+def dec_hook(kind: type, value: Any) -> Any:
+    """msgspec's dec_hook: parses a text into its parameter type. Raises ValueError, which msgspec turns into ValidationError."""
+    if not issubclass(kind, Param):
+        raise NotImplementedError(f"{kind.__name__} is not a Param")
     plain = isinstance(value, int) and "integer" in kind.schema["type"]
     return kind.parse(str(value) if plain or isinstance(value, str) else "")
 
 
-def encode(value: Any) -> str:
-    """msgspec's enc_hook: a notation becomes its text."""
-    if not isinstance(value, Notation):
-        raise NotImplementedError(f"{type(value).__name__} is not a Notation")
+def enc_hook(value: Any) -> str:
+    """msgspec's enc_hook: serializes a parameter to its text."""
+    if not isinstance(value, Param):
+        raise NotImplementedError(f"{type(value).__name__} is not a Param")
     return str(value)
 
 
-def schema(kind: type) -> dict[str, Any]:
-    """msgspec's schema_hook: a notation is a string with a pattern."""
-    if not issubclass(kind, Notation):
-        raise NotImplementedError(f"{kind.__name__} is not a Notation")
+def schema_hook(kind: type) -> dict[str, Any]:
+    """msgspec's schema_hook: a parameter type is a string with a pattern."""
+    if not issubclass(kind, Param):
+        raise NotImplementedError(f"{kind.__name__} is not a Param")
     return dict(kind.schema)

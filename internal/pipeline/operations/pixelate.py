@@ -1,4 +1,4 @@
-"""`pixelate`: large squares."""
+"""`pixelate`: draw large square blocks."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -14,10 +14,10 @@ class Pixelate(Operation, frozen=True, tag="pixelate"):
     """Draw the picture in squares, each in the average colour of what it covers."""
 
     example: ClassVar[str] = "pixelate:8"
-    in_any_colours: ClassVar[bool] = True
+    works_in_any_profile: ClassVar[bool] = True
     streams: ClassVar[bool] = True
 
     block: Annotated[int, Meta(ge=2, le=1000, description="Side of the squares, in pixels.")]
 
     def apply(self, picture: "Picture") -> "Picture":
-        return picture.in_squares(self.block)
+        return picture.pixelated(self.block)

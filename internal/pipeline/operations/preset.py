@@ -1,4 +1,4 @@
-"""`preset`: a chain with a name."""
+"""`preset`: a named chain from the configuration."""
 
 from typing import Annotated, ClassVar
 

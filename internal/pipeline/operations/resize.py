@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from internal.pipeline.operations.gravity import Gravity, compass, cut_out, require_one
+from internal.pipeline.operations.gravity import Gravity, check_exclusive, compass, crop_to
 from internal.pipeline.operations.operation import Operation
 from internal.pipeline.operations.params import Colour, Point, Size
 
@@ -43,23 +43,23 @@ class Resize(Operation, frozen=True, tag="resize"):
     ] = None
 
     def __post_init__(self) -> None:
-        require_one(self.gravity, self.focal)
+        check_exclusive(self.gravity, self.focal)
 
     @property
     def streams(self) -> bool:
         return self.fit != "cover"
 
     def box(self, width: int, height: int) -> tuple[int, int]:
-        """The box for a picture of this size: a side that is left open follows from its ratio."""
+        """The box for a picture of this size. An omitted side follows from the aspect ratio."""
         across, down = self._scales(width, height)
         return self.size.width or max(1, round(width * across)), self.size.height or max(1, round(height * down))
 
     def _scales(self, width: int, height: int) -> tuple[float, float]:
-        """A side that is left open has exactly the other one's scale: rounded to pixels first, it would hold that back."""
+        """Horizontal and vertical scale. An omitted side has exactly the other side's scale, without rounding to pixels first."""
         wide, high = self.size.width, self.size.height
         return (wide / width if wide else (high or 0) / height), (high / height if high else (wide or 0) / width)
 
-    def scaled(self, width: int, height: int) -> tuple[int, int]:
+    def target_size(self, width: int, height: int) -> tuple[int, int]:
         across, down = self._scales(width, height)
         if self.fit in ("contain", "inside"):
             across = down = min(across, down)
@@ -70,14 +70,14 @@ class Resize(Operation, frozen=True, tag="resize"):
         return max(1, round(width * across)), max(1, round(height * down))
 
     @property
-    def in_any_colours(self) -> bool:
+    def works_in_any_profile(self) -> bool:
         return self.background is None
 
     def apply(self, picture: "Picture") -> "Picture":
         wide, high = self.box(picture.width, picture.height)
-        picture = picture.over(self.background).scaled(*self.scaled(picture.width, picture.height))
+        picture = picture.with_background(self.background).scaled(*self.target_size(picture.width, picture.height))
         if self.fit == "cover":
-            return cut_out(picture, wide, high, self.gravity, self.focal)
+            return crop_to(picture, wide, high, self.gravity, self.focal)
         if self.fit == "contain":
             across, down = compass(self.gravity)
             left, top = round((wide - picture.width) * across), round((high - picture.height) * down)

@@ -1,4 +1,4 @@
-"""`rotate`: turn."""
+"""`rotate`: rotate by any angle."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -23,12 +23,12 @@ class Rotate(Operation, frozen=True, tag="rotate"):
     ] = None
 
     @property
-    def in_any_colours(self) -> bool:
+    def works_in_any_profile(self) -> bool:
         return self.background is None
 
     def apply(self, picture: "Picture") -> "Picture":
         angle = self.angle % 360 % 360  # twice: a tiny angle below 0 rounds up to 360 itself
-        picture = picture.over(self.background)
+        picture = picture.with_background(self.background)
         if angle % 90:
-            return picture.in_memory().turned(angle, self.background)
+            return picture.in_memory().rotated(angle, self.background)
         return picture.each_frame(lambda pixels: pixels.rot(f"d{angle:.0f}"))

@@ -26,11 +26,11 @@ class Round(Operation, frozen=True, tag="round"):
     ] = None
 
     @property
-    def in_any_colours(self) -> bool:
+    def works_in_any_profile(self) -> bool:
         return self.background is None
 
     def apply(self, picture: "Picture") -> "Picture":
         across, down = picture.width / 2, picture.height / 2
         if self.radius.pixels is not None:
             across = down = min(self.radius.pixels, across, down)
-        return picture.over(self.background).rounded(across, down, self.background)
+        return picture.with_background(self.background).rounded(across, down, self.background)

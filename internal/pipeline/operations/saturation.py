@@ -1,4 +1,4 @@
-"""`saturation`: stronger or weaker colours."""
+"""`saturation`: make colours stronger or weaker."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -26,6 +26,6 @@ class Saturation(Operation, frozen=True, tag="saturation"):
             return picture
         rest = 1 - self.factor
         red, green, blue = 0.213 * rest, 0.715 * rest, 0.072 * rest
-        return picture.mixed(
+        return picture.with_matrix(
             [[red + self.factor, green, blue], [red, green + self.factor, blue], [red, green, blue + self.factor]]
         )

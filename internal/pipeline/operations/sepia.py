@@ -1,4 +1,4 @@
-"""`sepia`: the brown of old photographs."""
+"""`sepia`: brown tones of old photographs."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -23,7 +23,7 @@ class Sepia(Operation, frozen=True, tag="sepia"):
 
     def apply(self, picture: "Picture") -> "Picture":
         rest = 1 - self.amount
-        return picture.mixed(
+        return picture.with_matrix(
             [
                 [0.393 + 0.607 * rest, 0.769 - 0.769 * rest, 0.189 - 0.189 * rest],
                 [0.349 - 0.349 * rest, 0.686 + 0.314 * rest, 0.168 - 0.168 * rest],

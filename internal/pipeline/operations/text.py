@@ -1,20 +1,20 @@
-"""Free text as a parameter: words that may hold what belongs to the grammar."""
+"""Text parameter: free text that may contain the grammar's own characters, percent-encoded."""
 
 import re
 from typing import Any, ClassVar, Self
 from unicodedata import category
 from urllib.parse import quote, unquote
 
-from internal.pipeline.operations.params import Notation
+from internal.pipeline.operations.params import Param
 
-MAX_LETTERS = 200
+MAX_CHARACTERS = 200
 
 
-class Text(Notation):
-    """Words to be shown, percent-encoded (UTF-8) where the grammar would take them for its own: `Hello%2C world`, `100%25`.
+class Text(Param):
+    """Text to draw, percent-encoded (UTF-8) where it contains characters of the grammar: `Hello%2C world`, `100%25`.
 
-    `%` itself, `|`, `,`, `=`, `[`, `]`, a space at either end, a line break and all else that leaves no ink are written `%XX`;
-    any other letter may be. The same holds in the JSON form. What is encoded is never trimmed.
+    `%`, `|`, `,`, `=`, `[`, `]`, a space at either end, a line break and other characters that are not printable must be encoded;
+    any other character may be. The same holds in the JSON form. Encoded characters are never trimmed.
     """
 
     __slots__ = ("value",)
@@ -25,8 +25,8 @@ class Text(Notation):
     }
 
     def __init__(self, value: str) -> None:
-        if not 1 <= len(value) <= MAX_LETTERS or not value.strip():
-            raise ValueError(f"a text has from 1 to {MAX_LETTERS} letters, not all of them spaces")
+        if not 1 <= len(value) <= MAX_CHARACTERS or not value.strip():
+            raise ValueError(f"a text has from 1 to {MAX_CHARACTERS} letters, not all of them spaces")
         if any(category(letter) in ("Cc", "Cs") for letter in value if letter != "\n"):
             raise ValueError("a text can't hold control characters, but for the line break %0A")
         self.value = value
@@ -44,8 +44,8 @@ class Text(Notation):
         inner = self.value.strip(" ")
         before = len(self.value) - len(self.value.lstrip(" "))
         after = len(self.value) - before - len(inner)
-        return "%20" * before + "".join(map(_written, inner)) + "%20" * after
+        return "%20" * before + "".join(map(_encode, inner)) + "%20" * after
 
 
-def _written(letter: str) -> str:
+def _encode(letter: str) -> str:
     return quote(letter, safe="") if letter in "%|,=[]" or not letter.isprintable() else letter

@@ -16,7 +16,7 @@ class Thumbnail(Operation, frozen=True, tag="thumbnail"):
     """Fit the picture inside a square, in pixels: short for `resize:SIZExSIZE`."""
 
     example: ClassVar[str] = "thumbnail:200"
-    in_any_colours: ClassVar[bool] = True
+    works_in_any_profile: ClassVar[bool] = True
 
     size: Annotated[int, Meta(ge=1, le=MAX_SIDE, description="Side of the square, in pixels.")]
 
@@ -25,8 +25,8 @@ class Thumbnail(Operation, frozen=True, tag="thumbnail"):
     def _resize(self) -> Resize:
         return Resize(Size(self.size, self.size))
 
-    def scaled(self, width: int, height: int) -> tuple[int, int]:
-        return self._resize().scaled(width, height)
+    def target_size(self, width: int, height: int) -> tuple[int, int]:
+        return self._resize().target_size(width, height)
 
     def apply(self, picture: "Picture") -> "Picture":
         return self._resize().apply(picture)

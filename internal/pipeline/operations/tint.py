@@ -1,4 +1,4 @@
-"""`tint`: shades of one colour."""
+"""`tint`: draw in shades of one colour."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 

@@ -1,4 +1,4 @@
-"""`trim`: no border."""
+"""`trim`: crop a border of one colour."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -23,10 +23,10 @@ class Trim(Operation, frozen=True, tag="trim"):
     background: Annotated[Colour | None, Meta(description="The border's colour; default: that of the top left pixel.")] = None
 
     @property
-    def in_any_colours(self) -> bool:
+    def works_in_any_profile(self) -> bool:
         return self.background is None
 
     def apply(self, picture: "Picture") -> "Picture":
         picture = picture.in_memory()
-        box = picture.content(self.threshold, self.background)
+        box = picture.content_box(self.threshold, self.background)
         return picture.cropped(*box) if box else picture

@@ -1,4 +1,4 @@
-"""`watermark`: another picture, or words, over this one."""
+"""`watermark`: overlay another image or text."""
 
 from math import cos, radians, sin
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from internal.pipeline.vips.picture import Picture
 
 _TEXT_SCALE = 0.3
-_DRAFT = 64.0
-"""Pixels: the size at which a text is set to see how wide it is."""
-_SMALLEST = 8.0
-"""Pixels: smaller letters are set at this size, then made smaller."""
+_MEASURING_SIZE = 64.0
+"""Pixels: the text size at which its width is measured."""
+_MIN_TEXT_SIZE = 8.0
+"""Pixels: smaller text is drawn at this size and scaled down."""
 
 
 class Watermark(Operation, frozen=True, tag="watermark"):
@@ -69,7 +69,7 @@ class Watermark(Operation, frozen=True, tag="watermark"):
 
     @property
     def streams(self) -> bool:
-        """An image may hide whole rows, which would never be looked at."""
+        """True for text. An image may hide whole rows, which would then never be read."""
         return self.text is not None
 
     @property
@@ -77,46 +77,48 @@ class Watermark(Operation, frozen=True, tag="watermark"):
         return () if self.image is None else (str(self.image),)
 
     def apply(self, picture: "Picture") -> "Picture":
-        left, top, wide, high = self._room(picture)
-        mark = self._image(picture) if self.text is None else self._lettering(picture, self.text.value)
+        left, top, wide, high = self._area(picture)
+        overlay = self._image(picture) if self.text is None else self._text_overlay(picture, self.text.value)
         if self.angle % 360 % 360:
-            mark = Rotate(self.angle).apply(mark)
-        mark = mark.cropped(0, 0, min(mark.width, wide), min(mark.height, high))  # a turned one may stand out by a rounded pixel
-        mark = mark.faded(self.opacity * self._ink.alpha / 255).in_memory()
+            overlay = Rotate(self.angle).apply(overlay)
+        overlay = overlay.cropped(
+            0, 0, min(overlay.width, wide), min(overlay.height, high)
+        )  # rotation may add a pixel by rounding
+        overlay = overlay.with_opacity(self.opacity * self._ink.alpha / 255).in_memory()
         across, down = compass(self.gravity)
-        left, top = left + round((wide - mark.width) * across), top + round((high - mark.height) * down)
+        left, top = left + round((wide - overlay.width) * across), top + round((high - overlay.height) * down)
         if self.repeat:
-            return picture.under(mark.tiled(picture.width, picture.height, left, top, self.margin), 0, 0)
-        return picture.under(mark, left, top)
+            return picture.composited(overlay.tiled(picture.width, picture.height, left, top, self.margin), 0, 0)
+        return picture.composited(overlay, left, top)
 
     @property
     def _ink(self) -> Colour:
         return self.colour or WHITE
 
-    def _room(self, picture: "Picture") -> tuple[int, int, int, int]:
-        """Left, top, width and height of what lies within the margins, which always leave a pixel."""
+    def _area(self, picture: "Picture") -> tuple[int, int, int, int]:
+        """Left, top, width and height of the area inside the margins, which is never empty."""
         left, top = (min(self.margin, (side - 1) // 2) for side in (picture.width, picture.height))
         return left, top, picture.width - 2 * left, picture.height - 2 * top
 
     def _image(self, picture: "Picture") -> "Picture":
-        mark = picture.overlays.get(str(self.image))
-        if mark is None:
-            raise InvalidProcessing(f"The picture {self.image}, which is to be laid over this one, is not there.")
-        factor = self._factor(picture, mark, self.scale * picture.width / mark.width if self.scale else 1.0)
-        return mark.scaled(max(1, round(mark.width * factor)), max(1, round(mark.height * factor)))
+        overlay = picture.overlays.get(str(self.image))
+        if overlay is None:
+            raise InvalidProcessing(f"The watermark's image {self.image} does not exist.")
+        factor = self._factor(picture, overlay, self.scale * picture.width / overlay.width if self.scale else 1.0)
+        return overlay.scaled(max(1, round(overlay.width * factor)), max(1, round(overlay.height * factor)))
 
-    def _lettering(self, picture: "Picture", text: str) -> "Picture":
-        draft = picture.lettering(text, _DRAFT, self._ink)
-        wanted = self.size / _DRAFT if self.size else (self.scale or _TEXT_SCALE) * picture.width / draft.width
+    def _text_overlay(self, picture: "Picture", text: str) -> "Picture":
+        draft = picture.of_text(text, _MEASURING_SIZE, self._ink)
+        wanted = self.size / _MEASURING_SIZE if self.size else (self.scale or _TEXT_SCALE) * picture.width / draft.width
         factor = self._factor(picture, draft, wanted)
-        if _DRAFT * factor < _SMALLEST:
-            small = picture.lettering(text, _SMALLEST, self._ink)
+        if _MEASURING_SIZE * factor < _MIN_TEXT_SIZE:
+            small = picture.of_text(text, _MIN_TEXT_SIZE, self._ink)
             return small.scaled(max(1, round(draft.width * factor)), max(1, round(draft.height * factor)))
-        return picture.lettering(text, _DRAFT * factor, self._ink)
+        return picture.of_text(text, _MEASURING_SIZE * factor, self._ink)
 
-    def _factor(self, picture: "Picture", mark: "Picture", wanted: float) -> float:
-        """By how much `mark` is scaled: as wanted, or less, so that it fits within the margins when it is turned."""
-        _, _, wide, high = self._room(picture)
+    def _factor(self, picture: "Picture", overlay: "Picture", wanted: float) -> float:
+        """The scale of `overlay`: as wanted, or less, so that it fits inside the margins after rotation."""
+        _, _, wide, high = self._area(picture)
         across, down = abs(cos(radians(self.angle))), abs(sin(radians(self.angle)))
-        turned = mark.width * across + mark.height * down, mark.width * down + mark.height * across
+        turned = overlay.width * across + overlay.height * down, overlay.width * down + overlay.height * across
         return min(wanted, wide / turned[0], high / turned[1])

@@ -1,4 +1,4 @@
-"""The colours of pixels that nobody sees: whatever a program has left there must not show when neighbours are looked at."""
+"""Alpha bleeding: fully transparent pixels take the colour of their neighbours, so that filters do not mix hidden colours in."""
 
 from typing import TypeAlias
 
@@ -7,9 +7,9 @@ import pyvips
 Pixels: TypeAlias = pyvips.Image
 
 
-def filled(pixels: Pixels, reach: float) -> Pixels:
-    """Wholly transparent pixels get the mean colour of what is seen within some `reach` pixels of them; alpha stays."""
+def bleed_colours(pixels: Pixels, radius: float) -> Pixels:
+    """The pixels with fully transparent ones in the mean visible colour within about `radius` pixels. Alpha does not change."""
     alpha = pixels[pixels.bands - 1]
-    around = pixels.premultiply().gaussblur(reach, min_ampl=0.01).unpremultiply()
+    around = pixels.premultiply().gaussblur(radius, min_ampl=0.01).unpremultiply()
     seen, mean = (image.extract_band(0, n=pixels.bands - 1) for image in (pixels, around.rint().cast(pixels.format)))
     return (alpha == 0).ifthenelse(mean, seen).bandjoin(alpha)

@@ -1,4 +1,4 @@
-"""A colour space assigned to pixels: what a file says of its colours becomes a profile beside them, or they become sRGB."""
+"""Assigning a colour space to pixels: attaches an ICC profile made from the file's numbers, or converts to sRGB."""
 
 from functools import lru_cache
 
@@ -7,26 +7,26 @@ from msgspec.structs import replace
 
 from internal.pipeline.containers.colour_space import ColourSpace, Curve, Hdr, srgb_value
 from internal.pipeline.containers.icc_profile import icc_profile
-from internal.pipeline.vips.colour import beside_alpha
+from internal.pipeline.vips.colour import excluding_alpha
 from internal.pipeline.vips.hdr import neutral_to_sdr, to_sdr
 from internal.pipeline.vips.picture import Pixels, PixelsFn
 from internal.pipeline.vips.profiles import GREY, PROFILE, without_profile
 
 _STEEP = 1.5
-"""Below this gamma 8 bits are few for what is dark, so that the picture is converted before anything mixes its pixels."""
+"""Below this gamma, 8 bits resolve dark tones too coarsely, so pixels get 16 bits before anything mixes them."""
 _BLACK, _SPAN = 16, 219
-"""Of the narrow range, in 8 bits."""
+"""Black level and span of the narrow (video) range, in 8 bits."""
 
 
-def assigned(pixels: Pixels, space: ColourSpace) -> Pixels:
-    """The same picture with the profile that says what its numbers mean, in place of its own; without one where they are sRGB.
+def assign_profile(pixels: Pixels, space: ColourSpace) -> Pixels:
+    """The pixels with a profile of `space` in place of their own, or without one if `space` is sRGB.
 
-    `pixels` are RGB or grey, of 8 or 16 bits a channel. Grey becomes 8 bit sRGB by a table, which is exact where lcms is not; so
-    do PQ and HLG, for few programs follow a profile of them.
+    `pixels` are RGB or grey, with 8 or 16 bits per channel. Grey, PQ and HLG are converted to 8 bit sRGB instead: for grey a
+    table is more exact than lcms, and few programs support profiles of PQ and HLG.
     """
     bare = without_profile(pixels)
     if space.narrow:
-        bare, space = beside_alpha(_in_full_range)(bare), replace(space, narrow=False)
+        bare, space = excluding_alpha(_in_full_range)(bare), replace(space, narrow=False)
     if space.is_srgb:
         return bare
     if bare.interpretation in GREY:
@@ -40,7 +40,7 @@ def assigned(pixels: Pixels, space: ColourSpace) -> Pixels:
 
 
 def _grey_to_srgb(grey: Pixels, space: ColourSpace) -> Pixels:
-    """Primaries don't matter to what is neutral."""
+    """Grey in sRGB. Primaries do not affect neutral colours."""
     levels = 256 if grey.format == "uchar" else 65536
     table = pyvips.Image.new_from_memory(_greys(space.transfer, space.peak, levels), levels, 1, 1, "uchar")
     return grey.maplut(table).copy(interpretation="b-w")
@@ -55,14 +55,14 @@ def _greys(transfer: Curve | Hdr, peak: float, levels: int) -> bytes:
 
 
 def _in_full_range(colours: Pixels) -> Pixels:
-    """Alpha has the full range already (PNG 3, section 11.3.2.6)."""
+    """Colours stretched from the narrow to the full range. Alpha has the full range already (PNG 3, section 11.3.2.6)."""
     last, step = (255, 1) if colours.format == "uchar" else (65535, 256)
     stretched = pyvips.Image.identity(ushort=last > 255).linear(last / (_SPAN * step), -_BLACK / _SPAN * last)
     return colours.maplut(stretched.rint().cast(colours.format)).copy(interpretation=colours.interpretation)
 
 
 def _with_alpha_in_eight_bits(pixels: Pixels, change: PixelsFn) -> Pixels:
-    """`change` of the colours, which makes 8 bits of them."""
+    """`change` applied to the colours, which converts them to 8 bits; alpha follows."""
     if not pixels.hasalpha():
         return change(pixels)
     alpha = pixels.extract_band(pixels.bands - 1)

@@ -1,4 +1,4 @@
-"""Colour arithmetic on 8 bit pixels, sRGB or grey. Alpha stays as it is, and each pixel is treated by itself."""
+"""Colour operations on 8 bit pixels, sRGB or grey. Each pixel is treated independently; alpha does not change."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -9,8 +9,8 @@ Pixels: TypeAlias = pyvips.Image
 Matrix: TypeAlias = Sequence[Sequence[float]]
 
 
-def through_curve(pixels: Pixels, curve: Callable[[float], float]) -> Pixels:
-    """Each colour value `v`, from 0 to 1, becomes `curve(v)`, clipped to that range and rounded. By a table of 256 values."""
+def apply_curve(pixels: Pixels, curve: Callable[[float], float]) -> Pixels:
+    """Each colour value `v`, from 0 to 1, becomes `curve(v)`, clipped to that range and rounded. Uses a table of 256 values."""
     values = bytes(round(255 * min(max(curve(value / 255), 0.0), 1.0)) for value in range(256))
     table = pyvips.Image.new_from_memory(values, 256, 1, 1, "uchar")
     if pixels.hasalpha():
@@ -18,22 +18,22 @@ def through_curve(pixels: Pixels, curve: Callable[[float], float]) -> Pixels:
     return pixels.maplut(table).copy(interpretation=pixels.interpretation)
 
 
-def through_matrix(pixels: Pixels, matrix: Matrix) -> Pixels:
-    """Red, green and blue become the three rows of `matrix` times red, green and blue. A grey picture becomes a colour one."""
-    coloured = in_colour(pixels)
+def apply_matrix(pixels: Pixels, matrix: Matrix) -> Pixels:
+    """Each (red, green, blue) is multiplied by the 3 x 3 `matrix`. A grey picture becomes a colour one."""
+    coloured = to_rgb(pixels)
     if coloured.hasalpha():
         matrix = [*([*row, 0.0] for row in matrix), [0.0, 0.0, 0.0, 1.0]]
     mixed = coloured.recomb(pyvips.Image.new_from_array([list(row) for row in matrix]))
     return mixed.rint().cast("uchar").copy(interpretation="srgb")
 
 
-def tinted(pixels: Pixels, rgb: tuple[int, int, int]) -> Pixels:
-    """In shades of one colour: L of CIE Lab is the picture's, a and b are those of `rgb` and fade out to black and white."""
-    return beside_alpha(lambda colours: colours.colourspace("b-w").maplut(_shades(rgb)).copy(interpretation="srgb"))(pixels)
+def tint(pixels: Pixels, rgb: tuple[int, int, int]) -> Pixels:
+    """The pixels in shades of `rgb`: L of CIE Lab stays; a and b are those of `rgb` and fade out towards black and white."""
+    return excluding_alpha(lambda colours: colours.colourspace("b-w").maplut(_shades(rgb)).copy(interpretation="srgb"))(pixels)
 
 
-def beside_alpha(change: Callable[[Pixels], Pixels]) -> Callable[[Pixels], Pixels]:
-    """`change` applied to the colours alone, which is half the work where it goes through another colour space."""
+def excluding_alpha(change: Callable[[Pixels], Pixels]) -> Callable[[Pixels], Pixels]:
+    """A function that applies `change` to the colours only. This halves the work of a change of colour space."""
 
     def changed(pixels: Pixels) -> Pixels:
         if not pixels.hasalpha():
@@ -44,13 +44,13 @@ def beside_alpha(change: Callable[[Pixels], Pixels]) -> Callable[[Pixels], Pixel
     return changed
 
 
-def in_colour(pixels: Pixels) -> Pixels:
-    """With three channels for colour, also when it is grey."""
+def to_rgb(pixels: Pixels) -> Pixels:
+    """The pixels with three colour channels; grey ones are converted."""
     return pixels.colourspace("srgb") if pixels.bands < 3 else pixels
 
 
 def _shades(rgb: tuple[int, int, int]) -> Pixels:
-    """The colour in sRGB for each of the 256 greys."""
+    """A table of 256 sRGB colours, one for each grey value."""
     ink = pyvips.Image.black(1, 1, bands=3).linear(1, list(rgb)).cast("uchar").copy(interpretation="srgb")
     _, a, b = ink.colourspace("lab").getpoint(0, 0)
     lightness = pyvips.Image.identity().copy(interpretation="b-w").colourspace("lab").extract_band(0)

@@ -1,4 +1,4 @@
-"""Marks: 8 bit pixels with alpha that are laid over others."""
+"""Overlays: opacity, tiling and compositing of 8 bit pixels with alpha."""
 
 from math import ceil
 from typing import TypeAlias
@@ -7,36 +7,37 @@ import pyvips
 
 Pixels: TypeAlias = pyvips.Image
 _BLOCK = 512
-"""Pixels: small tiles are joined to blocks of about this size first, or laying millions of them would be the dearest part."""
+"""Pixels: small tiles are first joined to blocks of about this size. Compositing millions of tiles would dominate the cost."""
 
 
-def faded(pixels: Pixels, opacity: float) -> Pixels:
-    """With `opacity`, from 0 to 1, times the alpha it has: 1 everywhere where it has none."""
-    mark = pixels if pixels.hasalpha() else pixels.addalpha()
+def apply_opacity(pixels: Pixels, opacity: float) -> Pixels:
+    """The pixels with their alpha multiplied by `opacity`, from 0 to 1. Pixels without alpha get one."""
+    overlay = pixels if pixels.hasalpha() else pixels.addalpha()
     if opacity == 1:
-        return mark
-    alpha = mark.extract_band(mark.bands - 1).linear(opacity, 0.5, uchar=True)
-    return mark.extract_band(0, n=mark.bands - 1).bandjoin(alpha).copy(interpretation=mark.interpretation)
+        return overlay
+    alpha = overlay.extract_band(overlay.bands - 1).linear(opacity, 0.5, uchar=True)
+    return overlay.extract_band(0, n=overlay.bands - 1).bandjoin(alpha).copy(interpretation=overlay.interpretation)
 
 
-def tiled(mark: Pixels, size: tuple[int, int], corner: tuple[int, int], gap: int) -> Pixels:
-    """`mark` again and again over this size in pixels, `gap` apart, one of them with its top left corner there. Computes now."""
+def tile(overlay: Pixels, size: tuple[int, int], corner: tuple[int, int], gap: int) -> Pixels:
+    """`overlay` repeated over an area of `size` pixels, `gap` apart. One tile begins at `corner`. Computes now."""
     (wide, high), (left, top) = size, corner
-    across, down = mark.width + min(gap, wide), mark.height + min(gap, high)
-    block = mark.embed(0, 0, across, down)
+    across, down = overlay.width + min(gap, wide), overlay.height + min(gap, high)
+    block = overlay.embed(0, 0, across, down)
     if min(across, down) < _BLOCK:
         block = block.replicate(ceil(_BLOCK / across), ceil(_BLOCK / down)).copy_memory()
     left, top = -left % across, -top % down
     return block.replicate(ceil((left + wide) / block.width), ceil((top + high) / block.height)).crop(left, top, wide, high)
 
 
-def laid_over(pixels: Pixels, mark: Pixels, left: int, top: int) -> Pixels:
-    """`mark`, which lies within them, over `pixels`, which are not grey unless it is. Only pixels with alpha have it afterwards.
+def composite(pixels: Pixels, overlay: Pixels, left: int, top: int) -> Pixels:
+    """`pixels` with `overlay` at this place, which must lie within them. The result has alpha only if `pixels` have it.
 
-    Each row is looked at once, but for those that an opaque mark hides from end to end, and only what is covered is computed.
+    Grey pixels take grey overlays only. Each row is read once, except rows that an opaque overlay covers from end to end. Only
+    the covered part is computed.
     """
     if pixels.hasalpha():
-        return pixels.composite2(mark, "over", x=left, y=top, compositing_space=pixels.interpretation).cast("uchar")
+        return pixels.composite2(overlay, "over", x=left, y=top, compositing_space=pixels.interpretation).cast("uchar")
     size = (pixels.width, pixels.height)
-    ink, alpha = mark.extract_band(0, n=mark.bands - 1), mark.extract_band(mark.bands - 1)
+    ink, alpha = overlay.extract_band(0, n=overlay.bands - 1), overlay.extract_band(overlay.bands - 1)
     return alpha.embed(left, top, *size).ifthenelse(ink.embed(left, top, *size), pixels, blend=True)

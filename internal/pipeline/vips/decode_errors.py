@@ -1,4 +1,4 @@
-"""libvips' errors become ours, once, and carry no path."""
+"""Decode errors: translates libvips' errors into ours, once. Messages contain no paths."""
 
 import errno
 import logging
@@ -14,14 +14,14 @@ from internal.errors import DecoderOutOfMemory, InvalidImage, OutputTooLarge, Un
 _NO_MEMORY = re.compile(r"out of memory|unable to allocate|cannot allocate|failed to allocate|no space left", re.IGNORECASE)
 _FILE_TOO_LARGE = re.compile(r"file too large", re.IGNORECASE)
 _NO_DECODER = re.compile(r"compression format has not been built in: (\w+)")
-"""libheif's words for a codec that it knows and can't decode: HEVC in the wheel."""
+"""libheif's message for a codec without a decoder: HEVC in the wheel."""
 _NOT_SUPPORTED = re.compile(r"unsupported|not supported|not implemented", re.IGNORECASE)
-_NUMBERS = re.compile(r" *\(\d+\.\d+\)$")
-"""libheif's numbers of an error, behind its words."""
+_ERROR_NUMBERS = re.compile(r" *\(\d+\.\d+\)$")
+"""libheif's error numbers at the end of a message."""
 
 
 class _File(NamedTuple):
-    """A kind of file. `reader`: who speaks in libvips when it is at fault; where nobody does, pyvips names the loader."""
+    """A file format. `reader` matches the domain of libvips' message about a damaged file, or the loader that pyvips names."""
 
     name: str
     reader: re.Pattern[str]
@@ -39,10 +39,10 @@ _FILES = {
 
 
 @contextmanager
-def errors_translated(media_type: str) -> Iterator[None]:
-    """Around all that computes: a picture that is read row by row shows what is wrong with it as late as in the encoder.
+def translate_errors(media_type: str) -> Iterator[None]:
+    """Context for everything that computes: pixels stream, so damage may show as late as in the encoder.
 
-    `media_type`: of the file that is read. Raises DecoderOutOfMemory, OutputTooLarge, UnsupportedMediaType and InvalidImage.
+    `media_type` is that of the file being read. Raises DecoderOutOfMemory, OutputTooLarge, UnsupportedMediaType and InvalidImage.
     """
     try:
         yield
@@ -55,8 +55,8 @@ def errors_translated(media_type: str) -> Iterator[None]:
         if codec := _NO_DECODER.search(message):
             detail = f"The picture is coded as {codec[1]}, for which this service has no decoder. Convert it to a JPEG."
             raise UnsupportedMediaType(detail) from error
-        raise InvalidImage(_sentence(error, _FILES[media_type])) from error
-    except UnicodeDecodeError as error:  # pyvips wants UTF-8, and libvips quotes the file
+        raise InvalidImage(_describe(error, _FILES[media_type])) from error
+    except UnicodeDecodeError as error:  # pyvips expects UTF-8, but libvips quotes bytes of the file
         raise InvalidImage(f"The {_FILES[media_type].name} file is cut short or damaged.") from error
     except MemoryError as error:
         raise DecoderOutOfMemory from error
@@ -72,30 +72,30 @@ _DAMAGE = re.compile(
     r"read gave|tiff2vips: |Premature end of JPEG|to avoid buffer overrun|due to lack of data"
     r"|Premature EO[FL] at line|Line length mismatch at line|Corrupt JPEG data"
 )
-"""Words of libvips 8.18.7, libtiff and mozjpeg 5.0.0 that come with pixels that are made up. A JPEG's loader looks closer."""
+"""Warnings of libvips 8.18.7, libtiff and mozjpeg 5.0.0 that mean invented pixels. The JPEG loader checks more closely."""
 
 
 class Warnings(logging.Handler):
-    """Whether libvips has told of pixels that it made up, though it went on.
+    """Log handler that records whether libvips warned of invented pixels. `damage` is True if it did.
 
-    Of a JPEG it warns when it closes the file, and what it says of it may be lost by then; of a TIFF it hands on what libtiff
-    warns of.
+    For a JPEG, libvips warns when it closes the file, and the details may be lost by then. For a TIFF it forwards libtiff's
+    warnings.
     """
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.heard = False
+        self.damage = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.note(record.getMessage())
+        self.check(record.getMessage())
 
-    def note(self, message: str) -> None:
-        self.heard |= _DAMAGE.search(message) is not None
+    def check(self, message: str) -> None:
+        self.damage |= _DAMAGE.search(message) is not None
 
 
 @contextmanager
-def warnings_heard() -> Iterator[Warnings]:
-    """Around what opens files and closes them."""
+def capture_warnings() -> Iterator[Warnings]:
+    """Context that records libvips' warnings. It must contain the opening and the closing of files."""
     log, warnings = logging.getLogger("pyvips"), Warnings()
     log.addHandler(warnings)
     try:
@@ -104,28 +104,30 @@ def warnings_heard() -> Iterator[Warnings]:
         log.removeHandler(warnings)
 
 
-def errors_left() -> str:
-    """What libvips has noted as errors and gone on, which is forgotten then: pyvips forgets it with the next operation.
+def drain_error_buffer() -> str:
+    """The content of libvips' error buffer, which is then cleared: errors after which libvips went on.
 
-    It may quote a file, in any encoding.
+    pyvips clears the buffer with the next operation. The text may quote bytes of a file in any encoding.
     """
-    left = bytes(pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer())).decode(errors="replace")
+    content = bytes(pyvips.ffi.string(pyvips.vips_lib.vips_error_buffer())).decode(errors="replace")
     pyvips.vips_lib.vips_error_clear()
-    return left
+    return content
 
 
-def _sentence(error: pyvips.Error, file: _File) -> str:
-    """What the file is. libvips' own words are in it only where they say what the file has that can't be shown."""
-    lines = [line.strip() for line in error.detail.splitlines() if ": " in line]  # libheif's words may go on in a second line
-    speaker, _, words = (lines[-1] if lines else error.message).partition(": ")
-    if not file.reader.match(speaker):
-        return f"The picture can't be processed: {_plain(words)}."
-    if file.name == "TIFF" or _NOT_SUPPORTED.search(words):
-        return f"The {file.name} file is damaged, or of a kind that can't be decoded: {_plain(words)}."
+def _describe(error: pyvips.Error, file: _File) -> str:
+    """A sentence for the client. It quotes libvips only where the message names an unsupported feature of the file."""
+    lines = [
+        line.strip() for line in error.detail.splitlines() if ": " in line
+    ]  # libheif's message may continue on a second line
+    domain, _, message = (lines[-1] if lines else error.message).partition(": ")
+    if not file.reader.match(domain):
+        return f"The picture can't be processed: {_without_paths(message)}."
+    if file.name == "TIFF" or _NOT_SUPPORTED.search(message):
+        return f"The {file.name} file is damaged, or of a kind that can't be decoded: {_without_paths(message)}."
     return f"The {file.name} file is cut short or damaged."
 
 
-def _plain(words: str) -> str:
-    """Without paths and numbers of ours or of libheif."""
-    shown = " ".join(word for word in _NUMBERS.sub("", words).split() if "/" not in word)
-    return shown[:200].rstrip(".") or "unknown fault"
+def _without_paths(message: str) -> str:
+    """The message without paths and without libheif's error numbers."""
+    shown = " ".join(word for word in _ERROR_NUMBERS.sub("", message).split() if "/" not in word)
+    return shown[:200].rstrip(".") or "unknown error"

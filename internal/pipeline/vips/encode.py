@@ -1,7 +1,7 @@
-"""From a picture to a file: one saver a format, with the settings that were measured (DESIGN §10).
+"""Encoder: writes a picture to a file, with one libvips saver per format and the settings that were measured (DESIGN §10).
 
-Photographs are encoded once. Flat graphics (savers/flatness.py) may be written in another way that is smaller: PNG with a
-palette, GIF with fewer colours, WebP without loss. A picture that is too large to be held is written as it is computed.
+Photographs are encoded once. Flat graphics (savers/flat_graphics.py) may be encoded in a second, smaller way: PNG with a palette,
+GIF with fewer colours, lossless WebP. A picture that is too large to hold in memory is streamed to the file.
 """
 
 from collections.abc import Callable
@@ -12,21 +12,21 @@ from msgspec import Struct
 
 from internal.errors import OutputTooLarge
 from internal.pipeline.containers.formats import Encoding, OutputFormat
-from internal.pipeline.vips.metadata import Kept, with_kept
+from internal.pipeline.vips.metadata import Metadata, attach_metadata
 from internal.pipeline.vips.picture import Picture, Pixels
 from internal.pipeline.vips.savers.flat_graphics import is_flat
-from internal.pipeline.vips.savers.gif import saved_gif
-from internal.pipeline.vips.savers.png import saved_png
+from internal.pipeline.vips.savers.gif import save_gif
+from internal.pipeline.vips.savers.png import save_png
 from internal.pipeline.vips.savers.webp import flag_alpha
 
-LOOKED_AT = frozenset({"png", "webp", "gif"})
-"""Formats in which flat graphics are written otherwise than photographs."""
+FLAT_FORMATS = frozenset({"png", "webp", "gif"})
+"""Formats with a special encoding for flat graphics."""
 
 
-class Came(Struct, frozen=True):
-    """The file that a picture came as: how many colours it could hold, and the bytes of a GIF; None for what sets no measure.
+class InputTraits(Struct, frozen=True):
+    """Traits of the original that bound a flat result: its number of colours, its size in bytes if it is a GIF, its palette.
 
-    `palette` as in Header.
+    None means no bound. `palette` as in Header.
     """
 
     colours: int | None = None
@@ -34,8 +34,8 @@ class Came(Struct, frozen=True):
     palette: tuple[bytes, ...] = ()
 
 
-HELD_BYTES = 256 * 2**20
-"""Of a picture's pixels: larger ones are encoded once, row by row, as a photograph is."""
+MAX_HELD_BYTES = 256 * 2**20
+"""Bytes of pixels. Larger pictures are encoded once, row by row, like photographs."""
 
 
 def _jpeg(encoding: Encoding) -> dict[str, Any]:
@@ -51,11 +51,11 @@ def _webp(encoding: Encoding) -> dict[str, Any]:
 
 
 def _avif(encoding: Encoding) -> dict[str, Any]:
-    """`tune` is named, or else an upgrade of libheif or libaom changes everybody's files, as it did from `ssim` to `iq`.
+    """`tune` is explicit, so that an upgrade of libheif or libaom does not change files, as it did from `ssim` to `iq`.
 
-    `iq` is what libvips 8.18.7's wheel does by itself, and what the quality of 55 was measured with. At an equal CIEDE2000 its
-    files have 15 % (graphics) to 30 % (photographs) fewer bytes than those of `ssim`, at an equal PSNR as many; the encoder takes
-    as long for as many bytes. libheif refuses it without loss.
+    `iq` is the default of libvips 8.18.7's wheel, and the quality of 55 was measured with it. At equal CIEDE2000 its files are
+    15 % (graphics) to 30 % (photographs) smaller than those of `ssim`, at equal PSNR of the same size; encoding takes the same
+    time per byte. libheif refuses `iq` in lossless mode.
     """
     tune = "ssim" if encoding.lossless else "iq"
     return {"compression": "av1", "effort": 3, "bitdepth": 8, "lossless": encoding.lossless, "tune": tune}
@@ -72,41 +72,43 @@ _SAVERS: dict[str, tuple[str, Callable[[Encoding], dict[str, Any]]]] = {
     "avif": ("heifsave", _avif),
     "gif": ("gifsave", _gif),
 }
-"""libvips' saver of each format, and its settings but for the quality. Chroma has half the resolution below a quality of 90."""
+"""libvips' saver for each format and its settings without quality. Chroma has half the resolution below quality 90."""
 
 
-def encode(picture: Picture, target: Path, result: OutputFormat, encoding: Encoding, kept: Kept, came: Came) -> None:
-    """Write `picture` as `result` to `target`. `came`: how small it was, which a flat result is to be again.
+def encode(
+    picture: Picture, target: Path, result: OutputFormat, encoding: Encoding, metadata: Metadata, traits: InputTraits
+) -> None:
+    """Write `picture` as `result` to `target`. `traits` bound the size of flat results.
 
-    INVARIANT (G8): every saver is told what to keep, which is nothing but what `kept` holds: no GPS, XMP, comments or other EXIF
-    reach a result (tests/unit/pipeline/vips/test_metadata.py). Raises OutputTooLarge for sides that the format can't hold and for
-    bytes that can't be as few as asked, pyvips.Error from libvips.
+    INVARIANT (G8): every saver gets an explicit `keep`, which names only what `metadata` holds. No GPS, XMP, comments or other
+    EXIF reach a result (tests/unit/pipeline/vips/test_metadata.py). Raises OutputTooLarge if a side exceeds the format's limit or
+    `max_bytes` can't be met, and pyvips.Error.
     """
     if max(picture.width, picture.height) > result.max_side:
         raise OutputTooLarge(f"A {result.name} result has sides of at most {result.max_side} pixels.")
     if not result.alpha:
         picture = picture.flattened()
-    held = result.name in LOOKED_AT and picture.pixels.width * picture.pixels.height * picture.pixels.bands <= HELD_BYTES
+    held = result.name in FLAT_FORMATS and picture.pixels.width * picture.pixels.height * picture.pixels.bands <= MAX_HELD_BYTES
     if held or encoding.max_bytes is not None:
         picture = picture.in_memory()
-    pixels, keep = with_kept(picture.with_animation_notes(result.max_delay), kept)
+    pixels, keep = attach_metadata(picture.with_animation_metadata(result.max_delay), metadata)
     saver, settings = _SAVERS[result.name]
     options = settings(encoding) | {"keep": keep}
     quality = None if encoding.lossless else result.quality and (encoding.quality or result.quality)
 
     def encoded(quality: int | None) -> bytes:
         if held and result.name == "png":
-            return saved_png(pixels, options, None if encoding.lossless else came.colours, came.palette)
+            return save_png(pixels, options, None if encoding.lossless else traits.colours, traits.palette)
         if held and result.name == "gif":
-            return saved_gif(pixels, picture.frames, options, came.colours, came.gif_bytes)
+            return save_gif(pixels, picture.frames, options, traits.colours, traits.gif_bytes)
         return bytes(getattr(pixels, f"{saver}_buffer")(**options, **_q(quality)))
 
-    flat = held and result.name == "webp" and not encoding.lossless and is_flat(pixels)
-    lossless = _lossless_webp(pixels, keep) if flat else None
+    is_flat_webp = held and result.name == "webp" and not encoding.lossless and is_flat(pixels)
+    lossless = _lossless_webp(pixels, keep) if is_flat_webp else None
     if encoding.max_bytes is None and lossless is None and not (held and result.name in ("png", "gif")):
         getattr(pixels, saver)(str(target), **options, **_q(quality))
     else:
-        target.write_bytes(_best(encoded, quality, encoding.max_bytes, lossless))
+        target.write_bytes(_smaller(encoded, quality, encoding.max_bytes, lossless))
     if result.name == "webp" and picture.frames > 1 and picture.has_alpha:
         flag_alpha(target)
 
@@ -115,18 +117,18 @@ def _lossless_webp(pixels: Pixels, keep: str) -> bytes:
     return bytes(pixels.webpsave_buffer(effort=4, lossless=True, keep=keep))
 
 
-def _best(encoded: Callable[[int | None], bytes], quality: int | None, max_bytes: int | None, lossless: bytes | None) -> bytes:
-    """The smaller of two files of the best quality; a worse quality only where neither fits `max_bytes`."""
+def _smaller(encoded: Callable[[int | None], bytes], quality: int | None, max_bytes: int | None, lossless: bytes | None) -> bytes:
+    """The smaller of the lossy and the lossless file; a lower quality only if neither fits `max_bytes`."""
     if lossless is not None and (max_bytes is None or len(lossless) <= max_bytes):
         lossy = encoded(quality)
         return lossy if len(lossy) < len(lossless) else lossless
-    return encoded(quality) if max_bytes is None else fitted(encoded, quality, max_bytes)
+    return encoded(quality) if max_bytes is None else fit_to_bytes(encoded, quality, max_bytes)
 
 
-def fitted(encoded: Callable[[int | None], bytes], highest: int | None, max_bytes: int) -> bytes:
-    """What `encoded` makes at the best quality, from 1 to `highest`, that has at most `max_bytes`, in 8 tries at the most.
+def fit_to_bytes(encoded: Callable[[int | None], bytes], highest: int | None, max_bytes: int) -> bytes:
+    """The output of `encoded` at the best quality from 1 to `highest` that has at most `max_bytes`, in at most 8 tries.
 
-    None stands for a format that has no quality: one try. Raises OutputTooLarge when the lowest one has more.
+    `highest` is None for a format without quality: one try. Raises OutputTooLarge if the lowest quality has more bytes.
     """
     best = encoded(highest)
     if len(best) <= max_bytes:

@@ -1,8 +1,9 @@
-"""High dynamic range (PQ and HLG, BT.2100) to 8 bit sRGB: what a picture shows on a display that is no brighter than paper white.
+"""Tone mapping of high dynamic range (PQ and HLG, BT.2100) to 8 bit sRGB.
 
-Reference white is 203 cd/m² (BT.2408). It comes out at half of the light of white, and all below keeps its relation to it; what
-is brighter is bent into the upper half along the curve of SMPTE ST 2094-50's reference white tone mapping, as Chromium 156 does
-it. One gain for all three channels, by the largest of them in BT.2020, so that no hue turns. Colours beyond sRGB are clipped.
+Reference white is 203 cd/m² (BT.2408). It maps to half of the light of sRGB white, and darker light scales with it. Brighter
+light is compressed into the upper half along the curve of SMPTE ST 2094-50's reference white tone mapping, as in Chromium 156.
+One gain applies to all three channels, from the largest of them in BT.2020, so that hues do not change. Colours outside sRGB are
+clipped.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,18 +18,18 @@ from internal.pipeline.vips.picture import Pixels
 REFERENCE_WHITE = 203.0
 """cd/m² (BT.2408)."""
 _HLG_PEAK, _SYSTEM_GAMMA_LESS_1 = 1000.0, 0.2
-"""The display for which HLG is meant: cd/m², and what its system gamma of 1.2 does to a colour's luminance (BT.2100)."""
+"""HLG's nominal display peak in cd/m², and its system gamma of 1.2 less 1 (BT.2100)."""
 _PQ_PEAK = 10000.0
 _LUMINANCE: Matrix = [[0.2627, 0.6780, 0.0593]]
-"""Of BT.2020's primaries."""
+"""Luminance coefficients of BT.2020."""
 _STEPS = 65536
 _BRIGHTEST = _PQ_PEAK / REFERENCE_WHITE
 _BEND = 0.65
-"""How far the curve follows its tangents (kappa of ST 2094-50)."""
+"""Kappa of ST 2094-50: how closely the curve follows its tangents."""
 
 
 def to_sdr(colours: Pixels, space: ColourSpace, transfer: Hdr) -> Pixels:
-    """8 bit sRGB of what `space` means. `colours` are RGB without alpha, of 8 or 16 bits a channel."""
+    """The colours in 8 bit sRGB. `colours` are RGB without alpha in `space`, with 8 or 16 bits per channel."""
     light = colours.maplut(_table(_light_table(transfer, 256 if colours.format == "uchar" else _STEPS)))
     light = light.copy(interpretation="multiband")
     if not space.primaries.are_near(BT2020):
@@ -43,7 +44,7 @@ def to_sdr(colours: Pixels, space: ColourSpace, transfer: Hdr) -> Pixels:
 
 
 def neutral_to_sdr(value: float, peak: float, transfer: Hdr) -> float:
-    """What a neutral value, from 0 to 1, becomes in sRGB, from 0 to 1: primaries don't matter to it."""
+    """The sRGB value, from 0 to 1, of a neutral value from 0 to 1. Primaries do not affect it."""
     light = pq_light(value)
     if transfer == "hlg":
         light = hlg_light(value) ** (1 + _SYSTEM_GAMMA_LESS_1) * _HLG_PEAK / REFERENCE_WHITE
@@ -51,20 +52,20 @@ def neutral_to_sdr(value: float, peak: float, transfer: Hdr) -> float:
 
 
 def pq_light(value: float) -> float:
-    """Light of a PQ value from 0 to 1, reference white being 1 (BT.2100, table 4)."""
+    """Light of a PQ value from 0 to 1, relative to reference white (BT.2100, table 4)."""
     m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
     power = value ** (1 / m2)
     return float((max(power - c1, 0) / (c2 - c3 * power)) ** (1 / m1) * _PQ_PEAK / REFERENCE_WHITE)
 
 
 def hlg_light(value: float) -> float:
-    """Light of the scene, from 0 to 1, of an HLG value from 0 to 1 (BT.2100, table 5)."""
+    """Scene light from 0 to 1 of an HLG value from 0 to 1 (BT.2100, table 5)."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     return value * value / 3 if value <= 0.5 else (exp((value - c) / a) + b) / 12
 
 
 def gain(light: float, peak: float) -> float:
-    """The factor for light whose largest channel is `light`, reference white being 1; the `peak`, in cd/m², becomes white."""
+    """The gain for a colour whose largest channel is `light`, relative to reference white. `peak`, in cd/m², maps to white."""
     top = max(peak, REFERENCE_WHITE) / REFERENCE_WHITE
     white = 1 - 0.5 * min(log2(top) / log2(_HLG_PEAK / REFERENCE_WHITE), 1)
     if light <= 1:

@@ -1,7 +1,7 @@
-"""From a file to a picture: its header is held against the limits, then its pixels are decoded, as few as the chain needs.
+"""Loader: checks a file's header against the limits and decodes as few pixels as the chain needs.
 
-The pixels come row by row, in 8 bits and upright, already scaled where the chain begins by making the picture smaller. Nothing is
-held in memory here, but for a picture that lies on its side. What is different about a format is in `loaders`.
+The pixels stream row by row, in 8 bits and upright, already scaled down if the chain begins with that. Nothing is held in memory,
+except a picture that must be turned by 90 degrees or upside down. Code for single formats is in `loaders`.
 """
 
 import logging
@@ -12,49 +12,50 @@ from pathlib import Path
 import pyvips
 
 from internal.errors import ImageTooLarge, UnsupportedMediaType
-from internal.pipeline.containers.dimensions import side_beyond
+from internal.pipeline.containers.dimensions import oversized_side
 from internal.pipeline.containers.formats import FORMATS, OutputFormat
 from internal.pipeline.language.chain import Chain
 from internal.pipeline.operations.thumbnail import Thumbnail
 from internal.pipeline.vips.loaders import HEIF, SOURCES
 from internal.pipeline.vips.loaders.source import Header, Size, Source
 from internal.pipeline.vips.picture import Picture
-from internal.pipeline.vips.profiles import GREY, in_own_profile, is_plain, to_srgb
+from internal.pipeline.vips.profiles import GREY, is_plain, to_eight_bits, to_srgb
 from internal.sandbox.port import RenderLimits
 
-_taken: frozenset[str] = frozenset()
-SMALL = 32
-"""Pixels: the longer side of a copy that still shows what a picture looks like."""
+_allowed: frozenset[str] = frozenset()
+"""Media types that this process decodes."""
+SMALL_SIDE = 32
+"""Pixels: the longer side of the small copy from which facts are computed."""
 
 
 def restrict_libvips(heif: bool = False) -> None:
-    """Leave the loaders that we name and no other: blocking "untrusted" ones alone would still load text matrices.
+    """Block all libvips loaders except ours. Blocking only the "untrusted" ones would still load text matrices.
 
-    AVIF and HEIF only with `heif`. libvips' cache of operations is switched off: it would hold pictures of strangers. Called once
-    at the start of a process; without that the first picture calls it, and takes no HEIF.
+    AVIF and HEIF are allowed only with `heif`. The operation cache is switched off: it would keep pictures of other users. Call
+    it once when a process starts; otherwise the first picture calls it, without HEIF.
     """
-    global _taken
-    _taken = frozenset(SOURCES) if heif else frozenset(SOURCES) - HEIF
+    global _allowed
+    _allowed = frozenset(SOURCES) if heif else frozenset(SOURCES) - HEIF
     pyvips.operation_block_set("VipsForeignLoad", True)
-    for media_type in _taken:
+    for media_type in _allowed:
         pyvips.operation_block_set(SOURCES[media_type].operation_class, False)
     pyvips.cache_set_max(0)
-    logging.getLogger("pyvips").setLevel(logging.WARNING)  # faults.warnings_heard listens
+    logging.getLogger("pyvips").setLevel(logging.WARNING)  # for decode_errors.capture_warnings
 
 
 @contextmanager
-def opened(path: Path, media_type: str, limits: RenderLimits, folder: Path, name: str) -> Iterator[Source]:
-    """The file, its container looked over and its header read. Copies in `folder`, named `name-…`, are removed at the end.
+def open_source(path: Path, media_type: str, limits: RenderLimits, folder: Path, name: str) -> Iterator[Source]:
+    """The file with its container sanitized and its header read. Copies in `folder`, named `name-…`, are removed at the end.
 
     Raises UnsupportedMediaType, InvalidImage, ImageTooLarge and pyvips.Error.
     """
-    if not _taken:
+    if not _allowed:
         restrict_libvips()
-    if media_type not in _taken:
+    if media_type not in _allowed:
         raise UnsupportedMediaType
     try:
         source = SOURCES[media_type](path, media_type, folder, name)
-        _require_within(source, limits)
+        _check_limits(source, limits)
         yield source
     finally:
         for copy in folder.glob(f"{name}-*"):
@@ -62,50 +63,52 @@ def opened(path: Path, media_type: str, limits: RenderLimits, folder: Path, name
 
 
 def load(source: Source, chain: Chain, result: OutputFormat) -> Picture:
-    """The picture upright, in 8 bits; already scaled when the chain begins by making it smaller. Read as it is computed."""
-    header, convert = source.header, in_own_profile if _keeps_colours(source, chain, result) else to_srgb
+    """The picture, upright and in 8 bits, already scaled down if the chain begins with that. Lazy."""
+    header, convert = source.header, to_eight_bits if _keeps_profile(source, chain, result) else to_srgb
     animated = header.frames > 1 and result.animation
-    smaller = _first_size(header, chain)
-    pixels = source.decoded(smaller, animated=animated)
-    notes = {"delays": pixels.get("delay"), "loop": pixels.get("loop")} if animated and pixels.get_typeof("delay") else {}
-    picture = Picture(pixels if is_plain(pixels) else convert(pixels), header.frames if animated else 1, **notes)
-    if smaller is not None:
-        picture = picture.scaled(*smaller, premultiplied=source.premultiplied, covered=source.covered(pixels))
+    target = _first_size(header, chain)
+    pixels = source.decode(target, animated=animated)
+    fields = {"delays": pixels.get("delay"), "loop": pixels.get("loop")} if animated and pixels.get_typeof("delay") else {}
+    picture = Picture(pixels if is_plain(pixels) else convert(pixels), header.frames if animated else 1, **fields)
+    if target is not None:
+        picture = picture.scaled(*target, premultiplied=source.premultiplied, covered=source.covered(pixels))
     return _upright(picture.with_pixels(convert), header.orientation if chain.autorotate else 1)
 
 
-def _keeps_colours(source: Source, chain: Chain, result: OutputFormat) -> bool:
-    """Whether the pixels stay in their own profile, which every file that is made of them must be able to hold."""
+def _keeps_profile(source: Source, chain: Chain, result: OutputFormat) -> bool:
+    """True if the pixels stay in their own profile. Every output file must be able to hold it."""
     grey = source.pixels.interpretation in GREY
     holds = result.grey_profile and chain.alternative is None if grey else result.profile
-    return holds and "icc" in chain.encoding.keep and chain.in_any_colours
+    return holds and "icc" in chain.encoding.keep and chain.works_in_any_profile
 
 
-def shows_the_original(header: Header, chain: Chain) -> bool:
-    """Whether what `load` gives for this chain is upright, of the original's shape, and not tiny."""
+def is_representative(header: Header, chain: Chain) -> bool:
+    """True if the picture that `load` returns for this chain is upright, not tiny, and has the original's aspect ratio."""
     size = _first_size(header, chain)
     if size is None:
-        shaped = True
+        same_shape = True
     else:
-        shaped = max(size) >= SMALL and abs(size[0] * header.height - size[1] * header.width) <= max(header.width, header.height)
-    return shaped and not header.still_apart and (chain.autorotate or header.orientation == 1)
+        same_shape = max(size) >= SMALL_SIDE and abs(size[0] * header.height - size[1] * header.width) <= max(
+            header.width, header.height
+        )
+    return same_shape and not header.separate_still and (chain.autorotate or header.orientation == 1)
 
 
-def miniature(source: Source) -> Picture:
-    """A small copy of the original, upright, whatever its chain does to it. Reads the file once more."""
-    return load(source.reopened(), Chain((Thumbnail(SMALL),)), FORMATS["png"]).in_memory()
+def small_copy(source: Source) -> Picture:
+    """A small upright copy of the original, independent of the chain. Reads the file once more."""
+    return load(source.reopened(), Chain((Thumbnail(SMALL_SIDE),)), FORMATS["png"]).in_memory()
 
 
-def frames_in(path: Path, media_type: str) -> int:
-    """How many frames a file of ours has: libwebp makes one of two that are equal, and lets it be seen as long as both."""
+def count_frames(path: Path, media_type: str) -> int:
+    """The number of frames in a result file. libwebp merges equal neighbours into one frame with the sum of their delays."""
     source = SOURCES[media_type]
     return source.frames_of(source.open(path))
 
 
-def _require_within(source: Source, limits: RenderLimits) -> None:
-    """Sides and frames as stored, as the upload holds them against the limits too; the pixels of all that is decoded."""
-    stored = source.stored
-    if side := side_beyond(stored.width, stored.height, limits.max_width, limits.max_height):
+def _check_limits(source: Source, limits: RenderLimits) -> None:
+    """Raises ImageTooLarge. Sides and frames are checked as stored, as at upload; pixels are those that will be decoded."""
+    stored = source.dimensions
+    if side := oversized_side(stored.width, stored.height, limits.max_width, limits.max_height):
         raise ImageTooLarge(f"The picture has {stored.width} x {stored.height} pixels; {side}.")
     if stored.frames > limits.max_frames:
         raise ImageTooLarge(f"The animation has {stored.frames} frames; {limits.max_frames} are the most.")
@@ -115,7 +118,7 @@ def _require_within(source: Source, limits: RenderLimits) -> None:
 
 
 def _upright(picture: Picture, orientation: int) -> Picture:
-    """Turned as its EXIF says. Only a mirrored one can be read row by row; the others need their last row first."""
+    """The picture turned by its EXIF orientation. Only orientation 2 (mirrored) streams; the others need the last rows first."""
     if orientation <= 1:
         return picture
     ready = picture if orientation == 2 else picture.in_memory()
@@ -123,10 +126,10 @@ def _upright(picture: Picture, orientation: int) -> Picture:
 
 
 def _first_size(header: Header, chain: Chain) -> Size | None:
-    """The size, as stored, that the chain scales to before anything else; None unless that makes the picture smaller."""
-    lying = chain.autorotate and header.orientation >= 5
-    size = (header.height, header.width) if lying else (header.width, header.height)
-    wanted = chain.operations[0].scaled(*size) if chain.operations else None
+    """The size, as stored, to which the chain scales first; None unless that makes the picture smaller."""
+    swapped = chain.autorotate and header.orientation >= 5
+    size = (header.height, header.width) if swapped else (header.width, header.height)
+    wanted = chain.operations[0].target_size(*size) if chain.operations else None
     if wanted is None or wanted == size or wanted[0] > size[0] or wanted[1] > size[1]:
         return None
-    return (wanted[1], wanted[0]) if lying else wanted
+    return (wanted[1], wanted[0]) if swapped else wanted

@@ -1,4 +1,4 @@
-"""Masks: one band of 8 bits, 255 inside of a shape, 0 outside, and in between where its edge crosses a pixel."""
+"""Masks: one band of 8 bits. 255 is inside of a shape, 0 outside; pixels on the edge lie in between."""
 
 from math import ceil
 from typing import TypeAlias
@@ -8,8 +8,8 @@ import pyvips
 Pixels: TypeAlias = pyvips.Image
 
 
-def rounded_box(width: int, height: int, across: float, down: float) -> Pixels:
-    """A box whose corners are quarters of an ellipse with these radii in pixels: halves of its sides make an ellipse of all."""
+def rounded_rectangle(width: int, height: int, across: float, down: float) -> Pixels:
+    """The mask of a rectangle with elliptic corners of these radii in pixels. Radii of half the sides make it an ellipse."""
     across, down = min(across, width / 2), min(down, height / 2)
     corner = _corner(across, down).copy_memory()
     right, bottom = width - corner.width, height - corner.height
@@ -18,8 +18,8 @@ def rounded_box(width: int, height: int, across: float, down: float) -> Pixels:
     return mask.insert(corner.flipver(), 0, bottom).insert(corner.rot180(), right, bottom)
 
 
-def masked(pixels: Pixels, mask: Pixels) -> Pixels:
-    """As opaque as they are and the mask says."""
+def apply_mask(pixels: Pixels, mask: Pixels) -> Pixels:
+    """The pixels with their alpha multiplied by `mask`. Pixels without alpha take the mask as their alpha."""
     if not pixels.hasalpha():
         return pixels.bandjoin(mask)
     alpha = (pixels.extract_band(pixels.bands - 1) * mask).linear(1 / 255, 0.5, uchar=True)
@@ -27,7 +27,7 @@ def masked(pixels: Pixels, mask: Pixels) -> Pixels:
 
 
 def _corner(across: float, down: float) -> Pixels:
-    """The top left one. How far a pixel's middle lies outside of the ellipse f = 1 is, near to it, (f - 1) / |gradient of f|."""
+    """The top left corner. Near the ellipse f = 1, a pixel's distance from it is about (f - 1) / |gradient of f|."""
     place = pyvips.Image.xyz(ceil(across), ceil(down))
     x = (across - 0.5 - place.extract_band(0)) / across
     y = (down - 0.5 - place.extract_band(1)) / down

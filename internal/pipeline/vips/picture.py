@@ -1,4 +1,4 @@
-"""A picture between loading and saving: pixels in 8 bit sRGB or grey, with or without alpha, all frames of an animation."""
+"""Picture: decoded pixels between loading and saving, in 8 bit sRGB or grey, with or without alpha, all frames."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import TypeAlias
 import pyvips
 
 from internal.pipeline.operations.params import WHITE, Colour
-from internal.pipeline.vips.alpha_bleed import filled
-from internal.pipeline.vips.colour import Matrix, beside_alpha, in_colour, through_curve, through_matrix, tinted
-from internal.pipeline.vips.composite import faded, laid_over, tiled
-from internal.pipeline.vips.masks import masked, rounded_box
-from internal.pipeline.vips.pixelate import in_squares
-from internal.pipeline.vips.scaling import Covered, divided, multiplied, reduced
-from internal.pipeline.vips.text import lettering
+from internal.pipeline.vips.alpha_bleed import bleed_colours
+from internal.pipeline.vips.colour import Matrix, apply_curve, apply_matrix, excluding_alpha, tint, to_rgb
+from internal.pipeline.vips.composite import apply_opacity, composite, tile
+from internal.pipeline.vips.masks import apply_mask, rounded_rectangle
+from internal.pipeline.vips.pixelate import pixelate
+from internal.pipeline.vips.scaling import CoveredArea, premultiply, shrink_partial, unpremultiply
+from internal.pipeline.vips.text import render_text
 from internal.pipeline.vips.trim import content_box
 
 Pixels: TypeAlias = pyvips.Image
 PixelsFn: TypeAlias = Callable[[Pixels], Pixels]
 TRANSPARENT = Colour(255, 255, 255, 0)
 MAX_PLAYS = 2**16 - 1
-"""GIF and WebP count how often an animation plays in 16 bits; savers would make a number beyond it one for ever."""
+"""GIF and WebP store the number of plays in 16 bits. For a larger number, savers would write 0, which is endless."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Immutable, as libvips' images are: each method returns another picture, and computes nothing yet unless it says so.
+    """An immutable picture. Each method returns a new one and is lazy, as libvips is, unless its docstring says "computes now".
 
-    `pixels` holds all frames, one below the other and all of one height. `delays` in milliseconds, one a frame; `loop` is how
-    often an animation plays, 0 for ever. `background` is what transparency is laid over when the result can't hold it. `overlays`
-    are the other pictures that the chain names, by image id.
+    `pixels` holds all frames, one below the other and all of one height. `delays` has milliseconds, one per frame. `loop` is the
+    number of plays, 0 for endless. `background` is the colour behind transparent pixels in a format without alpha. `overlays` are
+    the other pictures that the chain references, by image id.
     """
 
     pixels: Pixels
@@ -44,12 +44,12 @@ class Picture:
 
     @property
     def width(self) -> int:
-        """Of one frame, in pixels."""
+        """Width of one frame, in pixels."""
         return int(self.pixels.width)
 
     @property
     def height(self) -> int:
-        """Of one frame, in pixels."""
+        """Height of one frame, in pixels."""
         return int(self.pixels.height) // self.frames
 
     @property
@@ -58,29 +58,29 @@ class Picture:
 
     @property
     def is_grey(self) -> bool:
-        """Whether it has one channel, with or without alpha, instead of three for colour."""
+        """True if the picture has one colour channel instead of three, with or without alpha."""
         return bool(self.pixels.bands < 3)
 
     @property
-    def first(self) -> Pixels:
-        """The first frame's pixels."""
+    def first_frame(self) -> Pixels:
+        """Pixels of the first frame."""
         return self.pixels if self.frames == 1 else self.pixels.crop(0, 0, self.width, self.height)
 
     def with_pixels(self, change: PixelsFn, *, colours_only: bool = False) -> Picture:
-        """`change` applied to all frames at once: for what treats each pixel, or each row, by itself.
+        """`change` applied to all frames at once, for functions that treat each pixel, or each row, independently.
 
-        `colours_only`: `change` does not see the alpha channel, which stays as it is.
+        `colours_only`: `change` gets the colours without the alpha channel, which does not change.
         """
-        return replace(self, pixels=(beside_alpha(change) if colours_only else change)(self.pixels))
+        return replace(self, pixels=(excluding_alpha(change) if colours_only else change)(self.pixels))
 
     def each_frame(self, change: PixelsFn, *, premultiplied: bool = False, colours_only: bool = False) -> Picture:
-        """`change` applied to every frame by itself, so that neighbours don't run into each other; all must come out of one size.
+        """`change` applied to each frame separately, so that frames do not bleed into each other. All results must have one size.
 
-        `premultiplied`: for what mixes neighbouring pixels. The colour of transparent ones then counts for nothing.
+        `premultiplied`: set it for functions that mix neighbouring pixels, so that the colour of transparent ones has no weight.
         `colours_only`: as in with_pixels.
         """
         if colours_only:
-            change = beside_alpha(change)
+            change = excluding_alpha(change)
         if premultiplied and self.has_alpha:
             change = _premultiplied(change)
         if self.frames == 1:
@@ -90,135 +90,136 @@ class Picture:
     def _each_frame(self) -> list[Pixels]:
         return [self.pixels.crop(0, number * self.height, self.width, self.height) for number in range(self.frames)]
 
-    def scaled(self, width: int, height: int, *, premultiplied: bool = False, covered: Covered | None = None) -> Picture:
+    def scaled(self, width: int, height: int, *, premultiplied: bool = False, covered: CoveredArea | None = None) -> Picture:
         """Resampled (Lanczos 3) to exactly this size in pixels.
 
-        `premultiplied`: the colours come multiplied by alpha already. They never leave so. `covered`: how many columns and rows
-        the picture has of an opaque still, if not all of the last ones; it is made smaller.
+        `premultiplied`: the colours are multiplied by alpha already; the result is not. `covered`: the area that an opaque still
+        covers when it fills its last column or row only in part; it is made smaller.
         """
         if covered is not None:
-            return self.with_pixels(lambda pixels: reduced(pixels, (width, height), covered))
+            return self.with_pixels(lambda pixels: shrink_partial(pixels, (width, height), covered))
         if (width, height) == (self.width, self.height):
             return self
         across, down = width / self.width, height / self.height
-        ready = self.with_pixels(multiplied) if self.has_alpha and not premultiplied else self
+        ready = self.with_pixels(premultiply) if self.has_alpha and not premultiplied else self
         if self.frames == 1 or max(across, down) > 1:
             made = ready.each_frame(lambda pixels: pixels.resize(across, vscale=down))
-        else:  # rows of two frames must not be mixed; columns are those of one frame anyway, and all at once they cost less
+        else:  # rows of two frames must not mix; columns belong to one frame, and resizing them all at once is cheaper
             made = ready.each_frame(lambda pixels: pixels.resize(1, vscale=down))
             made = made.with_pixels(lambda pixels: pixels.resize(across, vscale=1))
-        return made.with_pixels(divided) if self.has_alpha else made
+        return made.with_pixels(unpremultiply) if self.has_alpha else made
 
-    def with_hidden_colours_filled(self, reach: float) -> Picture:
-        """As in hidden.filled. What looks at neighbours then takes a transparent one for more of the same."""
-        return self.each_frame(lambda pixels: filled(pixels, reach)) if self.has_alpha else self
+    def with_bled_colours(self, radius: float) -> Picture:
+        """Transparent pixels take the colour of visible ones within about `radius` pixels: see alpha_bleed.bleed_colours."""
+        return self.each_frame(lambda pixels: bleed_colours(pixels, radius)) if self.has_alpha else self
 
     def cropped(self, left: int, top: int, width: int, height: int) -> Picture:
-        """The rectangle, which must lie within the picture."""
+        """The rectangle of the picture with this corner and size, in pixels. It must lie within the picture."""
         if (width, height) == (self.width, self.height):
             return self
         return self.each_frame(lambda pixels: pixels.crop(left, top, width, height))
 
     def on_canvas(self, width: int, height: int, left: int, top: int, colour: Colour | None) -> Picture:
-        """Laid on a plain canvas; without a `colour` that is transparent where the picture may be, else white."""
+        """Placed on a canvas of one colour. The default is transparent if the picture has alpha, else white."""
         if (width, height) == (self.width, self.height):
             return self
-        ink = colour or (TRANSPARENT if self.has_alpha else WHITE)
-        ready = self.with_pixels(lambda pixels: _able_to_hold(pixels, ink))
-        values = ink_for(ready.pixels, ink)
+        fill = colour or (TRANSPARENT if self.has_alpha else WHITE)
+        ready = self.with_pixels(lambda pixels: _with_bands_for(pixels, fill))
+        values = band_values(ready.pixels, fill)
         return ready.each_frame(lambda pixels: pixels.embed(left, top, width, height, extend="background", background=values))
 
-    def turned(self, angle: float, colour: Colour | None) -> Picture:
-        """Turned clockwise by any angle in degrees, on a canvas that holds all of it; its corners are of `colour`, else clear."""
-        ink = colour or TRANSPARENT
-        ready = self.with_pixels(lambda pixels: _able_to_hold(pixels, ink))
-        values = _premultiplied_ink(ready.pixels, ink)
+    def rotated(self, angle: float, colour: Colour | None) -> Picture:
+        """Rotated clockwise by any angle in degrees, on a canvas that holds all of it. Corners are `colour` or transparent."""
+        fill = colour or TRANSPARENT
+        ready = self.with_pixels(lambda pixels: _with_bands_for(pixels, fill))
+        values = _premultiplied_values(ready.pixels, fill)
         across, down = cos(radians(angle)), sin(radians(angle))
         options = {"interpolate": pyvips.Interpolate.new("bicubic"), "background": values, "premultiplied": True}
         return ready.each_frame(lambda pixels: pixels.affine([across, -down, down, across], **options), premultiplied=True)
 
     def rounded(self, across: float, down: float, colour: Colour | None) -> Picture:
-        """Corners cut off along an ellipse with these radii in pixels; `colour` takes their place, else they are clear."""
-        mask = rounded_box(self.width, self.height, across, down)
+        """With elliptic corners of these radii in pixels. What is cut off becomes `colour` or transparent."""
+        mask = rounded_rectangle(self.width, self.height, across, down)
         if colour is None:
-            return self.with_pixels(lambda pixels: masked(pixels, mask.replicate(1, self.frames)))
-        ready = self.with_pixels(lambda pixels: _able_to_hold(pixels, colour))
-        values = _premultiplied_ink(ready.pixels, colour)
+            return self.with_pixels(lambda pixels: apply_mask(pixels, mask.replicate(1, self.frames)))
+        ready = self.with_pixels(lambda pixels: _with_bands_for(pixels, colour))
+        values = _premultiplied_values(ready.pixels, colour)
         return ready.each_frame(lambda pixels: mask.ifthenelse(pixels, values, blend=True), premultiplied=True)
 
-    def in_squares(self, side: int) -> Picture:
-        """In squares of one colour, of this side in pixels, each the average of what it covers. Computes now."""
-        return self.each_frame(lambda pixels: in_squares(pixels, side), premultiplied=True)
+    def pixelated(self, block: int) -> Picture:
+        """As square blocks with sides of `block` pixels, each in its average colour. Computes now."""
+        return self.each_frame(lambda pixels: pixelate(pixels, block), premultiplied=True)
 
-    def recoloured(self, curve: Callable[[float], float]) -> Picture:
-        """Each colour value `v`, from 0 to 1, becomes `curve(v)`; what lies beyond 0 and 1 is clipped."""
-        return self.with_pixels(lambda pixels: through_curve(pixels, curve))
+    def with_curve(self, curve: Callable[[float], float]) -> Picture:
+        """Each colour value `v`, from 0 to 1, becomes `curve(v)`, clipped to that range."""
+        return self.with_pixels(lambda pixels: apply_curve(pixels, curve))
 
-    def mixed(self, matrix: Matrix) -> Picture:
-        """Red, green and blue become the three rows of `matrix` times red, green and blue; the result is in colour."""
-        return self.with_pixels(lambda pixels: through_matrix(pixels, matrix))
+    def with_matrix(self, matrix: Matrix) -> Picture:
+        """Each (red, green, blue) is multiplied by the 3 x 3 `matrix`. A grey picture becomes a colour one."""
+        return self.with_pixels(lambda pixels: apply_matrix(pixels, matrix))
 
     def tinted(self, colour: Colour) -> Picture:
         """In shades of one colour, from black to white."""
-        return self.with_pixels(lambda pixels: tinted(pixels, colour.rgb))
+        return self.with_pixels(lambda pixels: tint(pixels, colour.rgb))
 
-    def liveliest(self, width: int, height: int, by: str) -> tuple[int, int]:
-        """Left and top of the rectangle of this size with the most `attention` or `entropy` in frame one. Computes now."""
-        cut = self.first.smartcrop(width, height, interesting=by)
+    def smartcrop(self, width: int, height: int, by: str) -> tuple[int, int]:
+        """Left and top of the rectangle of this size with the most `attention` or `entropy` in the first frame. Computes now."""
+        cut = self.first_frame.smartcrop(width, height, interesting=by)
         return -cut.xoffset, -cut.yoffset
 
-    def content(self, threshold: float, colour: Colour | None) -> tuple[int, int, int, int] | None:
-        """Left, top, width and height of what is not border, all frames together; None when nothing else is there. Computes now.
+    def content_box(self, threshold: float, colour: Colour | None) -> tuple[int, int, int, int] | None:
+        """Left, top, width and height of the content inside the border, over all frames; None if all is border. Computes now.
 
-        The border is what differs from the `colour`, by default the top left pixel's, by no more than `threshold` in any channel.
+        A pixel is border if no channel differs from `colour` (default: the top left pixel's) by more than `threshold`.
         """
-        ground = ink_for(self.pixels, colour) if colour else self.pixels.getpoint(0, 0)
+        ground = band_values(self.pixels, colour) if colour else self.pixels.getpoint(0, 0)
         boxes = [box for pixels in self._each_frame() if (box := content_box(pixels, ground, threshold))]
         if not boxes:
             return None
         left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
         return left, top, max(box[2] for box in boxes) - left, max(box[3] for box in boxes) - top
 
-    def faded(self, opacity: float) -> Picture:
-        """With alpha: `opacity`, from 0 to 1, times what it has."""
-        return self.with_pixels(lambda pixels: faded(pixels, opacity))
+    def with_opacity(self, opacity: float) -> Picture:
+        """With alpha multiplied by `opacity`, from 0 to 1."""
+        return self.with_pixels(lambda pixels: apply_opacity(pixels, opacity))
 
     def tiled(self, width: int, height: int, left: int, top: int, gap: int) -> Picture:
-        """A still with alpha, again and again over this size in pixels, `gap` apart; one has its top left corner there."""
-        return self.with_pixels(lambda pixels: tiled(pixels, (width, height), (left, top), gap))
+        """A still with alpha, repeated over an area of this size, `gap` pixels apart. One tile begins at `left`, `top`."""
+        return self.with_pixels(lambda pixels: tile(pixels, (width, height), (left, top), gap))
 
-    def under(self, mark: Picture, left: int, top: int) -> Picture:
-        """With `mark`, a still with alpha that lies within it, laid over every frame; grey as long as both are."""
-        ready = self if mark.is_grey else self.with_pixels(in_colour)
-        return ready.each_frame(lambda pixels: laid_over(pixels, mark.pixels, left, top))
+    def composited(self, overlay: Picture, left: int, top: int) -> Picture:
+        """With `overlay`, a still with alpha that fits inside, composited over every frame. Stays grey if both are grey."""
+        ready = self if overlay.is_grey else self.with_pixels(to_rgb)
+        return ready.each_frame(lambda pixels: composite(pixels, overlay.pixels, left, top))
 
-    def lettering(self, text: str, size: float, colour: Colour) -> Picture:
-        """Another picture: `text` in letters of this size (em) in pixels, cut to its ink. Raises InvalidProcessing."""
-        return Picture(lettering(text, size, colour))
+    @staticmethod
+    def of_text(text: str, size: float, colour: Colour) -> Picture:
+        """A new picture of `text`, `size` (em) in pixels, cropped to its ink. Raises InvalidProcessing for missing characters."""
+        return Picture(render_text(text, size, colour))
 
-    def over(self, colour: Colour | None) -> Picture:
-        """The same pixels, to be laid over this colour where the result can't hold transparency; None: as before."""
+    def with_background(self, colour: Colour | None) -> Picture:
+        """With another `background`; None changes nothing."""
         return self if colour is None else replace(self, background=colour)
 
     def flattened(self) -> Picture:
-        """Without transparency: laid over the background."""
+        """Without alpha: composited over the background."""
         if not self.has_alpha:
             return self
         opaque = Colour(*self.background.rgb)
-        ready = self.with_pixels(lambda pixels: _able_to_hold(pixels, opaque))
-        return ready.with_pixels(lambda pixels: pixels.flatten(background=ink_for(pixels, opaque)[:-1]))
+        ready = self.with_pixels(lambda pixels: _with_bands_for(pixels, opaque))
+        return ready.with_pixels(lambda pixels: pixels.flatten(background=band_values(pixels, opaque)[:-1]))
 
     def in_memory(self) -> Picture:
-        """Computed now and held in memory; costs nothing when it is already. Raises pyvips.Error for what is wrong with its file.
+        """Computed now and held in memory; free if it is there already. Raises pyvips.Error for damage in the file.
 
-        For what looks at many neighbours of a pixel: libvips keeps no result, and would compute what lies before once a look.
+        Use it before a step that reads pixels several times: libvips caches no result, and would recompute all steps before it.
         """
         return self.with_pixels(lambda pixels: pixels.copy_memory())
 
-    def with_animation_notes(self, max_delay: int) -> Pixels:
-        """Pixels that a saver understands: frame height, delays and loop noted for an animation, none of it for a still.
+    def with_animation_metadata(self, max_delay: int) -> Pixels:
+        """Pixels with the libvips fields of an animation (frame height, delays, loop) that savers read; a still has none.
 
-        A frame that is to be seen longer than `max_delay`, in milliseconds, is seen for as long as that.
+        Delays are clipped to `max_delay`, in milliseconds.
         """
         noted = self.pixels.copy()
         for name in ("page-height", "n-pages", "delay", "loop"):
@@ -232,24 +233,24 @@ class Picture:
         return noted
 
 
-def ink_for(pixels: Pixels, colour: Colour) -> list[int]:
-    """The colour as one number a band."""
+def band_values(pixels: Pixels, colour: Colour) -> list[int]:
+    """The colour as one number per band of `pixels`."""
     grey = pixels.bands < 3
     return [*(colour.rgb[:1] if grey else colour.rgb), *([colour.alpha] if pixels.hasalpha() else [])]
 
 
-def _able_to_hold(pixels: Pixels, colour: Colour) -> Pixels:
+def _with_bands_for(pixels: Pixels, colour: Colour) -> Pixels:
     if len(set(colour.rgb)) > 1:
-        pixels = in_colour(pixels)
+        pixels = to_rgb(pixels)
     return pixels if colour.alpha == 255 or pixels.hasalpha() else pixels.addalpha()
 
 
 def _premultiplied(change: PixelsFn) -> PixelsFn:
-    """Rounded before it is cast, which would cut off: a colour that comes out as 199.99 is 200."""
+    """`change` applied to premultiplied pixels. Rounds before it casts: 199.99 becomes 200."""
     return lambda pixels: change(pixels.premultiply()).unpremultiply().rint().cast(pixels.format)
 
 
-def _premultiplied_ink(pixels: Pixels, colour: Colour) -> list[float]:
-    """The colour as one number a band, as it stands among premultiplied pixels."""
-    *values, last = ink_for(pixels, colour)
+def _premultiplied_values(pixels: Pixels, colour: Colour) -> list[float]:
+    """The colour as one number per band of premultiplied pixels."""
+    *values, last = band_values(pixels, colour)
     return [*(value * colour.alpha / 255 for value in values), last] if pixels.hasalpha() else [*values, last]

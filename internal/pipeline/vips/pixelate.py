@@ -1,4 +1,4 @@
-"""Large squares of one colour."""
+"""Pixelation: the picture as large blocks of one colour."""
 
 from typing import TypeAlias
 
@@ -7,28 +7,28 @@ import pyvips
 Pixels: TypeAlias = pyvips.Image
 
 
-def in_squares(pixels: Pixels, side: int) -> Pixels:
-    """Squares of this side in pixels, each the average of what it covers, from the top left corner on. Computes now.
+def pixelate(pixels: Pixels, block: int) -> Pixels:
+    """The pixels as square blocks with sides of `block` pixels, from the top left corner. Each block has its average colour.
 
-    The averages are few, and kept: libvips would add up a square anew for each of its rows.
+    The averages are computed now and kept in memory: libvips would compute a block again for each of its rows.
     """
-    averages = _averages(pixels, side).copy_memory()
-    return averages.zoom(side, side).crop(0, 0, pixels.width, pixels.height)
+    averages = _averages(pixels, block).copy_memory()
+    return averages.zoom(block, block).crop(0, 0, pixels.width, pixels.height)
 
 
-def _averages(pixels: Pixels, side: int) -> Pixels:
-    """One pixel a square. What a square at the edge lacks is added as nothing, and makes its sum smaller than its average."""
-    across, down = _covered(pixels.width, side), _covered(pixels.height, side)
+def _averages(pixels: Pixels, block: int) -> Pixels:
+    """One pixel per block. A block that crosses the edge is padded with zeros, and its sum divided by the share inside."""
+    across, down = _shares_inside(pixels.width, block), _shares_inside(pixels.height, block)
     if across[-1] == down[-1] == 1:
-        return pixels.shrink(side, side)
-    sums = pixels.cast("float").embed(0, 0, len(across) * side, len(down) * side).shrink(side, side)
+        return pixels.shrink(block, block)
+    sums = pixels.cast("float").embed(0, 0, len(across) * block, len(down) * block).shrink(block, block)
     row = pyvips.Image.new_from_array([across]).replicate(1, len(down))
     column = pyvips.Image.new_from_array([[share] for share in down]).replicate(len(across), 1)
     averages = sums / (row * column)
     return averages.rint().cast(pixels.format).copy(interpretation=pixels.interpretation)
 
 
-def _covered(length: int, side: int) -> list[float]:
-    """How much of each square along a side of the picture lies within it, as shares."""
-    whole, rest = divmod(length, side)
-    return [1.0] * whole + ([rest / side] if rest else [])
+def _shares_inside(length: int, block: int) -> list[float]:
+    """For each block along a side of the picture, the share of it that lies inside, from 0 to 1."""
+    whole, rest = divmod(length, block)
+    return [1.0] * whole + ([rest / block] if rest else [])

@@ -1,4 +1,4 @@
-"""Colour spaces: what comes in becomes 8 bit sRGB or grey, or stays in its own profile's colours when that is kept."""
+"""Colour management: converts pixels to 8 bit sRGB or grey, or leaves them in their own profile when `keep:icc` asks for it."""
 
 from contextlib import suppress
 
@@ -9,19 +9,19 @@ from internal.pipeline.vips.picture import Pixels
 PROFILE = "icc-profile-data"
 GREY, _RGB = ("b-w", "grey16"), ("srgb", "rgb16")
 _COLOUR_SPACE = slice(16, 20)
-"""Where a profile says what it describes."""
+"""Position of the colour space signature in a profile."""
 
 
 def is_plain(pixels: Pixels) -> bool:
-    """Whether the pixels can be scaled as they are."""
+    """True if the pixels can be scaled without conversion."""
     plain = pixels.interpretation in ("srgb", "b-w", "cmyk")
     return plain and pixels.format == "uchar" and pixels.coding == "none"
 
 
 def to_srgb(pixels: Pixels) -> Pixels:
-    """8 bit sRGB, or grey for what is grey, by the picture's own profile; a profile that can't be used is left out of account."""
+    """The pixels in 8 bit sRGB, or grey if they are grey, by their own profile. A profile that can't be used is ignored."""
     profiled = bool(pixels.get_typeof(PROFILE))
-    if _is_done(pixels) and not profiled:
+    if _is_converted(pixels) and not profiled:
         return pixels
     grey = pixels.interpretation in GREY
     if profiled:
@@ -31,10 +31,10 @@ def to_srgb(pixels: Pixels) -> Pixels:
 
 
 def _grey_by_profile(pixels: Pixels) -> Pixels:
-    """8 bit sRGB grey, by a table of all values that there are.
+    """The pixels in 8 bit sRGB grey, by a table of all possible values.
 
-    By way of XYZ: straight to sRGB, lcms has 33 points for all of the curve in libvips 8.18.7, and shows 3 of 255 in linear
-    light as 19 instead of 28.
+    The conversion goes through XYZ: directly to sRGB, lcms in libvips 8.18.7 samples the curve at 33 points, and turns 3 of 255
+    in linear light into 19 instead of 28.
     """
     if pixels.format not in ("uchar", "ushort") or pixels.bands > 2:
         return pixels.icc_transform("srgb", embedded=True, depth=8)
@@ -50,7 +50,7 @@ def _grey_by_profile(pixels: Pixels) -> Pixels:
 def without_profile(pixels: Pixels) -> Pixels:
     """The same pixels without a colour profile.
 
-    libvips leaves its own CMYK profile with what it has turned into sRGB by it; who follows that reads memory that is free.
+    libvips leaves its CMYK profile attached after converting to sRGB; using that profile reads freed memory.
     """
     if not pixels.get_typeof(PROFILE):
         return pixels
@@ -59,30 +59,30 @@ def without_profile(pixels: Pixels) -> Pixels:
     return bare
 
 
-def in_own_profile(pixels: Pixels) -> Pixels:
-    """8 bits a channel in the colours of the picture's own profile, which stays with it; as `to_srgb` without one that fits."""
-    if profile_of(pixels) is None:
+def to_eight_bits(pixels: Pixels) -> Pixels:
+    """The pixels in 8 bits per channel, still in their own profile. Without a usable profile: as `to_srgb`."""
+    if usable_profile(pixels) is None:
         return to_srgb(pixels)
-    return pixels if _is_done(pixels) else _in_eight_bits(pixels, grey=pixels.interpretation in GREY)
+    return pixels if _is_converted(pixels) else _in_eight_bits(pixels, grey=pixels.interpretation in GREY)
 
 
-def profile_of(pixels: Pixels) -> bytes | None:
-    """The profile that the pixels are in, if it can be used and describes colours of their kind: RGB or grey, and not CMYK."""
+def usable_profile(pixels: Pixels) -> bytes | None:
+    """The profile of the pixels, if it can be used and matches their kind: RGB or grey, never CMYK."""
     if not pixels.get_typeof(PROFILE) or pixels.interpretation not in (*_RGB, *GREY):
         return None
     profile = bytes(pixels.get(PROFILE))
-    return profile if fits(profile, pixels) and _can_be_used(profile) else None
+    return profile if profile_fits(profile, pixels) and _is_writable(profile) else None
 
 
-def fits(profile: bytes, pixels: Pixels) -> bool:
-    """Whether `profile` describes as many colour channels as the pixels have."""
+def profile_fits(profile: bytes, pixels: Pixels) -> bool:
+    """True if `profile` describes as many colour channels as the pixels have."""
     return profile[_COLOUR_SPACE] == (b"GRAY" if pixels.interpretation in GREY else b"RGB ")
 
 
-def can_be_read(pixels: Pixels) -> bool:
-    """Whether the pixels have a profile of their kind that says what their numbers mean.
+def has_readable_profile(pixels: Pixels) -> bool:
+    """True if the pixels have a profile of their kind that can convert them to device-independent colours.
 
-    libvips falls back on a profile that is named beside it: here on one for four channels, which these pixels don't have.
+    libvips falls back on the profile given as `input_profile`. Here that is one for four channels, so that the fallback fails.
     """
     if not pixels.get_typeof(PROFILE):
         return False
@@ -95,8 +95,8 @@ def can_be_read(pixels: Pixels) -> bool:
     return True
 
 
-def _can_be_used(profile: bytes) -> bool:
-    """Whether colours can be written in it. Reading would not tell: there libvips takes sRGB for one that is broken."""
+def _is_writable(profile: bytes) -> bool:
+    """True if colours can be converted into the profile. Reading would not tell: libvips replaces a broken profile by sRGB."""
     probe = pyvips.Image.black(1, 1, bands=3).copy(interpretation="lab")
     probe.set_type(pyvips.GValue.blob_type, PROFILE, profile)
     try:
@@ -106,13 +106,13 @@ def _can_be_used(profile: bytes) -> bool:
     return True
 
 
-def _is_done(pixels: Pixels) -> bool:
+def _is_converted(pixels: Pixels) -> bool:
     bands = (1 if pixels.interpretation == "b-w" else 3) + int(pixels.hasalpha())
     return pixels.interpretation in ("srgb", "b-w") and pixels.format == "uchar" and pixels.bands == bands
 
 
 def _in_eight_bits(pixels: Pixels, *, grey: bool) -> Pixels:
-    if pixels.interpretation == "grey16" and pixels.format == "ushort":  # else libvips 8.18.7 makes 0 of an alpha of 1
+    if pixels.interpretation == "grey16" and pixels.format == "ushort":  # libvips 8.18.7 would turn an alpha of 1 into 0
         pixels = (pixels >> 8).cast("uchar").copy(interpretation="b-w")
     converted = pixels.colourspace("b-w" if grey else "srgb")
     bands = (1 if grey else 3) + int(converted.hasalpha())

@@ -1,11 +1,11 @@
-"""Load, operate, encode: the only place that decodes. It runs in the sandbox's children and nowhere else (G7).
+"""Renderer: load, operate, encode. The only place that decodes. It runs in the sandbox's children and nowhere else (G7).
 
-1. the container is looked over without libvips (loaders/), 2. the header is checked against the limits, 3. the pixels are
-decoded, already smaller where the chain begins by scaling, upright and in 8 bit sRGB (load.py), 4. operations, 5. encoding.
+1. sanitize the container without libvips (loaders/), 2. check the header against the limits, 3. decode the pixels, scaled down if
+the chain begins with that, upright and in 8 bit sRGB (load.py), 4. operations, 5. encoding.
 
-Steps 3 to 5 are one pass, row by row, as long as each step looks at every row once. The picture is held in memory before a step
-that does not, where it is needed twice, and, unless it is very large, before it is encoded as PNG, WebP or GIF (encode.py). So
-whatever is wrong with the file shows, also in rows that a crop would never see.
+Steps 3 to 5 stream in one pass, row by row, as long as each step reads every row once. The picture is held in memory before a
+step that does not, where it is needed twice, and, unless it is very large, before it is encoded as PNG, WebP or GIF (encode.py).
+So all rows are decoded, and damage shows even in rows that a crop drops.
 """
 
 import time
@@ -19,12 +19,12 @@ import msgspec
 from internal.errors import InvalidProcessing, OutputTooLarge, ServiceError
 from internal.pipeline.containers.formats import FORMATS, USUAL_QUALITY, Encoding, OutputFormat, alternative_format, output_format
 from internal.pipeline.language.chain import Chain
-from internal.pipeline.vips.decode_errors import errors_translated, warnings_heard
-from internal.pipeline.vips.encode import Came, encode
-from internal.pipeline.vips.facts import facts_of
-from internal.pipeline.vips.load import frames_in, load, miniature, opened, restrict_libvips, shows_the_original
+from internal.pipeline.vips.decode_errors import capture_warnings, translate_errors
+from internal.pipeline.vips.encode import InputTraits, encode
+from internal.pipeline.vips.facts import extract_facts
+from internal.pipeline.vips.load import count_frames, is_representative, load, open_source, restrict_libvips, small_copy
 from internal.pipeline.vips.loaders.source import Header, Source
-from internal.pipeline.vips.metadata import Kept, kept_of
+from internal.pipeline.vips.metadata import Metadata, select_metadata
 from internal.pipeline.vips.picture import Picture
 from internal.sandbox.port import Encoded, Facts, Rendered, RenderJob, RenderLimits
 
@@ -32,111 +32,119 @@ __all__ = ["render", "restrict_libvips"]
 
 
 def render(job: RenderJob, chain: Chain, scratch: Path) -> Rendered:
-    """Do `job`, whose pipeline means `chain`; `scratch` is a folder for what lies between and is left as it was.
+    """Render `job`. `chain` is its parsed pipeline; `scratch` is a folder for temporary files, which are removed.
 
     Raises InvalidImage, ImageTooLarge, UnsupportedMediaType, InvalidProcessing, OutputTooLarge and DecoderOutOfMemory.
     """
     wall, cpu = time.perf_counter(), time.process_time()
-    with errors_translated(job.media_type):
-        with warnings_heard() as warnings:
+    with translate_errors(job.media_type):
+        with capture_warnings() as warnings:
             encoded, alternative, facts = _rendered(job, chain, scratch)
-        if warnings.heard:
+        if warnings.damage:
             _require_whole(job, chain, scratch)
     return Rendered(encoded, alternative, facts, time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def _rendered(job: RenderJob, chain: Chain, scratch: Path) -> tuple[Encoded, Encoded | None, Facts | None]:
-    """INVARIANT: when this returns, the original is closed, and so libvips has warned of it
+    """INVARIANT: when this returns, the original is closed, and libvips has emitted its warnings
     (tests/unit/pipeline/containers/test_jpeg_ends.py::test_data_that_end_early_at_an_eoi_are_refused).
     """
-    with opened(job.source, job.media_type, job.limits, scratch, "source") as source:
+    with open_source(job.source, job.media_type, job.limits, scratch, "source") as source:
         result = output_format(chain.format, job.media_type, has_alpha=source.header.has_alpha)
         picture = load(source, chain, result)
-        kept = kept_of(source, picture, chain.encoding.keep if result.profile else frozenset())
+        metadata = select_metadata(source, picture, chain.encoding.keep if result.profile else frozenset())
         facts: Facts | None = None
         if job.want_facts:
             picture = picture.in_memory()
-            shown = picture if shows_the_original(source.header, chain) else miniature(source)
-            facts = facts_of(shown, source.stored, has_alpha=source.header.has_alpha)
+            shown = picture if is_representative(source.header, chain) else small_copy(source)
+            facts = extract_facts(shown, source.dimensions, has_alpha=source.header.has_alpha)
         if chain.references:
             picture = replace(picture, overlays=_overlays(job, chain, source.header, scratch))
-        picture = _operated(picture, chain, job.limits)
+        picture = _apply_operations(picture, chain, job.limits)
         other = alternative_format(chain.alternative, result, frames=picture.frames) if job.alternative else None
         picture = picture if other is None else picture.in_memory()
         gif_bytes = job.source.stat().st_size if job.media_type == FORMATS["gif"].media_type else None
-        came = Came(source.header.colours, gif_bytes, source.header.palette)
-        encoded = _written(picture, job.target, result, chain.encoding, kept, job.limits, came)
-        alternative = _alternative(picture, job, other, chain.encoding, kept, came, encoded) if other else None
+        traits = InputTraits(source.header.colours, gif_bytes, source.header.palette)
+        encoded = _encode_file(picture, job.target, result, chain.encoding, metadata, job.limits, traits)
+        alternative = _alternative(picture, job, other, chain.encoding, metadata, traits, encoded) if other else None
     return encoded, alternative, facts
 
 
 def _require_whole(job: RenderJob, chain: Chain, scratch: Path) -> None:
-    """Raises InvalidImage if the original, or a picture that is laid over it, is shown with parts that the decoder made up."""
-    with opened(job.source, job.media_type, job.limits, scratch, "source") as source:
+    """Raises InvalidImage if the decoder invented missing parts of the original or of an overlay."""
+    with open_source(job.source, job.media_type, job.limits, scratch, "source") as source:
         source.require_whole()
     for name in chain.references:
-        with _opened_overlay(job, name, job.limits, scratch) as source:
+        with _open_overlay(job, name, job.limits, scratch) as source:
             source.require_whole()
 
 
-def _operated(picture: Picture, chain: Chain, limits: RenderLimits) -> Picture:
-    """After all operations. The picture is held in memory once, before the first one that does not stream."""
+def _apply_operations(picture: Picture, chain: Chain, limits: RenderLimits) -> Picture:
+    """The picture after all operations. It is held in memory once, before the first operation that does not stream."""
     streams = True
     for operation in chain.operations:
         if streams and not operation.streams:
             picture, streams = picture.in_memory(), False
-        _require_small(operation.scaled(picture.width, picture.height) or (1, 1), picture.frames, limits)  # before it is done
+        _check_output_size(
+            operation.target_size(picture.width, picture.height) or (1, 1), picture.frames, limits
+        )  # before the work
         picture = operation.apply(picture)
-        _require_small((picture.width, picture.height), picture.frames, limits)
+        _check_output_size((picture.width, picture.height), picture.frames, limits)
     return picture
 
 
-def _require_small(size: tuple[int, int], frames: int, limits: RenderLimits) -> None:
+def _check_output_size(size: tuple[int, int], frames: int, limits: RenderLimits) -> None:
     if size[0] * size[1] * frames > limits.max_output_pixels:
         raise OutputTooLarge(f"The result would be {size[0]}x{size[1]}; {limits.max_output_pixels} pixels are the most.")
 
 
 def _overlays(job: RenderJob, chain: Chain, header: Header, scratch: Path) -> dict[str, Picture]:
-    """The pictures that the chain lays over this one, by their ids; all of them and it have no more pixels than one may have."""
+    """The chain's overlays by image id. Together with the original they have at most `max_pixels`."""
     overlays: dict[str, Picture] = {}
-    left = job.limits.max_pixels - header.pixels
+    remaining = job.limits.max_pixels - header.pixels
     for name in chain.references:
-        overlays[name] = _overlay(job, name, msgspec.structs.replace(job.limits, max_pixels=left), scratch)
-        left -= overlays[name].width * overlays[name].height
+        overlays[name] = _overlay(job, name, msgspec.structs.replace(job.limits, max_pixels=remaining), scratch)
+        remaining -= overlays[name].width * overlays[name].height
     return overlays
 
 
 def _overlay(job: RenderJob, reference: str, limits: RenderLimits, scratch: Path) -> Picture:
-    """Its first frame, upright, in memory."""
+    """The overlay's first frame, upright, in memory."""
     if reference not in job.overlays:
-        raise InvalidProcessing(f"The picture {reference}, which is to be laid over this one, is not there.")
-    with _opened_overlay(job, reference, limits, scratch) as source:
+        raise InvalidProcessing(f"The watermark's image {reference} does not exist.")
+    with _open_overlay(job, reference, limits, scratch) as source:
         return load(source, Chain(), FORMATS["png"]).in_memory()
 
 
 @contextmanager
-def _opened_overlay(job: RenderJob, reference: str, limits: RenderLimits, scratch: Path) -> Iterator[Source]:
-    """Errors say which picture they are about."""
+def _open_overlay(job: RenderJob, reference: str, limits: RenderLimits, scratch: Path) -> Iterator[Source]:
+    """The overlay's open file. Errors name the overlay."""
     overlay = job.overlays[reference]
     try:
         with (
-            errors_translated(overlay.media_type),
-            opened(overlay.path, overlay.media_type, limits, scratch, "overlay") as source,
+            translate_errors(overlay.media_type),
+            open_source(overlay.path, overlay.media_type, limits, scratch, "overlay") as source,
         ):
             yield source
     except ServiceError as error:
-        raise type(error)(f"The picture {reference}, which is to be laid over this one: {error.detail}") from error
+        raise type(error)(f"The watermark's image {reference}: {error.detail}") from error
 
 
 def _alternative(
-    picture: Picture, job: RenderJob, other: OutputFormat, encoding: Encoding, kept: Kept, came: Came, fallback: Encoded
+    picture: Picture,
+    job: RenderJob,
+    other: OutputFormat,
+    encoding: Encoding,
+    metadata: Metadata,
+    traits: InputTraits,
+    fallback: Encoded,
 ) -> Encoded | None:
-    """The second file of `format:auto`; None, and no file, where it is not smaller than the fallback or can't be made."""
+    """The second file of `format:auto`. None, and no file, if it is not smaller than the fallback or can't be encoded."""
     if job.alternative is None:
         return None
     try:
-        with errors_translated(job.media_type):
-            made = _written(picture, job.alternative, other, _on_scale_of(other, encoding), kept, job.limits, came)
+        with translate_errors(job.media_type):
+            made = _encode_file(picture, job.alternative, other, _scale_quality(other, encoding), metadata, job.limits, traits)
         if made.size < fallback.size:
             return made
     except OutputTooLarge:
@@ -145,25 +153,25 @@ def _alternative(
     return None
 
 
-def _on_scale_of(other: OutputFormat, encoding: Encoding) -> Encoding:
-    """A quality that was asked for counts on the scale of JPEG and WebP; the second file gets the like of it."""
+def _scale_quality(other: OutputFormat, encoding: Encoding) -> Encoding:
+    """The requested quality, which is on the scale of JPEG and WebP, converted to the scale of `other`."""
     if encoding.quality is None or other.quality is None:
         return encoding
     return msgspec.structs.replace(encoding, quality=max(1, round(encoding.quality * other.quality / USUAL_QUALITY)))
 
 
-def _written(
+def _encode_file(
     picture: Picture,
     target: Path,
     result: OutputFormat,
     encoding: Encoding,
-    kept: Kept,
+    metadata: Metadata,
     limits: RenderLimits,
-    came: Came,
+    traits: InputTraits,
 ) -> Encoded:
-    encode(picture, target, result, encoding, kept, came)
+    encode(picture, target, result, encoding, metadata, traits)
     size = target.stat().st_size
     if size > limits.max_output_bytes:
         raise OutputTooLarge(f"The result has {size} bytes; at most {limits.max_output_bytes} are made.")
-    frames = frames_in(target, result.media_type) if picture.frames > 1 else 1
+    frames = count_frames(target, result.media_type) if picture.frames > 1 else 1
     return Encoded(picture.width, picture.height, frames, size, result.media_type)

@@ -1,9 +1,9 @@
-"""Scaling: as fast as libvips' own thumbnail. What is done to the pixels before and after it.
+"""Scaling at the speed of libvips' own thumbnail: steps before and after the resampling itself.
 
-Colours are multiplied by alpha before neighbours are mixed, so that the colour of a transparent pixel counts for nothing, and
-divided by it afterwards. As in libvips' thumbnail, what lies between is held in 8 bits; floating point would take twice the time.
-Laid over any ground, a plain colour is then right to one step of 255. Beside an edge of alpha Lanczos' overshoot is seen, as
-beside any other edge: alpha itself ends at 255.
+Colours are multiplied by alpha before neighbours are mixed, so that the colour of a transparent pixel has no weight, and divided
+by it afterwards. Intermediate pixels have 8 bits, as in libvips' thumbnail; floating point would take twice the time. Over any
+background, a plain colour is then right to one step of 255. Lanczos overshoots beside an edge of alpha as beside any other edge;
+alpha itself is clipped at 255.
 """
 
 from itertools import product
@@ -12,25 +12,25 @@ from typing import NamedTuple, TypeAlias
 import pyvips
 
 Pixels: TypeAlias = pyvips.Image
-Covered: TypeAlias = tuple[float, float]
-"""Columns and rows of pixels that a picture covers, the last ones perhaps in part."""
-_MOST_REPEATED = 3
-_WORTH_IT = 0.01
+CoveredArea: TypeAlias = tuple[float, float]
+"""Columns and rows of pixels that a picture covers. The last ones may be covered in part."""
+_MAX_REPEATED = 3
+_MIN_GAIN = 0.01
 _TIE = 1e-6
 
 
-def multiplied(pixels: Pixels) -> Pixels:
-    """Colours times alpha, rounded to the format that they had."""
+def premultiply(pixels: Pixels) -> Pixels:
+    """The pixels with colours multiplied by alpha, rounded to their own format."""
     return pixels.premultiply().rint().cast(pixels.format)
 
 
-def divided(pixels: Pixels) -> Pixels:
-    """The way back; a colour that comes out as 199.99 is 200."""
+def unpremultiply(pixels: Pixels) -> Pixels:
+    """The inverse of `premultiply`. Rounds before it casts: 199.99 becomes 200."""
     return pixels.unpremultiply().rint().cast(pixels.format)
 
 
 class Placement(NamedTuple):
-    """How a row of pixels is reduced whose last one lies partly outside the picture: see `placement`."""
+    """How to reduce a row of pixels whose last one lies partly outside the picture: see `placement`."""
 
     before: int
     after: int
@@ -39,29 +39,29 @@ class Placement(NamedTuple):
 
 
 def placement(pixels: int, covered: float, wanted: int) -> Placement:
-    """How to reduce so many `pixels`, of which the picture covers the first `covered`, to `wanted`.
+    """How to reduce a row of `pixels`, of which the picture covers the first `covered`, to `wanted` pixels.
 
-    libvips' reduceh and reducev (as of 8.18.7) make as many pixels as fit, rounded, and take the middle: half of what is too much
-    is left out at either end. So pixels are repeated `before` and `after` the others, and the first `dropped` of the result are
-    left out, such that the picture is off by the least part of a result's pixel: `shift`.
+    libvips' reduceh and reducev (as of 8.18.7) round the number of pixels that fit and centre the result: half of the excess is
+    cut at either end. So the edge pixels are repeated `before` and `after` the row and the first `dropped` pixels of the result
+    are cut, such that the picture is displaced by the smallest fraction of a result pixel: `shift`.
     """
     shrink = covered / wanted
     best = Placement(0, 0, 0, float("inf"))
-    for before, after in product(range(_MOST_REPEATED + 1), repeat=2):
+    for before, after in product(range(_MAX_REPEATED + 1), repeat=2):
         fit = (before + pixels + after) / shrink
         if abs(fit % 1 - 0.5) < _TIE:
             continue
         made = int(fit + 0.5)
-        start = (before + pixels + after - made * shrink) / 2 - before  # of the first pixel made, in the row's own pixels
+        start = (before + pixels + after - made * shrink) / 2 - before  # of the first result pixel, in pixels of the row
         for dropped in range(made - wanted + 1):
             shift = abs(start / shrink + dropped)
-            if shift < best.shift - _WORTH_IT:
+            if shift < best.shift - _MIN_GAIN:
                 best = Placement(before, after, dropped, shift)
     return best
 
 
-def reduced(pixels: Pixels, size: tuple[int, int], covered: Covered) -> Pixels:
-    """Resampled to `size`, width and height in pixels, which is not larger than what the picture covers."""
+def shrink_partial(pixels: Pixels, size: tuple[int, int], covered: CoveredArea) -> Pixels:
+    """The pixels resampled to `size`, width and height in pixels, where the picture fills only `covered` of them."""
     across, down = placement(pixels.width, covered[0], size[0]), placement(pixels.height, covered[1], size[1])
     if across[:2] != (0, 0) or down[:2] != (0, 0):
         width, height = pixels.width + across.before + across.after, pixels.height + down.before + down.after

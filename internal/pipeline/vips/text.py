@@ -1,7 +1,7 @@
-"""Text as a picture, in fonts that are Python packages: the same letters on every machine, also on one without any fonts.
+"""Text as a picture. Fonts come from Python packages, so that text looks the same on every machine, also without system fonts.
 
-Noto Sans (Latin, Greek, Cyrillic, Devanagari) is always there. Every other package of https://fontpkg.org that is installed, like
-`fontpkg-noto-sans-arabic`, is used for what it lacks.
+Noto Sans (Latin, Greek, Cyrillic, Devanagari) is always installed. Any other installed package of https://fontpkg.org, like
+`fontpkg-noto-sans-arabic`, supplies characters that Noto Sans lacks.
 """
 
 import os
@@ -22,19 +22,20 @@ Pixels: TypeAlias = pyvips.Image
 FAMILY = "Noto Sans"
 _CONFIGURATION = Path(__file__).with_name("fonts.conf")
 _WITHOUT_INK = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
-_VARIANTS = frozenset(map(chr, range(0xFE00, 0xFE10)))  # of the letter before them; a font may have none
+_VARIATION_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
+"""They modify the character before them. A font may lack them."""
 
 
-def lettering(text: str, size: float, colour: Colour) -> Pixels:
-    """`text` in one colour on nothing, cut to its ink; lines are centred. `size` of the letters (em) in pixels, at least 1.
+def render_text(text: str, size: float, colour: Colour) -> Pixels:
+    """`text` in one colour on a transparent background, cropped to its ink; lines are centred. `size` (em) in pixels, at least 1.
 
-    Raises InvalidProcessing for letters that no font here has: boxes in their place would help nobody. DecoderFailed where the
-    fonts may not be read.
+    Raises InvalidProcessing for characters that no font here has (else Pango would draw boxes), and DecoderFailed if the fonts
+    can't be read.
     """
     font = _font()
-    if lacking := [letter for letter in dict.fromkeys(text) if not _can_be_set(letter)]:
-        raise InvalidProcessing(f"The fonts of this service have no `{''.join(lacking[:8])}`.")
-    markup = escape(text, quote=False)  # Pango would take it for tags
+    if missing := [letter for letter in dict.fromkeys(text) if not _is_supported(letter)]:
+        raise InvalidProcessing(f"The fonts of this service have no `{''.join(missing[:8])}`.")
+    markup = escape(text, quote=False)  # Pango reads markup
     try:
         ink = pyvips.Image.text(markup, font=f"{FAMILY} {size:.2f}", fontfile=str(font), dpi=72, align="centre")
     except pyvips.Error as error:
@@ -49,7 +50,7 @@ def lettering(text: str, size: float, colour: Colour) -> Pixels:
 
 @cache
 def _fonts() -> tuple[Path, ...]:
-    """The upright font of each family, ours first."""
+    """The upright font file of each family; ours comes first."""
     ours = fontpkg.path(FAMILY)
     files = [_upright(family) for family in fontpkg.families().values()]
     return (ours, *sorted(file for file in files if file not in (None, ours)))
@@ -57,9 +58,9 @@ def _fonts() -> tuple[Path, ...]:
 
 @cache
 def _font() -> Path:
-    """Ours. Fontconfig, which must find all of them, reads the variable when it begins; it begins a thread, too.
+    """Our font file, with all others registered. Fontconfig reads the environment variable when it starts, and starts a thread.
 
-    Raises DecoderFailed for fonts that may not be read: Pango draws boxes then, and says nothing.
+    Raises DecoderFailed for fonts that can't be read: Pango would draw boxes without an error.
 
     INVARIANT: no text is drawn in another font (tests/unit/pipeline/vips/test_text.py::test_fonts_that_may_not_be_read_are_told).
     """
@@ -69,7 +70,7 @@ def _font() -> Path:
         try:
             file.open("rb").close()
         except OSError as error:
-            raise DecoderFailed("The fonts of this service may not be read by its decoders, so it can't set texts.") from error
+            raise DecoderFailed("The fonts of this service can't be read by its decoders, so it can't draw text.") from error
     for file in others:
         pyvips.Image.text("x", fontfile=str(file))
     return ours
@@ -83,21 +84,21 @@ def _upright(family: fontpkg.Family) -> Path | None:
 
 
 @cache
-def _letters() -> frozenset[int]:
-    """The characters that our fonts have. The library is loaded when it is needed: most children never set a text."""
+def _code_points() -> frozenset[int]:
+    """The code points that our fonts have. fontTools is imported on first use: most children never draw text."""
     from fontTools.ttLib import TTFont
 
-    letters: set[int] = set()
+    code_points: set[int] = set()
     for file in _fonts():
         with TTFont(file, lazy=True, fontNumber=0) as font:
-            letters.update(font.getBestCmap() or ())
-    return frozenset(letters)
+            code_points.update(font.getBestCmap() or ())
+    return frozenset(code_points)
 
 
 def load_fonts() -> None:
-    """Load now what texts are set with, and would be loaded with the first one; it begins no thread."""
-    _letters()
+    """Load the tables that the first text would load. Starts no thread."""
+    _code_points()
 
 
-def _can_be_set(letter: str) -> bool:
-    return category(letter) in _WITHOUT_INK or letter in _VARIANTS or ord(letter) in _letters()
+def _is_supported(letter: str) -> bool:
+    return category(letter) in _WITHOUT_INK or letter in _VARIATION_SELECTORS or ord(letter) in _code_points()

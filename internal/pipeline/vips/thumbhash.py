@@ -1,8 +1,8 @@
-"""ThumbHash (https://evanw.github.io/thumbhash/): what a picture looks like from afar, in some 25 bytes. Pure Python.
+"""ThumbHash (https://evanw.github.io/thumbhash/): a placeholder for a picture in about 25 bytes. Pure Python.
 
-A cosine transform of lightness (7 by 7 waves, 5 by 5 beside transparency), two colour differences (3 by 3) and opacity (5 by 5),
-of which the low half is kept with 4 bits each. The transform is separable, rows first and then columns: 32 by 32 pixels take
-about one millisecond.
+A cosine transform of lightness (7 by 7 waves, or 5 by 5 if there is alpha), two colour differences (3 by 3) and alpha (5 by 5).
+The low half of each is kept with 4 bits per wave. The transform is separable, rows first and then columns: 32 by 32 pixels
+take about one millisecond.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from operator import mul
 from typing import TypeAlias
 
 Waves: TypeAlias = tuple[float, list[float], float]
-"""The constant part, the waves from 0 to 1 around 0.5, and what that 0.5 stands for."""
+"""The constant part, the waves from 0 to 1 around 0.5, and the scale of that 0.5."""
 
 _LARGEST = 100
 
 
 def thumbhash(width: int, height: int, rgba: Sequence[int]) -> bytes:
-    """The hash of `width * height` pixels of four bytes, not premultiplied. Raises ValueError for sides above 100."""
+    """The hash of `width * height` RGBA pixels, not premultiplied. Raises ValueError for sides above 100."""
     if width > _LARGEST or height > _LARGEST:
         raise ValueError(f"a thumbhash is made of a picture of at most {_LARGEST} by {_LARGEST} pixels")
     opacity = [value / 255 for value in rgba[3::4]]
@@ -46,7 +46,7 @@ def thumbhash(width: int, height: int, rgba: Sequence[int]) -> bytes:
 
 
 def _over_average(band: Sequence[int], opacity: list[float]) -> list[float]:
-    """The band from 0 to 1, laid over its own average, so that transparent pixels say nothing."""
+    """The band from 0 to 1, composited over its own average, so that transparent pixels have no weight."""
     visible = sum(opacity)
     if visible == len(band):
         return [value / 255 for value in band]
@@ -55,7 +55,7 @@ def _over_average(band: Sequence[int], opacity: list[float]) -> list[float]:
 
 
 def _transformed(values: list[float], width: int, height: int, across: int, down: int) -> Waves:
-    """The low half of the waves: of `down` rows of waves each is shorter than the one before."""
+    """The low half of the waves: each of the `down` rows of waves is shorter than the one before."""
     area = width * height
     rows = [values[start : start + width] for start in range(0, area, width)]
     columns = [[sum(map(mul, row, wave)) for row in rows] for wave in (_cosines(width, x) for x in range(across))]
@@ -82,5 +82,5 @@ def _packed(waves: list[float]) -> bytes:
 
 
 def _rounded(value: float) -> int:
-    """Halves go up, as the definition has it; Python's own round would send them to the even side."""
+    """Rounds half up, as the specification does. Python's own `round` rounds half to even."""
     return floor(value + 0.5)

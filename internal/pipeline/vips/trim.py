@@ -1,4 +1,4 @@
-"""Where a border of one colour ends."""
+"""Trimming: the bounding box of the content inside a border of one colour."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -9,7 +9,10 @@ Pixels: TypeAlias = pyvips.Image
 
 
 def content_box(pixels: Pixels, ground: Sequence[float], threshold: float) -> tuple[int, int, int, int] | None:
-    """Left, top, right and bottom of what is not `ground`. Colours count as far as they are opaque, and opacity by itself."""
+    """Left, top, right and bottom of the pixels that differ from `ground`; None if none does.
+
+    Colours and alpha are compared separately, and colours only where they are opaque.
+    """
     layers = [(pixels, ground[: pixels.bands - 1] if pixels.hasalpha() else ground)]
     if pixels.hasalpha():
         layers.append((pixels.extract_band(pixels.bands - 1), ground[-1:]))

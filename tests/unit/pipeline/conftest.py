@@ -1,4 +1,4 @@
-"""Renders in this process, without a sandbox: what a chain makes of a picture."""
+"""Fixtures that render in this process, without a sandbox."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,29 +22,29 @@ LIMITS = RenderLimits(
     max_output_bytes=50_000_000,
 )
 Renderer: TypeAlias = Callable[..., tuple[Encoded, Path]]
-Shown: TypeAlias = Callable[..., list[list[float]]]
+ShownColours: TypeAlias = Callable[..., list[list[float]]]
 
 
-class Made(Struct):
-    """All that a job left: what it says, and its two files, whether they are there or not."""
+class JobResult(Struct):
+    """The result of a job and the paths of its two files, which need not exist."""
 
     rendered: Rendered
     target: Path
     alternative: Path
 
 
-class Maker(Protocol):
-    """`maker(data, chain, media_type, …)`, with any field of RenderJob; raises what render raises."""
+class JobRenderer(Protocol):
+    """`render_job(data, chain, media_type, …)`, with any field of RenderJob. Raises the errors of `render`."""
 
-    def __call__(self, data: bytes, chain: str, media_type: str = ..., **job: Any) -> Made: ...
+    def __call__(self, data: bytes, chain: str, media_type: str = ..., **job: Any) -> JobResult: ...
 
 
 @pytest.fixture
-def maker(tmp_path: Path) -> Maker:
-    """Renders, and gives all that there is to know of it."""
+def render_job(tmp_path: Path) -> JobRenderer:
+    """Render a job and return its whole result."""
     grammar = Grammar(presets={"tiny": "resize:10x10|format:webp"})
 
-    def run(data: bytes, chain: str, media_type: str = "image/jpeg", **job: Any) -> Made:
+    def run(data: bytes, chain: str, media_type: str = "image/jpeg", **job: Any) -> JobResult:
         source, target, alternative, scratch = (tmp_path / name for name in ("source", "target", "alternative", "scratch"))
         source.write_bytes(data)
         scratch.mkdir(exist_ok=True)
@@ -52,25 +52,25 @@ def maker(tmp_path: Path) -> Maker:
         asked = RenderJob(source, target, chain, media_type, **{"limits": LIMITS, "alternative": alternative, **job})
         rendered = render(asked, grammar.parse(chain), scratch)
         assert not list(scratch.iterdir())
-        return Made(rendered, target, alternative)
+        return JobResult(rendered, target, alternative)
 
     return run
 
 
 @pytest.fixture
-def rendered(maker: Maker) -> Renderer:
-    """`rendered(data, chain, media_type)` gives the facts and the file of the result; raises what render raises."""
+def rendered(render_job: JobRenderer) -> Renderer:
+    """`rendered(data, chain, media_type)` returns the result's Encoded and its file. Raises the errors of `render`."""
 
     def run(data: bytes, chain: str, media_type: str = "image/jpeg", limits: RenderLimits = LIMITS) -> tuple[Encoded, Path]:
-        done = maker(data, chain, media_type, limits=limits)
+        done = render_job(data, chain, media_type, limits=limits)
         return done.rendered.result, done.target
 
     return run
 
 
 @pytest.fixture
-def shown(rendered: Renderer) -> Shown:
-    """`shown(data, chain)`: the colours of a TIFF's left and right half in the result, a PNG unless the chain says more."""
+def shown(rendered: Renderer) -> ShownColours:
+    """`shown(data, chain)` returns the colours of the left and right half of a TIFF's result, a PNG by default."""
 
     def run(data: bytes, chain: str = "format:png") -> list[list[float]]:
         _, path = rendered(data, chain if "format" in chain else f"{chain}|format:png", "image/tiff")
@@ -82,14 +82,14 @@ def shown(rendered: Renderer) -> Shown:
 
 @pytest.fixture
 def heif_input() -> Iterator[None]:
-    """As where the configuration takes AVIF and HEIF."""
+    """Allow AVIF and HEIF input."""
     restrict_libvips(heif=True)
     yield
     restrict_libvips()
 
 
-def applied(chain: str, picture: Picture) -> Picture:
-    """What the operations of `chain` make of a picture, without a file on either side."""
+def apply_chain(chain: str, picture: Picture) -> Picture:
+    """The picture after the operations of `chain`, without any file."""
     for operation in Grammar().parse(chain).operations:
         picture = operation.apply(picture)
     return picture

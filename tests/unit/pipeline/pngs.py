@@ -1,4 +1,4 @@
-"""PNG files of one colour whose chunks say what its numbers mean."""
+"""PNG files of one colour, with colour chunks."""
 
 import struct
 import zlib
@@ -59,7 +59,7 @@ LINEAR, P3 = gama(100_000), cicp(12, 13, 0, 1)
 
 
 def plain(colour: Sequence[int], *chunks: bytes, deep: bool = False) -> bytes:
-    """A PNG of one colour with these chunks behind its header: grey, RGB, with or without alpha, by the number of values."""
+    """A PNG of one colour with these chunks after its header. The number of values selects grey or RGB and alpha."""
     image = pyvips.Image.black(SIDE, SIDE, bands=len(colour)).linear(0, list(colour)).cast("ushort" if deep else "uchar")
     grey = len(colour) < 3
     image = image.copy(interpretation=("grey16" if grey else "rgb16") if deep else "b-w" if grey else "srgb")
@@ -67,7 +67,7 @@ def plain(colour: Sequence[int], *chunks: bytes, deep: bool = False) -> bytes:
 
 
 def shown(rendered: Renderer, data: bytes, chain: str = "format:png") -> Colour:
-    """What comes out in the middle, as it is seen: by the result's own profile."""
+    """The colour at the centre of the result, in sRGB by the result's own profile."""
     _, path = rendered(data, chain, "image/png")
     image = pyvips.Image.new_from_file(str(path))
     if image.get_typeof("icc-profile-data"):

@@ -1,4 +1,4 @@
-"""How each format that we take becomes pixels: one class a format, one file a class. Runs in the sandbox's children only (G7)."""
+"""Loaders: one class per input format, one file per class. They run in the sandbox's children only (G7)."""
 
 from internal.pipeline.vips.loaders.gif import GifSource
 from internal.pipeline.vips.loaders.heif import HeifSource
@@ -17,7 +17,7 @@ SOURCES: dict[str, type[Source]] = {
     "image/avif": HeifSource,
     "image/heic": HeifSource,
 }
-"""The class of each media type that we may take: named here, and never guessed by libvips."""
+"""The loader of each media type that can be allowed. libvips never guesses the format."""
 
 HEIF = frozenset(media_type for media_type, source in SOURCES.items() if source is HeifSource)
-"""Taken where the configuration says so."""
+"""Media types that are allowed only by configuration."""

@@ -1,4 +1,4 @@
-"""GIF: still or animated."""
+"""GIF loader, for stills and animations."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -6,15 +6,15 @@ from typing import ClassVar
 import pyvips
 
 from internal.errors import InvalidImage
-from internal.pipeline.containers.gif_screen import require_whole_gif, write_plain
-from internal.pipeline.vips.loaders.source import Header, Size, Source, stored_colours
+from internal.pipeline.containers.gif_screen import inspect_gif, write_normalized
+from internal.pipeline.vips.loaders.source import Header, Size, Source, palette_size
 from internal.pipeline.vips.picture import Pixels
 
 
 class GifSource(Source):
-    """A GIF file. What libnsgif would show wrong is read from a copy, in which frame n of the file is frame 2n + 1.
+    """A GIF file. Files that libnsgif would decode wrongly are read from a normalized copy, where frame n is frame 2n + 1.
 
-    INVARIANT: a transparent pixel comes as black
+    INVARIANT: transparent pixels are decoded as black
     (tests/unit/pipeline/vips/test_scaling.py::test_a_transparent_pixel_of_a_gif_is_black).
     """
 
@@ -22,31 +22,31 @@ class GifSource(Source):
     operation_class: ClassVar[str] = "VipsForeignLoadNsgif"
     premultiplied: ClassVar[bool] = True
 
-    def look_over(self, path: Path) -> Path:
-        self._original, self._gif = path, require_whole_gif(path)
+    def sanitize(self, path: Path) -> Path:
+        self._original, self._gif = path, inspect_gif(path)
         if self._gif.plain:
             return path
         copy = self.new_copy()
-        write_plain(path, copy, self._gif)
+        write_normalized(path, copy, self._gif)
         return copy
 
     def read_header(self, pixels: Pixels) -> Header:
-        """Raises InvalidImage where libnsgif has given up before the last frame, which it does without an error."""
+        """Raises InvalidImage if libnsgif stopped before the last frame, which it does without an error."""
         frames = self.frames_of(pixels)
         if frames != self._gif.frames * (1 if self._gif.plain else 2):
             raise InvalidImage("The GIF file is damaged.")
-        screen, colours = self._gif.screen, stored_colours(pixels)
+        screen, colours = self._gif.screen, palette_size(pixels)
         return Header(screen.right, screen.bottom, self._gif.frames, 1, self._gif.has_alpha, colours=colours)
 
     @classmethod
     def frames_of(cls, pixels: Pixels) -> int:
         return int(pixels.get("n-pages")) if pixels.get_typeof("n-pages") else 1
 
-    def decoded(self, wanted: Size | None, *, animated: bool) -> Pixels:
+    def decode(self, wanted: Size | None, *, animated: bool) -> Pixels:
         if self._gif.doubtful:
             self._require_whole_frames()
         if self._gif.plain:
-            return super().decoded(wanted, animated=animated)
+            return super().decode(wanted, animated=animated)
         if not animated:
             return self._on_screen(self.open(self.path, page=1))
         roll = self.open(self.path, n=-1)
@@ -60,13 +60,16 @@ class GifSource(Source):
         return [roll.crop(0, (2 * number + 1) * height, width, seen) for number in range(self._gif.frames)]
 
     def _on_screen(self, canvas: Pixels) -> Pixels:
-        """The rest of the screen is bare."""
+        """The canvas padded to the logical screen. The padding is transparent."""
         return canvas.embed(0, 0, self.header.width, self.header.height)
 
     def _require_whole_frames(self) -> None:
-        """Count the pixels of each frame by itself: of one that lacks its end libnsgif draws a part, and calls it whole."""
+        """Raises InvalidImage if a frame is truncated: libnsgif draws the part that is there without an error.
+
+        It counts the pixels of each frame, drawn separately.
+        """
         copy = self.new_copy()
-        write_plain(self._original, copy, self._gif, apart=True)
+        write_normalized(self._original, copy, self._gif, apart=True)
         alpha = pyvips.Image.arrayjoin(self._frames_in(self.open(copy, n=-1)), across=1)[3]
         if round(alpha.avg() * alpha.width * alpha.height / 255) != self._gif.shown:
             raise InvalidImage("The GIF file is cut short.")

@@ -1,27 +1,27 @@
-"""AVIF and HEIC: the primary picture, of a sequence its first frame. The decoder turns it upright by itself."""
+"""AVIF and HEIC loader. It decodes the primary picture, or the first frame of a sequence; libheif turns it upright."""
 
 from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 
-from internal.pipeline.containers.dimensions import StoredPicture
+from internal.pipeline.containers.dimensions import Dimensions
 from internal.pipeline.containers.isobmff import Boxes
 from internal.pipeline.vips.loaders.source import Source
 
 
 class HeifSource(Source):
-    """An AVIF or HEIC file. Its header is of the upright picture; `stored` is how the file keeps it (`ispe`, `irot`, `imir`)."""
+    """An AVIF or HEIC file. `header` describes the upright picture; `dimensions` the stored one (`ispe`, `irot`, `imir`)."""
 
     loader: ClassVar[str] = "heifload"
     operation_class: ClassVar[str] = "VipsForeignLoadHeif"
 
-    def look_over(self, path: Path) -> Path:
+    def sanitize(self, path: Path) -> Path:
         with path.open("rb") as file:
             boxes = Boxes(file)
-        self._picture, self._frames = boxes.stored_picture(), boxes.frames()
+        self._primary, self._frames = boxes.dimensions(), boxes.frames()
         return path
 
-    def read_stored(self) -> StoredPicture:
-        """As the boxes say, and where they do not, as the decoder shows it."""
-        return msgspec.structs.replace(self._picture or super().read_stored(), frames=self._frames)
+    def read_dimensions(self) -> Dimensions:
+        """The dimensions from the boxes, or the decoder's if the boxes have none."""
+        return msgspec.structs.replace(self._primary or super().read_dimensions(), frames=self._frames)

@@ -1,4 +1,4 @@
-"""What every format has in common: a file whose container is looked over, whose header is read, and whose pixels are decoded."""
+"""Source: base class of the loaders. It sanitizes a file's container, reads its header and decodes its pixels."""
 
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -6,21 +6,21 @@ from typing import Any, ClassVar, Self
 import pyvips
 from msgspec import Struct
 
-from internal.pipeline.containers.dimensions import StoredPicture
+from internal.pipeline.containers.dimensions import Dimensions
 from internal.pipeline.vips.picture import Pixels
-from internal.pipeline.vips.scaling import Covered
+from internal.pipeline.vips.scaling import CoveredArea
 
 Size = tuple[int, int]
 """Width and height in pixels."""
 READING: dict[str, Any] = {"access": "sequential", "fail_on": "truncated"}
-"""How every loader reads: row by row, and not beyond where the file ends. Some formats ask for more (loaders/tiff.py)."""
+"""Options of every loader: read row by row, and fail at a truncated file. Some formats are stricter (loaders/tiff.py)."""
 
 
 class Header(Struct, frozen=True):
-    """What is decoded: the size of one frame in pixels, how many there are, and the orientation it still needs.
+    """The header of what will be decoded: size of a frame in pixels, number of frames, EXIF orientation still to be applied.
 
-    `still_apart`: a still shows a picture that is none of the frames. `colours`: the most that can be stored so, with a palette
-    or as grey of fewer than 8 bits; None for all others. `palette`: a PNG's, red, green, blue and alpha of each entry.
+    `separate_still`: the still is not one of the frames. `colours`: the maximum number of colours of a palette, or of grey with
+    fewer than 8 bits; None for anything else. `palette`: RGBA of each entry of a PNG's palette.
     """
 
     width: int
@@ -28,113 +28,112 @@ class Header(Struct, frozen=True):
     frames: int
     orientation: int
     has_alpha: bool
-    still_apart: bool = False
+    separate_still: bool = False
     colours: int | None = None
     palette: tuple[bytes, ...] = ()
 
     @property
     def pixels(self) -> int:
-        """Of all frames."""
+        """Pixels of all frames."""
         return self.width * self.height * self.frames
 
 
 class Source:
-    """An original that is open: its container was looked over and its header read; no pixel is decoded yet.
+    """An open original. Its container is sanitized and its header read; no pixel is decoded yet.
 
-    A subclass names libvips' loader and says what is different about its format: what its container must be checked for
-    (`look_over`), what its header says (`read_header`), how it is stored where the decoder shows it otherwise (`read_stored`),
-    and how its pixels are decoded (`decoded`). `path` is what libvips reads: the file itself, or a copy of it that `look_over`
-    has made (`new_copy`).
+    A subclass names libvips' loader and overrides what is special about its format: `sanitize` checks the container,
+    `read_header` reads the header, `read_dimensions` returns the stored size if the decoder shows another one, and `decode`
+    decodes the pixels. `path` is the file that libvips reads: the original, or a copy that `sanitize` wrote (`new_copy`).
     """
 
     loader: ClassVar[str]
-    """libvips' operation, `jpegload` for example."""
+    """libvips' operation, for example `jpegload`."""
     operation_class: ClassVar[str]
-    """The class of `loader`, by which it is blocked and unblocked."""
+    """The libvips class of `loader`, used to block and unblock it."""
     premultiplied: ClassVar[bool] = False
-    """Whether a transparent pixel comes from the loader in black, so that scaling need not multiply by alpha."""
+    """True if the loader decodes transparent pixels as black, so that scaling need not premultiply."""
 
     def __init__(self, path: Path, media_type: str, folder: Path, name: str) -> None:
-        """Copies are files in `folder` whose names begin with `name-`; whoever opens a source removes them.
+        """Copies are files in `folder` whose names begin with `name-`. The caller removes them.
 
-        Raises InvalidImage for a container that is cut short, is not what it says, or was made to be slow; pyvips.Error.
+        Raises pyvips.Error, and InvalidImage for a container that is truncated, mislabelled, or built to be slow.
         """
         self.media_type = media_type
         self._folder, self._name, self._copies = folder, name, 0
-        self.path = self.look_over(path)
+        self.path = self.sanitize(path)
         self.pixels = self.read()
         self.header = self.read_header(self.pixels)
-        self.stored = self.read_stored()
+        self.dimensions = self.read_dimensions()
 
-    def look_over(self, path: Path) -> Path:
-        """Check the container in pure Python, streaming and in constant memory; returns the file that libvips may read."""
+    def sanitize(self, path: Path) -> Path:
+        """Check the container in pure Python, streaming, in constant memory. Returns the file that libvips may read."""
         return path
 
     def new_copy(self) -> Path:
-        """The path of a further copy, in the one folder where a child may write."""
+        """The path for a further copy, in the only folder where a child may write."""
         self._copies += 1
         return self._folder / f"{self._name}-{self._copies}"
 
     @classmethod
     def open(cls, path: Path, **options: Any) -> Pixels:
-        """The file as libvips' loader opens it: its header is read, its pixels come row by row and once."""
+        """The file opened by libvips' loader. Its header is read; its pixels stream once, row by row."""
         return getattr(pyvips.Image, cls.loader)(str(path), **(READING | options))
 
     def read(self) -> Pixels:
-        """The pixels as they come when all of them are decoded: those of `path`, unless a format puts them together otherwise."""
+        """The full-size pixels: those of `path`, unless a format assembles them differently."""
         return self.open(self.path)
 
     def reopened(self) -> Self:
-        """The same original, to be decoded once more. Its container is not looked over again."""
+        """The same original, ready to be decoded once more. Its container is not sanitized again."""
         again = type(self).__new__(type(self))
         again.__dict__.update(self.__dict__)
         again.pixels = self.read()
         return again
 
     def read_header(self, pixels: Pixels) -> Header:
-        """What the header says, `pixels` being what `read` gave."""
+        """The header. `pixels` come from `read`."""
         orientation = int(pixels.get("orientation")) if pixels.get_typeof("orientation") else 1
         orientation = orientation if 1 <= orientation <= 8 else 1
         frames, has_alpha = self.frames_of(pixels), bool(pixels.hasalpha())
-        return Header(pixels.width, pixels.height, frames, orientation, has_alpha, colours=stored_colours(pixels))
+        return Header(pixels.width, pixels.height, frames, orientation, has_alpha, colours=palette_size(pixels))
 
-    def read_stored(self) -> StoredPicture:
-        """The original as its file keeps it: what the header says, unless the decoder turns it or shows one frame only."""
-        return StoredPicture(self.header.width, self.header.height, self.header.orientation, self.header.frames)
+    def read_dimensions(self) -> Dimensions:
+        """The original's dimensions as stored. Override it if the decoder turns the picture or shows only one frame."""
+        return Dimensions(self.header.width, self.header.height, self.header.orientation, self.header.frames)
 
     @classmethod
-    def frames_of(cls, pixels: Pixels) -> int:  # noqa: ARG003 - for those that hold animations
-        """How many frames an open file has that can be shown one after the other."""
+    def frames_of(cls, pixels: Pixels) -> int:  # noqa: ARG003 - used by formats with animations
+        """The number of frames of an open file."""
         return 1
 
-    def decoded(self, wanted: Size | None, *, animated: bool) -> Pixels:
-        """The pixels as stored, in the file's own colours, to be read once from top to bottom.
+    def decode(self, wanted: Size | None, *, animated: bool) -> Pixels:
+        """The pixels in stored orientation and in the file's own colours. They stream once, from top to bottom.
 
-        `animated`: all frames, one below the other, with libvips' fields `delay` and `loop`; else the first one. `wanted` is the
-        size that the chain scales to first, as stored, and smaller than the picture: what is decoded may be smaller too, but not
-        below it.
+        `animated`: all frames, one below the other, with libvips' fields `delay` and `loop`; else the first frame. `wanted`: the
+        size, as stored, to which the chain scales first, smaller than the picture. The result may be smaller than the picture,
+        but not smaller than `wanted`.
         """
         options = {"n": -1} if animated else self.shrink_options(wanted) if wanted else {}
         return self.open(self.path, **options) if options else self.pixels
 
     def require_whole(self) -> None:
-        """Raise InvalidImage if the decoder has made up a part of the picture that is missing. Asked after it has warned."""
+        """Raise InvalidImage if the decoder invented missing parts of the picture. Called after it has warned."""
 
-    def covered(self, pixels: Pixels) -> Covered | None:  # noqa: ARG002 - for those that decode a little more than the picture
-        """How many columns and rows of what `decoded` gave the picture covers; None for all."""
+    def covered(self, pixels: Pixels) -> CoveredArea | None:  # noqa: ARG002 - used by formats that decode a little more than the picture
+        """The columns and rows of the decoded pixels that the picture covers; None for all."""
         return None
 
-    def shrink_options(self, wanted: Size) -> dict[str, Any]:  # noqa: ARG002 - for those whose decoder can leave something out
-        """The loader's options that decode no more than is needed for `wanted`."""
+    def shrink_options(self, wanted: Size) -> dict[str, Any]:  # noqa: ARG002 - used by formats whose decoder can shrink
+        """The loader's options to decode no more than `wanted` needs."""
         return {}
 
     def ratio(self, wanted: Size) -> float:
-        """How many times the picture is larger than `wanted`, by the side that shrinks less."""
+        """How many times larger the picture is than `wanted`, on the side that shrinks less."""
         return min(self.header.width / wanted[0], self.header.height / wanted[1])
 
 
-def stored_colours(pixels: Pixels) -> int | None:
-    """As in Header, by what libvips' loaders say; a GIF's are those of the largest of its palettes."""
+def palette_size(pixels: Pixels) -> int | None:
+    """`Header.colours` from libvips' fields. For a GIF it is the size of its largest palette."""
     bits = int(pixels.get("bits-per-sample")) if pixels.get_typeof("bits-per-sample") else 8
     has_palette = bool(pixels.get_typeof("palette") and pixels.get("palette"))
     return 1 << bits if bits < 8 or has_palette else None

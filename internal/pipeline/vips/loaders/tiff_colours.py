@@ -1,8 +1,8 @@
-"""From a TIFF's samples to colours that the pipeline knows: grey or RGB in 16 bits, CMYK in 8, with alpha or without.
+"""Conversion of TIFF samples to colours of the pipeline: grey or RGB in 16 bits, CMYK in 8 bits, with or without alpha.
 
-For what libvips reads as numbers that mean nothing to it (see tiff_samples.py). All of it streams, row by row. Floating-point
-grey and RGB are linear light from 0 to 1, as Photoshop writes them, unless a colour profile says otherwise. What is no number is
-black; what lies outside of the range is its end.
+It handles samples that libvips reads as plain numbers (see tiff_samples.py). Everything streams, row by row. Floating-point grey
+and RGB are linear light from 0 to 1, as Photoshop writes them, unless a profile says otherwise. NaN becomes black; values out of
+range are clipped.
 """
 
 from math import lcm
@@ -22,16 +22,16 @@ from internal.pipeline.containers.tiff_samples import (
     Samples,
 )
 from internal.pipeline.vips.picture import Pixels
-from internal.pipeline.vips.profiles import profile_of, without_profile
+from internal.pipeline.vips.profiles import usable_profile, without_profile
 
 _D50_X, _NEAR = 0.3457, 0.006
-"""CIE x of the illuminant D50, and how near to it is D50 still: D55 has 0.3324."""
+"""CIE x of the illuminant D50, and the tolerance within which a white point counts as D50. D55 has 0.3324."""
 
 
-def selected(pixels: Pixels, samples: Samples) -> Pixels:
-    """What libvips has read right: its colours, and alpha where the file says that it is one; no other samples.
+def select_samples(pixels: Pixels, samples: Samples) -> Pixels:
+    """The colours and the alpha of pixels that libvips decodes correctly; extra samples are dropped.
 
-    Raises InvalidImage where it has found another number of samples than we: the file says it twice.
+    Raises InvalidImage if libvips found another number of samples than we: the file contradicts itself.
     """
     beside = samples.count - samples.colours
     if not samples.read_as_rgba and pixels.bands - beside not in (
@@ -49,38 +49,38 @@ def selected(pixels: Pixels, samples: Samples) -> Pixels:
 
 
 def _cmyk_in_eight_bits(pixels: Pixels) -> Pixels:
-    """libvips takes 255 for the whole of an alpha beside CMYK, also in 16 bits."""
+    """CMYK with alpha in 8 bits. libvips takes 255 for opaque, even in 16 bits."""
     if pixels.interpretation != "cmyk" or pixels.format != "ushort":
         return pixels
     return (pixels >> 8).cast("uchar").copy(interpretation="cmyk")
 
 
-def coloured(planes: list[Pixels], samples: Samples) -> Pixels:
-    """The picture of samples that were read in disguise: all of them in one image, or one image for each that is wanted."""
-    colours, alpha = _parted(planes, samples)
-    opacity = None if alpha is None else _unit(alpha, samples)
+def convert_samples(planes: list[Pixels], samples: Samples) -> Pixels:
+    """The picture from samples that were read through rewritten directories: one image with all of them, or one per sample."""
+    colours, alpha = _split_alpha(planes, samples)
+    opacity = None if alpha is None else _to_unit_range(alpha, samples)
     weight = opacity if samples.associated else None
     if samples.photometric in LABS:
         shown = _lab(colours, weight, samples)
     elif samples.photometric == YCBCR:
         shown = _ycbcr(colours, weight, samples)
     elif samples.photometric == CMYK:
-        shown = _whole(_divided(_unit(colours, samples), weight), "uchar", "cmyk")
+        shown = _to_integers(_divide_by_alpha(_to_unit_range(colours, samples), weight), "uchar", "cmyk")
     else:
-        shown = _grey_or_rgb(_divided(_unit(colours, samples), weight), samples)
+        shown = _grey_or_rgb(_divide_by_alpha(_to_unit_range(colours, samples), weight), samples)
     if opacity is None:
         return shown
-    return shown.bandjoin(_whole(opacity, shown.format, "b-w")).copy(interpretation=shown.interpretation)
+    return shown.bandjoin(_to_integers(opacity, shown.format, "b-w")).copy(interpretation=shown.interpretation)
 
 
-def share_beyond_range(planes: list[Pixels], samples: Samples) -> float:
-    """How much of the colour samples lies outside of `low` and `high`, from 0 to 1. Reads all pixels."""
-    colours, _ = _parted(planes, samples)
+def share_out_of_range(planes: list[Pixels], samples: Samples) -> float:
+    """The share of colour samples outside `low` to `high`, from 0 to 1. Reads all pixels."""
+    colours, _ = _split_alpha(planes, samples)
     return float(((colours < samples.low) | (colours > samples.high)).avg() / 255)
 
 
-def _parted(planes: list[Pixels], samples: Samples) -> tuple[Pixels, Pixels | None]:
-    """Colours and alpha, as numbers."""
+def _split_alpha(planes: list[Pixels], samples: Samples) -> tuple[Pixels, Pixels | None]:
+    """Colours and alpha, as plain numbers."""
     if samples.planes:
         single = [_numbers(plane, samples, 1, 0) for plane in planes]
         return _joined(single[: samples.colours]), None if samples.alpha is None else single[-1]
@@ -93,7 +93,7 @@ def _joined(bands: list[Pixels]) -> Pixels:
 
 
 def _numbers(pixels: Pixels, samples: Samples, count: int, first: int) -> Pixels:
-    """So many samples from the `first` on, as numbers, a band each."""
+    """`count` samples beginning with `first`, as plain numbers, one band each."""
     if samples.bits == 64:
         return _wide(pixels.extract_band(2 * first, n=2 * count), samples)
     if samples.packed:
@@ -102,7 +102,7 @@ def _numbers(pixels: Pixels, samples: Samples, count: int, first: int) -> Pixels
 
 
 def _unpacked(pixels: Pixels, bits: int, width: int, count: int) -> Pixels:
-    """Rows of bytes as samples of so many bits, the first bit highest; each row begins with a byte of its own (TIFF 6.0)."""
+    """Rows of bytes unpacked to samples of `bits` bits, most significant bit first. Each row starts at a byte (TIFF 6.0)."""
     group = lcm(bits, 8) // 8  # bytes that hold whole samples
     spare = -pixels.width % group
     row = pixels.embed(0, 0, pixels.width + spare, pixels.height) if spare else pixels
@@ -121,7 +121,7 @@ def _unpacked(pixels: Pixels, bits: int, width: int, count: int) -> Pixels:
 
 
 def _wide(pixels: Pixels, samples: Samples) -> Pixels:
-    """Samples of 64 bits, each read as two numbers of 32 in the file's order, as floating point of 64."""
+    """Samples of 64 bits as doubles. Each was read as two 32 bit numbers in the file's byte order."""
     bands = pixels.bandsplit()
     pairs = list(zip(bands[::2], bands[1::2], strict=True))
     lows_highs = pairs if samples.little_endian else [(low, high) for high, low in pairs]
@@ -131,33 +131,33 @@ def _wide(pixels: Pixels, samples: Samples) -> Pixels:
     return _joined([high.copy(format=form).cast("double") * 2.0**32 + low for low, high in lows_highs])
 
 
-def _unit(numbers: Pixels, samples: Samples) -> Pixels:
-    """From 0 to 1, by the samples' range."""
+def _to_unit_range(numbers: Pixels, samples: Samples) -> Pixels:
+    """The numbers scaled from the samples' range to 0 to 1."""
     span = samples.high - samples.low
     scaled = numbers.linear(1 / span, -samples.low / span)
     return (_without_nan(scaled) if samples.numbers == FLOAT else scaled).clamp(min=0, max=1)
 
 
 def _without_nan(pixels: Pixels) -> Pixels:
-    """What is no number is not equal to itself."""
+    """The pixels with NaN as 0. NaN is not equal to itself."""
     return (pixels == pixels).ifthenelse(pixels, 0)
 
 
-def _divided(colours: Pixels, weight: Pixels | None) -> Pixels:
-    """Colours that were multiplied by alpha, as they are by themselves; black where nothing is seen of them."""
+def _divide_by_alpha(colours: Pixels, weight: Pixels | None) -> Pixels:
+    """Colours divided by alpha; black where alpha is 0."""
     return colours if weight is None else (weight > 0).ifthenelse(colours / weight, 0)
 
 
-def _whole(unit: Pixels, form: str, interpretation: str) -> Pixels:
-    """From 0 to 1, as whole numbers of 8 or 16 bits."""
+def _to_integers(unit: Pixels, form: str, interpretation: str) -> Pixels:
+    """Values from 0 to 1 as integers of 8 or 16 bits."""
     return (unit.clamp(min=0, max=1) * (65535 if form == "ushort" else 255)).rint().cast(form).copy(interpretation=interpretation)
 
 
 def _grey_or_rgb(unit: Pixels, samples: Samples) -> Pixels:
     if samples.photometric == WHITE_IS_ZERO:
         unit = unit.linear(-1, 1)
-    encoded = _whole(unit, "ushort", "grey16" if samples.photometric in GREYS else "rgb16")
-    if samples.numbers != FLOAT or profile_of(encoded) is not None:
+    encoded = _to_integers(unit, "ushort", "grey16" if samples.photometric in GREYS else "rgb16")
+    if samples.numbers != FLOAT or usable_profile(encoded) is not None:
         return encoded
     light = without_profile(unit).clamp(min=0, max=1)
     light = light if light.bands == 3 else light.bandjoin([light, light])
@@ -166,9 +166,9 @@ def _grey_or_rgb(unit: Pixels, samples: Samples) -> Pixels:
 
 
 def _lab(numbers: Pixels, weight: Pixels | None, samples: Samples) -> Pixels:
-    """CIE L*a*b*: of TIFF 6.0, whose a* and b* are signed and whose white is D65, and of ICC, with an offset and D50.
+    """sRGB from CIE L*a*b*. TIFF 6.0 has signed a* and b* and white D65; ICC has an offset and D50.
 
-    A white point that the file states counts. For 16 bits see Adobe's Photoshop TIFF Technical Notes of 2002: ICC's L* ends at
+    A white point in the file takes precedence. For 16 bits see Adobe's Photoshop TIFF Technical Notes of 2002: ICC's L* ends at
     0xFF00.
     """
     lightness, a, b = numbers.bandsplit()
@@ -180,7 +180,7 @@ def _lab(numbers: Pixels, weight: Pixels | None, samples: Samples) -> Pixels:
             a, b = (band / byte - 128 for band in (a, b))
         else:
             a, b = (band.copy(format="char" if samples.bits == 8 else "short") / byte for band in (a, b))
-    lab = _without_nan(_divided(lightness.bandjoin([a, b]).cast("float"), weight)).clamp(min=-128, max=128)
+    lab = _without_nan(_divide_by_alpha(lightness.bandjoin([a, b]).cast("float"), weight)).clamp(min=-128, max=128)
     lab = without_profile(lab.copy(interpretation="lab"))
     white_x = samples.white_point[0] if samples.white_point else 0 if samples.photometric == CIELAB else _D50_X
     if abs(white_x - _D50_X) < _NEAR:
@@ -189,7 +189,7 @@ def _lab(numbers: Pixels, weight: Pixels | None, samples: Samples) -> Pixels:
 
 
 def _ycbcr(numbers: Pixels, weight: Pixels | None, samples: Samples) -> Pixels:
-    """Luma and colour differences of full resolution, which libvips 8.18 takes for red, green and blue (TIFF 6.0, section 21)."""
+    """sRGB from luma and chroma at full resolution, which libvips 8.18 takes for red, green and blue (TIFF 6.0, section 21)."""
     red, green, blue = samples.luma
     black, white, *differences = samples.reference
     luma, cb, cr = numbers.bandsplit()
@@ -198,4 +198,4 @@ def _ycbcr(numbers: Pixels, weight: Pixels | None, samples: Samples) -> Pixels:
     cb, cr = ((band - none) * (127 / 255 / (most - none)) for band, none, most in ends)
     r, b = luma + cr * (2 - 2 * red), luma + cb * (2 - 2 * blue)
     g = (luma - b * blue - r * red) / green
-    return _whole(_divided(r.bandjoin([g, b]), weight), "uchar", "srgb")
+    return _to_integers(_divide_by_alpha(r.bandjoin([g, b]), weight), "uchar", "srgb")

@@ -1,4 +1,4 @@
-"""WebP: still or animated; its decoder scales."""
+"""WebP loader, for stills and animations. libwebp scales while it decodes."""
 
 from typing import Any, ClassVar
 
@@ -17,6 +17,6 @@ class WebpSource(Source):
         return int(pixels.get("n-pages")) if pixels.get_typeof("n-pages") else 1
 
     def shrink_options(self, wanted: Size) -> dict[str, Any]:
-        """All of the scaling, but not beside alpha: the decoder would mix the colours of transparent pixels in."""
+        """The full scale factor, except with alpha: libwebp would mix the colours of transparent pixels in."""
         ratio = self.ratio(wanted)
         return {"scale": 1 / ratio} if ratio > 1 and self.header.frames == 1 and not self.header.has_alpha else {}

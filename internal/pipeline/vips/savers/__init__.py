@@ -1,1 +1,1 @@
-"""How flat graphics are written, which is not as photographs are: one file a format. Runs in the sandbox's children only (G7)."""
+"""Savers for flat graphics, one file per format. They run in the sandbox's children only (G7)."""

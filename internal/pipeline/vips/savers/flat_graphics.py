@@ -1,4 +1,4 @@
-"""Whether a picture is flat, like a drawing, a diagram or a screen: told from its pixels, before anything is encoded."""
+"""Detection of flat graphics, such as drawings, diagrams and screenshots, from a sample of the pixels."""
 
 import struct
 from collections import Counter
@@ -8,20 +8,20 @@ from internal.pipeline.vips.picture import Pixels
 
 _SAMPLES = 4096
 _COLOURS = 256
-"""Of 4096 pixels. A photograph shows more than 2000 in as many, also when it is blurred; as a part of the picture, 700."""
+"""Colours in 4096 pixels. A photograph has more than 2000, also when it is blurred; one that fills only a part has 700."""
 _PIXELS_A_COLOUR = 4
-"""Beside the most frequent colour, which is often a photograph's white ground."""
+"""Not counting the most frequent colour, which is often a photograph's white background."""
 
 
 def is_flat(pixels: Pixels) -> bool:
-    """True when a grid of at most 4096 pixels shows few colours, each of them again and again. Takes a millisecond."""
-    colours = sampled(pixels)
+    """True if a grid of at most 4096 pixels has few colours and each is frequent. Takes a millisecond."""
+    colours = sample_colours(pixels)
     others = colours.total() - max(colours.values())
     return len(colours) <= _COLOURS and (len(colours) - 1) * _PIXELS_A_COLOUR <= others
 
 
-def unseen(pixels: Pixels, seen: Counter[bytes]) -> float:
-    """About how many pixels have a colour that is not among those `seen` in a sample: the share of what was seen once.
+def estimate_unseen(pixels: Pixels, seen: Counter[bytes]) -> float:
+    """Estimated number of pixels whose colour is not in the sample `seen`, from the share of colours seen once (Good-Turing).
 
     I. J. Good, The population frequencies of species and the estimation of population parameters, Biometrika 40 (1953).
     """
@@ -29,8 +29,8 @@ def unseen(pixels: Pixels, seen: Counter[bytes]) -> float:
     return share * float(pixels.width * pixels.height)
 
 
-def sampled(pixels: Pixels, samples: int = _SAMPLES) -> Counter[bytes]:
-    """How often each colour is seen on a grid of at most `samples` pixels, as bytes of a value for each band."""
+def sample_colours(pixels: Pixels, samples: int = _SAMPLES) -> Counter[bytes]:
+    """Frequency of each colour on a grid of at most `samples` pixels. A colour is bytes with one value per band."""
     step = max(1, ceil(sqrt(pixels.width * pixels.height / samples)))
     data = bytes(pixels.subsample(min(step, pixels.width), min(step, pixels.height)).write_to_memory())
     return Counter(struct.unpack(f"{pixels.bands}s" * (len(data) // pixels.bands), data))

@@ -1,4 +1,4 @@
-"""Whether two pictures look the same: the mean CIEDE2000 of their pixels, of the whole and of its parts."""
+"""Visual similarity of two pictures: the mean CIEDE2000 difference of the whole and of its parts."""
 
 from math import ceil, sqrt
 
@@ -7,35 +7,35 @@ from msgspec import Struct
 from internal.pipeline.vips.picture import Pixels
 
 _PART = 4
-"""Samples: the side of the parts, none of which may look different where the whole looks the same."""
+"""Samples: the side of the parts that are compared besides the whole."""
 
 
-class Limit(Struct, frozen=True):
-    """The largest mean difference, in CIEDE2000, of the whole and of any part of it; 1 is just noticeable.
+class Tolerance(Struct, frozen=True):
+    """The largest mean CIEDE2000 difference of the whole and of any part of it. 1 is just noticeable.
 
-    A part has 4 by 4 samples. At a fine edge, colours that are as near as a palette of 256 comes are 5 to 8 apart.
+    A part has 4 by 4 samples. At fine edges, a palette of 256 colours differs by 5 to 8.
     """
 
     whole: float
     part: float
 
 
-def look_the_same(one: Pixels, other: Pixels, limit: Limit, samples: int = 1 << 15) -> bool:
-    """Whether two stills of one size differ by no more than `limit`, on a grid of about `samples` pixels.
+def are_similar(one: Pixels, other: Pixels, tolerance: Tolerance, samples: int = 1 << 15) -> bool:
+    """True if two stills of one size differ by no more than `tolerance`, on a grid of about `samples` pixels.
 
-    Transparency is looked at over white and over black.
+    Transparent pictures are compared over white and over black.
     """
     step = max(1, ceil(sqrt(one.width * one.height / samples)))
     some, others = (pixels.subsample(min(step, pixels.width), min(step, pixels.height)).copy_memory() for pixels in (one, other))
-    for ground in (255, 0) if _is_clear(some) or _is_clear(others) else (255,):
+    for ground in (255, 0) if _is_transparent(some) or _is_transparent(others) else (255,):
         difference = _lab(some, ground).dE00(_lab(others, ground)).copy_memory()
-        if difference.avg() > limit.whole or difference.shrink(_PART, _PART, ceil=True).max() > limit.part:
+        if difference.avg() > tolerance.whole or difference.shrink(_PART, _PART, ceil=True).max() > tolerance.part:
             return False
     return True
 
 
-def _is_clear(pixels: Pixels) -> bool:
-    """Whether any pixel can be seen through."""
+def _is_transparent(pixels: Pixels) -> bool:
+    """True if any pixel is not opaque."""
     return bool(pixels.hasalpha() and pixels[pixels.bands - 1].min() < 255)
 
 

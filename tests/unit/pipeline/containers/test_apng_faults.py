@@ -9,7 +9,7 @@ import pytest
 import pyvips
 
 from internal.errors import InvalidImage
-from internal.pipeline.containers.apng import animation_of
+from internal.pipeline.containers.apng import read_animation
 from internal.pipeline.containers.png_chunks import MAX_CHUNKS
 from internal.pipeline.vips.loaders.png import PngSource
 from tests import pictures
@@ -25,7 +25,7 @@ from tests.apngs import (
     joined,
 )
 from tests.pictures import BLUE, GREEN, RED, png_chunk, with_png_chunks
-from tests.unit.pipeline.conftest import Maker, Renderer
+from tests.unit.pipeline.conftest import JobRenderer, Renderer
 
 FRAMES = [Drawn(colour(rgb, 8, 6)) for rgb in (RED, GREEN, BLUE)]
 
@@ -97,9 +97,9 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_of_an_animation_with_a_fault_the_static_picture_is_left(fault: str, maker: Maker) -> None:
+def test_of_an_animation_with_a_fault_the_static_picture_is_left(fault: str, render_job: JobRenderer) -> None:
     """PNG 3, section 4.9: decoders should show the static image when there is an error."""
-    done = maker(FAULTS[fault], "format:webp|lossless", "image/png", want_facts=True)
+    done = render_job(FAULTS[fault], "format:webp|lossless", "image/png", want_facts=True)
 
     assert done.rendered.result.frames == 1
     assert done.rendered.facts is not None
@@ -159,19 +159,19 @@ def test_text_and_other_chunks_do_not_matter(rendered: Renderer) -> None:
 def test_the_walk_is_bounded(tmp_path: Path) -> None:
     path, text = tmp_path / "source", png_chunk(b"tEXt", b"")
     path.write_bytes(joined([*_CHUNKS[:8], *[text] * (MAX_CHUNKS - 9), _CHUNKS[8]]))
-    animation = animation_of(path)
+    animation = read_animation(path)
     assert animation is not None
     path.write_bytes(joined([*_CHUNKS[:8], *[text] * (MAX_CHUNKS - 8), _CHUNKS[8]]))
 
     with pytest.raises(InvalidImage, match="more chunks"):
-        animation_of(path)
+        read_animation(path)
 
 
 def test_frames_are_looked_for_in_animations_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def walk(path: Path) -> None:
         raise AssertionError(path)
 
-    monkeypatch.setattr("internal.pipeline.vips.loaders.png.animation_of", walk)
+    monkeypatch.setattr("internal.pipeline.vips.loaders.png.read_animation", walk)
     for data in (pictures.png(), with_png_chunks(pictures.png(), fctl(0, FRAMES[0]))):
         (tmp_path / "source").write_bytes(data)
         assert PngSource(tmp_path / "source", "image/png", tmp_path, "copy").header.frames == 1

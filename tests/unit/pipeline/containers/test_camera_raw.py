@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from internal.errors import PERMANENT, UnsupportedMediaType
-from internal.pipeline.containers.camera_raw import raw_kind, require_no_raw
+from internal.pipeline.containers.camera_raw import raw_format, refuse_raw
 from tests import pictures, tiffs
 from tests.raws import RAWS, preview, sensor
 from tests.tiffs import ASCII, BYTE, LONG, SHORT, Fields, Ifd
@@ -16,7 +16,7 @@ from tests.unit.pipeline.conftest import Renderer
 
 @pytest.mark.parametrize("name", RAWS)
 def test_a_raw_file_is_named(name: str) -> None:
-    assert raw_kind(io.BytesIO(RAWS[name])) == name
+    assert raw_format(io.BytesIO(RAWS[name])) == name
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -24,7 +24,7 @@ def test_a_raw_file_is_named(name: str) -> None:
 def test_in_every_layout(order: str, big: bool) -> None:
     data = tiffs.written(preview(b"SONY", sensor()), order=order, big=big)
 
-    assert raw_kind(io.BytesIO(data)) == "Sony raw (ARW)"
+    assert raw_format(io.BytesIO(data)) == "Sony raw (ARW)"
 
 
 def scan(maker: str) -> bytes:
@@ -39,7 +39,7 @@ def test_the_companys_name_alone_makes_no_raw_file(company: str, rendered: Rende
     """A film scanner and every photo editor write it."""
     data = scan(company)
 
-    assert raw_kind(io.BytesIO(data)) is None
+    assert raw_format(io.BytesIO(data)) is None
     assert rendered(data, "format:png", "image/tiff")[0].width == 8
 
 
@@ -47,7 +47,7 @@ def test_a_picture_with_a_reduced_one_below_it_is_none(rendered: Renderer) -> No
     full = tiffs.picture(8, 6, {271: (ASCII, b"NIKON CORPORATION\0")})
     data = tiffs.written(Ifd(full.fields, (preview(),), full.strip))
 
-    assert raw_kind(io.BytesIO(data)) is None
+    assert raw_format(io.BytesIO(data)) is None
     assert rendered(data, "format:png", "image/tiff")[0].width == 8
 
 
@@ -59,7 +59,7 @@ def test_pixels_behind_the_header_say_nothing(pixel: bytes, order: str, big: boo
     data = tiffs.written(tiffs.picture(8, 6, pixel=pixel), order=order, big=big)
     assert data[16 if big else 8 :].startswith(pixel)
 
-    assert raw_kind(io.BytesIO(data)) is None
+    assert raw_format(io.BytesIO(data)) is None
     assert rendered(data, "format:png", "image/tiff")[0].height == 6
 
 
@@ -67,14 +67,14 @@ def test_canons_name_and_pixels_like_its_mark_make_no_raw_file() -> None:
     data = tiffs.written(tiffs.picture(8, 6, {271: (ASCII, b"Canon\0")}, pixel=b"CR\x02"))
     assert data[8:11] == b"CR\x02"
 
-    assert raw_kind(io.BytesIO(data)) is None
+    assert raw_format(io.BytesIO(data)) is None
 
 
 @pytest.mark.parametrize("compression", [32767, 32769, 32770, 32772, 32867, 34713, 65000, 65535])
 def test_a_compression_that_only_cameras_write_is_enough(compression: int) -> None:
     data = tiffs.written(preview(b"NIKON CORPORATION", sensor(photometric=1, compression=compression)))
 
-    assert raw_kind(io.BytesIO(data)) == "Nikon raw (NEF)"
+    assert raw_format(io.BytesIO(data)) == "Nikon raw (NEF)"
 
 
 def test_canons_mark_in_a_picture_of_eight_bytes_is_a_pixel() -> None:
@@ -84,7 +84,7 @@ def test_canons_mark_in_a_picture_of_eight_bytes_is_a_pixel() -> None:
     data = tiffs.written(Ifd(dict(fields), strip=strip))
     assert data[:12] == b"II*\0\x10\0\0\0CR\x02\0"
 
-    assert raw_kind(io.BytesIO(data)) is None
+    assert raw_format(io.BytesIO(data)) is None
 
 
 @pytest.mark.parametrize("name", ["Nikon raw (NEF)", "Adobe DNG"])
@@ -95,9 +95,9 @@ def test_the_worker_names_what_the_first_bytes_do_not_tell(name: str, tmp_path: 
     file = tmp_path / "raw.tif"
     file.write_bytes(data)
 
-    assert raw_kind(io.BytesIO(data[:65536])) is None
+    assert raw_format(io.BytesIO(data[:65536])) is None
     with pytest.raises(UnsupportedMediaType) as refused:
-        require_no_raw(file)
+        refuse_raw(file)
     assert refused.value.detail == f"This is a camera raw file: {name}. Develop it, and send the result."
     with pytest.raises(UnsupportedMediaType):
         rendered(data, "format:png", "image/tiff")
@@ -120,7 +120,7 @@ def test_any_number_of_directories_is_soon_over() -> None:
     many = Ifd({256: (SHORT, (1,))}, tuple(wide for _ in range(12)))
     file = Counted(tiffs.written(*[many] * 4))
 
-    assert raw_kind(file) is None
+    assert raw_format(file) is None
     assert 12 * 256 < file.reads < 20 * 256
 
 
@@ -128,11 +128,11 @@ def test_any_number_of_directories_is_soon_over() -> None:
 def test_a_directory_that_points_anywhere_is_no_trouble(at: int) -> None:
     data = RAWS["Sony raw (ARW)"]
     for place in (at, int.from_bytes(data[4:8], "little") + at):
-        raw_kind(io.BytesIO(data[:place] + b"\xff" * 4 + data[place + 4 :]))
-        raw_kind(io.BytesIO(data[:place]))
+        raw_format(io.BytesIO(data[:place] + b"\xff" * 4 + data[place + 4 :]))
+        raw_format(io.BytesIO(data[:place]))
 
 
 def test_other_files_are_none() -> None:
-    assert [raw_kind(io.BytesIO(data)) for data in (b"", b"II", pictures.jpeg(), pictures.tiff(), b"II*\0" + b"\xff" * 40)] == [
+    assert [raw_format(io.BytesIO(data)) for data in (b"", b"II", pictures.jpeg(), pictures.tiff(), b"II*\0" + b"\xff" * 40)] == [
         None
     ] * 5

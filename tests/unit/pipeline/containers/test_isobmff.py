@@ -8,11 +8,11 @@ import pytest
 import pyvips
 
 from internal.errors import ImageTooLarge, UnsupportedMediaType
-from internal.pipeline.containers.dimensions import StoredPicture
+from internal.pipeline.containers.dimensions import Dimensions
 from internal.pipeline.containers.isobmff import MAX_BOXES, Boxes, brands_of
 from internal.sandbox.port import RenderLimits
 from tests import pictures
-from tests.unit.pipeline.conftest import Maker
+from tests.unit.pipeline.conftest import JobRenderer
 
 AVIF = "image/avif"
 
@@ -31,15 +31,15 @@ def test_a_picture_is_told_as_stored(orientation: int) -> None:
     """ISO/IEC 23008-12: `irot` turns anticlockwise by 90 degrees, `imir` 0 swaps top and bottom, 1 left and right."""
     data = pictures.turned_avif(orientation, 64, 48)
 
-    assert boxes(data).stored_picture() == StoredPicture(*((48, 64) if orientation >= 5 else (64, 48)), orientation)
+    assert boxes(data).dimensions() == Dimensions(*((48, 64) if orientation >= 5 else (64, 48)), orientation)
     assert boxes(data).codecs() == {b"av01"}
     assert boxes(data).frames() == 1
 
 
 @pytest.mark.usefixtures("heif_input")
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_facts_are_as_stored_and_the_result_is_upright(orientation: int, maker: Maker) -> None:
-    made = maker(pictures.turned_avif(orientation, 64, 48), "format:png", AVIF, want_facts=True).rendered
+def test_the_facts_are_as_stored_and_the_result_is_upright(orientation: int, render_job: JobRenderer) -> None:
+    made = render_job(pictures.turned_avif(orientation, 64, 48), "format:png", AVIF, want_facts=True).rendered
 
     assert made.facts is not None
     assert (made.facts.width, made.facts.height) == ((48, 64) if orientation >= 5 else (64, 48))
@@ -48,22 +48,22 @@ def test_the_facts_are_as_stored_and_the_result_is_upright(orientation: int, mak
 
 
 @pytest.mark.usefixtures("heif_input")
-def test_limits_are_held_against_what_is_stored(maker: Maker) -> None:
+def test_limits_are_held_against_what_is_stored(render_job: JobRenderer) -> None:
     """As the upload does."""
     low = RenderLimits(70, 50, 10**6, 10, 10**6, 10**6)
 
     with pytest.raises(ImageTooLarge, match="48 x 64 pixels; a height of 50 is the most"):
-        maker(pictures.turned_avif(6, 64, 48), "format:png", AVIF, limits=low)
+        render_job(pictures.turned_avif(6, 64, 48), "format:png", AVIF, limits=low)
 
 
 @pytest.mark.usefixtures("heif_input")
-def test_a_codec_that_we_can_not_decode_is_named(maker: Maker) -> None:
+def test_a_codec_that_we_can_not_decode_is_named(render_job: JobRenderer) -> None:
     """pyvips-binary 8.18.7 has libheif without HEVC."""
     assert boxes(pictures.heic()).codecs() == {b"hvc1"}
-    assert boxes(pictures.heic()).stored_picture() == StoredPicture(64, 48, 1)
+    assert boxes(pictures.heic()).dimensions() == Dimensions(64, 48, 1)
 
     with pytest.raises(UnsupportedMediaType, match=r"The picture is coded as HEVC, for which this service has no decoder\."):
-        maker(pictures.heic(), "format:png", "image/heic")
+        render_job(pictures.heic(), "format:png", "image/heic")
 
 
 # Sequences
@@ -73,10 +73,10 @@ REORDERED = pictures.animated_avif(5).replace(b"ftypavis\0\0\0\0avifavis", b"fty
 
 @pytest.mark.usefixtures("heif_input")
 @pytest.mark.parametrize("data", [pictures.animated_avif(5), REORDERED], ids=["avis first", "avif first"])
-def test_of_a_sequence_the_first_frame_is_shown_and_all_are_counted(data: bytes, maker: Maker) -> None:
+def test_of_a_sequence_the_first_frame_is_shown_and_all_are_counted(data: bytes, render_job: JobRenderer) -> None:
     assert set(brands_of(data)) >= {b"avif", b"avis"}
 
-    made = maker(data, "format:png", AVIF, want_facts=True)
+    made = render_job(data, "format:png", AVIF, want_facts=True)
 
     assert made.rendered.facts is not None
     assert (made.rendered.facts.frames, made.rendered.facts.width, made.rendered.facts.height) == (5, 32, 24)
@@ -87,16 +87,16 @@ def test_of_a_sequence_the_first_frame_is_shown_and_all_are_counted(data: bytes,
 
 @pytest.mark.usefixtures("heif_input")
 @pytest.mark.parametrize("chain", ["format:webp", "format:gif", "resize:16x12|format:jpeg"])
-def test_it_is_one_picture_in_every_result(chain: str, maker: Maker) -> None:
-    assert maker(pictures.animated_avif(5), chain, AVIF).rendered.result.frames == 1
+def test_it_is_one_picture_in_every_result(chain: str, render_job: JobRenderer) -> None:
+    assert render_job(pictures.animated_avif(5), chain, AVIF).rendered.result.frames == 1
 
 
 @pytest.mark.usefixtures("heif_input")
-def test_a_sequence_of_too_many_frames_is_refused(maker: Maker) -> None:
+def test_a_sequence_of_too_many_frames_is_refused(render_job: JobRenderer) -> None:
     few = RenderLimits(100, 100, 10**6, 4, 10**6, 10**6)
 
     with pytest.raises(ImageTooLarge, match="The animation has 5 frames; 4 are the most"):
-        maker(pictures.animated_avif(5), "format:png", AVIF, limits=few)
+        render_job(pictures.animated_avif(5), "format:png", AVIF, limits=few)
 
 
 def sequence(samples: int, listed: int, times: int, handler: bytes = b"pict") -> bytes:
@@ -139,7 +139,7 @@ def test_a_count_of_frames_is_believed_as_far_as_its_tables_go(data: bytes, fram
 def test_boxes_without_end_are_not_walked(data: bytes) -> None:
     found = boxes(data)
 
-    assert found.stored_picture() is None
+    assert found.dimensions() is None
     assert (found.frames(), found.codecs()) == (1, frozenset())
     assert found._left >= 0
 
@@ -152,7 +152,7 @@ def test_damaged_boxes_are_told_or_not(seed: int) -> None:
         data[random.randrange(len(data))] = random.choice((0, 1, 255, random.randrange(256)))
     found = boxes(bytes(data[: random.randrange(len(data))]))
 
-    picture = found.stored_picture()
+    picture = found.dimensions()
     assert picture is None or 1 <= picture.orientation <= 8
     assert found.frames() >= 1
     assert len(found.codecs()) < MAX_BOXES

@@ -67,7 +67,7 @@ def decoded(tmp_path: Path) -> Callable[[bytes], bytes]:
             left.unlink()
         (tmp_path / "file").write_bytes(data)
         source = JpegSource(tmp_path / "file", "image/jpeg", tmp_path, "source")
-        return bytes(source.reopened().decoded(None, animated=False).write_to_memory())
+        return bytes(source.reopened().decode(None, animated=False).write_to_memory())
 
     return decode
 

@@ -10,10 +10,10 @@ import pytest
 import pyvips
 
 from internal.errors import InvalidImage
-from internal.pipeline.containers.png_colour_chunks import PngColours, told_by
+from internal.pipeline.containers.png_colour_chunks import PngColours, read_colours
 from tests import pictures
 from tests.pictures import png_chunk, with_png_chunks
-from tests.unit.pipeline.conftest import Maker, Renderer
+from tests.unit.pipeline.conftest import JobRenderer, Renderer
 from tests.unit.pipeline.pngs import (
     ADOBE_CHRM,
     COLOUR,
@@ -267,9 +267,9 @@ def test_what_is_srgb_has_no_profile(data: bytes, rendered: Renderer) -> None:
     assert shown(rendered, with_profile, "keep:icc") == shown(rendered, data)
 
 
-def test_facts_are_of_the_colours_that_are_seen(maker: Maker) -> None:
+def test_facts_are_of_the_colours_that_are_seen(render_job: JobRenderer) -> None:
     for chain in ("strip", "keep:icc", "resize:9x9|grayscale"):
-        facts = maker(plain(COLOUR, P3), chain, "image/png", want_facts=True).rendered.facts
+        facts = render_job(plain(COLOUR, P3), chain, "image/png", want_facts=True).rendered.facts
         assert facts is not None
         assert bytes.fromhex(facts.dominant_colour[1:]) == bytes(IN_P3)
 
@@ -300,4 +300,4 @@ def test_a_chunk_that_no_decoder_may_pass_over_is_not_passed_over(rendered: Rend
 @pytest.mark.parametrize("chunks", [{}, {b"gAMA": struct.pack(">I", 45_455), b"cHRM": struct.pack(">8I", *SRGB_CHRM)}])
 def test_ordinary_files_have_nothing_to_be_converted(chunks: dict[bytes, bytes]) -> None:
     """What most programs write costs nothing."""
-    assert told_by(chunks, bits=8) == PngColours()
+    assert read_colours(chunks, bits=8) == PngColours()

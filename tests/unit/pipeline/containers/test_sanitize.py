@@ -8,10 +8,10 @@ import pytest
 
 from internal.errors import InvalidImage
 from internal.pipeline.containers.gif_blocks import MAX_GIF_BLOCKS
-from internal.pipeline.containers.gif_screen import require_whole_gif
-from internal.pipeline.containers.jpeg_scans import MAX_SCANS, MAX_SEGMENTS, require_plausible_jpeg
-from internal.pipeline.containers.png_chunks import MAX_CHUNKS, MAX_PROFILE, lean_png
-from internal.pipeline.containers.tiff_directory import MAX_PAGES, whole_tiff
+from internal.pipeline.containers.gif_screen import inspect_gif
+from internal.pipeline.containers.jpeg_scans import MAX_SCANS, MAX_SEGMENTS, inspect_jpeg
+from internal.pipeline.containers.png_chunks import MAX_CHUNKS, MAX_PROFILE, strip_chunks
+from internal.pipeline.containers.tiff_directory import MAX_PAGES, open_tiff
 from tests import pictures
 from tests.hostile import files
 from tests.pictures import png_chunk, with_png_chunks
@@ -20,9 +20,9 @@ PLAIN = pictures.png(keep="none")
 TEXTS = [png_chunk(kind, b"Comment\0\0" + b"x" * 100) for kind in (b"tEXt", b"zTXt", b"iTXt")]
 
 
-def look_over(tiff: Path) -> None:
+def sanitize(tiff: Path) -> None:
     with tiff.open("rb") as file:
-        whole_tiff(file)
+        open_tiff(file)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_text_chunks_are_left_out_and_nothing_else(texts: list[bytes], file: Pat
     gamma = png_chunk(b"gAMA", bytes(4))
     file.write_bytes(with_png_chunks(pictures.png()[:-12] + TEXTS[0] + pictures.png()[-12:], *texts, gamma, *texts))
 
-    copy = lean_png(file, tmp_path / "copy")
+    copy = strip_chunks(file, tmp_path / "copy")
 
     assert copy == tmp_path / "copy"
     assert copy.read_bytes() == with_png_chunks(pictures.png(), gamma)
@@ -44,21 +44,21 @@ def test_text_chunks_are_left_out_and_nothing_else(texts: list[bytes], file: Pat
 def test_a_lean_png_is_not_copied(file: Path, tmp_path: Path) -> None:
     file.write_bytes(pictures.png())
 
-    assert lean_png(file, tmp_path / "copy") == file
+    assert strip_chunks(file, tmp_path / "copy") == file
     assert not (tmp_path / "copy").exists()
 
 
 def test_what_follows_the_end_of_a_png_is_not_read(file: Path, tmp_path: Path) -> None:
     file.write_bytes(pictures.png() + TEXTS[0] * 3)
 
-    assert lean_png(file, tmp_path / "copy") == file
+    assert strip_chunks(file, tmp_path / "copy") == file
 
 
 @pytest.mark.parametrize("kind", [b"sPLT", b"hIST", b"tIME", b"bKGD", b"acTL", b"fdAT", b"vpAg"])
 def test_what_a_decoder_has_no_use_for_is_left_out(kind: bytes, file: Path, tmp_path: Path) -> None:
     file.write_bytes(with_png_chunks(PLAIN, png_chunk(kind, b"x" * 100)))
 
-    assert lean_png(file, tmp_path / "copy").read_bytes() == PLAIN
+    assert strip_chunks(file, tmp_path / "copy").read_bytes() == PLAIN
 
 
 def _profile(packed: bytes) -> bytes:
@@ -81,7 +81,7 @@ def _profile(packed: bytes) -> bytes:
 def test_profile_and_exif_are_kept_when_they_are_small(extra: bytes, kept: bool, file: Path, tmp_path: Path) -> None:
     file.write_bytes(with_png_chunks(PLAIN, extra))
 
-    lean = lean_png(file, tmp_path / "copy").read_bytes()
+    lean = strip_chunks(file, tmp_path / "copy").read_bytes()
 
     assert lean == (file.read_bytes() if kept else PLAIN)
 
@@ -90,14 +90,14 @@ def test_a_second_profile_is_left_out(file: Path, tmp_path: Path) -> None:
     profile = _profile(zlib.compress(b"x" * 1000))
     file.write_bytes(with_png_chunks(PLAIN, profile, profile))
 
-    assert lean_png(file, tmp_path / "copy").read_bytes() == with_png_chunks(PLAIN, profile)
+    assert strip_chunks(file, tmp_path / "copy").read_bytes() == with_png_chunks(PLAIN, profile)
 
 
 def test_a_png_of_too_many_chunks_is_refused(file: Path, tmp_path: Path) -> None:
     file.write_bytes(files.png_of_crumbs(b"IDAT", MAX_CHUNKS))
 
     with pytest.raises(InvalidImage, match="more chunks"):
-        lean_png(file, tmp_path / "copy")
+        strip_chunks(file, tmp_path / "copy")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_chunk_that_is_needed_and_unknown_is_named(chunk: bytes, sentence: str
     file.write_bytes(with_png_chunks(PLAIN, chunk))
 
     with pytest.raises(InvalidImage, match=sentence):
-        lean_png(file, tmp_path / "copy")
+        strip_chunks(file, tmp_path / "copy")
 
 
 @pytest.mark.parametrize("length", [0, 7, 8, 20, 33, 60, -12, -1])
@@ -122,7 +122,7 @@ def test_a_cut_png_is_noticed(length: int, file: Path, tmp_path: Path) -> None:
     file.write_bytes(pictures.png()[:length])
 
     with pytest.raises(InvalidImage):
-        lean_png(file, tmp_path / "copy")
+        strip_chunks(file, tmp_path / "copy")
 
 
 @pytest.mark.parametrize(
@@ -137,21 +137,21 @@ def test_a_cut_png_is_noticed(length: int, file: Path, tmp_path: Path) -> None:
 )
 def test_a_tiff_cut_anywhere_is_noticed(whole: bytes, file: Path) -> None:
     file.write_bytes(whole)
-    look_over(file)
+    sanitize(file)
 
     for length in range(0, len(whole) * 9 // 10, 97):  # the last bytes are of fields that libvips looks after
         file.write_bytes(whole[:length])
         with pytest.raises(InvalidImage):
-            look_over(file)
+            sanitize(file)
 
 
 def test_a_gif_of_too_many_blocks_is_refused(file: Path) -> None:
     file.write_bytes(files.gif_of_crumbs(MAX_GIF_BLOCKS - 200))
-    require_whole_gif(file)
+    inspect_gif(file)
     file.write_bytes(files.gif_of_crumbs(MAX_GIF_BLOCKS))
 
     with pytest.raises(InvalidImage):
-        require_whole_gif(file)
+        inspect_gif(file)
 
 
 def test_a_tiff_without_fields_is_refused(file: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_tiff_without_fields_is_refused(file: Path) -> None:
     file.write_bytes(b"II*\0" + (8).to_bytes(4, "little") + bytes(6))
 
     with pytest.raises(InvalidImage):
-        look_over(file)
+        sanitize(file)
 
 
 @pytest.mark.parametrize("at", range(0, 200, 4))
@@ -169,46 +169,46 @@ def test_a_tiff_that_points_anywhere_is_told_or_left_to_libvips(at: int, file: P
     for place in (at, directory + at):
         file.write_bytes(data[:place] + b"\xff" * 8 + data[place + 8 :])
         with suppress(InvalidImage):
-            look_over(file)
+            sanitize(file)
 
 
 @pytest.mark.parametrize("data", [files.tiff_of(9, 9, MAX_PAGES + 1), files.tiff_of(9, 9, loop=True)], ids=["many", "endless"])
 def test_a_tiff_of_too_many_pages_is_refused(data: bytes, file: Path) -> None:
     file.write_bytes(files.tiff_of(9, 9, MAX_PAGES))
-    look_over(file)
+    sanitize(file)
     file.write_bytes(data)
 
     with pytest.raises(InvalidImage, match="pages"):
-        look_over(file)
+        sanitize(file)
 
 
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_jpeg_that_is_too_short_for_its_size_is_refused(progressive: bool, file: Path) -> None:
     file.write_bytes(bytes(pictures.scene(8000, 8000).jpegsave_buffer(Q=1, interlace=progressive, optimize_coding=True)))
-    require_plausible_jpeg(file)
+    inspect_jpeg(file)
     file.write_bytes(files.jpeg_of(8000, 8000, progressive=progressive))
 
     with pytest.raises(InvalidImage, match="cut short"):
-        require_plausible_jpeg(file)
+        inspect_jpeg(file)
 
 
 def test_a_jpeg_of_too_many_segments_is_refused(file: Path) -> None:
     data = pictures.jpeg()
     file.write_bytes(data[:2] + b"\xff\xfe\0\2" * 1000 + data[2:])
-    require_plausible_jpeg(file)
+    inspect_jpeg(file)
     file.write_bytes(data[:2] + b"\xff\xfe\0\2" * MAX_SEGMENTS + data[2:])
 
     with pytest.raises(InvalidImage, match="more segments"):
-        require_plausible_jpeg(file)
+        inspect_jpeg(file)
 
 
 def test_a_jpeg_of_too_many_scans_is_refused(file: Path) -> None:
     file.write_bytes(files.jpeg_of_many_scans(MAX_SCANS - 1, side=64))  # behind the first one
-    require_plausible_jpeg(file)
+    inspect_jpeg(file)
     file.write_bytes(files.jpeg_of_many_scans(MAX_SCANS, side=64))
 
     with pytest.raises(InvalidImage, match="more scans"):
-        require_plausible_jpeg(file)
+        inspect_jpeg(file)
 
 
 def test_what_looks_like_scans_behind_a_jpeg_is_not_counted(file: Path) -> None:
@@ -216,10 +216,10 @@ def test_what_looks_like_scans_behind_a_jpeg_is_not_counted(file: Path) -> None:
     film = b"\xff\xda\0\x08\1\1\0\0\0\0" * 1000
     for data in (pictures.jpeg() + film, pictures.jpeg(interlace=True) + film, pictures.jpeg()[:-2] + film + b"\xff\xd9"):
         file.write_bytes(data)
-        require_plausible_jpeg(file)
+        inspect_jpeg(file)
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\xff\xe0\0\0" * 9, b"\xff\xd8" + bytes(99)])
 def test_a_jpeg_that_makes_no_sense_is_left_to_libvips(data: bytes, file: Path) -> None:
     file.write_bytes(data)
-    require_plausible_jpeg(file)
+    inspect_jpeg(file)

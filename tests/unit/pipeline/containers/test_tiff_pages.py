@@ -10,15 +10,15 @@ import pyvips
 
 from internal.errors import ImageTooLarge, InvalidImage, UnsupportedMediaType
 from internal.images.inspect import Measured, measure
-from internal.pipeline.containers.camera_raw import raw_kind
-from internal.pipeline.containers.tiff_directory import whole_tiff
+from internal.pipeline.containers.camera_raw import raw_format
+from internal.pipeline.containers.tiff_directory import open_tiff
 from internal.pipeline.containers.tiff_fields import OutOfReach, TiffFile
-from internal.pipeline.containers.tiff_pages import MAX_DIRECTORIES, shown_directory
+from internal.pipeline.containers.tiff_pages import MAX_DIRECTORIES, main_directory
 from internal.pipeline.vips.loaders.tiff import TiffSource
 from tests.integration.conftest import RULES
 from tests.tiff_pictures import GREY, LZW, RGB, extra, halves
 from tests.tiffs import ASCII, DOUBLE, LONG, SHORT, SLONG, Fields, Ifd, written
-from tests.unit.pipeline.conftest import LIMITS, Maker, Renderer
+from tests.unit.pipeline.conftest import LIMITS, JobRenderer, Renderer
 
 FULL, REDUCED, PAGE, MASK = 0, 1, 2, 4
 FORMS: tuple[dict[str, Any], ...] = ({}, {"order": ">"}, {"big": True}, {"order": ">", "big": True})
@@ -73,9 +73,9 @@ def test_the_first_full_picture_is_shown(chain: Any, form: dict[str, Any], rende
         assert abs(pyvips.Image.new_from_file(str(path)).avg() - 200) < 2
 
 
-def test_its_size_alpha_and_orientation_are_those_of_the_original(maker: Maker) -> None:
+def test_its_size_alpha_and_orientation_are_those_of_the_original(render_job: JobRenderer) -> None:
     clear = halves((200, 128), (200, 128), "u1", GREY, {274: (SHORT, (6,))} | extra(2), size=LARGE)
-    made = maker(written(below(preview(fields={274: (SHORT, (3,))}), clear)), "strip", "image/tiff", want_facts=True)
+    made = render_job(written(below(preview(fields={274: (SHORT, (3,))}), clear)), "strip", "image/tiff", want_facts=True)
     facts, result = made.rendered.facts, made.rendered.result
     assert facts
     assert (facts.width, facts.height, facts.orientation, facts.has_alpha) == (*LARGE, 6, True)
@@ -161,7 +161,7 @@ class Counted(BytesIO):
 
 def reads(data: bytes) -> int:
     file = Counted(data)
-    shown_directory(TiffFile(file))
+    main_directory(TiffFile(file))
     return file.reads
 
 
@@ -177,10 +177,10 @@ def test_looking_takes_steps_in_proportion_and_ends() -> None:
 def test_directories_that_lead_in_circles_are_read_once() -> None:
     file = Counted(directories(20, last=REDUCED, loop=True))
     tiff = TiffFile(file)
-    assert shown_directory(tiff) == tiff.first
+    assert main_directory(tiff) == tiff.first
     assert file.reads < 1.1 * reads(directories(20))
     with pytest.raises(InvalidImage, match="pages"):
-        whole_tiff(BytesIO(directories(20, loop=True)))
+        open_tiff(BytesIO(directories(20, loop=True)))
 
 
 def test_sub_directories_are_counted_as_well() -> None:
@@ -208,7 +208,7 @@ def test_places_that_are_no_whole_numbers_are_none(place: float, kind: int, rend
     field: Fields = {330: (kind, (place,))}
     data = written(preview(fields=field), picture(FULL, fields=field))
     assert rendered(data, "strip", "image/tiff")[0].width == LARGE[0]
-    assert raw_kind(BytesIO(data)) is None
+    assert raw_format(BytesIO(data)) is None
 
 
 def test_a_copy_is_made_only_where_it_is_needed(tmp_path: Path, rendered: Renderer) -> None:

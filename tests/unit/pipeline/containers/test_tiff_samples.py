@@ -14,7 +14,7 @@ from internal.pipeline.containers.tiff_samples import Samples, read_samples
 from internal.pipeline.vips.profiles import PROFILE
 from tests.tiff_pictures import DEFLATE, GREY, LZW, NONE, PACKBITS, RGB, Pixel, between, extra, halves, near, tiff
 from tests.tiffs import DOUBLE, LONG, LONG8, RATIONAL, SHORT, SLONG, UNDEFINED, Fields, written
-from tests.unit.pipeline.conftest import Renderer, Shown
+from tests.unit.pipeline.conftest import Renderer, ShownColours
 
 WHITE_IS_ZERO = 0
 TOP: dict[str, float] = {f"u{size}": 2 ** (8 * size) - 1 for size in (1, 2, 4, 8)}
@@ -55,7 +55,7 @@ def as_seen(kind: str, share: float) -> int:
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
 @pytest.mark.parametrize("kind", TOP)
-def test_samples_of_every_kind(kind: str, layout: dict[str, Any], shown: Shown) -> None:
+def test_samples_of_every_kind(kind: str, layout: dict[str, Any], shown: ShownColours) -> None:
     """libvips 8.18.7: 32 unsigned bits in white and black, grey floats all black, signed ones all white, 64 bits refused.
 
     Of planes in strips it mixes the rows up, but for RGB and CMYK of whole numbers; planes in tiles it refuses.
@@ -76,7 +76,7 @@ def test_samples_of_every_kind(kind: str, layout: dict[str, Any], shown: Shown) 
         assert near(shown(clear, chain), [[as_seen(kind, 0.25), half], [as_seen(kind, 0.75), 255]], 2)
 
 
-def test_half_the_light_is_188(shown: Shown) -> None:
+def test_half_the_light_is_188(shown: ShownColours) -> None:
     assert shown(tiff((0.5,), (1.0,), "f4", GREY)) == [[188], [255]]
     assert shown(tiff((0.5,) * 3, (0.0,) * 3, "f2", RGB)) == [[188] * 3, [0] * 3]
 
@@ -94,7 +94,7 @@ def test_half_the_light_is_188(shown: Shown) -> None:
         ("i2", 50, 100, {340: (RATIONAL, (0, 1)), 341: (RATIONAL, (200, 2))}),
     ],
 )
-def test_whole_numbers_go_from_smin_to_smax(kind: str, left: int, right: int, fields: Fields, shown: Shown) -> None:
+def test_whole_numbers_go_from_smin_to_smax(kind: str, left: int, right: int, fields: Fields, shown: ShownColours) -> None:
     """TIFF 6.0, section 19: the range of the samples, by default that of their type."""
     for order in "<>":
         assert near(shown(tiff((left,), (right,), kind, GREY, fields, order=order)), [[127.5], [255]])
@@ -104,13 +104,13 @@ def test_whole_numbers_go_from_smin_to_smax(kind: str, left: int, right: int, fi
 
 
 @pytest.mark.parametrize("kind", ["f2", "f4", "f8"])
-def test_floats_go_from_smin_to_smax(kind: str, shown: Shown) -> None:
+def test_floats_go_from_smin_to_smax(kind: str, shown: ShownColours) -> None:
     fields = between(-100.0, 100.0, DOUBLE)
     assert shown(tiff((0.0,), (200.0,), kind, GREY, fields)) == [[188], [255]]
     assert shown(tiff((0.0, -100.0, 0.0), (-300.0, 0.0, 100.0), kind, RGB, fields)) == [[188, 0, 188], [0, 188, 255]]
 
 
-def test_of_several_ranges_the_widest_counts(shown: Shown) -> None:
+def test_of_several_ranges_the_widest_counts(shown: ShownColours) -> None:
     """As libtiff merges them: colours keep their proportion."""
     fields: Fields = {340: (DOUBLE, (0.0, 0.0, 0.0)), 341: (DOUBLE, (1.0, 0.5, 2.0))}
     assert shown(tiff((1.0, 1.0, 1.0), (2.0, 1.0, 0.0), "f4", RGB, fields)) == [[188] * 3, [255, 188, 0]]
@@ -120,11 +120,11 @@ def test_of_several_ranges_the_widest_counts(shown: Shown) -> None:
     "fields",
     [between(5, 5, LONG), between(9, 3, LONG), between(0.0, float("nan"), DOUBLE), between(float("-inf"), float("inf"), DOUBLE)],
 )
-def test_a_range_that_is_none_does_not_count(fields: Fields, shown: Shown) -> None:
+def test_a_range_that_is_none_does_not_count(fields: Fields, shown: ShownColours) -> None:
     assert near(shown(tiff((2**31,), (2**32 - 1,), "u4", GREY, fields)), [[128], [255]])
 
 
-def test_eight_and_sixteen_bits_are_shown_as_everywhere(shown: Shown) -> None:
+def test_eight_and_sixteen_bits_are_shown_as_everywhere(shown: ShownColours) -> None:
     """No program looks at a range here, nor at MinSampleValue and MaxSampleValue, which are statistics."""
     statistics: Fields = {280: (SHORT, (0,)), 281: (SHORT, (100,))}
     assert shown(tiff((50,), (100,), "u1", GREY, between(0, 100, SHORT) | statistics)) == [[50], [100]]
@@ -132,7 +132,7 @@ def test_eight_and_sixteen_bits_are_shown_as_everywhere(shown: Shown) -> None:
     assert near(shown(tiff((2**31,), (2**32 - 1,), "u4", GREY, statistics)), [[128], [255]])
 
 
-def test_what_is_no_number_is_black_and_infinity_white(shown: Shown) -> None:
+def test_what_is_no_number_is_black_and_infinity_white(shown: ShownColours) -> None:
     """libvips 8.18.7 takes what is no number for infinity in floats of 16 bits."""
     nan, inf = float("nan"), float("inf")
     for kind in ("f4", "f8"):
@@ -142,7 +142,7 @@ def test_what_is_no_number_is_black_and_infinity_white(shown: Shown) -> None:
     assert shown(tiff((-inf, 0.5, nan), (0.0, inf, 1.0), "f2", RGB)) == [[0, 188, 255], [0, 255, 255]]
 
 
-def test_floats_that_are_not_from_zero_to_one_are_refused(shown: Shown) -> None:
+def test_floats_that_are_not_from_zero_to_one_are_refused(shown: ShownColours) -> None:
     """A height map, or 0 to 255, would come out white all over. A few bright spots are light."""
     for kind in ("f4", "f8"):
         with pytest.raises(InvalidImage, match="lie outside of 0 to 1"):
@@ -151,7 +151,7 @@ def test_floats_that_are_not_from_zero_to_one_are_refused(shown: Shown) -> None:
 
 
 @pytest.mark.parametrize("kind", ["f2", "f4", "f8", "u4", "i2"])
-def test_a_profile_says_what_the_numbers_mean(kind: str, rendered: Renderer, shown: Shown) -> None:
+def test_a_profile_says_what_the_numbers_mean(kind: str, rendered: Renderer, shown: ShownColours) -> None:
     """P3 (200, 80, 60) is (216, 69, 50) in sRGB. libvips 8.18.7 makes black of floats with a profile."""
     profile = pyvips.Image.black(1, 1, bands=3).copy(interpretation="srgb").icc_transform("p3", input_profile="srgb").get(PROFILE)
     shares = [value / 255 for value in (200, 80, 60)]
@@ -169,7 +169,7 @@ def test_a_profile_says_what_the_numbers_mean(kind: str, rendered: Renderer, sho
 
 @pytest.mark.parametrize("planes", [False, True])
 @pytest.mark.parametrize("tile", [None, 16])
-def test_predictors(planes: bool, tile: int | None, shown: Shown) -> None:
+def test_predictors(planes: bool, tile: int | None, shown: ShownColours) -> None:
     layout: dict[str, Any] = {"tile": tile, "planes": planes, "compression": LZW}
     light, dark = (0.5, 0.25, 0.125), (0.125, 0.25, 0.5)
     for kind in ("f2", "f4"):
@@ -180,14 +180,14 @@ def test_predictors(planes: bool, tile: int | None, shown: Shown) -> None:
 
 
 @pytest.mark.parametrize("kind", ["f8", "u8", "i8", "b12"])
-def test_a_predictor_beside_samples_that_we_take_apart_is_refused(kind: str, shown: Shown) -> None:
+def test_a_predictor_beside_samples_that_we_take_apart_is_refused(kind: str, shown: ShownColours) -> None:
     fields: Fields = {317: (SHORT, (2,))}
     with pytest.raises(InvalidImage, match="compressed in a way"):
         shown(tiff((0,), (1,), kind, GREY, fields, compression=DEFLATE))
 
 
 @pytest.mark.parametrize("bits", [*range(1, 8), *range(9, 16)])
-def test_packed_samples(bits: int, shown: Shown) -> None:
+def test_packed_samples(bits: int, shown: ShownColours) -> None:
     """libvips 8.18.7 reads 1, 2 and 4 bits of a single sample only. Of 12 bits 2048 is 128, as of 8 and 16."""
     top = 2**bits - 1
     middle = 2 ** (bits - 1) - 1
@@ -202,7 +202,7 @@ def test_packed_samples(bits: int, shown: Shown) -> None:
     assert near(shown(tiff((middle, top), (top, middle), f"b{bits}", GREY, extra(2))), [[grey, 255], [255, grey]])
 
 
-def test_twelve_bits_of_grey(shown: Shown) -> None:
+def test_twelve_bits_of_grey(shown: ShownColours) -> None:
     assert shown(tiff((2048,), (4095,), "b12", GREY)) == [[128], [255]]
 
 
@@ -229,19 +229,19 @@ def test_twelve_bits_of_grey(shown: Shown) -> None:
         (tiff((1,), (2,), "b12", GREY, {259: (SHORT, (7,))}), "compressed in a way"),
     ],
 )
-def test_what_can_not_be_shown_is_named(data: bytes, reason: str, shown: Shown) -> None:
+def test_what_can_not_be_shown_is_named(data: bytes, reason: str, shown: ShownColours) -> None:
     with pytest.raises(InvalidImage, match=reason):
         shown(data)
 
 
-def test_planes_with_parts_missing_are_refused(shown: Shown) -> None:
+def test_planes_with_parts_missing_are_refused(shown: ShownColours) -> None:
     page = halves((1, 2, 3), (3, 2, 1), "u1", RGB, planes=True, tile=16)
     page.parts = page.parts[:-1]
     with pytest.raises(InvalidImage, match="planes"):
         shown(written(page))
 
 
-def test_pixels_that_are_missing_are_noticed_in_every_plane(shown: Shown) -> None:
+def test_pixels_that_are_missing_are_noticed_in_every_plane(shown: ShownColours) -> None:
     whole = tiff((1.0, 0.5, 0.2), (0.5, 0.2, 1.0), "f4", RGB, planes=True, compression=NONE)
     shown(whole)
     with pytest.raises(InvalidImage):
@@ -266,7 +266,7 @@ def test_what_libvips_reads_right_is_not_copied(tmp_path: Path, rendered: Render
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_of_a_field_that_is_there_twice_the_first_counts(order: str, shown: Shown) -> None:
+def test_of_a_field_that_is_there_twice_the_first_counts(order: str, shown: ShownColours) -> None:
     """As in libtiff: what is looked at here and what is shown must be the same."""
     data = tiff((200, 40, 40), (40, 90, 200), "u1", RGB, order=order)
     samples, planes = (data.index(struct.pack(f"{order}HHI", tag, SHORT, 1)) for tag in (277, 284))

@@ -13,7 +13,7 @@ from internal.pipeline.operations.operation import Option
 from internal.pipeline.operations.preset import Preset
 from internal.pipeline.vips.picture import Picture
 from tests import pictures
-from tests.unit.pipeline.conftest import Renderer, applied
+from tests.unit.pipeline.conftest import Renderer, apply_chain
 
 STEPS = tuple(operation for operation in BUILT_IN if not issubclass(operation, Option))
 FURTHER = (
@@ -117,13 +117,13 @@ def test_each_frame_comes_out_as_it_would_by_itself(chain: str, make: Callable[.
     first = make(64, 48)
     frames = [first, first.invert() if first.bands == 3 else first.flipver(), first]
 
-    made = applied(chain, roll_of(*frames))
+    made = apply_chain(chain, roll_of(*frames))
 
     assert (made.frames, made.delays, made.loop) == (3, [40] * 3, 3)
     for number, frame in enumerate(frames):
         if "gravity=" in chain and number == 1:
             continue
-        alone = applied(chain, Picture(frame)).pixels
+        alone = apply_chain(chain, Picture(frame)).pixels
         assert difference(made.pixels.crop(0, number * made.height, made.width, made.height), alone) == 0
 
 
@@ -135,7 +135,7 @@ STREAMING = [
 def streamed(path: Path, chain: str, **options: object) -> pyvips.Image:
     """The pixels that the chain makes of a file that can be read once, from top to bottom."""
     pixels = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="truncated", **options)
-    return applied(chain, Picture(pixels, int(pixels.get("n-pages")) if options else 1)).pixels.copy_memory()
+    return apply_chain(chain, Picture(pixels, int(pixels.get("n-pages")) if options else 1)).pixels.copy_memory()
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def long_pictures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]
 def test_what_streams_reads_a_file_once(chain: str, long_pictures: tuple[Path, Path]) -> None:
     for path, options in zip(long_pictures, ({}, {"n": -1}), strict=True):
         whole = pyvips.Image.new_from_file(str(path), **options).copy_memory()
-        expected = applied(chain, Picture(whole, int(whole.get("n-pages")) if options else 1)).pixels
+        expected = apply_chain(chain, Picture(whole, int(whole.get("n-pages")) if options else 1)).pixels
         assert difference(streamed(path, chain, **options), expected) == 0
 
 

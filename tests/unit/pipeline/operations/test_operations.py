@@ -176,9 +176,9 @@ def test_scaling_asks_again_for_what_it_has() -> None:
         (operation,) = grammar.parse(text).operations
         for width in range(1, 2000, 37):
             for height in range(1, 2000, 41):
-                once = operation.scaled(width, height)
+                once = operation.target_size(width, height)
                 assert once is not None
-                assert operation.scaled(*once) == once, (text, width, height)
+                assert operation.target_size(*once) == once, (text, width, height)
 
 
 def test_an_animation_keeps_its_frames_apart() -> None:

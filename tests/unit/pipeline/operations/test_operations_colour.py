@@ -5,7 +5,7 @@ import pyvips
 
 from internal.pipeline.vips.picture import Picture
 from tests import pictures
-from tests.unit.pipeline.conftest import applied
+from tests.unit.pipeline.conftest import apply_chain
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (128, 128, 128), (100, 200, 250)]
 
@@ -51,7 +51,7 @@ KNOWN = [
 
 @pytest.mark.parametrize(("chain", "given", "expected"), KNOWN)
 def test_a_colour_becomes_what_the_formula_says(chain: str, given: tuple[int, ...], expected: tuple[int, ...]) -> None:
-    assert shown(applied(chain, plain(*given))) == expected
+    assert shown(apply_chain(chain, plain(*given))) == expected
 
 
 @pytest.mark.parametrize("alpha", [0, 77, 255])
@@ -59,7 +59,7 @@ def test_a_colour_becomes_what_the_formula_says(chain: str, given: tuple[int, ..
 def test_the_transparency_stays_and_changes_no_colour(
     chain: str, given: tuple[int, ...], expected: tuple[int, ...], alpha: int
 ) -> None:
-    assert shown(applied(chain, plain(*given, alpha))) == (*expected, alpha)
+    assert shown(apply_chain(chain, plain(*given, alpha))) == (*expected, alpha)
 
 
 GREYS = [
@@ -76,14 +76,14 @@ GREYS = [
 
 @pytest.mark.parametrize(("chain", "expected"), GREYS)
 def test_grey_stays_grey_unless_it_is_given_a_colour(chain: str, expected: tuple[int, ...]) -> None:
-    assert shown(applied(chain, plain(100))) == expected
-    assert shown(applied(chain, plain(100, 77))) == (*expected, 77)
+    assert shown(apply_chain(chain, plain(100))) == expected
+    assert shown(apply_chain(chain, plain(100, 77))) == (*expected, 77)
 
 
 @pytest.mark.parametrize("chain", ["brightness:1", "contrast:1", "gamma:1", "saturation:1", "hue:360", "sepia:0"])
 @pytest.mark.parametrize("colour", COLOURS)
 def test_the_neutral_value_changes_nothing(chain: str, colour: tuple[int, ...]) -> None:
-    assert shown(applied(chain, plain(*colour))) == colour
+    assert shown(apply_chain(chain, plain(*colour))) == colour
 
 
 def _lab(*rgb: float) -> list[float]:
@@ -94,7 +94,7 @@ def _lab(*rgb: float) -> list[float]:
 @pytest.mark.parametrize("grey", [64, 110, 128, 180])
 @pytest.mark.parametrize("rgb", [(200, 80, 60), (60, 120, 90), (70, 90, 160)])
 def test_tint_keeps_the_lightness_and_gives_its_colour(rgb: tuple[int, int, int], grey: int) -> None:
-    tinted = shown(applied(f"tint:{bytes(rgb).hex()}", plain(grey, grey, grey, 9)))
+    tinted = shown(apply_chain(f"tint:{bytes(rgb).hex()}", plain(grey, grey, grey, 9)))
 
     light, a, b = _lab(*tinted[:3])
     wanted = _lab(grey, grey, grey)[0]
@@ -106,12 +106,12 @@ def test_tint_keeps_the_lightness_and_gives_its_colour(rgb: tuple[int, int, int]
 
 @pytest.mark.parametrize("given", [(0,), (255,), (0, 0, 0), (255, 255, 255)])
 def test_tint_leaves_black_and_white(given: tuple[int, ...]) -> None:
-    assert shown(applied("tint:ff8800", plain(*given))) == given[:1] * 3
+    assert shown(apply_chain("tint:ff8800", plain(*given))) == given[:1] * 3
 
 
 @pytest.mark.parametrize("colour", COLOURS)
 def test_grayscale_keeps_the_lightness(colour: tuple[int, int, int]) -> None:
-    (grey,) = shown(applied("grayscale", plain(*colour)))
+    (grey,) = shown(apply_chain("grayscale", plain(*colour)))
 
     assert _lab(grey, grey, grey)[0] == pytest.approx(_lab(*colour)[0], abs=0.6)
 
@@ -119,7 +119,7 @@ def test_grayscale_keeps_the_lightness(colour: tuple[int, int, int]) -> None:
 def test_every_pixel_is_treated_by_itself_also_in_an_animation() -> None:
     roll = Picture(pictures.animation(4, 8, 6), 4, [50, 60, 70, 80], 2)
 
-    made = applied("brightness:0.5|invert", roll)
+    made = apply_chain("brightness:0.5|invert", roll)
 
     assert (made.frames, made.delays, made.loop) == (4, [50, 60, 70, 80], 2)
     for number, colour in enumerate(pictures.QUARTERS):

@@ -8,7 +8,7 @@ import pyvips
 from internal.pipeline.vips.picture import Picture
 from tests import pictures
 from tests.pictures import BLUE, GREEN, RED, WHITE
-from tests.unit.pipeline.conftest import Renderer, applied
+from tests.unit.pipeline.conftest import Renderer, apply_chain
 
 PNG = "image/png"
 
@@ -23,7 +23,7 @@ def halves() -> Picture:
 def test_pixelate_gives_each_square_its_average() -> None:
     ramp = pyvips.Image.xyz(20, 10)[0].linear(10, 0).cast("uchar").copy(interpretation="b-w")
 
-    made = applied("pixelate:8", Picture(ramp)).pixels
+    made = apply_chain("pixelate:8", Picture(ramp)).pixels
 
     assert (made.width, made.height) == (20, 10)
     assert [made.getpoint(x, 3)[0] for x in (0, 7, 8, 15)] == [35, 35, 115, 115]
@@ -31,7 +31,7 @@ def test_pixelate_gives_each_square_its_average() -> None:
 
 
 def test_a_square_larger_than_the_picture_is_its_average() -> None:
-    made = applied("pixelate:100", Picture(pictures.scene(20, 20))).pixels
+    made = apply_chain("pixelate:100", Picture(pictures.scene(20, 20))).pixels
 
     average = [sum(colour[band] for colour in (RED, GREEN, BLUE, WHITE)) / 4 for band in range(3)]
     assert made.getpoint(0, 0) == made.getpoint(19, 19) == pytest.approx(average, abs=1)
@@ -39,7 +39,7 @@ def test_a_square_larger_than_the_picture_is_its_average() -> None:
 
 @pytest.mark.parametrize("chain", ["pixelate:4", "pixelate:20", "blur:2"])
 def test_what_is_hidden_by_transparency_lends_no_colour(chain: str) -> None:
-    made = applied(chain, halves()).pixels
+    made = apply_chain(chain, halves()).pixels
 
     for x in range(20):
         *colour, alpha = made.getpoint(x, 5)
@@ -52,7 +52,7 @@ def test_sharpen_does_not_see_what_is_hidden_by_transparency(hidden: tuple[int, 
     left, right = (pyvips.Image.black(20, 10, bands=4).linear(1, pixel) for pixel in ([180, 60, 60, 255], [*hidden, 0]))
     both = left.join(right, "horizontal").cast("uchar").copy(interpretation="srgb")
 
-    made = applied("sharpen:2", Picture(both)).pixels
+    made = apply_chain("sharpen:2", Picture(both)).pixels
 
     assert [made.getpoint(x, 5) for x in range(20)] == [pytest.approx([180, 60, 60, 255], abs=2)] * 20
     assert {made.getpoint(x, 5)[3] for x in range(20, 40)} == {0}
@@ -63,7 +63,7 @@ def test_sharpen_does_not_see_what_is_hidden_by_transparency(hidden: tuple[int, 
 def test_a_blur_of_any_strength_keeps_a_plain_colour(sigma: float, pixel: tuple[int, ...]) -> None:
     pixels = pyvips.Image.black(64, 48, bands=len(pixel)).linear(1, list(pixel)).cast("uchar")
 
-    made = applied(f"blur:{sigma}", Picture(pixels.copy(interpretation="srgb" if len(pixel) > 2 else "b-w"))).pixels
+    made = apply_chain(f"blur:{sigma}", Picture(pixels.copy(interpretation="srgb" if len(pixel) > 2 else "b-w"))).pixels
 
     assert (made.width, made.height) == (64, 48)
     assert made.getpoint(0, 0) == made.getpoint(30, 20) == pytest.approx(pixel, abs=1)
@@ -74,7 +74,7 @@ def test_sigma_is_the_width_of_an_edge(sigma: float) -> None:
     """A step from black to white has risen to 16 % one sigma before its middle, and to 84 % one behind it; the tails are cut."""
     step = (pyvips.Image.xyz(400, 8)[0] >= 200).copy(interpretation="b-w")
 
-    made = applied(f"blur:{sigma}", Picture(step)).pixels
+    made = apply_chain(f"blur:{sigma}", Picture(step)).pixels
 
     before, behind = (made.getpoint(200 + round(side * sigma), 4)[0] / 255 for side in (-1, 1))
     assert (before, behind) == (pytest.approx(0.16, abs=0.03), pytest.approx(0.84, abs=0.03))
@@ -85,7 +85,7 @@ def test_sigma_is_the_width_of_an_edge(sigma: float) -> None:
 def test_a_plain_picture_keeps_its_colour_and_its_transparency(chain: str, pixel: tuple[int, ...]) -> None:
     pixels = pyvips.Image.black(64, 48, bands=len(pixel)).linear(1, list(pixel)).cast("uchar")
 
-    made = applied(chain, Picture(pixels.copy(interpretation="srgb" if len(pixel) == 4 else "b-w")))
+    made = apply_chain(chain, Picture(pixels.copy(interpretation="srgb" if len(pixel) == 4 else "b-w")))
 
     assert tuple(made.pixels.getpoint(30, 20)) == pixel
 
@@ -96,9 +96,9 @@ def test_sharpen_makes_edges_steeper_and_leaves_the_rest(alpha: bool) -> None:
     step = (pyvips.Image.xyz(64, 48)[0] >= 32).ifthenelse(160, 80)
     opaque = (pyvips.Image.xyz(64, 48)[1] < 24).cast("uchar")
     pixels = step.bandjoin([step, step, opaque] if alpha else [step, step]).cast("uchar").copy(interpretation="srgb")
-    soft = applied("blur:1.5", Picture(pixels))
+    soft = apply_chain("blur:1.5", Picture(pixels))
 
-    made = applied("sharpen:1.5", soft)
+    made = apply_chain("sharpen:1.5", soft)
 
     assert made.pixels.bands == soft.pixels.bands
     assert made.pixels.getpoint(3, 3) == pytest.approx(soft.pixels.getpoint(3, 3), abs=1)
@@ -125,7 +125,7 @@ def opacity(picture: Picture) -> pyvips.Image:
     ],
 )
 def test_round_leaves_the_area_that_geometry_says(radius: str, size: tuple[int, int], share: float) -> None:
-    made = applied(f"round:{radius}", Picture(pictures.scene(*size)))
+    made = apply_chain(f"round:{radius}", Picture(pictures.scene(*size)))
 
     assert opacity(made).avg() / 255 == pytest.approx(share, abs=0.002)
     assert opacity(made).getpoint(size[0] // 2, size[1] // 2) == [255]
@@ -134,7 +134,7 @@ def test_round_leaves_the_area_that_geometry_says(radius: str, size: tuple[int, 
 
 
 def test_round_has_smooth_edges_and_leaves_the_colours() -> None:
-    made = applied("round:20", Picture(pictures.scene(64, 48)))
+    made = apply_chain("round:20", Picture(pictures.scene(64, 48)))
 
     assert opacity(made).getpoint(0, 0) == [0]
     assert len({opacity(made).getpoint(x, y)[0] for x in range(20) for y in range(20)}) > 8
@@ -142,7 +142,7 @@ def test_round_has_smooth_edges_and_leaves_the_colours() -> None:
 
 
 def test_round_only_ever_takes_opacity_away() -> None:
-    made = applied("round:10", Picture(pictures.alpha_scene(64, 48)))
+    made = apply_chain("round:10", Picture(pictures.alpha_scene(64, 48)))
 
     assert opacity(made).getpoint(16, 24) == [255]
     assert opacity(made).getpoint(60, 24) == [0]
@@ -158,7 +158,7 @@ def test_round_only_ever_takes_opacity_away() -> None:
     ],
 )
 def test_round_paints_its_corners(chain: str, pixel: list[int]) -> None:
-    made = applied(chain, Picture(pictures.alpha_scene(64, 48))).pixels
+    made = apply_chain(chain, Picture(pictures.alpha_scene(64, 48))).pixels
 
     assert made.getpoint(0, 0) == pixel
     assert made.getpoint(10, 12) == [*RED, 255]

@@ -6,7 +6,7 @@ import pyvips
 from internal.pipeline.vips.picture import Picture
 from tests import pictures
 from tests.pictures import BLUE, GREEN, RED, WHITE
-from tests.unit.pipeline.conftest import Renderer, applied
+from tests.unit.pipeline.conftest import Renderer, apply_chain
 
 CLEAR = [255, 255, 255, 0]
 
@@ -30,7 +30,7 @@ def size(picture: Picture) -> tuple[int, int]:
     [("30", (79, 74)), ("-30", (79, 74)), ("45", (79, 79)), ("120", (74, 79)), ("0.5", (64, 49)), ("360", (64, 48))],
 )
 def test_rotate_holds_all_of_the_picture(angle: str, expected: tuple[int, int]) -> None:
-    made = applied(f"rotate:{angle}", Picture(pictures.scene(64, 48)))
+    made = apply_chain(f"rotate:{angle}", Picture(pictures.scene(64, 48)))
 
     assert size(made) == pytest.approx(expected, abs=1)
     if float(angle) % 90:
@@ -38,7 +38,7 @@ def test_rotate_holds_all_of_the_picture(angle: str, expected: tuple[int, int]) 
 
 
 def test_rotate_turns_clockwise() -> None:
-    made = applied("rotate:45", Picture(pictures.scene(100, 100))).pixels
+    made = apply_chain("rotate:45", Picture(pictures.scene(100, 100))).pixels
 
     middle = made.width // 2
     assert made.getpoint(middle, 20) == [*RED, 255]
@@ -60,7 +60,7 @@ def test_rotate_turns_clockwise() -> None:
     ],
 )
 def test_rotate_paints_its_corners(colour: tuple[int, ...], background: str, corner: list[int]) -> None:
-    made = applied(f"rotate:20,background={background}", Picture(plain(colour))).pixels
+    made = apply_chain(f"rotate:20,background={background}", Picture(plain(colour))).pixels
 
     assert made.getpoint(0, 0) == made.getpoint(made.width - 1, made.height - 1) == corner
     assert made.format == "uchar"
@@ -69,7 +69,7 @@ def test_rotate_paints_its_corners(colour: tuple[int, ...], background: str, cor
 @pytest.mark.parametrize("colour", [(*RED, 255), (*RED, 77), (90, 255)])
 def test_rotate_leaves_no_seam(colour: tuple[int, ...]) -> None:
     """Half transparent pixels at the edge have the colour of the picture, not a mixture with what is not there."""
-    made = applied("rotate:20", Picture(plain(colour))).pixels
+    made = apply_chain("rotate:20", Picture(plain(colour))).pixels
 
     alpha = made.bands - 1
     wrong = (made.extract_band(0, n=alpha) - list(colour[:-1])).abs() > 2
@@ -99,7 +99,7 @@ def test_rotate_in_a_format_without_transparency(chain: str, behind: int, render
     ],
 )
 def test_pad_puts_the_picture_on_a_larger_canvas(chain: str, expected: tuple[int, int], left: int, top: int) -> None:
-    made = applied(f"{chain},background=808080", Picture(pictures.scene(64, 48)))
+    made = apply_chain(f"{chain},background=808080", Picture(pictures.scene(64, 48)))
 
     assert size(made) == expected
     assert (made.pixels.crop(left, top, 64, 48) - pictures.scene(64, 48)).abs().max() == 0
@@ -119,7 +119,7 @@ def test_pad_puts_the_picture_on_a_larger_canvas(chain: str, expected: tuple[int
     ],
 )
 def test_the_room_is_clear_where_the_picture_may_be(given: tuple[int, ...], background: str, room: list[int]) -> None:
-    made = applied(f"pad:margin=2{background}", Picture(plain(given))).pixels
+    made = apply_chain(f"pad:margin=2{background}", Picture(plain(given))).pixels
 
     assert made.getpoint(0, 0) == room
 
@@ -128,14 +128,14 @@ def test_the_room_is_clear_where_the_picture_may_be(given: tuple[int, ...], back
 def test_trim_cuts_off_what_is_like_the_top_left_pixel(colour: tuple[int, ...]) -> None:
     inner = pictures.scene(64, 48) if len(colour) == 3 else pictures.scene(64, 48).bandjoin(255)
 
-    made = applied("trim", Picture(framed(inner, 3, 5, 7, 9, colour)))
+    made = apply_chain("trim", Picture(framed(inner, 3, 5, 7, 9, colour)))
 
     assert size(made) == (64, 48)
     assert (made.pixels - inner).abs().max() == 0
 
 
 def test_trim_sees_a_border_that_only_its_transparency_tells_from_the_picture() -> None:
-    made = applied("trim", Picture(framed(plain((*RED, 255)), 3, 5, 7, 9, (*RED, 0))))
+    made = apply_chain("trim", Picture(framed(plain((*RED, 255)), 3, 5, 7, 9, (*RED, 0))))
 
     assert size(made) == (40, 30)
 
@@ -143,9 +143,9 @@ def test_trim_sees_a_border_that_only_its_transparency_tells_from_the_picture() 
 def test_trim_takes_the_border_it_is_told() -> None:
     both = framed(framed(plain(RED), 4, 4, 4, 4, BLUE), 2, 2, 2, 2, WHITE)
 
-    assert size(applied("trim:0,background=fafafa", Picture(both))) == (48, 38)
-    assert size(applied("trim:0,background=1e1edc", Picture(both))) == (52, 42)
-    assert size(applied("trim|trim", Picture(both))) == (40, 30)
+    assert size(apply_chain("trim:0,background=fafafa", Picture(both))) == (48, 38)
+    assert size(apply_chain("trim:0,background=1e1edc", Picture(both))) == (52, 42)
+    assert size(apply_chain("trim|trim", Picture(both))) == (40, 30)
 
 
 @pytest.mark.parametrize(("threshold", "expected"), [(11, (60, 50)), (12, (40, 30)), (255, (60, 50))])
@@ -153,15 +153,15 @@ def test_the_threshold_is_the_difference_in_the_channel_that_is_furthest_off(thr
     border = framed(plain(BLUE), 10, 10, 10, 10, (200, 200, 200)).draw_rect([200, 212, 200], 59, 0, 1, 50, fill=True)
     border = border.draw_rect([200, 200, 188], 0, 49, 59, 1, fill=True)
 
-    assert size(applied(f"trim:{threshold}", Picture(border))) == expected
+    assert size(apply_chain(f"trim:{threshold}", Picture(border))) == expected
 
 
 def test_trim_keeps_a_single_pixel_and_all_of_a_plain_picture() -> None:
     dot = plain(WHITE).draw_rect(list(RED), 7, 9, 1, 1, fill=True)
 
-    assert applied("trim", Picture(dot)).pixels.getpoint(0, 0) == [*RED]
-    assert size(applied("trim", Picture(dot))) == (1, 1)
-    assert size(applied("trim", Picture(plain(WHITE)))) == (40, 30)
+    assert apply_chain("trim", Picture(dot)).pixels.getpoint(0, 0) == [*RED]
+    assert size(apply_chain("trim", Picture(dot))) == (1, 1)
+    assert size(apply_chain("trim", Picture(plain(WHITE)))) == (40, 30)
 
 
 def test_trim_cuts_all_frames_alike() -> None:
@@ -172,7 +172,7 @@ def test_trim_cuts_all_frames_alike() -> None:
     ]
     roll = Picture(pyvips.Image.arrayjoin(frames, across=1), 3, [10, 20, 30])
 
-    made = applied("trim", roll)
+    made = apply_chain("trim", roll)
 
     assert size(made) == (19, 8)
     assert (made.frames, made.delays) == (3, [10, 20, 30])
@@ -191,7 +191,7 @@ def test_trim_cuts_all_frames_alike() -> None:
     ],
 )
 def test_crop_finds_its_rectangle(chain: str, expected: list[int]) -> None:
-    made = applied(chain, Picture(pictures.scene(64, 48)))
+    made = apply_chain(chain, Picture(pictures.scene(64, 48)))
 
     assert size(made) == (20, 10)
     assert made.pixels.getpoint(19, 9) == expected
@@ -201,8 +201,8 @@ def test_crop_finds_its_rectangle(chain: str, expected: list[int]) -> None:
 def test_crop_finds_what_is_lively(gravity: str) -> None:
     picture = plain((0, 0, 0), 300, 100).insert(pictures.photo(60, 60, seed=3), 230, 20)
 
-    assert applied(f"crop:100x100,gravity={gravity}", Picture(picture)).pixels.avg() > 30
+    assert apply_chain(f"crop:100x100,gravity={gravity}", Picture(picture)).pixels.avg() > 30
 
 
 def test_crop_takes_no_more_than_there_is() -> None:
-    assert size(applied("crop:999x10", Picture(pictures.scene(64, 48)))) == (64, 10)
+    assert size(apply_chain("crop:999x10", Picture(pictures.scene(64, 48)))) == (64, 10)

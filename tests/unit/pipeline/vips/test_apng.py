@@ -46,7 +46,7 @@ def roll_of(data: bytes, folder: Path, *, size: tuple[int, int] | None = None) -
     path = folder / "source"
     path.write_bytes(data)
     source = PngSource(path, "image/png", folder, "copy")
-    return source.decoded(size, animated=True), source
+    return source.decode(size, animated=True), source
 
 
 def rgba(image: pyvips.Image) -> list[Pixel]:

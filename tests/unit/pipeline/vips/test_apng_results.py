@@ -22,12 +22,14 @@ from tests.apngs import (
     moving_png,
 )
 from tests.pictures import BLUE, GREEN, QUARTERS, RED, WHITE, png_chunk
-from tests.unit.pipeline.conftest import LIMITS, Maker, Renderer
+from tests.unit.pipeline.conftest import LIMITS, JobRenderer, Renderer
 
 
 @pytest.mark.parametrize("made", ["webp", "gif"])
-def test_a_result_that_can_move_does(made: str, maker: Maker) -> None:
-    done = maker(moving_png(plays=3), f"format:{made}" + ("|lossless" if made == "webp" else ""), "image/png", want_facts=True)
+def test_a_result_that_can_move_does(made: str, render_job: JobRenderer) -> None:
+    done = render_job(
+        moving_png(plays=3), f"format:{made}" + ("|lossless" if made == "webp" else ""), "image/png", want_facts=True
+    )
 
     image = pyvips.Image.new_from_file(str(done.target), n=-1)
     assert done.rendered.result.frames == 4
@@ -40,10 +42,10 @@ def test_a_result_that_can_move_does(made: str, maker: Maker) -> None:
 
 @pytest.mark.parametrize("chain", ["strip", "format:jpeg|quality:98", "format:avif|lossless", "resize:16x12", "format:auto"])
 @pytest.mark.parametrize("apart", [False, True])
-def test_a_still_is_the_static_picture(chain: str, apart: bool, maker: Maker, heif_input: None) -> None:
+def test_a_still_is_the_static_picture(chain: str, apart: bool, render_job: JobRenderer, heif_input: None) -> None:
     data = moving_png(static=colour(BLUE) if apart else None)
 
-    done = maker(data, chain, "image/png", want_facts=True)
+    done = render_job(data, chain, "image/png", want_facts=True)
 
     image = pyvips.Image.new_from_file(str(done.target))
     right = BLUE if apart else RED
@@ -55,16 +57,16 @@ def test_a_still_is_the_static_picture(chain: str, apart: bool, maker: Maker, he
 
 
 @pytest.mark.parametrize("chain", ["format:webp", "strip", "format:webp|resize:16x12", "format:gif"])
-def test_facts_are_of_the_static_picture_also_when_it_is_apart(chain: str, maker: Maker) -> None:
-    facts = maker(moving_png(static=colour(BLUE)), chain, "image/png", want_facts=True).rendered.facts
+def test_facts_are_of_the_static_picture_also_when_it_is_apart(chain: str, render_job: JobRenderer) -> None:
+    facts = render_job(moving_png(static=colour(BLUE)), chain, "image/png", want_facts=True).rendered.facts
 
     assert facts is not None
     assert bytes.fromhex(facts.dominant_colour[1:]) == bytes(BLUE)
 
 
 @pytest.mark.parametrize("static", [None, colour(BLUE)])
-def test_one_frame_is_a_still(static: pyvips.Image | None, maker: Maker) -> None:
-    done = maker(apng([Drawn(colour(RED))], static=static), "format:webp|lossless", "image/png", want_facts=True)
+def test_one_frame_is_a_still(static: pyvips.Image | None, render_job: JobRenderer) -> None:
+    done = render_job(apng([Drawn(colour(RED))], static=static), "format:webp|lossless", "image/png", want_facts=True)
 
     assert done.rendered.result.frames == 1
     assert done.rendered.facts is not None
@@ -142,8 +144,10 @@ def test_the_colour_of_what_is_clear_does_not_bleed_when_frames_are_scaled(rende
     ],
     ids=["cleared at the end", "cleared", "nothing before it", "restored"],
 )
-def test_opaque_frames_are_transparent_where_they_leave_the_canvas_bare(frames: list[Drawn], clear: bool, maker: Maker) -> None:
-    done = maker(apng(frames), "format:webp|lossless", "image/png", want_facts=True)
+def test_opaque_frames_are_transparent_where_they_leave_the_canvas_bare(
+    frames: list[Drawn], clear: bool, render_job: JobRenderer
+) -> None:
+    done = render_job(apng(frames), "format:webp|lossless", "image/png", want_facts=True)
 
     image = pyvips.Image.new_from_file(str(done.target), n=-1)
     assert done.rendered.facts is not None
@@ -195,11 +199,11 @@ def test_frames_that_lie_on_their_side_are_upright(rendered: Renderer) -> None:
     assert image.getpoint(22, WIDE + 1)[:3] == list(BLUE)
 
 
-def test_an_animation_laid_over_another_picture_is_its_static_picture(maker: Maker, tmp_path: Path) -> None:
+def test_an_animation_laid_over_another_picture_is_its_static_picture(render_job: JobRenderer, tmp_path: Path) -> None:
     mark, name = tmp_path / "mark", "0198b2c4-8d1e-7a53-9f60-2b7c1d4e5f60"
     mark.write_bytes(moving_png(static=colour(WHITE)))
     chain = f"watermark:{name},scale=0.5,gravity=northwest,margin=0"
 
-    done = maker(pictures.png(), chain, "image/png", overlays={name: Overlay(mark, "image/png")})
+    done = render_job(pictures.png(), chain, "image/png", overlays={name: Overlay(mark, "image/png")})
 
     assert pyvips.Image.new_from_file(str(done.target)).getpoint(9, 9)[:3] == list(WHITE)

@@ -6,7 +6,7 @@ import pytest
 import pyvips
 
 from internal.errors import InvalidImage
-from internal.pipeline.vips.decode_errors import errors_translated
+from internal.pipeline.vips.decode_errors import translate_errors
 from tests import pictures
 from tests.unit.pipeline.conftest import Renderer
 
@@ -69,7 +69,7 @@ def test_a_file_that_is_damaged_is_named(name: str, data: bytes, rendered: Rende
     ],
 )
 def test_what_is_not_supported_is_told_in_the_words_of_the_library(media_type: str, words: str, sentence: str) -> None:
-    with pytest.raises(InvalidImage) as failed, errors_translated(media_type):
+    with pytest.raises(InvalidImage) as failed, translate_errors(media_type):
         raise _error(words)
 
     name = media_type.removeprefix("image/").upper()
@@ -78,7 +78,7 @@ def test_what_is_not_supported_is_told_in_the_words_of_the_library(media_type: s
 
 @pytest.mark.parametrize("media_type", ["image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff"])
 def test_what_goes_wrong_in_a_saver_is_no_fault_of_the_file(media_type: str) -> None:
-    with pytest.raises(InvalidImage, match=r"^The picture can't be processed: anim add error\.$"), errors_translated(media_type):
+    with pytest.raises(InvalidImage, match=r"^The picture can't be processed: anim add error\.$"), translate_errors(media_type):
         raise _error("webpsave: anim add error")
 
 
@@ -90,5 +90,5 @@ def _error(words: str) -> pyvips.Error:
 
 def test_a_message_that_is_no_text_is_a_fault_of_the_picture() -> None:
     """libvips quotes a broken file's bytes, and pyvips 3.2.0 then raises UnicodeDecodeError in place of its own error."""
-    with pytest.raises(InvalidImage, match=r"^The AVIF file is cut short or damaged\.$"), errors_translated("image/avif"):
+    with pytest.raises(InvalidImage, match=r"^The AVIF file is cut short or damaged\.$"), translate_errors("image/avif"):
         b"heifload: bad brand \xff\xfe".decode()

@@ -8,19 +8,19 @@ import pytest
 import pyvips
 
 from internal.errors import OutputTooLarge
-from internal.pipeline.vips.encode import fitted
+from internal.pipeline.vips.encode import fit_to_bytes
 from tests import pictures
-from tests.unit.pipeline.conftest import LIMITS, Maker, Renderer
+from tests.unit.pipeline.conftest import LIMITS, JobRenderer, Renderer
 
 PHOTO = pictures.photo_jpeg(320, 240)
 pytestmark = pytest.mark.usefixtures("heif_input")  # to look at what was made
 
 
-def _moving(maker: str) -> bytes:
+def _moving(saver: str) -> bytes:
     """Six frames that are costly enough for a modern format to gain something."""
     roll = pictures.photo(64, 48 * 6).copy()
     roll.set_type(pyvips.GValue.gint_type, "page-height", 48)
-    return bytes(getattr(roll, f"{maker}save_buffer")())
+    return bytes(getattr(roll, f"{saver}save_buffer")())
 
 
 def _read(path: Path, **options: object) -> pyvips.Image:
@@ -145,13 +145,13 @@ def test_the_search_finds_the_best_quality_in_eight_tries(highest: int) -> None:
             tried.append(quality)
             return bytes(quality or 0)
 
-        assert len(fitted(encoded, highest, most)) == most
+        assert len(fit_to_bytes(encoded, highest, most)) == most
         assert len(tried) <= 8
 
 
-def test_auto_makes_a_modern_file_beside_the_fallback(maker: Maker) -> None:
+def test_auto_makes_a_modern_file_beside_the_fallback(render_job: JobRenderer) -> None:
     for modern in ("webp", "avif"):
-        done = maker(PHOTO, f"resize:200x200|format:auto,modern={modern}", "image/jpeg")
+        done = render_job(PHOTO, f"resize:200x200|format:auto,modern={modern}", "image/jpeg")
 
         first, second = done.rendered.result, done.rendered.alternative
         assert second is not None
@@ -162,12 +162,12 @@ def test_auto_makes_a_modern_file_beside_the_fallback(maker: Maker) -> None:
         assert difference.avg() < 4
 
 
-def test_a_quality_means_the_same_for_both_files_of_auto(maker: Maker) -> None:
+def test_a_quality_means_the_same_for_both_files_of_auto(render_job: JobRenderer) -> None:
     """AVIF's own scale is another one: its usual 55 looks like a JPEG of 80."""
-    usual = maker(PHOTO, "format:auto,modern=avif").rendered.alternative
+    usual = render_job(PHOTO, "format:auto,modern=avif").rendered.alternative
 
-    assert usual == maker(PHOTO, "quality:80|format:auto,modern=avif").rendered.alternative
-    assert usual != maker(PHOTO, "quality:60|format:auto,modern=avif").rendered.alternative
+    assert usual == render_job(PHOTO, "quality:80|format:auto,modern=avif").rendered.alternative
+    assert usual != render_job(PHOTO, "quality:60|format:auto,modern=avif").rendered.alternative
 
 
 @pytest.mark.parametrize(
@@ -182,9 +182,9 @@ def test_a_quality_means_the_same_for_both_files_of_auto(maker: Maker) -> None:
     ],
 )
 def test_what_auto_makes_of_each_input(
-    data: bytes, media_type: str, chain: str, made_as: tuple[str, str | None], maker: Maker
+    data: bytes, media_type: str, chain: str, made_as: tuple[str, str | None], render_job: JobRenderer
 ) -> None:
-    done = maker(data, chain, media_type)
+    done = render_job(data, chain, media_type)
 
     second = done.rendered.alternative
     assert (done.rendered.result.content_type, second.content_type if second else None) == made_as
@@ -200,28 +200,28 @@ def test_what_auto_makes_of_each_input(
     ],
     ids=["larger because small", "too wide for it"],
 )
-def test_an_alternative_that_gains_nothing_is_not_made(data: bytes, media_type: str, chain: str, maker: Maker) -> None:
-    done = maker(data, chain, media_type)
+def test_an_alternative_that_gains_nothing_is_not_made(data: bytes, media_type: str, chain: str, render_job: JobRenderer) -> None:
+    done = render_job(data, chain, media_type)
 
     assert done.rendered.alternative is None
     assert not done.alternative.exists()
     assert done.target.exists()
 
 
-def test_max_bytes_holds_for_both_files(maker: Maker) -> None:
-    done = maker(PHOTO, "max_bytes:4000|format:auto", "image/jpeg")
+def test_max_bytes_holds_for_both_files(render_job: JobRenderer) -> None:
+    done = render_job(PHOTO, "max_bytes:4000|format:auto", "image/jpeg")
 
     assert done.rendered.alternative is None or done.rendered.alternative.size <= 4000
     assert done.rendered.result.size <= 4000
 
 
-def test_there_is_one_file_unless_a_place_for_another_is_given(maker: Maker) -> None:
-    done = maker(PHOTO, "format:auto", "image/jpeg", alternative=None)
+def test_there_is_one_file_unless_a_place_for_another_is_given(render_job: JobRenderer) -> None:
+    done = render_job(PHOTO, "format:auto", "image/jpeg", alternative=None)
 
     assert done.rendered.alternative is None
-    assert maker(PHOTO, "format:jpeg", "image/jpeg").alternative.exists() is False
+    assert render_job(PHOTO, "format:jpeg", "image/jpeg").alternative.exists() is False
 
 
-def test_the_limits_hold_for_both_files(maker: Maker) -> None:
+def test_the_limits_hold_for_both_files(render_job: JobRenderer) -> None:
     with pytest.raises(OutputTooLarge):
-        maker(PHOTO, "format:auto", "image/jpeg", limits=msgspec.structs.replace(LIMITS, max_output_bytes=500))
+        render_job(PHOTO, "format:auto", "image/jpeg", limits=msgspec.structs.replace(LIMITS, max_output_bytes=500))

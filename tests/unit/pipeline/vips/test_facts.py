@@ -12,13 +12,13 @@ from internal.pipeline.vips.facts import dominant_colour
 from internal.pipeline.vips.thumbhash import thumbhash
 from internal.sandbox.port import Facts
 from tests import pictures
-from tests.unit.pipeline.conftest import Maker
+from tests.unit.pipeline.conftest import JobRenderer
 
 
 @pytest.fixture
-def facts(maker: Maker) -> Callable[..., Facts]:
+def facts(render_job: JobRenderer) -> Callable[..., Facts]:
     def look(data: bytes, media_type: str, chain: str = "strip") -> Facts:
-        found = maker(data, chain, media_type, want_facts=True).rendered.facts
+        found = render_job(data, chain, media_type, want_facts=True).rendered.facts
         assert found is not None
         return found
 
@@ -33,8 +33,8 @@ def _near(colour: str, expected: tuple[int, int, int]) -> bool:
     return all(abs(a - b) <= 4 for a, b in zip(bytes.fromhex(colour[1:]), expected, strict=True))
 
 
-def test_facts_are_looked_for_on_demand_only(maker: Maker) -> None:
-    assert maker(pictures.jpeg(), "strip", "image/jpeg").rendered.facts is None
+def test_facts_are_looked_for_on_demand_only(render_job: JobRenderer) -> None:
+    assert render_job(pictures.jpeg(), "strip", "image/jpeg").rendered.facts is None
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Flat graphics come out small: PNG with a palette, GIF no larger than it came, WebP without loss. Photographs pay nothing."""
+"""Flat graphics come out small: PNG with a palette, GIF no larger than the input, WebP without loss. Photographs pay nothing."""
 
 import struct
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from pyvips import Introspect
 from internal.pipeline.vips import encode
 from internal.pipeline.vips.savers import gif, png
 from internal.pipeline.vips.savers.flat_graphics import is_flat
-from internal.pipeline.vips.savers.palette import indexed
+from internal.pipeline.vips.savers.palette import index_colours
 from tests import pictures
-from tests.unit.pipeline.conftest import Maker, Renderer
+from tests.unit.pipeline.conftest import JobRenderer, Renderer
 
 PNG, GIF, WEBP = "image/png", "image/gif", "image/webp"
 GREY, TRUE_COLOUR, PALETTE, TRUE_ALPHA = 0, 2, 3, 6
@@ -165,7 +165,7 @@ def test_up_to_256_colours_are_a_palette_exactly(count: int, bands: int) -> None
     values = bytes((number * 7919 + band * 104729) % 251 + number % 5 for number in range(count) for band in range(bands))
     picture = pyvips.Image.new_from_memory(values * 3, count, 3, bands, "uchar")
 
-    made = indexed(picture)
+    made = index_colours(picture)
 
     assert made is not None
     assert len(made.colours) <= count
@@ -175,14 +175,14 @@ def test_up_to_256_colours_are_a_palette_exactly(count: int, bands: int) -> None
 def test_257_colours_are_too_many() -> None:
     values = b"".join(struct.pack("BBB", number % 256, number // 256, 7) for number in range(257))
 
-    assert indexed(pyvips.Image.new_from_memory(values, 257, 1, 3, "uchar")) is None
+    assert index_colours(pyvips.Image.new_from_memory(values, 257, 1, 3, "uchar")) is None
 
 
 def test_colours_that_fall_into_one_cell_are_told_apart() -> None:
     """Green 16 is blue 1 in the first way of counting."""
     picture = pyvips.Image.new_from_memory(bytes([0, 16, 0, 0, 0, 1]), 2, 1, 3, "uchar")
 
-    made = indexed(picture)
+    made = index_colours(picture)
 
     assert made is not None
     assert sorted(made.colours) == [(0, 0, 1), (0, 16, 0)]
@@ -201,7 +201,7 @@ def test_rare_colours_that_fall_into_one_cell_are_told_apart(rare: list[tuple[in
         picture = picture.draw_rect([*colour, *alpha], 1 + 17 * (number % 60), 1 + 170 * (number // 60), 1, rows, fill=True)
     picture = picture.copy(interpretation="srgb").copy_memory()
 
-    made = indexed(picture)
+    made = index_colours(picture)
 
     assert made is not None
     assert len(made.colours) == len(rare) + 1
@@ -213,16 +213,16 @@ def test_one_rare_colour_too_many_is_no_palette() -> None:
     for number in range(1, 257):
         picture = picture.draw_rect([number % 256, 9, 255], 1 + 17 * (number % 60), 1 + 170 * (number // 60), 1, 1, fill=True)
 
-    assert indexed(picture.copy_memory()) is None
-    assert indexed(picture.copy_memory(), 256) is None
-    assert indexed(picture.crop(0, 0, 1200, 170).copy_memory(), 60) is not None
-    assert indexed(picture.crop(0, 0, 1200, 170).copy_memory(), 59) is None
+    assert index_colours(picture.copy_memory()) is None
+    assert index_colours(picture.copy_memory(), 256) is None
+    assert index_colours(picture.crop(0, 0, 1200, 170).copy_memory(), 60) is not None
+    assert index_colours(picture.crop(0, 0, 1200, 170).copy_memory(), 59) is None
 
 
 def test_all_greys_are_a_palette_too() -> None:
     grey = pyvips.Image.identity().bandjoin([pyvips.Image.identity()] * 2)
 
-    made = indexed(grey)
+    made = index_colours(grey)
 
     assert made is not None
     assert farthest(made.shown(), grey) == 0
@@ -258,8 +258,8 @@ def test_flat_animations_are_webp_without_loss(rendered: Renderer) -> None:
     assert b"VP8L" in path.read_bytes()
 
 
-def test_auto_serves_the_smallest_of_what_it_made(maker: Maker) -> None:
-    done = maker(with_palette(8), "format:auto", PNG)
+def test_auto_serves_the_smallest_of_what_it_made(render_job: JobRenderer) -> None:
+    done = render_job(with_palette(8), "format:auto", PNG)
 
     first, second = done.rendered.result, done.rendered.alternative
     assert stored(done.target.read_bytes()) == (8, PALETTE)
@@ -280,8 +280,8 @@ def test_a_photograph_is_encoded_once(made_as: str, rendered: Renderer, monkeypa
         return call(name, *args, **options)
 
     monkeypatch.setattr(pyvips.Operation, "call", spy)
-    monkeypatch.setattr(png, "indexed", None)
-    monkeypatch.setattr(png, "Cells", None)
+    monkeypatch.setattr(png, "index_colours", None)
+    monkeypatch.setattr(png, "ColourCells", None)
 
     rendered(photo, f"resize:300x|format:{made_as}")
 
@@ -431,7 +431,7 @@ def test_a_gif_of_a_photograph_keeps_its_colours(frames: int, rendered: Renderer
 def test_a_gif_that_looks_wrong_is_made_with_more_colours(monkeypatch: pytest.MonkeyPatch, rendered: Renderer) -> None:
     data = pictures.recording()
     usual = rendered(data, "resize:200x150", GIF)[0]
-    monkeypatch.setattr(gif, "look_the_same", lambda *_args: False)
+    monkeypatch.setattr(gif, "are_similar", lambda *_args: False)
 
     assert rendered(data, "resize:200x150", GIF)[0].size > usual.size * 1.5
 
@@ -455,7 +455,7 @@ def test_the_tuning_of_avif_is_named(rendered: Renderer, monkeypatch: pytest.Mon
 
 
 def test_what_is_too_large_to_be_held_is_written_as_it_comes(rendered: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encode, "HELD_BYTES", 100 * 100 * 3)
+    monkeypatch.setattr(encode, "MAX_HELD_BYTES", 100 * 100 * 3)
 
     small, large = (
         stored(Path(rendered(pictures.diagram(side, 100).pngsave_buffer(), "strip", PNG)[1]).read_bytes()) for side in (100, 101)

@@ -46,7 +46,7 @@ def _memory(canvases: list[gifs.Canvas], *, alpha: bool) -> bytes:
 
 
 def _pixels(source: GifSource, *, animated: bool) -> pyvips.Image:
-    return source.reopened().decoded(None, animated=animated).copy_memory()
+    return source.reopened().decode(None, animated=animated).copy_memory()
 
 
 @pytest.mark.parametrize("seed", range(150))
@@ -197,7 +197,7 @@ def test_a_frame_blanked_by_zeros_is_refused(tail: bytes, opened: Opener) -> Non
 
     for animated in (True, False):
         with pytest.raises(InvalidImage, match="cut short"):
-            source.reopened().decoded(None, animated=animated)
+            source.reopened().decode(None, animated=animated)
 
 
 def test_a_gif_whose_frames_libnsgif_gives_up_is_refused(opened: Opener) -> None:

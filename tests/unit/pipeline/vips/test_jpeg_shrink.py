@@ -11,7 +11,7 @@ import pytest
 import pyvips
 
 from internal.pipeline.containers.jpeg_scans import JpegFrame
-from internal.pipeline.vips.loaders.jpeg import MOST_OFF, JpegSource
+from internal.pipeline.vips.loaders.jpeg import MAX_DISPLACEMENT, JpegSource
 from internal.pipeline.vips.scaling import placement
 from tests import pictures
 from tests.jpegs import lossless_jpeg
@@ -110,9 +110,9 @@ def test_what_is_reduced_comes_out_in_full_and_in_place(divided: int) -> None:
 
         made = int((found.before + pixels + found.after) * wanted / covered + 0.5)
         assert 0 <= found.dropped <= made - wanted
-        assert found.shift <= (EXACT if 2 * (length % divided) == divided else MOST_OFF)
+        assert found.shift <= (EXACT if 2 * (length % divided) == divided else MAX_DISPLACEMENT)
         half = placement(-(-2 * length // divided), 2 * covered, wanted)
-        assert min(found.shift, half.shift) <= MOST_OFF
+        assert min(found.shift, half.shift) <= MAX_DISPLACEMENT
 
 
 @pytest.mark.parametrize(("side", "shrink"), [(1000, 8), (1001, 8), (1004, 4), (1260, 8), (999, 4), (502, 2), (374, 1)])
@@ -121,7 +121,7 @@ def test_the_largest_shrink_is_taken_that_is_exact_enough(side: int, shrink: int
     (tmp_path / "file").write_bytes(pictures.jpeg(side, side))
     source = JpegSource(tmp_path / "file", "image/jpeg", tmp_path, "source")
 
-    assert source.decoded((125, 125), animated=False).width == -(-side // shrink)
+    assert source.decode((125, 125), animated=False).width == -(-side // shrink)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +142,6 @@ def test_a_size_that_the_shrink_divides_is_read_from_the_file_itself(tmp_path: P
     source = JpegSource(tmp_path / "file", "image/jpeg", tmp_path, "source")
     monkeypatch.setattr(pyvips.Image, "jpegload_buffer", None, raising=False)
 
-    pixels = source.decoded((150, 112), animated=False)
+    pixels = source.decode((150, 112), animated=False)
 
     assert (pixels.width, pixels.height, source.covered(pixels)) == (200, 150, None)

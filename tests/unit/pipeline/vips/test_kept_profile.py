@@ -129,7 +129,7 @@ def _broken(profile: bytes) -> bytes:
     return profile[:200] + b"\xff" * (len(profile) - 200)
 
 
-def _with_profile(image: pyvips.Image, profile: bytes, maker: str = "jpeg") -> bytes:
+def _with_profile(image: pyvips.Image, profile: bytes, saver: str = "jpeg") -> bytes:
     noted = image.copy()
     noted.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
-    return bytes(getattr(noted, f"{maker}save_buffer")(**({"Q": 100} if maker == "jpeg" else {})))
+    return bytes(getattr(noted, f"{saver}save_buffer")(**({"Q": 100} if saver == "jpeg" else {})))

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 import pyvips
 
-from internal.pipeline.containers.png_colour_chunks import palette_of
+from internal.pipeline.containers.png_colour_chunks import read_palette
 from internal.pipeline.vips.savers import palette as palettes
 from internal.pipeline.vips.savers import png
-from internal.pipeline.vips.savers.palette import in_palette
+from internal.pipeline.vips.savers.palette import index_by_palette
 from tests import pictures
 from tests.unit.pipeline.conftest import Renderer
 
@@ -42,7 +42,7 @@ def test_the_colours_come_in_the_palette_s_order(palette: list[bytes], alpha: by
     palette = [colour + alpha for colour in palette]
     picture = picture_of(palette[::-1])
 
-    made = in_palette(picture, palette)
+    made = index_by_palette(picture, palette)
 
     assert made is not None
     assert [bytes(colour) for colour in made.colours] == palette
@@ -50,7 +50,7 @@ def test_the_colours_come_in_the_palette_s_order(palette: list[bytes], alpha: by
 
 
 def test_colours_that_no_pixel_has_are_left_out() -> None:
-    made = in_palette(picture_of([FULL[200], FULL[3]]), FULL)
+    made = index_by_palette(picture_of([FULL[200], FULL[3]]), FULL)
 
     assert made is not None
     assert [bytes(colour) for colour in made.colours] == [FULL[3], FULL[200]]
@@ -77,8 +77,8 @@ def test_colours_that_no_pixel_has_are_left_out() -> None:
     ],
 )
 def test_a_colour_that_the_palette_lacks_is_seen(palette: list[bytes], other: bytes) -> None:
-    assert in_palette(picture_of([*palette, other]), palette) is None
-    assert in_palette(picture_of([*palette, palette[0]]), palette) is not None
+    assert index_by_palette(picture_of([*palette, other]), palette) is None
+    assert index_by_palette(picture_of([*palette, palette[0]]), palette) is not None
 
 
 @pytest.mark.parametrize(
@@ -92,27 +92,27 @@ def test_a_colour_that_the_palette_lacks_is_seen(palette: list[bytes], other: by
     ],
 )
 def test_a_palette_as_png_writes_it(entries: bytes, alphas: bytes, expected: tuple[bytes, ...]) -> None:
-    assert palette_of(entries, alphas) == expected
+    assert read_palette(entries, alphas) == expected
 
 
 @pytest.mark.parametrize("chain", ["strip", "flop", "rotate:90", "crop:900x700+7+9"])
 def test_a_dense_drawing_is_looked_up_and_not_counted(chain: str, rendered: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sample misses colours of it: to find these took three times as long as to write the file."""
-    monkeypatch.setattr(palettes, "_completed", None)
-    monkeypatch.setattr(palettes, "_counted", None)
+    monkeypatch.setattr(palettes, "_add_missing", None)
+    monkeypatch.setattr(palettes, "_count_cells", None)
 
     made = rendered(source := dense(), chain, PNG)[1].read_bytes()
 
     if chain == "strip":
         assert chunk_of(made, b"PLTE") == chunk_of(source, b"PLTE")
         assert (pyvips.Image.pngload_buffer(made) != pyvips.Image.pngload_buffer(source)).max() == 0
-    assert {*palette_of(chunk_of(made, b"PLTE"), b"")} <= {*palette_of(chunk_of(source, b"PLTE"), b"")}
+    assert {*read_palette(chunk_of(made, b"PLTE"), b"")} <= {*read_palette(chunk_of(source, b"PLTE"), b"")}
 
 
 def test_a_resized_drawing_is_not_counted_exactly_first(rendered: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its sample shows fewer than 256 colours, and so many once that all of it must have more."""
-    monkeypatch.setattr(png, "indexed", None)
-    monkeypatch.setattr(png, "in_palette", None)
+    monkeypatch.setattr(png, "index_colours", None)
+    monkeypatch.setattr(png, "index_by_palette", None)
 
     made = rendered(pictures.diagram(1200, 900, colours=40).pngsave_buffer(palette=True, dither=0), "resize:1000x", PNG)
 

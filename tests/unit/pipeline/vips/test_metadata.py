@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from internal.pipeline.containers.exif import ownership
+from internal.pipeline.containers.exif import copyright_exif
 from tests import pictures
 from tests.tiff_pictures import RGB, halves
 from tests.tiffs import ASCII, LONG, Fields, Ifd, picture, written
@@ -120,7 +120,7 @@ def test_keep_copyright_keeps_whose_it_is_and_nothing_else(given: str, made: str
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_keep_copyright_reads_both_byte_orders(order: str, rendered: Renderer) -> None:
-    assert ownership(_exif(order)) == ownership(_exif("<"))
+    assert copyright_exif(_exif(order)) == copyright_exif(_exif("<"))
     assert OWNER in rendered(_owned("jpeg", _exif(order)), "keep:copyright")[1].read_bytes()
 
 
@@ -160,7 +160,7 @@ def test_a_name_is_kept_byte_for_byte(owner: bytes, rendered: Renderer) -> None:
     ],
 )
 def test_exif_that_names_nobody_or_is_broken_leaves_nothing(exif: bytes) -> None:
-    assert ownership(exif) is None
+    assert copyright_exif(exif) is None
 
 
 def test_keep_copyright_of_a_picture_that_names_nobody_keeps_nothing(rendered: Renderer) -> None:

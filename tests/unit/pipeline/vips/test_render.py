@@ -13,7 +13,7 @@ from internal.pipeline.vips.picture import Picture
 from internal.pipeline.vips.render import restrict_libvips
 from internal.sandbox.port import Overlay
 from tests import pictures
-from tests.unit.pipeline.conftest import LIMITS, Made, Maker, Renderer
+from tests.unit.pipeline.conftest import LIMITS, JobRenderer, JobResult, Renderer
 
 MAKERS: dict[str, Callable[[], bytes]] = {
     "image/jpeg": lambda: pictures.photo_jpeg(320, 240),
@@ -266,8 +266,8 @@ STREAMS = [
 def test_what_streams_is_never_held_in_memory_and_is_the_same_picture(
     given: str, chain: str, made_as: str, rendered: Renderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Encoding looks at a PNG, WebP or GIF before it is written, but not at one of more than HELD_BYTES."""
-    monkeypatch.setattr(encode, "HELD_BYTES", 0)
+    """Encoding looks at a PNG, WebP or GIF before it is written, but not at one of more than MAX_HELD_BYTES."""
+    monkeypatch.setattr(encode, "MAX_HELD_BYTES", 0)
     held = rendered(MAKERS[given](), f"{chain}|rotate:180|rotate:180|format:{made_as}", given)[1].read_bytes()
 
     def refuse(_picture: Picture) -> Picture:
@@ -339,33 +339,33 @@ def test_alpha_of_an_avif_survives(rendered: Renderer) -> None:
     assert pyvips.Image.new_from_file(str(path)).getpoint(30, 3)[3] < 8
 
 
-def test_an_overlay_that_is_missing_or_broken_is_named(maker: Maker, tmp_path: Path) -> None:
+def test_an_overlay_that_is_missing_or_broken_is_named(render_job: JobRenderer, tmp_path: Path) -> None:
     broken, chain = tmp_path / "overlay", "watermark:0190a6b0-0000-7000-8000-000000000001"
     broken.write_bytes(pictures.cut(pictures.photo_jpeg(320, 240)))
 
     with pytest.raises(InvalidProcessing, match="0190a6b0"):
-        maker(pictures.jpeg(), chain)
+        render_job(pictures.jpeg(), chain)
     with pytest.raises(InvalidImage, match="0190a6b0"):
-        maker(pictures.jpeg(), chain, overlays={chain.partition(":")[2]: Overlay(broken, "image/jpeg")})
+        render_job(pictures.jpeg(), chain, overlays={chain.partition(":")[2]: Overlay(broken, "image/jpeg")})
 
 
-def test_overlays_count_against_the_most_pixels_of_a_picture(maker: Maker, tmp_path: Path) -> None:
+def test_overlays_count_against_the_most_pixels_of_a_picture(render_job: JobRenderer, tmp_path: Path) -> None:
     """Each of them is held in memory."""
     names = [f"0190a6b0-0000-7000-8000-00000000000{number}" for number in range(3)]
     overlay = Overlay(tmp_path / "overlay", "image/png")
     overlay.path.write_bytes(pictures.png(64, 48))
     chain = "|".join(f"watermark:{name}" for name in names)
 
-    def made(max_pixels: int) -> Made:
+    def made(max_pixels: int) -> JobResult:
         limits = msgspec.structs.replace(LIMITS, max_pixels=max_pixels)
-        return maker(pictures.png(64, 48), chain, "image/png", overlays=dict.fromkeys(names, overlay), limits=limits)
+        return render_job(pictures.png(64, 48), chain, "image/png", overlays=dict.fromkeys(names, overlay), limits=limits)
 
     assert made(4 * 64 * 48).rendered.result.width == 64
     with pytest.raises(ImageTooLarge, match=f"{names[2]}.*are the most"):
         made(4 * 64 * 48 - 1)
 
 
-def test_an_overlay_lies_upright_and_its_animation_stands_still(maker: Maker, tmp_path: Path) -> None:
+def test_an_overlay_lies_upright_and_its_animation_stands_still(render_job: JobRenderer, tmp_path: Path) -> None:
     overlay = tmp_path / "overlay"
     for data, media_type, colour in [
         (pictures.exif_jpeg(6, 64, 48), "image/jpeg", pictures.RED),
@@ -374,7 +374,7 @@ def test_an_overlay_lies_upright_and_its_animation_stands_still(maker: Maker, tm
         overlay.write_bytes(data)
         name = "0190a6b0-0000-7000-8000-000000000001"
 
-        done = maker(
+        done = render_job(
             pictures.png(64, 48), f"watermark:{name},gravity=northwest,scale=1", "image/png",
             overlays={name: Overlay(overlay, media_type)},
         )  # fmt: skip

@@ -9,7 +9,7 @@ import pyvips
 from internal.pipeline.vips.loaders import SOURCES
 from internal.pipeline.vips.picture import Picture
 from tests import pictures
-from tests.unit.pipeline.conftest import Renderer, applied
+from tests.unit.pipeline.conftest import Renderer, apply_chain
 
 KEEP, TO_BACKGROUND, TO_PREVIOUS = 1, 2, 3
 RED_BACKGROUND, CLEAR, BLUE = 0, 1, 2
@@ -42,7 +42,7 @@ def test_a_transparent_pixel_of_a_gif_is_black(data: bytes, tmp_path: Path) -> N
     assert {media_type for media_type, source in SOURCES.items() if source.premultiplied} == {"image/gif"}
     (tmp_path / "gif").write_bytes(data)
     source = SOURCES["image/gif"](tmp_path / "gif", "image/gif", tmp_path, "source")
-    pixels = source.decoded(None, animated=source.header.frames > 1)
+    pixels = source.decode(None, animated=source.header.frames > 1)
 
     if pixels.hasalpha():
         alpha = pixels[3]
@@ -57,7 +57,7 @@ def test_a_plain_picture_looks_the_same_in_every_size(size: str, pixel: tuple[in
     pixels = pyvips.Image.black(64, 48, bands=len(pixel)).linear(1, list(pixel)).cast("uchar")
     alpha = pixel[-1] if len(pixel) in (2, 4) else 255
 
-    made = applied(
+    made = apply_chain(
         f"resize:{size},fit=fill,enlarge=true", Picture(pixels.copy(interpretation="srgb" if len(pixel) > 2 else "b-w"))
     )
 
@@ -69,7 +69,7 @@ def test_a_plain_picture_looks_the_same_in_every_size(size: str, pixel: tuple[in
 
 @pytest.mark.parametrize("size", ["20x9", "19x30"])
 def test_what_is_hidden_by_transparency_lends_no_colour(size: str) -> None:
-    made = applied(f"resize:{size},fit=fill,enlarge=true", Picture(hidden_red(12, 12))).pixels
+    made = apply_chain(f"resize:{size},fit=fill,enlarge=true", Picture(hidden_red(12, 12))).pixels
 
     assert red_seen(made) <= 0.51
 

@@ -14,16 +14,16 @@ import pyvips
 from internal.errors import DecoderFailed, InvalidProcessing
 from internal.pipeline.language.grammar import Grammar
 from internal.pipeline.operations.params import WHITE
-from internal.pipeline.operations.text import MAX_LETTERS, Text
+from internal.pipeline.operations.text import MAX_CHARACTERS, Text
 from internal.pipeline.vips.picture import Picture
-from internal.pipeline.vips.text import FAMILY, _font, lettering
+from internal.pipeline.vips.text import FAMILY, _font, render_text
 from internal.settings import PROJECT
 
 GRAMMAR = Grammar()
 
 
 def ink(text: str, size: float = 64) -> pyvips.Image:
-    return lettering(text, size, WHITE)[-1]
+    return render_text(text, size, WHITE)[-1]
 
 
 def written(arguments: str, width: int = 600, height: int = 400) -> pyvips.Image:
@@ -93,7 +93,9 @@ def test_size_is_that_of_the_letters(size: int) -> None:
     assert ink_box(written(f"text=H,size={size}"))[3] == pytest.approx(size * ink("H", 64).height / 64, abs=1.5)
 
 
-@pytest.mark.parametrize("arguments", ["text=Hello,size=65535", "text=I,scale=1", f"text={'W' * MAX_LETTERS},scale=1,margin=20"])
+@pytest.mark.parametrize(
+    "arguments", ["text=Hello,size=65535", "text=I,scale=1", f"text={'W' * MAX_CHARACTERS},scale=1,margin=20"]
+)
 def test_it_is_never_larger_than_the_picture(arguments: str) -> None:
     left, top, width, height = ink_box(written(arguments, 300, 100))
 
@@ -103,7 +105,7 @@ def test_it_is_never_larger_than_the_picture(arguments: str) -> None:
 
 
 def test_letters_that_are_smaller_than_a_pixel_are_a_grey_line() -> None:
-    line = written(f"text={'W' * MAX_LETTERS},scale=1", 12, 5)
+    line = written(f"text={'W' * MAX_CHARACTERS},scale=1", 12, 5)
 
     assert [line.getpoint(x, 2)[0] > 30 for x in range(12)] == [True] * 12
     assert line.crop(0, 0, 12, 2).max() == 0
@@ -142,8 +144,8 @@ def test_any_text_survives_the_grammar() -> None:
     dice = random.Random(11)
     letters = " %|,=[]:;+&<>'\"\\\n{}aZé漢Ж😀\u00a0\u200b\u202e"
     for _ in range(500):
-        value = "".join(dice.choices(letters, k=dice.randint(1, MAX_LETTERS))) + "x"
-        text = Text(value[-MAX_LETTERS:])
+        value = "".join(dice.choices(letters, k=dice.randint(1, MAX_CHARACTERS))) + "x"
+        text = Text(value[-MAX_CHARACTERS:])
         (operation,) = GRAMMAR.parse(f"flip|watermark:text={text},margin=3|flop").operations[1:2]
 
         assert operation.text.value == text.value  # type: ignore[attr-defined]
@@ -196,7 +198,7 @@ def test_fonts_that_may_not_be_read_are_told(tmp_path: Path, monkeypatch: pytest
     _font.cache_clear()
     try:
         with pytest.raises(DecoderFailed, match="may not be read"):
-            lettering("Hello", 20, WHITE)
+            render_text("Hello", 20, WHITE)
     finally:
         _font.cache_clear()
 
@@ -205,11 +207,11 @@ LOADS_TWO_FONTS = """
 import os, sys
 from pathlib import Path
 import fontpkg
-from internal.pipeline.vips import text as lettering
+from internal.pipeline.vips import text
 fontpkg.families = lambda: {"one": 1, "two": 2}
-lettering._upright = lambda number: Path(sys.argv[number])
-lettering.load_fonts()
-print(len(lettering._fonts()), len(os.listdir("/proc/self/task")))
+text._upright = lambda number: Path(sys.argv[number])
+text.load_fonts()
+print(len(text._fonts()), len(os.listdir("/proc/self/task")))
 """
 
 

@@ -24,7 +24,7 @@ from tests.tiff_pictures import (
     tiff,
 )
 from tests.tiffs import LONG, RATIONAL, SHORT, UNDEFINED, Fields, Ifd, written
-from tests.unit.pipeline.conftest import Shown
+from tests.unit.pipeline.conftest import ShownColours
 
 RED, BLUE = [200, 40, 40], [40, 90, 200]
 LAYOUTS: tuple[dict[str, Any], ...] = (
@@ -47,7 +47,7 @@ def lab(photometric: int, bits: int, lightness: float, a: float, b: float) -> li
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("photometric", [CIELAB, ICCLAB])
-def test_lab(photometric: int, bits: int, layout: dict[str, Any], shown: Shown) -> None:
+def test_lab(photometric: int, bits: int, layout: dict[str, Any], shown: ShownColours) -> None:
     """libvips 8.18.7 refuses CIELab of 8 bits ("bad labq format"; 8.17.3 read it) and shows ICCLab as if it were RGB.
 
     The white of TIFF 6.0's is D65, that of ICC's is D50.
@@ -63,14 +63,14 @@ def test_lab(photometric: int, bits: int, layout: dict[str, Any], shown: Shown) 
     )
 
 
-def test_lab_of_floats_and_with_a_white_point(shown: Shown) -> None:
+def test_lab_of_floats_and_with_a_white_point(shown: ShownColours) -> None:
     assert near(shown(tiff((44.16, 60.88, 40.84), (50.0, 0.0, 0.0), "f4", CIELAB)), [RED, [119] * 3])
     assert near(shown(tiff((float("nan"), 0.0, 0.0), (1e9, float("inf"), 0.0), "f4", CIELAB)), [[0] * 3, [255, 88, 255]], 255)
     blue = lab(CIELAB, 16, 40.09, 15.46, -63.32)
     assert near(shown(tiff(blue, blue, "u2", CIELAB, D50)), [BLUE, BLUE])
 
 
-def test_lab_with_transparency(shown: Shown) -> None:
+def test_lab_with_transparency(shown: ShownColours) -> None:
     for kind, whole in (("u1", 255), ("u2", 65535)):
         bits = int(kind[1]) * 8
         red, grey = lab(CIELAB, bits, 44.16, 60.88, 40.84), lab(CIELAB, bits, 50, 0, 0)
@@ -82,7 +82,7 @@ def test_lab_with_transparency(shown: Shown) -> None:
     assert near(shown(tiff([*lab(CIELAB, 8, 50, 0, 0), 7], [*lab(CIELAB, 8, 50, 0, 0), 9], "u1", CIELAB)), [[119] * 3] * 2)
 
 
-def test_lab_in_jpeg(shown: Shown) -> None:
+def test_lab_in_jpeg(shown: ShownColours) -> None:
     """Compressed as three components of no meaning."""
     plain = pyvips.Image.black(32, 16, bands=3) + lab(CIELAB, 8, 50, 0, 0)
     scan = bytes(plain.cast("uchar").copy(interpretation="srgb").jpegsave_buffer(Q=100, subsample_mode="off", keep="none"))
@@ -94,7 +94,7 @@ def test_lab_in_jpeg(shown: Shown) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
-def test_ycbcr_of_full_resolution(layout: dict[str, Any], shown: Shown) -> None:
+def test_ycbcr_of_full_resolution(layout: dict[str, Any], shown: ShownColours) -> None:
     """libvips 8.18.7 shows luma and differences as red, green and blue, unless JPEG has packed them or some are left out."""
     full: Fields = {530: (SHORT, (1, 1))}
     assert near(shown(tiff((76, 85, 255), (150, 44, 21), "u1", YCBCR, full, **layout)), [[254, 0, 0], [0, 255, 1]])
@@ -108,7 +108,7 @@ def test_ycbcr_of_full_resolution(layout: dict[str, Any], shown: Shown) -> None:
     assert near(shown(clear), [[254, 0, 0, 127], [0, 255, 1, 255]])
 
 
-def test_ycbcr_of_which_some_are_left_out(shown: Shown) -> None:
+def test_ycbcr_of_which_some_are_left_out(shown: ShownColours) -> None:
     """Four of luma, then one of each difference, for two pixels by two; libtiff makes RGBA of it, in which no alpha is meant."""
     blocks = b"".join(
         bytes([*[luma] * 4, cb, cr]) for _ in range(8) for luma, cb, cr in [(76, 85, 255)] * 8 + [(150, 44, 21)] * 8
@@ -130,7 +130,7 @@ def palette(bits: int) -> Fields:
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8, 16])
-def test_palettes(bits: int, shown: Shown) -> None:
+def test_palettes(bits: int, shown: ShownColours) -> None:
     kind = f"b{bits}" if bits < 8 else f"u{bits // 8}"
     for layout in ({}, {"tile": 16}, {"order": ">", "compression": DEFLATE, "big": True}):
         assert shown(tiff((1,), (2,), kind, PALETTE, palette(bits), **layout)) == [RED, BLUE]
@@ -146,7 +146,7 @@ def logluv(light: float) -> bytes:
     return struct.pack(">HBB", int(256 * (math.log2(light) + 64)), int(410 * 0.2105), int(410 * 0.4737))
 
 
-def test_logluv(shown: Shown) -> None:
+def test_logluv(shown: ShownColours) -> None:
     pixels = [logluv(1.0)] * 16 + [logluv(0.5)] * 16
     row = b"".join(b"\x20" + bytes(pixel[plane] for pixel in pixels) for plane in range(4))
     page = halves((0, 0, 0), (0, 0, 0), "i2", 32845, {259: (SHORT, (34676,))}, rows=16)
@@ -154,7 +154,7 @@ def test_logluv(shown: Shown) -> None:
     assert near(shown(written(page)), [[255] * 3, [188] * 3], 2)
 
 
-def test_without_photometric_interpretation(shown: Shown) -> None:
+def test_without_photometric_interpretation(shown: ShownColours) -> None:
     """As Pillow 13.0 shows one sample of 8 bits or less: white is zero. It refuses colours; of 16 bits it says black is zero."""
     layouts: tuple[dict[str, Any], ...] = ({}, {"tile": 16, "order": ">", "big": True})
     for layout in layouts:
@@ -184,12 +184,12 @@ def test_without_photometric_interpretation(shown: Shown) -> None:
         (halves((1, 2, 3), (3, 2, 1), "u1", YCBCR, {530: (SHORT, (2, 2))}, planes=True), "separate planes"),
     ],
 )
-def test_what_can_not_be_shown_is_named(page: Ifd, reason: str, shown: Shown) -> None:
+def test_what_can_not_be_shown_is_named(page: Ifd, reason: str, shown: ShownColours) -> None:
     with pytest.raises(InvalidImage, match=reason):
         shown(written(page))
 
 
-def test_old_jpeg_is_refused_with_a_reason(shown: Shown) -> None:
+def test_old_jpeg_is_refused_with_a_reason(shown: ShownColours) -> None:
     """libtiff is built without it in pyvips-binary 8.18.7."""
     page = halves(
         (0, 0, 0), (0, 0, 0), "u1", YCBCR, {259: (SHORT, (6,)), 512: (SHORT, (1,)), 513: (LONG, (8,)), 514: (LONG, (99,))}
@@ -198,12 +198,12 @@ def test_old_jpeg_is_refused_with_a_reason(shown: Shown) -> None:
         shown(written(page))
 
 
-def test_a_profile_of_lab_is_left_out(shown: Shown) -> None:
+def test_a_profile_of_lab_is_left_out(shown: ShownColours) -> None:
     data = tiff(lab(CIELAB, 8, 50, 0, 0), lab(CIELAB, 8, 100, 0, 0), "u1", CIELAB, {34675: (UNDEFINED, bytes(128))})
     assert near(shown(data, "keep:icc|format:png"), [[119] * 3, [255] * 3])
 
 
-def test_white_is_zero(shown: Shown) -> None:
+def test_white_is_zero(shown: ShownColours) -> None:
     for kind, right in (("u1", [[205], [55]]), ("b1", [[255], [0]]), ("b4", [[170], [0]])):
         low, high = {"u1": (50, 200), "b1": (0, 1), "b4": (5, 15)}[kind]
         assert shown(tiff((low,), (high,), kind, 0)) == right
@@ -212,6 +212,6 @@ def test_white_is_zero(shown: Shown) -> None:
     assert near(shown(half), [[56, 128], [255, 255]])
 
 
-def test_twelve_bits_in_jpeg_are_refused(shown: Shown) -> None:
+def test_twelve_bits_in_jpeg_are_refused(shown: ShownColours) -> None:
     with pytest.raises(InvalidImage, match="12 bits"):
         shown(tiff((1, 2, 3), (1, 2, 3), "b12", RGB, {259: (SHORT, (7,))}))

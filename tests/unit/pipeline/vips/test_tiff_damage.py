@@ -14,7 +14,7 @@ from internal.sandbox.port import Overlay
 from tests import pictures
 from tests.tiff_pictures import GREY, RGB, Pixel, halves, tiff
 from tests.tiffs import ASCII, SHORT, UNDEFINED, Fields, Ifd, picture, written
-from tests.unit.pipeline.conftest import Maker, Renderer, Shown
+from tests.unit.pipeline.conftest import JobRenderer, Renderer, ShownColours
 
 SCHEMES = sorted({*range(1, 11), 32766, 32771, 32773, 32809, *range(34924, 34936), *READABLE, *OTHERS, 7777})
 """Of libtiff's tiff.h, of others, and of nobody."""
@@ -33,7 +33,7 @@ def marked(compression: int, *args: Any, **layout: Any) -> bytes:
 
 
 @pytest.mark.parametrize("compression", SCHEMES)
-def test_every_scheme_is_one_that_the_wheel_reads_or_is_refused_by_name(compression: int, shown: Shown) -> None:
+def test_every_scheme_is_one_that_the_wheel_reads_or_is_refused_by_name(compression: int, shown: ShownColours) -> None:
     """pyvips-binary 8.18.7 makes black of what it has no decoder for, unless fail_on is "error"."""
     data = marked(compression, RED, BLUE, "u1", RGB)
     said = ""
@@ -51,7 +51,7 @@ def test_every_scheme_is_one_that_the_wheel_reads_or_is_refused_by_name(compress
 
 @pytest.mark.parametrize("layout", [{}, {"tile": 16}, {"planes": True}, {"predictor": 2}, {"big": True, "order": ">"}], ids=str)
 @pytest.mark.parametrize(("kind", "pixel"), [("u1", (1, 2, 3)), ("u2", (1, 2, 3)), ("f4", (0.1, 0.2, 0.3)), ("b12", (1, 2, 3))])
-def test_zstandard_is_refused_in_every_layout(layout: dict[str, Any], kind: str, pixel: Pixel, shown: Shown) -> None:
+def test_zstandard_is_refused_in_every_layout(layout: dict[str, Any], kind: str, pixel: Pixel, shown: ShownColours) -> None:
     with pytest.raises(InvalidImage, match="compressed with Zstandard"):
         shown(marked(50000, pixel, pixel, kind, RGB, **layout))
 
@@ -89,17 +89,17 @@ def test_pixels_in_webp_are_read(rendered: Renderer) -> None:
     assert pyvips.Image.new_from_file(str(path)).avg() == pytest.approx(pictures.photo(640, 480).avg(), abs=1)
 
 
-def test_a_damaged_picture_that_is_laid_over_another_is_named(maker: Maker, tmp_path: Path) -> None:
+def test_a_damaged_picture_that_is_laid_over_another_is_named(render_job: JobRenderer, tmp_path: Path) -> None:
     """What is wrong with a tile of JPEG shows only when all is done."""
     name, path = "0199c2f0-1b2c-7d3e-8f40-123456789abc", tmp_path / "overlay.tif"
     for data, refused in ((photo_tiff("jpeg", "tiles"), False), (damaged(photo_tiff("jpeg", "tiles"), "jpeg"), True)):
         path.write_bytes(data)
         with pytest.raises(InvalidImage, match=f"{name}.*damaged") if refused else nullcontext():
-            maker(pictures.jpeg(), f"watermark:{name}", overlays={name: Overlay(path, "image/tiff")})
+            render_job(pictures.jpeg(), f"watermark:{name}", overlays={name: Overlay(path, "image/tiff")})
 
 
 @pytest.mark.parametrize("tile", [None, 16])
-def test_odd_fields_are_no_damage(tile: int | None, shown: Shown) -> None:
+def test_odd_fields_are_no_damage(tile: int | None, shown: ShownColours) -> None:
     """Of the empty profile libtiff warns, and libvips 8.18.7 refuses strips for it with fail_on="warning"."""
     private: Fields = {60000: (SHORT, (1,)), 60001: (ASCII, b"made by a scanner\0"), 34675: (UNDEFINED, b"")}
     assert shown(tiff(RED, BLUE, "u1", RGB, private, tile=tile)) == [list(RED), list(BLUE)]
@@ -115,14 +115,14 @@ def test_odd_fields_are_no_damage(tile: int | None, shown: Shown) -> None:
     ],
     ids=["old-style JPEG", "Zstandard", "no height and no strips"],
 )
-def test_what_is_wrong_with_another_page_does_not_count(second: Ifd, tile: int | None, shown: Shown) -> None:
+def test_what_is_wrong_with_another_page_does_not_count(second: Ifd, tile: int | None, shown: ShownColours) -> None:
     """libtiff reads the directories of all pages, and fail_on="error" takes an error there for one of the first."""
     assert shown(written(halves(RED, BLUE, "u1", RGB, tile=tile), second)) == [list(RED), list(BLUE)]
 
 
-def test_of_several_pages_the_first_is_shown(shown: Shown, maker: Maker) -> None:
+def test_of_several_pages_the_first_is_shown(shown: ShownColours, render_job: JobRenderer) -> None:
     pages = written(halves((50,), (100,), "u1", GREY), halves((150,), (200,), "u1", GREY))
     assert shown(pages) == [[50], [100]]
-    facts = maker(pages, "format:png", "image/tiff", want_facts=True).rendered.facts
+    facts = render_job(pages, "format:png", "image/tiff", want_facts=True).rendered.facts
     assert facts is not None
     assert facts.frames == 1

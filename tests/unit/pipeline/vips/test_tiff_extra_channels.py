@@ -10,7 +10,7 @@ from internal.pipeline.vips.profiles import PROFILE
 from tests import pictures
 from tests.tiff_pictures import CMYK, GREY, LZW, RGB, extra, near, tiff
 from tests.tiffs import UNDEFINED, Fields
-from tests.unit.pipeline.conftest import Maker, Renderer, Shown
+from tests.unit.pipeline.conftest import JobRenderer, Renderer, ShownColours
 
 RED, BLUE, WHITE, BLACK = [200, 40, 40], [40, 90, 200], [255] * 3, [40, 35, 43]
 """BLACK is all of the black ink by the CMYK profile of libvips 8.18.7."""
@@ -53,7 +53,7 @@ def test_what_is_no_alpha_is_no_transparency(
     spots: tuple[int, ...],
     fields: Fields,
     layout: dict[str, Any],
-    shown: Shown,
+    shown: ShownColours,
 ) -> None:
     """libvips 8.18.7 takes the first channel beside the colours for alpha, whatever ExtraSamples says."""
     data = tiff(of(kind, *left, *spots), of(kind, *right, *spots), kind, photometric, fields, **layout)
@@ -90,7 +90,7 @@ def test_alpha(
     seen: list[list[float]],
     kind: str,
     layout: dict[str, Any],
-    shown: Shown,
+    shown: ShownColours,
 ) -> None:
     """Colours that were multiplied by it (associated) are divided again."""
     data = tiff(of(kind, *left), of(kind, *right), kind, photometric, fields, **layout)
@@ -102,16 +102,16 @@ def test_alpha(
         )
 
 
-def test_facts_and_format_follow_what_is_shown(maker: Maker) -> None:
+def test_facts_and_format_follow_what_is_shown(render_job: JobRenderer) -> None:
     for fields, alpha in ((extra(0), False), (extra(2), True), (extra(1), True), (NO_ALPHA, False)):
-        made = maker(tiff([*RED, 128], [*BLUE, 128], "u1", RGB, fields), "flip", "image/tiff", want_facts=True)
+        made = render_job(tiff([*RED, 128], [*BLUE, 128], "u1", RGB, fields), "flip", "image/tiff", want_facts=True)
         assert made.rendered.facts
         assert made.rendered.facts.has_alpha == alpha
         assert made.rendered.result.content_type == ("image/png" if alpha else "image/jpeg")
 
 
 @pytest.mark.parametrize("kind", ["u1", "u2", "u4", "f4"])
-def test_a_profile_counts_beside_other_channels(kind: str, rendered: Renderer, shown: Shown) -> None:
+def test_a_profile_counts_beside_other_channels(kind: str, rendered: Renderer, shown: ShownColours) -> None:
     """P3 (200, 80, 60) is (216, 69, 50) in sRGB."""
     profile: Fields = {34675: (UNDEFINED, bytes(pyvips.Image.jpegload_buffer(pictures.profiled_jpeg()).get(PROFILE)))}
     whole = {"u1": 255, "u2": 65535, "u4": 2**32 - 1, "f4": 1.0}[kind]
@@ -129,7 +129,7 @@ def test_a_profile_counts_beside_other_channels(kind: str, rendered: Renderer, s
 
 
 @pytest.mark.parametrize("kind", ["u1", "u2"])
-def test_cmyk_with_a_profile_and_a_spot_ink(kind: str, shown: Shown) -> None:
+def test_cmyk_with_a_profile_and_a_spot_ink(kind: str, shown: ShownColours) -> None:
     inks = pyvips.Image.black(1, 1, bands=3).copy(interpretation="srgb").icc_export(output_profile="cmyk", depth=8)
     profile: Fields = {34675: (UNDEFINED, bytes(inks.get(PROFILE)))}
     spotted = tiff(of(kind, 0, 0, 0, 255, 128), of(kind, 0, 0, 0, 0, 128), kind, CMYK, profile | extra(0))
