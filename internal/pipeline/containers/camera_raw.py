@@ -1,9 +1,9 @@
-"""Camera raw files in a TIFF's clothes: DNG, NEF, ARW, CR2, PEF and their like, told from a TIFF that shows a picture.
+"""Detection of camera raw files that are TIFF files inside: DNG, NEF, ARW, CR2, PEF and similar formats.
 
-All of these begin like a TIFF, and most name a small preview first, which would come out instead of the photograph. Raw is what
-holds samples of a sensor: a directory or sub-directory whose PhotometricInterpretation says so (32803 of TIFF/EP, 34892 of DNG),
-or whose compression is one that only cameras write; DNG also has a version of its own. The maker's name alone says nothing: scans
-and edited photographs have it too. Pure Python, bounded; it works on a file's first bytes too.
+They begin like a TIFF, and most list a small preview first, which would be shown instead of the photograph. A file is raw if a
+directory or sub-directory holds sensor data: its PhotometricInterpretation says so (32803 of TIFF/EP, 34892 of DNG), or only
+cameras write its compression; DNG also has a version tag. The maker's name is not enough: scans and edited photographs have it
+too. Pure Python, bounded; it also works on a file's first bytes.
 """
 
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from internal.pipeline.containers.tiff_fields import Directory, OutOfReach, Tiff
 
 _COMPRESSION, _PHOTOMETRIC, _MAKE, _SUBDIRECTORIES, _DNG_VERSION = 259, 262, 271, 330, 50706
 _SENSOR_DATA = frozenset({32803, 34892})
-"""PhotometricInterpretation: a colour filter's pattern (TIFF/EP), linear raw (DNG)."""
+"""PhotometricInterpretation of a colour filter array (TIFF/EP) and of linear raw (DNG)."""
 _SENSOR_COMPRESSIONS = frozenset({32767, 32769, 32770, 32772, 32867, 34713, 65000, 65535})
 """Compression: Sony ARW, packed raw, Samsung SRW (twice), Kodak KDC, Nikon NEF, Kodak DCR, Pentax PEF, as ExifTool lists them.
 
 libtiff reads none of these.
 """
 _MAX_DIRECTORIES, _MAX_FIELDS = 16, 256
-"""Looked at in all, and in each: cameras write five directories of up to a hundred fields."""
+"""Directories read per file, and fields per directory. Cameras write five directories with up to a hundred fields."""
 
 _MAKERS = {
     b"NIKON": "Nikon raw (NEF)",
@@ -40,14 +40,14 @@ _MAKERS = {
     b"LEAF": "Leaf raw (MOS)",
     b"PHASE ONE": "Phase One raw (IIQ)",
 }
-"""What a raw file is called, by how the camera's maker (tag 271) begins, in capitals."""
+"""Names of raw formats, by the beginning of the camera's maker (tag 271) in capitals."""
 _OTHER = "camera raw"
 
 
 def raw_format(file: BinaryIO) -> str | None:
-    """What the raw file is called, `Nikon raw (NEF)` for example; None for a TIFF that shows a picture, and for any other file.
+    """Name of the raw format, for example `Nikon raw (NEF)`; None for an ordinary TIFF and for any other file.
 
-    What lies beyond the end of `file` is not looked at: over a file's first bytes None only says that they do not tell.
+    Nothing beyond the end of `file` is read: for the first bytes of a file, None only means that they do not tell.
     """
     head = file.read(16)
     file.seek(0)
@@ -69,14 +69,14 @@ def raw_format(file: BinaryIO) -> str | None:
 
 
 def refuse_raw(path: Path) -> None:
-    """Raise UnsupportedMediaType, which names it, for a raw file: the upload can't tell where the directories lie far in."""
+    """Raise UnsupportedMediaType with the format's name for a raw file. The upload misses raw files with distant directories."""
     with path.open("rb") as file:
         if kind := raw_format(file):
             raise UnsupportedMediaType(f"This is a camera raw file: {kind}. Develop it, and send the result.")
 
 
 def _is_cr2(head: bytes, maker: bytes) -> bool:
-    """Canon's own header: `CR` and version 2 behind an offset of 16. Pixels that look so may lie there in a TIFF of 8 bytes."""
+    """True for Canon's header: `CR`, version 2, and an offset of 16. In other TIFFs, pixels at that place may look like it."""
     return head[:8] == b"II*\0\x10\0\0\0" and head[8:11] == b"CR\x02" and maker.startswith(b"CANON")
 
 
@@ -88,7 +88,7 @@ def _maker(tiff: TiffFile, directory: Directory) -> bytes:
 
 
 def _directories(tiff: TiffFile, first: Directory) -> Iterator[Directory]:
-    """The chain's directories, each followed by its sub-directories, as far as they can be reached."""
+    """The directories of the chain, each followed by its sub-directories, as far as they can be read."""
     left = _MAX_DIRECTORIES
     try:
         for at in tiff.chain(most=_MAX_DIRECTORIES):

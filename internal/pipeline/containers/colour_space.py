@@ -1,4 +1,4 @@
-"""RGB colour spaces by number: primaries, white point and transfer characteristic, and the code points of ITU-T H.273 for them.
+"""RGB colour spaces as numbers: primaries, white point and transfer function, with the code points of ITU-T H.273.
 
 Pure Python. `Matrix` is a list of three rows; chromaticities are CIE 1931 x and y.
 """
@@ -13,17 +13,17 @@ Vector: TypeAlias = list[float]
 Hdr = Literal["pq", "hlg"]
 
 _NEAR = 0.002
-"""Chromaticities that differ by less are taken for the same: files round them to 0.001, sRGB's profile itself is off by that."""
+"""Tolerance within which chromaticities are equal: files round them to 0.001, and sRGB's own profile is off by that."""
 _BRADFORD: Matrix = [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
-"""XYZ to the cone responses by which white points are adapted (ICC.1:2022, annex E)."""
+"""Bradford matrix from XYZ to cone responses, for chromatic adaptation (ICC.1:2022, annex E)."""
 _FURTHEST = 10
-"""How many times the answer of one kind of cone may change; from a candle to D50 it is 6."""
+"""The largest allowed change of a cone response in an adaptation. From candlelight to D50 it is 6."""
 D50: Vector = [0.9642, 1.0, 0.8249]
 """XYZ of the ICC's white."""
 
 
 class Curve(Struct, frozen=True):
-    """From a stored value `v` to light, both from 0 to 1: `(scale * v + offset) ** gamma`, but `slope * v` below `knee`."""
+    """Transfer function from a stored value `v` to light: `(scale * v + offset) ** gamma`; `slope * v` below `knee`."""
 
     gamma: float
     scale: float = 1.0
@@ -32,7 +32,7 @@ class Curve(Struct, frozen=True):
     knee: float = 0.0
 
     def light(self, value: float) -> float:
-        """Of a stored value, both from 0 to 1."""
+        """Light of a stored value, both from 0 to 1."""
         return float((self.scale * value + self.offset) ** self.gamma) if value >= self.knee else self.slope * value
 
 
@@ -45,14 +45,14 @@ class Primaries(Struct, frozen=True):
     white: Chromaticity
 
     def are_near(self, other: "Primaries") -> bool:
-        """Whether no eye tells them apart."""
+        """True if the difference is not visible."""
         pairs = zip((self.red, self.green, self.blue, self.white), (other.red, other.green, other.blue, other.white), strict=True)
         return all(abs(a - b) < _NEAR for one, two in pairs for a, b in zip(one, two, strict=True))
 
     def to_xyz(self) -> Matrix:
-        """From linear RGB to XYZ, white having Y of 1.
+        """The matrix from linear RGB to XYZ, with Y = 1 for white.
 
-        Raises ValueError for primaries that span no triangle around their white, and for a white that no light has.
+        Raises ValueError if the primaries do not enclose their white point, or no light has that white point.
         """
         if min(self.white) <= 0 or sum(self.white) >= 1:
             raise ValueError("no white")
@@ -64,15 +64,15 @@ class Primaries(Struct, frozen=True):
         return [[value * factor for value, factor in zip(row, scale, strict=True)] for row in unscaled]
 
     def to_d50(self) -> Matrix:
-        """From linear RGB to the XYZ of the ICC's profile connection space: white adapted to D50. Raises ValueError as to_xyz."""
+        """The matrix from linear RGB to the ICC's profile connection space, XYZ adapted to D50. Raises ValueError as to_xyz."""
         xyz = self.to_xyz()
         return product(adaptation(_xyz_of(self.white), D50), xyz)
 
 
 class ColourSpace(Struct, frozen=True):
-    """What the numbers of a picture mean.
+    """An RGB colour space.
 
-    `narrow`: black is at 16 and white at 235 of 255, as in video. `peak` in cd/m² is the brightest that an HDR picture shows.
+    `narrow`: black is 16 and white 235 of 255, as in video. `peak` is the peak luminance of an HDR picture in cd/m².
     """
 
     primaries: Primaries
@@ -105,7 +105,7 @@ PRIMARIES: dict[int, Primaries] = {
     12: Primaries((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65),
     22: Primaries((0.630, 0.340), (0.295, 0.605), (0.155, 0.077), _D65),
 }
-"""ColourPrimaries of H.273, table 2. Those that are not here are reserved, or say nothing."""
+"""ColourPrimaries of H.273, table 2. Other code points are reserved or unspecified."""
 
 _BT1886 = Curve(2.4)
 TRANSFERS: dict[int, Curve | Hdr] = {
@@ -123,21 +123,21 @@ TRANSFERS: dict[int, Curve | Hdr] = {
     17: Curve(2.6, (52.37 / 48) ** (1 / 2.6)),
     18: "hlg",
 }
-"""TransferCharacteristics of H.273, table 3, as displays show them.
+"""TransferCharacteristics of H.273, table 3, as display functions.
 
-The table gives what cameras do for BT.709, BT.601, BT.2020 and xvYCC; what is made with them is looked at on displays after
-BT.1886, and Chromium 156 shows it so. Left out: logarithmic ones and BT.1361, which Chromium does not know either.
+For BT.709, BT.601, BT.2020 and xvYCC the table gives the camera's function; such pictures are viewed on displays with BT.1886,
+and Chromium 156 shows them so. Not supported: logarithmic functions and BT.1361, which Chromium does not support either.
 """
 
 
 def srgb_value(light: float) -> float:
-    """sRGB's value, from 0 to 1, of light from 0 to 1; what lies beyond is clipped (IEC 61966-2-1)."""
+    """The sRGB value, from 0 to 1, of light from 0 to 1. Other light is clipped (IEC 61966-2-1)."""
     light = min(max(light, 0.0), 1.0)
     return float(light * 12.92 if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055)
 
 
 def adaptation(white: Vector, to: Vector) -> Matrix:
-    """From XYZ under one white to XYZ under another, after Bradford. Raises ValueError where no eye would adapt so far."""
+    """The Bradford adaptation from XYZ under one white point to another. Raises ValueError if they are implausibly far apart."""
     cones = list(zip(_times(_BRADFORD, to), _times(_BRADFORD, white), strict=True))
     if any(here * _FURTHEST < there or there * _FURTHEST < here for there, here in cones):
         raise ValueError("no white")
@@ -147,7 +147,7 @@ def adaptation(white: Vector, to: Vector) -> Matrix:
 
 
 def between(one: Primaries, other: Primaries) -> Matrix:
-    """From linear RGB of `one` to linear RGB of `other`, white staying white."""
+    """The matrix from linear RGB of `one` to linear RGB of `other`. White stays white."""
     return product(inverse(other.to_d50()), one.to_d50())
 
 
@@ -156,7 +156,7 @@ def product(left: Matrix, right: Matrix) -> Matrix:
 
 
 def inverse(matrix: Matrix) -> Matrix:
-    """Raises ValueError where there is none."""
+    """The inverse of a 3 x 3 matrix. Raises ValueError if it is singular."""
     (a, b, c), (d, e, f), (g, h, i) = matrix
     minors = [[e * i - f * h, c * h - b * i, b * f - c * e], [f * g - d * i, a * i - c * g, c * d - a * f]]
     minors.append([d * h - e * g, b * g - a * h, a * e - b * d])

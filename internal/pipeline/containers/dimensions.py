@@ -1,11 +1,10 @@
-"""An original as its file keeps it, before anything is turned."""
+"""Dimensions of an original as stored in the file, before any rotation."""
 
 from msgspec import Struct
 
 
 class Dimensions(Struct, frozen=True):
-    """One frame's `width` and `height` in pixels as stored, the EXIF `orientation` (1 to 8) that turns it upright, and how many
-    frames there are, also where only the first is shown."""
+    """Stored `width` and `height` of one frame in pixels, the EXIF `orientation` (1 to 8), and the number of frames."""
 
     width: int
     height: int
@@ -14,7 +13,7 @@ class Dimensions(Struct, frozen=True):
 
 
 def oversized_side(width: int, height: int, max_width: int, max_height: int) -> str | None:
-    """The side that is longer than it may be, all in pixels, and how long it may be, in words; None when both are within."""
+    """A phrase that names the side that exceeds its limit, in pixels; None if both are within the limits."""
     if width > max_width:
         return f"a width of {max_width} is the most"
     return f"a height of {max_height} is the most" if height > max_height else None

@@ -1,7 +1,7 @@
-"""EXIF, as far as we carry it: who owns a picture, read from the original and written afresh. Pure Python.
+"""EXIF copyright: reads Artist and Copyright of an original and writes them as new EXIF. Pure Python.
 
-EXIF is a TIFF structure, so that a TIFF file itself is read by the same walk. Nothing but the two texts is ever looked at: GPS,
-orientation, thumbnails and maker's notes can't come along by mistake.
+EXIF is a TIFF structure, so the same code reads a TIFF file. It reads only these two texts: GPS, orientation, thumbnails and
+maker's notes can't be copied by mistake.
 """
 
 import struct
@@ -18,28 +18,28 @@ _HEADER = b"Exif\0\0"
 
 
 def copyright_exif(data: bytes) -> bytes | None:
-    """Fresh EXIF with Artist and Copyright of the EXIF in `data`, as they are stored; None when it has neither."""
+    """New EXIF with the Artist and Copyright of the EXIF in `data`, unchanged; None if it has neither."""
     return copyright_exif_of_tiff(BytesIO(data.removeprefix(_HEADER)))
 
 
 def copyright_exif_of_tiff(file: BinaryIO) -> bytes | None:
-    """As `copyright_exif`, of a TIFF structure that begins where `file` does. What is broken counts as not there."""
+    """As `copyright_exif`, for a TIFF structure that begins at the start of `file`. Damaged fields count as absent."""
     try:
         texts = _texts(TiffFile(file))
     except (OutOfReach, ValueError):
         return None
-    return _written(texts) if texts else None
+    return _pack(texts) if texts else None
 
 
 def _texts(tiff: TiffFile) -> dict[int, bytes]:
-    """By tag, from the first directory, with the zero byte at the end."""
+    """The texts by tag, from the first directory, with a trailing zero byte."""
     directory = tiff.directory(tiff.first, max_fields=_MAX_ENTRIES)
     found = {tag: tiff.bytes_of(directory, tag, most=_MAX_TEXT).rstrip(b"\0") for tag in (_ARTIST, _COPYRIGHT)}
     return {tag: text + b"\0" for tag, text in found.items() if text}
 
 
-def _written(texts: dict[int, bytes]) -> bytes:
-    """EXIF that holds these texts and nothing else."""
+def _pack(texts: dict[int, bytes]) -> bytes:
+    """EXIF with these texts and nothing else."""
     entries, values = b"", b""
     start = 8 + 2 + 12 * len(texts) + 4
     for tag, text in sorted(texts.items()):

@@ -1,23 +1,22 @@
-"""The formats of results: their media types, what they can hold, and how they are written."""
+"""Output formats: media types, capabilities and encoding options."""
 
 from typing import Literal
 
 from msgspec import Struct
 
 Modern = Literal["webp", "avif"]
-"""What `format:auto` can make beside its fallback."""
+"""Modern formats that `format:auto` can create besides its fallback."""
 
 
 USUAL_QUALITY = 80
-"""Of JPEG and WebP, when nothing else is asked for."""
+"""Default quality of JPEG and WebP."""
 
 
 class OutputFormat(Struct, frozen=True):
-    """`max_side` in pixels; `alpha`, `animation`, `profile`, `grey_profile` say whether it holds transparency, frames, a colour
-    profile, one for a single grey channel.
+    """An output format. `max_side` in pixels; `alpha`, `animation`, `profile` and `grey_profile` say what it supports.
 
-    `quality` is the encoder's number when nothing is asked for; None for a format that loses nothing by quality. Each is what
-    looks like a JPEG of 80: AVIF's scale is another one (CIEDE2000 of 1.5 for both on a photograph of 2 MP, WebP 1.6).
+    `quality` is the encoder's default; None for a format without lossy quality. The defaults look like a JPEG of 80: AVIF has
+    another scale (on a photograph of 2 MP, CIEDE2000 is 1.5 for JPEG and AVIF, 1.6 for WebP).
     """
 
     name: str
@@ -29,11 +28,11 @@ class OutputFormat(Struct, frozen=True):
     quality: int | None = None
     grey_profile: bool = False
     max_delay: int = 0
-    """Milliseconds that a frame can be seen. Savers don't look: GIF's would write the rest of a division, WebP's nothing."""
+    """The longest delay of a frame in milliseconds. Savers do not check: GIF's wraps around, WebP's writes nothing."""
 
 
 class Encoding(Struct, frozen=True):
-    """How a result is written: the options of a chain. `max_bytes` lowers the quality as far as is needed, and no further."""
+    """Encoding options of a result, from its chain. `max_bytes` lowers the quality only as far as needed."""
 
     quality: int | None = None
     lossless: bool = False
@@ -70,24 +69,24 @@ FORMATS = {
         OutputFormat("gif", "image/gif", alpha=True, animation=True, profile=False, max_side=65535, max_delay=655_350),
     )
 }
-ASKED_FOR_ONLY = frozenset({"avif"})
-"""Formats that are made for those who name them, and not because a picture came so: they take seconds."""
+EXPLICIT_ONLY = frozenset({"avif"})
+"""Formats that are used only on request, not because the input has them: they take seconds."""
 LOSSLESS = frozenset({"png", "webp", "avif"})
-"""Formats that can keep every pixel as it is."""
+"""Formats that can store every pixel exactly."""
 
 
-def output_format(asked_for: str | None, input_media_type: str, *, has_alpha: bool = False) -> OutputFormat:
-    """The format of a result: as asked for, else as the input; TIFF, AVIF and HEIF become JPEG, or PNG when they have alpha."""
-    if asked_for is not None:
-        return FORMATS[asked_for]
-    same = (known for known in FORMATS.values() if known.media_type == input_media_type and known.name not in ASKED_FOR_ONLY)
+def output_format(requested: str | None, input_media_type: str, *, has_alpha: bool = False) -> OutputFormat:
+    """The format of a result: as requested, else as the input. TIFF, AVIF and HEIF become JPEG, or PNG if they have alpha."""
+    if requested is not None:
+        return FORMATS[requested]
+    same = (known for known in FORMATS.values() if known.media_type == input_media_type and known.name not in EXPLICIT_ONLY)
     return next(same, FORMATS["png" if has_alpha else "jpeg"])
 
 
 def alternative_format(modern: str | None, fallback: OutputFormat, *, frames: int) -> OutputFormat | None:
-    """The format of the second file of `format:auto`, None where there is none to gain.
+    """The format of the second file of `format:auto`; None if it would be the fallback's.
 
-    AVIF holds one frame here, so that an animation gets WebP instead: the two files show the same picture.
+    Our AVIF holds one frame, so an animation becomes WebP instead: both files show the same picture.
     """
     if modern is None:
         return None

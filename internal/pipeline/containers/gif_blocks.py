@@ -1,6 +1,6 @@
-"""The blocks of a GIF file, one after the other, without libvips. Source: the GIF89a specification, sections 15 to 27.
+"""GIF walker: iterates over the blocks of a GIF file. Source: the GIF89a specification, sections 15 to 27. Pure Python.
 
-Files of more blocks than any program writes are refused: to walk through them would itself take seconds.
+Files with more blocks than any program writes are refused: walking through them would take seconds.
 """
 
 import struct
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 MAX_GIF_BLOCKS = 2**20
-"""They have 255 bytes each, but for the last one of a frame."""
+"""Data blocks have 255 bytes each, except the last one of a frame."""
 
 PADDING, EXTENSION, IMAGE, TRAILER = 0x00, 0x21, 0x2C, 0x3B
 CONTROL, APPLICATION = 0xF9, 0xFF
@@ -19,7 +19,7 @@ _PIECE = 2**16
 
 
 class Box(NamedTuple):
-    """A part of the screen, in pixels; `right` and `bottom` are the first column and row outside."""
+    """A rectangle on the screen, in pixels. `right` and `bottom` are exclusive."""
 
     left: int
     top: int
@@ -39,16 +39,16 @@ class Box(NamedTuple):
 
 
 class Control(NamedTuple):
-    """How a frame is shown: what a graphic control extension says, or what holds without one."""
+    """A graphic control extension, or the defaults without one."""
 
     clears: bool = False
-    """Its box is cleared before the next frame is drawn (disposal 2)."""
+    """The frame's box is cleared before the next frame is drawn (disposal 2)."""
     restores: bool = False
-    """What was there before it is restored before the next frame is drawn (disposal 3)."""
+    """The previous content is restored before the next frame is drawn (disposal 3)."""
     delay: int = 10
     """Hundredths of a second. Without a graphic control extension libnsgif takes 10."""
     transparent: int | None = None
-    """The index of pixels that are not drawn."""
+    """The palette index of transparent pixels."""
 
 
 class Frame(NamedTuple):
@@ -58,7 +58,7 @@ class Frame(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Bytes `start` to `end` of a file; an image has a frame. `kind` is an extension's label, else what begins the block."""
+    """A block: bytes `start` to `end` of a file. An image has a frame. `kind` is an extension's label, else the first byte."""
 
     kind: int
     start: int
@@ -67,17 +67,17 @@ class Block(NamedTuple):
 
 
 def read_screen(file: BinaryIO) -> Box:
-    """The logical screen. The file is then at its first block. Raises struct.error where bytes are missing."""
+    """The logical screen. Leaves the file at its first block. Raises struct.error if bytes are missing."""
     width, height, flags = struct.unpack("<6xHHBxx", file.read(13))
     _skip_colours(file, flags)
     return Box(0, 0, width, height)
 
 
 def blocks(file: BinaryIO) -> Iterator[Block]:
-    """The blocks from where `file` is, the trailer too, or to the end of a file without one. A run of NUL bytes is one.
+    """The blocks from the current position up to the trailer or the end of the file. A run of NUL bytes counts as a block.
 
-    Raises IndexError and struct.error where bytes are missing, ValueError where there is a block of no known kind or there are
-    too many. The file may be read elsewhere meanwhile.
+    Raises IndexError and struct.error if bytes are missing, ValueError for an unknown block or too many blocks. The caller may
+    move the file's position between blocks.
     """
     left, control, waiting, start = MAX_GIF_BLOCKS, Control(), False, file.tell()
     while first := file.read(1):
@@ -107,20 +107,20 @@ def blocks(file: BinaryIO) -> Iterator[Block]:
 
 
 def pack_control(control: Control) -> bytes:
-    """A graphic control extension that says this."""
+    """The bytes of a graphic control extension."""
     disposal = 2 if control.clears else 3 if control.restores else 0
     flags = disposal << 2 | (control.transparent is not None)
     return bytes([EXTENSION, CONTROL, 4]) + struct.pack("<BHBx", flags, control.delay, control.transparent or 0)
 
 
 def pack_empty_frame(box: Box) -> bytes:
-    """A frame without data, which draws nothing."""
+    """The bytes of a frame without data, which draws nothing."""
     size = struct.pack("<HHHHB", box.left, box.top, box.right - box.left, box.bottom - box.top, 0)
     return bytes([IMAGE]) + size + bytes([2, 0])
 
 
 def _read_control(file: BinaryIO, before: Control) -> Control:
-    """What follows the label. Of two in a row the second one counts, but no index that was transparent is drawn again."""
+    """The extension after its label. Of two in a row the second wins, but a transparent index stays transparent."""
     at = file.tell()
     length, flags, delay, index = struct.unpack("<BBHB", file.read(5))
     if length != 4:
@@ -131,7 +131,7 @@ def _read_control(file: BinaryIO, before: Control) -> Control:
 
 
 def _read_frame(file: BinaryIO, control: Control) -> Frame:
-    """The descriptor; skips colours and the width of the codes."""
+    """The image descriptor. Skips the palette and the code size."""
     left, top, width, height, flags = struct.unpack("<HHHHB", file.read(9))
     _skip_colours(file, flags)
     file.seek(1, 1)
@@ -146,7 +146,7 @@ def _skip_padding(file: BinaryIO) -> None:
 
 
 def _skip_blocks(file: BinaryIO, most: int) -> int:
-    """How many there were, the empty one that ends them too."""
+    """Skips data blocks and returns their number, with the empty one at the end."""
     for number in range(most):
         length = file.read(1)[0]
         if not length:

@@ -26,66 +26,66 @@ from internal.pipeline.containers.gif_blocks import (
 )
 
 MAX_GIF_FRAMES = 2**16
-"""Whatever the limits allow: to walk through more of them would itself take seconds."""
+"""Upper bound regardless of the configured limit: walking through more frames would take seconds."""
 MAX_ROWS_BELOW = 1024
-"""Or as many as the screen has, if these are more: for how far an interlaced frame may reach below the screen."""
+"""Rows that an interlaced frame may reach below the screen, or as many as the screen has if that is more."""
 
 _IGNORED = frozenset({(640, 480), (640, 512), (800, 600), (1024, 768), (1280, 1024), (1600, 1200)})
 _IGNORED_FROM = 2049
 _PIECE = 2**16
 _SIZE = slice(6, 10)
-"""Where a file says how large its screen is."""
+"""Position of the screen's size in the file."""
 _LONGEST = 2**16 - 1
-"""Pixels: the longest side that libvips takes."""
+"""Pixels: the longest side that libvips supports."""
 _NOWHERE = Box(0, 0, 0, 0)
 
 
 class Gif(NamedTuple):
-    """What the blocks of a file say all together."""
+    """Summary of a GIF file's blocks."""
 
     screen: Box
     canvas: Box
-    """What frames cover of the screen, and what an interlaced one covers below it: all that libnsgif needs to hold."""
+    """The area that the frames cover, including what an interlaced one covers below the screen."""
     frames: int
-    shown: int
-    """Pixels of the screen that the frames cover, all frames together."""
+    drawn_pixels: int
+    """Pixels inside the screen that the frames cover, summed over all frames."""
     has_alpha: bool
-    """Whether a frame has a transparent index, or is shown while a part of the screen is bare."""
-    plain: bool
-    """Whether libnsgif shows the file as it is."""
-    doubtful: bool
-    """Whether the file lacks its trailer or is padded with NUL: a frame of it may have lost its end."""
+    """True if a frame has a transparent index, or a part of the screen is ever clear."""
+    decodes_correctly: bool
+    """True if libnsgif decodes the file correctly without normalization."""
+    maybe_truncated: bool
+    """True if the file has no trailer or NUL padding: a frame may be truncated."""
 
 
 def inspect_gif(source: Path) -> Gif:
-    """What the GIF's blocks say. Its trailer may be missing, and NUL may stand between blocks.
+    """Read all blocks of a GIF. The trailer may be missing, and NUL bytes may stand between blocks.
 
-    Raises InvalidImage where a block is cut short or of no known kind, and where there is no picture; ImageTooLarge.
+    Raises InvalidImage for a truncated or unknown block and for a file without a picture; ImageTooLarge.
     """
     with source.open("rb") as file:
         try:
-            return _described(file)
+            return _summarize(file)
         except (IndexError, ValueError, struct.error) as error:
             raise InvalidImage("The GIF file is cut short or damaged.") from error
 
 
 def gif_size(head: BinaryIO) -> tuple[int, int] | None:
-    """Width and height in pixels, if the first bytes of a file tell them."""
+    """Width and height in pixels from the first bytes of a file; None if they do not tell."""
     try:
         screen = read_screen(head)
     except struct.error:
         return None
     with suppress(IndexError, ValueError, struct.error):
-        screen = next((_grown(screen, block.frame) for block in blocks(head) if block.frame), screen)
+        screen = next((_enlarged(screen, block.frame) for block in blocks(head) if block.frame), screen)
     return (screen.right, screen.bottom) if screen.pixels else None
 
 
 def write_normalized(source: Path, target: Path, gif: Gif, *, apart: bool = False) -> None:
-    """Write the pictures of `source` so that libnsgif shows them right, on `gif.canvas`.
+    """Write the frames of `source` in a form that libnsgif decodes correctly, on `gif.canvas`.
 
-    Before each frame stands another one that draws nothing, so that frame n becomes 2n + 1. The first of these is as large as the
-    canvas, and libnsgif takes its size from it. Each of the others clears what the frame before it should: it has a transparent
-    index, so that libnsgif clears to transparency. With `apart` each frame is drawn on a clear canvas, and all of its pixels.
+    An empty frame is inserted before each frame, so that frame n becomes 2n + 1. The first empty frame is as large as the canvas,
+    and libnsgif takes its size from it. The others do the disposal of the frame before them: they have a transparent index, so
+    libnsgif clears to transparency. With `apart` each frame is drawn with all its pixels on a clear canvas.
     """
     index = 0 if gif.has_alpha or apart else None
     before, clears = gif.canvas, False
@@ -93,7 +93,7 @@ def write_normalized(source: Path, target: Path, gif: Gif, *, apart: bool = Fals
         read_screen(file)
         start = file.tell()
         _copy(file, out, 0, _SIZE.start)
-        out.write(bytes(4))  # no screen, so that the first frame is all that counts
+        out.write(bytes(4))  # no screen, so that the first frame sets the size
         _copy(file, out, _SIZE.stop, start)
         file.seek(start)
         for block in blocks(file):
@@ -102,12 +102,12 @@ def write_normalized(source: Path, target: Path, gif: Gif, *, apart: bool = Fals
                 control = block.frame.control._replace(clears=False)
                 out.write(pack_control(control._replace(restores=False, transparent=None) if apart else control))
                 before, clears = (gif.canvas, True) if apart else (block.frame.box, block.frame.control.clears)
-            if block.frame or block.kind == APPLICATION:  # an application's says how often the animation plays
+            if block.frame or block.kind == APPLICATION:  # an application extension holds the number of plays
                 _copy(file, out, block.start, block.end)
         out.write(bytes([TRAILER]))
 
 
-def _described(file: BinaryIO) -> Gif:
+def _summarize(file: BinaryIO) -> Gif:
     written = read_screen(file)
     screen = bare = written
     taken = Box(0, 0, 1, 1) if _is_ignored(written) else written  # by libnsgif
@@ -119,8 +119,8 @@ def _described(file: BinaryIO) -> Gif:
         if frame is None:
             continue
         if not frames:
-            screen = bare = _grown(written, frame)
-            taken = _grown(taken, frame)
+            screen = bare = _enlarged(written, frame)
+            taken = _enlarged(taken, frame)
         if (frames := frames + 1) > MAX_GIF_FRAMES:
             raise ImageTooLarge(f"The animation has more than {MAX_GIF_FRAMES} frames.")
         box, control = frame.box.within(screen), frame.control
@@ -144,8 +144,8 @@ def _described(file: BinaryIO) -> Gif:
     return Gif(screen, canvas, frames, shown, has_alpha, plain, padded or not has_trailer)
 
 
-def _grown(screen: Box, first: Frame) -> Box:
-    """The first frame may be larger than the screen, as for libnsgif and browsers; what later ones have outside is not seen."""
+def _enlarged(screen: Box, first: Frame) -> Box:
+    """The screen enlarged to the first frame, as in libnsgif and browsers. Later frames are clipped."""
     return Box(0, 0, max(screen.right, first.box.right), max(screen.bottom, first.box.bottom))
 
 

@@ -1,4 +1,4 @@
-"""An ICC profile (ICC.1:2022, version 4) written for a colour space that a file gives in numbers. Pure Python."""
+"""ICC profile writer (ICC.1:2022, version 4) for a colour space given as numbers. Pure Python."""
 
 import codecs
 import struct
@@ -8,14 +8,14 @@ from internal.pipeline.containers.colour_space import D50, Curve, Matrix, Primar
 _VERSION = 0x04400000
 _RELATIVE_COLORIMETRIC = 1
 _DATE = (2026, 1, 1, 0, 0, 0)
-"""Fixed, so that the same picture makes the same file."""
+"""Fixed, so that the same picture always produces the same file."""
 _NAME = "RGB as the file describes it"
 _UTF_16 = codecs.lookup("utf-16-be")
-"""Found here and not at the first text: Python loads it then, which a decoder may not be able to do."""
+"""Looked up at import: Python loads the codec on first use, which is not possible inside the sandbox."""
 
 
 def icc_profile(primaries: Primaries, curve: Curve) -> bytes:
-    """Of a display with these primaries whose channels follow `curve`. Raises ValueError for primaries that make no colours."""
+    """A display profile with these primaries and this transfer function. Raises ValueError for impossible primaries."""
     x, y = primaries.white
     columns = zip(*primaries.to_d50(), strict=True)
     tags = {b"desc": _text(_NAME), b"cprt": _text("No copyright, use freely"), b"wtpt": _xyz(D50)}
@@ -25,7 +25,7 @@ def icc_profile(primaries: Primaries, curve: Curve) -> bytes:
 
 
 def _profile(tags: dict[bytes, bytes]) -> bytes:
-    """Header, table of tags, data; equal data lie there once."""
+    """Header, tag table and tag data. Equal data are stored once."""
     start, places, data = 128 + 4 + 12 * len(tags), {}, b""
     for content in tags.values():
         if content not in places:
@@ -39,15 +39,15 @@ def _profile(tags: dict[bytes, bytes]) -> bytes:
 
 
 def _curve(curve: Curve) -> bytes:
-    """A parametric curve: of kind 0 where it is a plain power, else of kind 3."""
+    """A parametric curve: type 0 for a pure power, else type 3."""
     if curve == Curve(curve.gamma):
         return b"para" + struct.pack(">4xHxx", 0) + _fixed([curve.gamma])
     return b"para" + struct.pack(">4xHxx", 3) + _fixed([curve.gamma, curve.scale, curve.offset, curve.slope, curve.knee])
 
 
 def _text(text: str) -> bytes:
-    written, _ = _UTF_16.encode(text)
-    return b"mluc" + struct.pack(">4xII4sII", 1, 12, b"enUS", len(written), 28) + written
+    encoded, _ = _UTF_16.encode(text)
+    return b"mluc" + struct.pack(">4xII4sII", 1, 12, b"enUS", len(encoded), 28) + encoded
 
 
 def _xyz(values: Vector) -> bytes:
@@ -59,5 +59,5 @@ def _matrix(matrix: Matrix) -> bytes:
 
 
 def _fixed(values: Vector) -> bytes:
-    """Numbers of 32 bits, 16 of them behind the point."""
+    """Values as s15Fixed16Number."""
     return b"".join(struct.pack(">i", round(value * 65536)) for value in values)

@@ -1,6 +1,6 @@
-"""The boxes of AVIF and HEIC files (ISO/IEC 14496-12, 23008-12): brands, codecs, the picture as stored, frames of a sequence.
+"""ISOBMFF walker for AVIF and HEIC (ISO/IEC 14496-12, 23008-12): brands, codecs, stored dimensions, frames of a sequence.
 
-Pure Python and bounded; it works on a file's first bytes too: a box that reaches beyond them is read as far as it goes.
+Pure Python, bounded. It also works on a file's first bytes: a box that extends beyond them is read as far as possible.
 """
 
 import struct
@@ -10,12 +10,12 @@ from typing import BinaryIO
 from internal.pipeline.containers.dimensions import Dimensions
 
 MAX_BOXES = 4096
-"""Looked at in one file. A photograph of tiles has a few hundred."""
+"""Boxes read per file. A tiled photograph has a few hundred."""
 MAX_BODY = 2**20
-"""Bytes of `meta` and of `moov` that are read: a photograph of tiles has some kilobytes, a sequence some ten bytes a frame."""
+"""Bytes read of `meta` and of `moov`. A tiled photograph needs some kilobytes, a sequence about ten bytes per frame."""
 _MAX_BRANDS = 64
 _MAX_ITEMS = 2**16
-_MIRRORED_OR_TURNED = {
+_ORIENTATIONS = {
     (1, 2, 3, 4): 1,
     (2, 1, 4, 3): 2,
     (4, 3, 2, 1): 3,
@@ -25,13 +25,13 @@ _MIRRORED_OR_TURNED = {
     (4, 2, 3, 1): 7,
     (2, 4, 1, 3): 8,
 }
-"""The EXIF orientation that shows the quarters 1 2 / 3 4 of a stored picture like this."""
-_NOT_WHOLE = (struct.error, IndexError)
-"""What reading a box raises that is shorter than its kind."""
+"""EXIF orientation by the order in which it shows the quarters 1 2 / 3 4 of the stored picture."""
+_TRUNCATED = (struct.error, IndexError)
+"""Errors from reading a box that is too short."""
 
 
 class Boxes:
-    """The boxes `meta` and `moov` of an AVIF or HEIC file, as far as `file` has them. Of several of a kind the first counts."""
+    """The boxes `meta` and `moov` of an AVIF or HEIC file, as far as `file` has them. The first of each kind counts."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._left = MAX_BOXES
@@ -42,7 +42,7 @@ class Boxes:
                 self._bodies[kind] = memoryview(file.read(min(length, MAX_BODY)))
 
     def codecs(self) -> frozenset[bytes]:
-        """The types of the pictures in `meta`: `av01`, `hvc1`, `grid`, …"""
+        """Item types in `meta`: `av01`, `hvc1`, `grid`, …"""
         entries = (
             entry
             for items in self._within(self._meta, b"iinf")
@@ -51,16 +51,16 @@ class Boxes:
         return frozenset(bytes(entry[8:12] if bytes(entry[:1]) == b"\2" else entry[10:14]) for entry in entries)
 
     def dimensions(self) -> Dimensions | None:
-        """The primary picture; None where the boxes do not tell. Its orientation is how the decoder turns and mirrors it."""
+        """Dimensions of the primary picture; None if the boxes do not tell. The orientation is what the decoder applies."""
         try:
             primary = next(self._within(self._meta, b"pitm"))
             number = int.from_bytes(primary[4:6] if primary[0] == 0 else primary[4:8], "big")
             return self._with_properties(number)
-        except (*_NOT_WHOLE, StopIteration):
+        except (*_TRUNCATED, StopIteration):
             return None
 
     def frames(self) -> int:
-        """How many frames the first track of pictures has; 1 for a file that is no sequence."""
+        """The number of frames in the first picture track; 1 for a file that is not a sequence."""
         for track in self._within(self._bodies.get(b"moov", memoryview(b"")), b"trak"):
             if any(bytes(handler[8:12]) == b"pict" for handler in self._within(track, b"mdia", b"hdlr")):
                 return max(1, self._samples(track))
@@ -68,10 +68,10 @@ class Boxes:
 
     @property
     def _meta(self) -> memoryview:
-        return self._bodies.get(b"meta", memoryview(b""))[4:]  # behind its version and flags
+        return self._bodies.get(b"meta", memoryview(b""))[4:]  # after version and flags
 
     def _top(self, file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-        """Kind, start of the body and its length, of each box of the file."""
+        """Kind, start and length of the body of each top-level box."""
         at, end = 0, file.seek(0, 2)
         while at + 8 <= end and self._left > 0:
             self._left -= 1
@@ -94,7 +94,7 @@ class Boxes:
             at += size
 
     def _within(self, data: memoryview, kind: bytes, *further: bytes) -> Iterator[memoryview]:
-        """The bodies of all boxes of this kind in `data`, or of those further down."""
+        """Bodies of all boxes of this kind in `data`, or of the boxes at the path below them."""
         for found, body in self._inside(data):
             if found == kind:
                 yield from self._within(body, *further) if further else (body,)
@@ -111,13 +111,13 @@ class Boxes:
             if kind == b"ispe":
                 side = struct.unpack_from(">II", body, 4)
             elif kind == b"irot":
-                quarters = _turned(quarters, body[0] & 3)
+                quarters = _rotated(quarters, body[0] & 3)
             elif kind == b"imir":
                 quarters = _mirrored(quarters, body[0] & 1)
-        return Dimensions(*side, _MIRRORED_OR_TURNED[quarters]) if side and all(side) else None
+        return Dimensions(*side, _ORIENTATIONS[quarters]) if side and all(side) else None
 
     def _samples(self, track: memoryview) -> int:
-        """What the tables of sizes and of times agree on: the smaller number, where they do not."""
+        """The number of samples by the size and time tables; the smaller number if they disagree."""
         counts = []
         try:
             for sizes in self._within(track, b"mdia", b"minf", b"stbl", b"stsz"):
@@ -131,7 +131,7 @@ class Boxes:
 
 
 def brands_of(head: bytes) -> tuple[bytes, ...]:
-    """The brands of the box `ftyp`, the major one first; none when the file does not begin with it."""
+    """Brands of the box `ftyp`, the major brand first; empty if the file does not begin with `ftyp`."""
     if head[4:8] != b"ftyp":
         return ()
     end = min(int.from_bytes(head[:4], "big"), len(head), 16 + 4 * _MAX_BRANDS)
@@ -139,7 +139,7 @@ def brands_of(head: bytes) -> tuple[bytes, ...]:
 
 
 def _sizes(data: memoryview, at: int, room: int) -> tuple[bytes, int, int]:
-    """Kind, bytes of the header, and bytes in all of the box at `at`; the last one may reach to the end of all."""
+    """Kind, header size and total size of the box at `at`. The last box may extend to the end of the file."""
     size, kind = struct.unpack_from(">I4s", data, at)
     if size == 1:
         return kind, 16, struct.unpack_from(">Q", data, at + 8)[0] if at + 16 <= len(data) else 0
@@ -147,7 +147,7 @@ def _sizes(data: memoryview, at: int, room: int) -> tuple[bytes, int, int]:
 
 
 def _associated(box: memoryview, item: int) -> tuple[int, ...]:
-    """The properties of an item (`ipma`), counted from 1 and in the order in which they are applied."""
+    """Property indexes of an item (`ipma`), counted from 1, in the order of application."""
     wide, large = box[0] >= 1, box[3] & 1
     entry, index = struct.Struct(">IB" if wide else ">HB"), 2 if large else 1
     at = 8
@@ -161,8 +161,8 @@ def _associated(box: memoryview, item: int) -> tuple[int, ...]:
     return ()
 
 
-def _turned(quarters: tuple[int, int, int, int], times: int) -> tuple[int, int, int, int]:
-    """By 90 degrees anticlockwise, so many times (`irot`)."""
+def _rotated(quarters: tuple[int, int, int, int], times: int) -> tuple[int, int, int, int]:
+    """The quarters rotated anticlockwise by `times` * 90 degrees (`irot`)."""
     for _ in range(times):
         first, second, third, fourth = quarters
         quarters = (second, fourth, first, third)
@@ -170,6 +170,6 @@ def _turned(quarters: tuple[int, int, int, int], times: int) -> tuple[int, int, 
 
 
 def _mirrored(quarters: tuple[int, int, int, int], axis: int) -> tuple[int, int, int, int]:
-    """Top and bottom change places (`imir` 0), or left and right (1)."""
+    """The quarters mirrored vertically (`imir` 0) or horizontally (1)."""
     first, second, third, fourth = quarters
     return (second, first, fourth, third) if axis else (third, fourth, first, second)

@@ -1,7 +1,7 @@
-"""JPEG files looked over without libvips: what they promise, and where the data of the picture end. Source: ITU-T T.81, annex B.
+"""JPEG walker: checks segments and scans, and finds the end of the picture's data. Source: ITU-T T.81, annex B. Pure Python.
 
-A few bytes may promise a gigabyte of pixels, or have a decoder go over them for ever. And what follows the picture is no part of
-it: phones put films, further pictures and blocks of their own there, some of them without an EOI before.
+A few bytes can declare a gigabyte of pixels, or make a decoder iterate over them endlessly. Data after the picture do not belong
+to it: phones append videos, further pictures and blocks of their own, some without an EOI before them.
 """
 
 import re
@@ -15,11 +15,11 @@ from typing import NamedTuple
 from internal.errors import InvalidImage
 
 MAX_SCANS = 100
-"""Programs write about ten. Each goes over all pixels again, in which a scan of a few bytes is as dear as a large one."""
+"""Programs write about ten scans. Each visits all pixels again, so a scan of a few bytes is as expensive as a large one."""
 MAX_SEGMENTS = 2**14
-"""A profile has up to 255 of them."""
+"""A profile alone takes up to 255 segments."""
 
-_MARK = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # neither data nor one that stands for itself
+_MARK = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # not data, and not a standalone marker
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
@@ -28,25 +28,25 @@ _SCAN, _END = 0xDA, 0xD9
 _BETWEEN_SCANS = frozenset({0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)})
 _FILM = re.compile(rb"\0\0\0[\x08-\xff]ftyp")
 _FURTHER_PICTURES = b"MPF\0"
-"""Stands in an APP2 segment of a file that holds further pictures behind the first (CIPA DC-007)."""
+"""Signature in an APP2 segment of a file with further pictures after the first (CIPA DC-007)."""
 _COEFFICIENTS = 64
 _LONGEST = 65_500
-"""Pixels: the longest side that libjpeg takes."""
+"""Pixels: the longest side that libjpeg supports."""
 _LEAST_BLOCKS = 20
-"""Bytes: of a directory of Samsung's."""
+"""Bytes: the smallest directory of Samsung's blocks."""
 _MOST_BLOCKS = 2**10
 _PIECE = 2**16
 
 
 class JpegFrame(NamedTuple):
-    """What the frame header says. `at` is where its height stands in the file, and behind it the width."""
+    """The frame header. `at` is the position of its height in the file; the width follows."""
 
     at: int
     kind: int
     width: int
     height: int
     components: Sequence[tuple[int, int, int]]
-    """Identifier, and horizontal and vertical sampling factor."""
+    """Identifier, horizontal and vertical sampling factor of each component."""
 
     @property
     def is_progressive(self) -> bool:
@@ -57,7 +57,7 @@ class JpegFrame(NamedTuple):
         return self.kind in _LOSSLESS
 
     def has_room_for(self, width: int, height: int) -> bool:
-        """Whether a picture of this size has the same blocks of 8 x 8, of each component."""
+        """True if a picture of this size has the same 8 x 8 blocks in each component."""
         return max(width, height) <= _LONGEST and self._blocks(width, height) == self._blocks(self.width, self.height)
 
     def _blocks(self, width: int, height: int) -> list[tuple[int, int]]:
@@ -66,18 +66,18 @@ class JpegFrame(NamedTuple):
 
 
 class Jpeg(NamedTuple):
-    """`frame` is None for a file that makes no sense, which libvips refuses."""
+    """Summary of a JPEG file. `frame` is None for a file without a valid structure, which libvips refuses."""
 
     frame: JpegFrame | None = None
     end: int | None = None
-    """Where the data of the picture end that has no EOI, unless they are cut short: only a decoder can tell."""
+    """End of the picture's data in a file without an EOI. Only a decoder can tell whether the data are complete."""
 
 
 def inspect_jpeg(source: Path) -> Jpeg:
-    """What the file says of itself.
+    """Read the segments of a JPEG.
 
-    Raises InvalidImage for a file that is too short for its size in pixels, lacks scans, or has too many scans or segments. The
-    rest libvips notices.
+    Raises InvalidImage for a file that is too short for its size in pixels, lacks scans, or has too many scans or segments.
+    libvips detects other damage.
     """
     with source.open("rb") as file:
         if not source.stat().st_size:
@@ -90,7 +90,7 @@ def inspect_jpeg(source: Path) -> Jpeg:
 
 
 def write_with_eoi(source: Path, target: Path, end: int) -> None:
-    """Write `source` up to `end`, and an EOI."""
+    """Write `source` up to `end`, followed by an EOI."""
     with source.open("rb") as file, target.open("wb") as out:
         copyfileobj(file, out)
         out.truncate(end)
@@ -99,11 +99,11 @@ def write_with_eoi(source: Path, target: Path, end: int) -> None:
 
 
 def write_probe(source: Path, target: Path, frame: JpegFrame) -> None:
-    """Write `source` with further components, of which there are no data.
+    """Write `source` with additional components that have no data.
 
-    libjpeg (as of mozjpeg 5.0.0) then reads all scans before it gives the first row, and has warned by then of one that ends
-    early. Of a picture in one scan it warns row by row, and libvips does not notice it in the last rows. With five components
-    there is no colour space to warn of.
+    libjpeg (as of mozjpeg 5.0.0) then reads all scans before it returns the first row, and has warned by then of one that ends
+    early. For a picture in one scan it would warn row by row, and libvips misses that in the last rows. With five components no
+    warning about the colour space is possible.
     """
     data, start, parts = source.read_bytes(), frame.at - 3, frame.at + 5
     count = len(frame.components)
@@ -116,7 +116,7 @@ def write_probe(source: Path, target: Path, frame: JpegFrame) -> None:
 
 
 class _Scans:
-    """Which coefficients of which components have come, and how exactly."""
+    """Progress of the coefficients of all components over the scans."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -1,7 +1,7 @@
-"""PNG files without what a decoder has no use for. Pure Python, streaming, constant memory.
+"""PNG walker: iterates over chunks and strips those that a decoder does not need. Pure Python, streaming, constant memory.
 
-One megabyte of compressed text chunks takes libvips two gigabytes just to open the header, and a colour profile may be a bomb as
-well: so what it reads is a copy of the chunks that make the picture. Nor does libvips notice that IEND is missing.
+One megabyte of compressed text chunks makes libvips allocate two gigabytes just for the header, and a colour profile may be a
+decompression bomb too. So libvips reads a copy with the chunks of the picture only. Nor does it detect a missing IEND.
 """
 
 import struct
@@ -14,29 +14,29 @@ from internal.errors import InvalidImage
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
-"""What PNG 3 has of the chunks that no decoder may do without; their types begin with a capital."""
-EXTRAS = frozenset({b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"iCCP", b"eXIf", b"pHYs"})
-"""Of the chunks that a decoder may do without, these are kept: how the colours are meant, which side is up, resolution."""
+"""Critical chunks of PNG 3. Their types begin with a capital letter."""
+KEPT_ANCILLARY = frozenset({b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"iCCP", b"eXIf", b"pHYs"})
+"""Ancillary chunks that are kept: transparency, colour space, orientation, resolution."""
 MAX_PROFILE = 4 * 2**20
-"""Bytes that a PNG's colour profile may unpack to; those of printing presses have two million."""
+"""Largest decompressed colour profile in bytes. Profiles of printing presses have two million."""
 MAX_EXIF = 2**16
-"""Bytes of EXIF in a PNG: a JPEG can't have more either."""
+"""Bytes of EXIF in a PNG. A JPEG has the same limit."""
 MAX_CHUNKS = 2**17
-"""Pictures come in chunks of 8 kB; to walk through more than these would itself take long."""
+"""Programs write chunks of 8 kB; walking through more than this number would take long."""
 _BLOCK = 2**20
 _CHUNK_OVERHEAD = 12  # bytes: length, type and checksum
 
 MAX_CONTENT = 1024
-"""Bytes of the largest chunk that is read whole: a palette has 768."""
+"""Bytes of the largest chunk that is read as a whole. A palette has 768."""
 
 Chunk = tuple[bytes, int, int]
-"""Type, start and whole length in bytes."""
+"""Type, start and total length in bytes."""
 
 
 def strip_chunks(source: Path, target: Path) -> Path:
-    """The path of a PNG of chunks that a decoder needs: `source` when it has no others, else `target`, a copy without them.
+    """Path of a PNG with only the chunks that a decoder needs: `source` if it has no others, else `target`, a stripped copy.
 
-    Raises InvalidImage for a file that is no PNG or is cut short. What follows IEND is not read.
+    Raises InvalidImage for a file that is not a PNG or is truncated. Data after IEND are not read.
     """
     size = source.stat().st_size
     with source.open("rb") as file:
@@ -52,22 +52,22 @@ def strip_chunks(source: Path, target: Path) -> Path:
 
 
 def read_leading_chunks(source: Path, kinds: Container[bytes]) -> dict[bytes, bytes]:
-    """What the first chunk of each of these `kinds` holds that stands before the first IDAT; one that is damaged is left out.
+    """Contents of the first chunk of each of these `kinds` before the first IDAT. Damaged chunks are left out.
 
-    Raises InvalidImage for a file that is no PNG, or is cut short before its pixels.
+    Raises InvalidImage for a file that is not a PNG or is truncated before its pixels.
     """
-    told: dict[bytes, bytes] = {}
+    contents: dict[bytes, bytes] = {}
     with source.open("rb") as file:
         for kind, start, length in iter_chunks(file, source.stat().st_size):
             if kind == b"IDAT":
                 break
-            if kind in kinds and kind not in told and (content := chunk_content(file, start, length)) is not None:
-                told[kind] = content
-    return told
+            if kind in kinds and kind not in contents and (content := chunk_content(file, start, length)) is not None:
+                contents[kind] = content
+    return contents
 
 
 def chunk_content(file: BinaryIO, start: int, length: int) -> bytes | None:
-    """What a small chunk holds; None when it is damaged, or holds more than MAX_CONTENT bytes."""
+    """Content of a small chunk; None if it is damaged or larger than MAX_CONTENT."""
     if length > MAX_CONTENT + _CHUNK_OVERHEAD:
         return None
     file.seek(start + 4)
@@ -76,12 +76,12 @@ def chunk_content(file: BinaryIO, start: int, length: int) -> bytes | None:
 
 
 def png_chunk(kind: bytes, content: bytes) -> bytes:
-    """A chunk, with its length and checksum."""
+    """A chunk with its length and checksum."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(kind)))
 
 
 def _unwanted(file: BinaryIO, size: int) -> set[int]:
-    """Where the chunks begin that are left out. Raises InvalidImage for one that would be needed and is not known."""
+    """Starts of the chunks to strip. Raises InvalidImage for an unknown critical chunk."""
     unwanted, seen = set(), set()
     for kind, start, length in iter_chunks(file, size):
         if kind[0] & 0x20:
@@ -100,11 +100,11 @@ def _unwanted(file: BinaryIO, size: int) -> set[int]:
 def _is_wanted(file: BinaryIO, kind: bytes, start: int, length: int) -> bool:
     if kind == b"iCCP":
         return _is_small_profile(file, start + 8, length - _CHUNK_OVERHEAD)
-    return kind in EXTRAS and (kind != b"eXIf" or length <= MAX_EXIF)
+    return kind in KEPT_ANCILLARY and (kind != b"eXIf" or length <= MAX_EXIF)
 
 
 def _is_small_profile(file: BinaryIO, start: int, length: int) -> bool:
-    """Whether it unpacks to no more than MAX_PROFILE, without unpacking more of it than that."""
+    """True if the profile decompresses to at most MAX_PROFILE. Decompresses no more than that."""
     file.seek(start)
     if length > MAX_PROFILE:
         return False
@@ -113,13 +113,13 @@ def _is_small_profile(file: BinaryIO, start: int, length: int) -> bool:
         return False
     unpacking = zlib.decompressobj()
     try:
-        return len(unpacking.decompress(packed[1:], MAX_PROFILE)) < MAX_PROFILE  # behind the byte that names the method
+        return len(unpacking.decompress(packed[1:], MAX_PROFILE)) < MAX_PROFILE  # after the byte with the method
     except zlib.error:
         return False
 
 
 def _kept_runs(chunks: Iterator[Chunk], unwanted: set[int]) -> Iterator[tuple[int, int]]:
-    """Start and length of each run of neighbouring chunks that are kept: pictures come in thousands of small ones."""
+    """Start and length of each run of adjacent kept chunks. Pictures may have thousands of small ones."""
     start = length = 0
     for _, position, size in chunks:
         if position in unwanted:
@@ -133,7 +133,7 @@ def _kept_runs(chunks: Iterator[Chunk], unwanted: set[int]) -> Iterator[tuple[in
 
 
 def iter_chunks(file: BinaryIO, size: int) -> Iterator[Chunk]:
-    """Each chunk, IEND last."""
+    """Each chunk in order, IEND last. Raises InvalidImage for a truncated file or too many chunks."""
     file.seek(0)
     if file.read(len(SIGNATURE)) != SIGNATURE:
         raise InvalidImage("The file is not a PNG, though it begins like one.")

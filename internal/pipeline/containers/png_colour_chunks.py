@@ -1,7 +1,7 @@
-"""What the colour chunks of a PNG say, in the order of PNG 3, section 4.3: cICP, iCCP, sRGB, then gAMA with cHRM. Pure Python.
+"""Colour chunks of a PNG, by the precedence of PNG 3, section 4.3: cICP, iCCP, sRGB, then gAMA with cHRM. Pure Python.
 
-A chunk that makes no sense counts as not there, and the next one in the order decides; so does one with a code point that H.273
-keeps for later or that says nothing. iCCP itself is read by libvips.
+An invalid chunk, or one with a reserved or unspecified code point of H.273, counts as absent, and the next one decides. libvips
+reads iCCP itself.
 """
 
 import struct
@@ -12,25 +12,25 @@ from msgspec import Struct
 from internal.pipeline.containers.colour_space import BT709, PRIMARIES, SRGB_CURVE, TRANSFERS, ColourSpace, Curve, Primaries
 
 COLOUR_CHUNKS = frozenset({b"cICP", b"sRGB", b"gAMA", b"cHRM", b"cLLI", b"mDCV"})
-"""What `read_colours` wants to know."""
+"""Chunks that `read_colours` needs."""
 _GAMMA = 100_000
-"""gAMA of 1."""
+"""gAMA of a gamma of 1."""
 _SRGB_GAMMA = 45_455
-"""What PNG 3 has programs write for sRGB's curve, which is no power."""
+"""gAMA that PNG 3 prescribes for sRGB's curve, which is not a pure power."""
 _GAMMA_ROUNDING = 5
 _GAMMA_NEAR = 0.05
-"""A gamma that differs from sRGB's by no more is taken for it, as libpng and Chromium do."""
+"""Relative tolerance within which a gamma counts as sRGB's, as in libpng and Chromium."""
 _GAMMA_LIMITS = (10_000, 1_000_000)
 _CHROMATICITY = 100_000
 _LUMINANCE = 10_000
 _DEFAULT_PEAK = 1000.0
-"""cd/m²: what a PQ picture shows at most that says nothing of it. Chromium 156 supposes the same."""
+"""Assumed peak of a PQ picture without one, in cd/m². Chromium 156 assumes the same."""
 
 
 class PngColours(Struct, frozen=True):
-    """The colours that the numbers of a PNG stand for, None where no chunk says anything or nothing other than sRGB's.
+    """Colour space of a PNG. None means that no chunk says anything, or that it is sRGB.
 
-    `over_profile` holds whether or not the file has a profile; `under_profile` where it has none that can be used.
+    `over_profile` takes precedence over an embedded profile; `under_profile` applies only without a usable one.
     """
 
     over_profile: ColourSpace | None = None
@@ -38,32 +38,32 @@ class PngColours(Struct, frozen=True):
 
 
 def read_colours(chunks: Mapping[bytes, bytes], *, bits: int) -> PngColours:
-    """From the contents of COLOUR_CHUNKS, as far as the file has them. `bits` are those of a channel."""
-    coded = _coded(chunks, bits)
-    if coded is not None or b"sRGB" in chunks:
-        return PngColours(over_profile=coded)
-    return PngColours(under_profile=_measured(chunks.get(b"gAMA"), chunks.get(b"cHRM")))
+    """The colour space from the contents of COLOUR_CHUNKS. `bits` is the depth of a channel."""
+    colour_space = _from_cicp(chunks, bits)
+    if colour_space is not None or b"sRGB" in chunks:
+        return PngColours(over_profile=colour_space)
+    return PngColours(under_profile=_from_gamma(chunks.get(b"gAMA"), chunks.get(b"cHRM")))
 
 
 def read_palette(entries: bytes, alphas: bytes) -> tuple[bytes, ...]:
-    """Red, green, blue and alpha of each entry, from the contents of PLTE and tRNS; an entry without alpha is opaque."""
+    """RGBA of each palette entry, from the contents of PLTE and tRNS. An entry without alpha is opaque."""
     starts = range(0, len(entries) - 2, 3)
     return tuple(entries[at : at + 3] + (alphas[at // 3 : at // 3 + 1] or b"\xff") for at in starts)
 
 
-def _coded(chunks: Mapping[bytes, bytes], bits: int) -> ColourSpace | None:
-    """cICP. Its matrix must be 0, for a PNG is RGB; fewer than 8 bits have no narrow range (H.273, section 8.3)."""
-    coded = chunks.get(b"cICP", b"")
-    if len(coded) != 4 or coded[2] != 0 or coded[3] > 1:
+def _from_cicp(chunks: Mapping[bytes, bytes], bits: int) -> ColourSpace | None:
+    """Colour space from cICP. Its matrix must be 0 (RGB); below 8 bits there is no narrow range (H.273, section 8.3)."""
+    code_points = chunks.get(b"cICP", b"")
+    if len(code_points) != 4 or code_points[2] != 0 or code_points[3] > 1:
         return None
-    primaries, transfer = PRIMARIES.get(coded[0]), TRANSFERS.get(coded[1])
+    primaries, transfer = PRIMARIES.get(code_points[0]), TRANSFERS.get(code_points[1])
     if primaries is None or transfer is None:
         return None
-    return ColourSpace(primaries, transfer, narrow=coded[3] == 0 and bits >= 8, peak=_peak(chunks))
+    return ColourSpace(primaries, transfer, narrow=code_points[3] == 0 and bits >= 8, peak=_peak(chunks))
 
 
 def _peak(chunks: Mapping[bytes, bytes]) -> float:
-    """cd/m²: the brightest pixel (cLLI), else the brightest of the display that the picture was made on (mDCV)."""
+    """Peak in cd/m²: the brightest pixel (cLLI), else the peak of the mastering display (mDCV)."""
     level, display = chunks.get(b"cLLI", b""), chunks.get(b"mDCV", b"")
     told = struct.unpack_from(">I", level)[0] if len(level) == 8 else 0
     if not told and len(display) == 24:
@@ -71,8 +71,8 @@ def _peak(chunks: Mapping[bytes, bytes]) -> float:
     return told / _LUMINANCE if told else _DEFAULT_PEAK
 
 
-def _measured(gamma: bytes | None, chromaticities: bytes | None) -> ColourSpace | None:
-    """gAMA and cHRM; what one of them leaves open is as in sRGB."""
+def _from_gamma(gamma: bytes | None, chromaticities: bytes | None) -> ColourSpace | None:
+    """Colour space from gAMA and cHRM. A missing one is taken from sRGB."""
     curve, primaries = _curve(gamma), _primaries(chromaticities)
     if (primaries is None or primaries.are_near(BT709)) and (curve is None or _is_near_srgb(curve)):
         return None

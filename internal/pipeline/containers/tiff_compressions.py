@@ -1,4 +1,4 @@
-"""How a TIFF's pixels are compressed, and which of these schemes the decoder reads."""
+"""TIFF compressions: their numbers and names, and those that the decoder supports."""
 
 from internal.errors import InvalidImage
 
@@ -7,9 +7,9 @@ NONE, LZW, JPEG, DEFLATE, PACKBITS = 1, 5, 7, 8, 32773
 _CCITT, _SGI_LOG = (2, 3, 4, 32771), (34676, 34677)
 _NEXT, _THUNDERSCAN, _OLD_DEFLATE, _WEBP = 32766, 32809, 32946, 50001
 READABLE = frozenset({NONE, *_CCITT, LZW, JPEG, DEFLATE, _NEXT, PACKBITS, _THUNDERSCAN, _OLD_DEFLATE, *_SGI_LOG, _WEBP})
-"""What the libtiff of pyvips-binary 8.18.7 is built with. Of all others libvips makes black, unless `fail_on` stops it."""
+"""Compressions in the libtiff of pyvips-binary 8.18.7. Others decode to black unless `fail_on` stops it."""
 BYTEWISE = frozenset({NONE, LZW, DEFLATE, PACKBITS, _OLD_DEFLATE})
-"""These don't mind how large a sample is said to be."""
+"""Compressions that do not depend on the size of a sample."""
 OTHERS = {
     6: "old-style JPEG",
     9: "JBIG (ITU-T T.85)",
@@ -35,13 +35,13 @@ OTHERS = {
     50002: "JPEG XL",
     52546: "JPEG XL",
 }
-"""The names of those that others write: libtiff, tifffile, microscopes, DNG."""
+"""Names of other compressions, written by libtiff, tifffile, microscopes and DNG converters."""
 
 
 def require_readable(compression: int) -> None:
-    """Raise InvalidImage, which names the scheme, for one that can't be read."""
+    """Raise InvalidImage with the compression's name if it is not supported."""
     if compression not in READABLE:
-        name = OTHERS.get(compression, "a scheme that is not known")
+        name = OTHERS.get(compression, "an unknown scheme")
         raise InvalidImage(
             f"The TIFF is compressed with {name} (Compression {compression}), which can't be read. Save it with LZW or deflate."
         )

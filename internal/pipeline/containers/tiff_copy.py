@@ -1,6 +1,6 @@
-"""A copy of a TIFF file that begins with directories of ours: other values for some fields, the pixels where they were.
+"""TIFF copy with rewritten directories: some fields get other values, the pixel data stay in place.
 
-libvips reads its first directory then. Pure Python; the bytes of the file are copied as they are, the new directories come last.
+libvips then reads the new first directory. Pure Python; the file is copied unchanged and the new directories are appended.
 """
 
 import shutil
@@ -13,20 +13,20 @@ from internal.errors import InvalidImage
 from internal.pipeline.containers.tiff_fields import TiffFile
 
 Changes: TypeAlias = Mapping[int, Sequence[int] | None]
-"""By tag: a field's new values, whole numbers from 0 on; None leaves the field out."""
+"""New values of fields by tag, as unsigned integers; None removes the field."""
 _SHORT, _LONG, _LONG8 = (3, "H", 2**16), (4, "I", 2**32), (16, "Q", 2**64)
-"""TIFF's types, struct's letters, and what is too large for them."""
+"""TIFF type, struct format, and exclusive upper bound."""
 _OWNER = frozenset({315, 33432})
 """Artist, Copyright."""
 EXTRA_BYTES = 32 * 2**20
-"""A copy has at most so many bytes more than its file: two lists of MAX_PLACES numbers of 8 bytes, and directories."""
+"""Bytes that a copy may have more than its file: two lists of MAX_PLACES numbers of 8 bytes, and directories."""
 
 
 def write_copy(source: BinaryIO, tiff: TiffFile, directory: int, pages: Sequence[Changes], target: Path) -> None:
-    """Write the file `source` to `target`, with one directory a page in front: the one at `directory`, changed.
+    """Write `source` to `target` with one new directory per page at the head of the chain: `directory` with changes.
 
-    The owner's name, which a file has in its first directory for all, goes along. Raises InvalidImage where a classic TIFF has no
-    room for it, OutOfReach when the directory is not there.
+    Artist and Copyright of the first directory are copied too. Raises InvalidImage if a classic TIFF is too large for it, and
+    OutOfReach if the directory does not exist.
     """
     fields = {tag: entry for tag, entry in tiff.entries(tiff.first).items() if tag in _OWNER} | tiff.entries(directory)
     with target.open("wb") as copy:
@@ -57,7 +57,7 @@ def _write_directories(copy: BinaryIO, tiff: TiffFile, fields: Mapping[int, byte
 
 
 def _entry(copy: BinaryIO, tiff: TiffFile, tag: int, values: Sequence[int]) -> bytes:
-    """A directory's entry; values that don't fit into it are written to `copy`."""
+    """A directory entry. Values that do not fit into it are written to `copy`."""
     kind, letter = next((kind, letter) for kind, letter, limit in (_SHORT, _LONG, _LONG8) if max(values) < limit)
     data = struct.pack(f"{tiff.order}{len(values)}{letter}", *values)
     room = 8 if tiff.big else 4
@@ -69,7 +69,7 @@ def _entry(copy: BinaryIO, tiff: TiffFile, tag: int, values: Sequence[int]) -> b
 
 
 def _even_end(copy: BinaryIO) -> int:
-    """Where the file ends, made even: TIFF 6.0 wants it so of all places."""
+    """The end of the file, padded to an even offset as TIFF 6.0 requires."""
     at = copy.seek(0, 2)
     if at % 2:
         at += copy.write(b"\0")

@@ -1,4 +1,4 @@
-"""TIFF files looked over without libvips: where pixels are missing behind a whole directory, it goes on with black ones."""
+"""TIFF check: all pixel data must lie within the file. libvips would replace missing data by black."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,18 +8,18 @@ from internal.errors import InvalidImage
 from internal.pipeline.containers.tiff_fields import Directory, OutOfReach, TiffFile
 from internal.pipeline.containers.tiff_pages import main_directory
 
-_PLACES = {273: 279, 324: 325}  # the tag of strips' and tiles' offsets: the tag of their sizes in bytes
+_PLACES = {273: 279, 324: 325}  # tags of offsets and of byte counts, for strips and tiles
 MAX_PLACES = 2**20
-"""Strips or tiles: more than the largest picture needs."""
+"""Strips or tiles. The largest picture needs fewer."""
 MAX_PAGES = 10_000
-"""libvips counts them all, at 30 us each, though one is shown."""
+"""libvips counts all pages, at 30 us each, though one is shown."""
 
 
 def open_tiff(file: BinaryIO) -> tuple[TiffFile, int]:
-    """The file, opened, and where the directory lies whose picture is shown (see tiff_pages.py).
+    """The open file and the offset of the directory whose picture is shown (see tiff_pages.py).
 
-    Raises InvalidImage unless all pixels that this directory names lie within the file, and its pages can be counted. The rest
-    libvips notices.
+    Raises InvalidImage if pixel data of that directory lie outside the file, or there are too many pages. libvips detects other
+    damage.
     """
     with translate_damage():
         tiff = TiffFile(file)
@@ -36,7 +36,7 @@ def open_tiff(file: BinaryIO) -> tuple[TiffFile, int]:
 
 @contextmanager
 def translate_damage() -> Iterator[None]:
-    """Around all that reads a TIFF file's fields: raises InvalidImage where they can't be read."""
+    """Context for reading a TIFF file's fields: raises InvalidImage if they can't be read."""
     try:
         yield
     except (OutOfReach, ValueError, OverflowError) as error:
@@ -46,7 +46,7 @@ def translate_damage() -> Iterator[None]:
 def _require_few_pages(tiff: TiffFile) -> None:
     try:
         pages = sum(1 for _ in tiff.chain(most=MAX_PAGES + 1))
-    except OutOfReach:  # the first page is none the worse for it
+    except OutOfReach:  # the first page may still be intact
         return
     if pages > MAX_PAGES:
         raise InvalidImage("The TIFF file has more pages than are counted.")

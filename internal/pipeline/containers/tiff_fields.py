@@ -1,6 +1,6 @@
-"""The directories of a TIFF file and their fields: TIFF 6.0 and BigTIFF, either byte order. Pure Python, bounded.
+"""TIFF walker: directories and fields of TIFF 6.0 and BigTIFF in either byte order. Pure Python, bounded.
 
-It reads any seekable file, so also the first bytes of one that is still on its way: what lies beyond raises OutOfReach.
+It reads any seekable file, also the first bytes of an upload in progress: reading beyond them raises OutOfReach.
 """
 
 import struct
@@ -11,18 +11,18 @@ from msgspec import Struct
 
 _LETTERS = dict(zip(range(1, 14), ("B", "s", "H", "I", "II", "b", "s", "h", "i", "ii", "f", "d", "I"), strict=True))
 _LETTERS |= {16: "Q", 17: "q", 18: "Q"}
-"""Struct's letters of each type: numbers, IFD pointers, ASCII, undefined bytes; a rational is two numbers."""
+"""Struct formats by TIFF type: numbers, IFD pointers, ASCII, undefined bytes. A rational is two numbers."""
 _UNSIGNED = frozenset("BHIQ")
 MAX_FIELDS = 65_535
-"""Of one directory: what a classic TIFF can have."""
+"""Fields of one directory: the maximum of a classic TIFF."""
 
 
 class OutOfReach(Exception):
-    """The file has no such bytes, or the number can't be a place in a file."""
+    """The offset lies outside the file or is not a valid offset."""
 
 
 class Field(Struct, frozen=True):
-    """One field of a directory: struct's letters of its type, how many values it has, and where they lie."""
+    """One field of a directory: struct format of its type, number of values, and their offset."""
 
     letter: str
     count: int
@@ -30,20 +30,20 @@ class Field(Struct, frozen=True):
 
 
 class Directory(Struct, frozen=True):
-    """One directory (IFD): its fields by tag, and where the next one lies; 0 when it is the last."""
+    """One directory (IFD): its fields by tag, and the offset of the next directory, 0 for the last."""
 
     fields: dict[int, Field]
     next: int
 
 
 class TiffFile:
-    """An open TIFF file. Every method raises OutOfReach where bytes are missing.
+    """An open TIFF file. Every method raises OutOfReach if bytes are missing.
 
-    `first` is where the first directory lies, in bytes from the start of `file`.
+    `first` is the offset of the first directory in bytes.
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        """Raises ValueError for a file that does not begin like a TIFF."""
+        """Raises ValueError if the file does not begin like a TIFF."""
         self._file = file
         head = file.read(16)
         self.order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
@@ -54,11 +54,11 @@ class TiffFile:
         self._length = f"{self.order}{'Q' if self.big else 'H'}"
         self._offset = f"{self.order}{'Q' if self.big else 'I'}"
         self._entry = f"{self.order}HH{'Q8s' if self.big else 'I4s'}"
-        self._inline = 12 if self.big else 8  # where an entry's value lies in it
+        self._inline = 12 if self.big else 8  # offset of the value inside an entry
         (self.first,) = self._read(self._offset, 8 if self.big else 4)
 
     def directory(self, at: int, *, max_fields: int = MAX_FIELDS) -> Directory:
-        """The directory at `at`. Fields of other types are left out, and those beyond `max_fields`; of two the first counts."""
+        """The directory at `at`. Fields of unknown types and beyond `max_fields` are left out. The first of duplicates wins."""
         (count,) = self._read(self._length, at)
         start, size = at + struct.calcsize(self._length), struct.calcsize(self._entry)
         fields: dict[int, Field] = {}
@@ -72,7 +72,7 @@ class TiffFile:
         return Directory(fields, self._next(start + count * size))
 
     def entries(self, at: int) -> dict[int, bytes]:
-        """The fields of the directory at `at` by tag, each as it is written: tag, type, count, and the value or where it lies."""
+        """Raw entries of the directory at `at` by tag: tag, type, count, and the value or its offset."""
         (count,) = self._read(self._length, at)
         start, size = at + struct.calcsize(self._length), struct.calcsize(self._entry)
         (data,) = self._read(f"{min(count, MAX_FIELDS) * size}s", start)
@@ -80,7 +80,7 @@ class TiffFile:
         return {struct.unpack_from(f"{self.order}H", piece)[0]: piece for piece in reversed(pieces)}
 
     def chain(self, *, most: int) -> Iterator[int]:
-        """Where the directories lie, one after the other, at most so many: one that leads back to an earlier one never ends."""
+        """Offsets of the directories in the chain, at most `most`: a chain may be circular."""
         at = self.first
         for _ in range(most):
             yield at
@@ -90,7 +90,7 @@ class TiffFile:
                 return
 
     def numbers(self, directory: Directory, tag: int, *, most: int) -> tuple[Any, ...]:
-        """The values of a field, none when it is not there. Raises ValueError when they are more than `most`."""
+        """Values of a field; empty if it is absent. Raises ValueError if there are more than `most`."""
         field = directory.fields.get(tag)
         if field is None or field.letter == "s":
             return ()
@@ -102,24 +102,24 @@ class TiffFile:
         return tuple(above / below if below else 0.0 for above, below in zip(values[::2], values[1::2], strict=True))
 
     def places(self, directory: Directory, tag: int, *, most: int) -> tuple[int, ...]:
-        """As `numbers`, of a field that names places in the file; none when its values are not whole or may be negative."""
+        """As `numbers`, for a field of offsets; empty if its values are not unsigned integers."""
         field = directory.fields.get(tag)
         return self.numbers(directory, tag, most=most) if field and field.letter in _UNSIGNED else ()
 
     def number(self, directory: Directory, tag: int) -> int | None:
-        """The value of a field that has one whole number; None when there is none."""
+        """The value of a field with one unsigned integer; None if there is none."""
         field = directory.fields.get(tag)
         return int(self.numbers(directory, tag, most=1)[0]) if field and field.count == 1 and field.letter in _UNSIGNED else None
 
     def text(self, directory: Directory, tag: int, *, most: int = 64) -> bytes:
-        """The first bytes of an ASCII field, up to its zero byte; empty when it is not there."""
+        """The first bytes of an ASCII field, up to its zero byte; empty if it is absent."""
         field = directory.fields.get(tag)
         if field is None or field.letter != "s":
             return b""
         return bytes(self._read(f"{min(field.count, most)}s", field.at)[0]).partition(b"\0")[0]
 
     def bytes_of(self, directory: Directory, tag: int, *, most: int) -> bytes:
-        """All of an ASCII field, which may be several texts; empty when it is not there, or is longer than `most`."""
+        """A whole ASCII field, which may hold several texts; empty if it is absent or longer than `most`."""
         field = directory.fields.get(tag)
         if field is None or field.letter != "s" or field.count > most:
             return b""
@@ -128,7 +128,7 @@ class TiffFile:
     def _next(self, at: int) -> int:
         try:
             return int(self._read(self._offset, at)[0])
-        except OutOfReach:  # a directory that is whole is none the worse for it
+        except OutOfReach:  # the directory itself is intact
             return 0
 
     def _read(self, form: str, at: int) -> tuple[Any, ...]:

@@ -1,8 +1,8 @@
-"""Which of a TIFF's pictures is shown: the first one that is a full picture, and neither a small version of another nor a mask.
+"""Selection of the TIFF page to show: the first full picture that is neither a reduced version of another nor a mask.
 
-Scanners and cameras' programs write a preview first (NewSubfileType 1, TIFF 6.0) and the picture itself into the next directory,
-or into a sub-directory of the preview's (SubIFDs, TIFF Technical Note 1). Pure Python, bounded: no directory is read twice, and
-no more than MAX_DIRECTORIES are.
+Scanners and camera software write a preview first (NewSubfileType 1, TIFF 6.0) and the picture itself into the next directory, or
+into a sub-directory (SubIFDs, TIFF Technical Note 1). Pure Python, bounded: no directory is read twice, and at most
+MAX_DIRECTORIES are read.
 """
 
 from collections.abc import Iterator
@@ -11,22 +11,22 @@ from internal.errors import InvalidImage
 from internal.pipeline.containers.tiff_fields import Directory, OutOfReach, TiffFile
 
 MAX_DIRECTORIES = 256
-"""Looked at where the first is no full picture. What makes previews puts the picture beside its preview."""
+"""Directories read while looking for a full picture. Programs write the picture next to its preview."""
 _MAX_FIELDS = 256
 _NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _WIDTH, _PHOTOMETRIC, _SUBDIRECTORIES = 254, 255, 256, 262, 330
 _REDUCED, _MASK = 1, 4
 """Bits of NewSubfileType."""
 _OLD_REDUCED = 2
-"""SubfileType, which TIFF 5.0 has given up."""
+"""Value of SubfileType, which TIFF 5.0 deprecated."""
 _MASK_OF_TRANSPARENCY = 4
-"""PhotometricInterpretation."""
+"""Value of PhotometricInterpretation."""
 
 
 def main_directory(tiff: TiffFile) -> int:
-    """Where the directory lies whose picture is shown: the first full one. Sub-directories come before the next directory.
+    """Offset of the directory to show: the first full picture. Sub-directories come before the next directory.
 
-    Where all are small versions it is the first of these. Raises InvalidImage for a file that holds masks only, or more
-    directories than are looked at before a full picture comes; OutOfReach when a directory is not there that may be the one.
+    If all are reduced versions, it is the first of these. Raises InvalidImage for a file with masks only, or with too many
+    directories before a full picture; OutOfReach if a directory that may be the one can't be read.
     """
     small, missing = None, False
     for at, directory in _directories(tiff):
@@ -44,12 +44,12 @@ def main_directory(tiff: TiffFile) -> int:
 
 
 def is_full(tiff: TiffFile, directory: Directory) -> bool:
-    """Whether the directory's picture is a full one, so that it is the one that is shown when it comes first."""
+    """True if the directory holds a full picture, which is shown if it comes first."""
     return not _kind(tiff, directory) & (_REDUCED | _MASK)
 
 
 def _kind(tiff: TiffFile, directory: Directory) -> int:
-    """The bits of NewSubfileType, as far as they count here; a directory without pixels counts as a mask."""
+    """The relevant bits of NewSubfileType. A directory without pixels counts as a mask."""
     try:
         kind = tiff.number(directory, _NEW_SUBFILE_TYPE)
         if kind is None:
@@ -61,7 +61,7 @@ def _kind(tiff: TiffFile, directory: Directory) -> int:
 
 
 def _directories(tiff: TiffFile) -> Iterator[tuple[int, Directory | None]]:
-    """Each directory, once, and where it lies; None for one that can't be read."""
+    """Each directory once, with its offset; None for one that can't be read."""
     seen: set[int] = set()
     waiting = [tiff.first]
     while waiting:

@@ -1,7 +1,7 @@
-"""What a TIFF's samples are: numbers of which kind, how many a pixel, what they mean; and which of them libvips reads right.
+"""TIFF samples: their type, number per pixel and meaning, and which of them libvips decodes correctly.
 
-Where it does not, it is given a directory with other words for the same bytes (`rewrites`), so that it hands the numbers out as
-they are, and loaders/tiff_colours.py makes colours of them. What neither can do is refused here, by name. Pure Python, bounded.
+For other samples, libvips reads rewritten directories that describe the same bytes as plain numbers (`rewrites`), and
+vips/loaders/tiff_colours.py converts these to colours. What neither can do is refused here, by name. Pure Python, bounded.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ GREYS, LABS = frozenset({WHITE_IS_ZERO, BLACK_IS_ZERO}), frozenset({CIELAB, ICCL
 _COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3, CIELAB: 3, ICCLAB: 3, LOGLUV: 3}
 _OTHER_COLOURS = {10: "ITU Lab", 32844: "SGI LogL", 32803: "a sensor's raw data", 34892: "linear raw data", 51177: "a depth map"}
 _FORMATS = {1: UNSIGNED, 2: SIGNED, 3: FLOAT, 4: UNSIGNED}
-"""SampleFormat 4, undefined, is read as if it were not there (TIFF 6.0, section 19)."""
+"""SampleFormat 4, undefined, is treated as absent (TIFF 6.0, section 19)."""
 _WIDTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _COUNT, _ROWS, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT = (
     256,
     258,
@@ -41,23 +41,23 @@ _STRIPS, _STRIP_SIZES, _TILES, _TILE_SIZES = 273, 279, 324, 325
 _WHITE_POINT, _LUMA, _REFERENCE = 318, 529, 532
 _USUAL_LUMA, _USUAL_REFERENCE = (0.299, 0.587, 0.114), (0.0, 255.0, 128.0, 255.0, 128.0, 255.0)
 _MAX_SAMPLES = 1000
-"""In a pixel: satellites have some hundreds."""
+"""Samples per pixel. Satellite pictures have some hundreds."""
 _MAX_ROW, _MAX_STRIP, _MAX_TILES = 2**20, 64 * 2**20, 2**29
-"""Bytes of a row, of a strip of up to 128 rows, of a row of tiles: libvips holds some 500 rows, one strip, two rows of tiles."""
+"""Bytes of a row, a strip of up to 128 rows, a row of tiles. libvips holds about 500 rows, one strip, two rows of tiles."""
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _KINDS = {UNSIGNED: "unsigned", SIGNED: "signed", FLOAT: "floating-point"}
 _NUMBERS = {UNSIGNED: frozenset({*range(1, 17), 32, 64}), SIGNED: frozenset({8, 16, 32, 64}), FLOAT: frozenset({16, 32, 64})}
-"""How many bits each kind of number may have."""
+"""Supported bits per sample for each SampleFormat."""
 
 
 class Samples(Struct, frozen=True):
-    """The samples of one directory's picture.
+    """Description of the samples of one directory's picture.
 
-    `photometric` is PhotometricInterpretation, and `stated` whether the file has one; `bits` is a sample's size, `numbers`
-    SampleFormat; `count` samples make a pixel. `alpha` is the one that holds opacity, from 0 on, None without; `associated`:
-    colours are multiplied by it. Black and white, or nothing and all of an ink, are `low` and `high`, and `range_guessed` whether
-    the file says nothing of it though it must. `planes`: each sample has strips or tiles of its own. `luma` and `reference` are
-    YCbCrCoefficients and ReferenceBlackWhite.
+    `photometric` is PhotometricInterpretation, and `stated` says whether the file has it; `bits` is the size of a sample,
+    `numbers` SampleFormat, `count` samples per pixel. `alpha` is the index of the opacity sample, or None; `associated`: colours
+    are premultiplied. `low` and `high` are black and white, or no and full ink; `range_guessed`: the file should state them but
+    does not. `planes`: each sample has its own strips or tiles. `luma` and `reference` are YCbCrCoefficients and
+    ReferenceBlackWhite.
     """
 
     width: int
@@ -82,33 +82,33 @@ class Samples(Struct, frozen=True):
 
     @property
     def colours(self) -> int:
-        """How many of the samples are colour; the alpha and others follow them."""
+        """The number of colour samples. Alpha and extra samples follow them."""
         return _COLOURS[self.photometric]
 
     @property
     def wanted(self) -> tuple[int, ...]:
-        """The samples that are shown: colours, and alpha last. What else there is (spot inks, saved selections) is not."""
+        """Indexes of the samples that are shown: colours, then alpha. Others (spot inks, saved selections) are not."""
         return (*range(self.colours), *(() if self.alpha is None else (self.alpha,)))
 
     @property
     def packed(self) -> bool:
-        """Whether samples begin within bytes."""
+        """True if samples are not aligned to bytes."""
         return self.bits % 8 != 0
 
     @property
     def read_as_rgba(self) -> bool:
-        """Whether libvips has libtiff make RGBA of it."""
+        """True if libvips lets libtiff convert the picture to RGBA."""
         return self.photometric == YCBCR and self.compression != JPEG and self.subsampled
 
     @property
     def native(self) -> bool:
-        """Whether libvips 8.18 reads these samples right, and no directory of ours is needed for it."""
+        """True if libvips 8.18 decodes these samples correctly without rewritten directories."""
         if self.photometric == LOGLUV:
-            return True  # libtiff makes floating-point XYZ of it, whatever its samples are said to be
+            return True  # libtiff converts it to floating-point XYZ, whatever the sample type
         if self.numbers != UNSIGNED:
             return False
         if self.planes and (self.tile_width is not None or self.photometric not in (RGB, CMYK)):
-            return False  # tiles it refuses; of other colours' strips it mixes the rows up
+            return False  # it refuses tiles, and mixes up the rows of strips of other colours
         if self.associated and self.photometric in (WHITE_IS_ZERO, CMYK):
             return False
         if self.photometric in GREYS:
@@ -120,9 +120,9 @@ class Samples(Struct, frozen=True):
         return self.photometric == PALETTE
 
     def rewrites(self, tiff: TiffFile, directory: Directory) -> list[Changes]:
-        """The directories, by what is changed in them, with which libvips reads the samples; none where it needs no other.
+        """Changes to the directory that let libvips read the samples, one per page; empty if none is needed.
 
-        Several are one a plane, each with one of the `wanted` samples. Raises OutOfReach.
+        Several pages are planes, each with one of the `wanted` samples. Raises OutOfReach.
         """
         if self.native:
             return [] if self.stated else [{_PHOTOMETRIC: (self.photometric,)}]
@@ -139,7 +139,7 @@ class Samples(Struct, frozen=True):
         ]
 
     def _rewrite(self, count: int) -> dict[int, Sequence[int] | None]:
-        """So many samples a pixel that mean themselves: grey, or RGB where JPEG's own number of components must fit."""
+        """Changes that describe `count` samples per pixel as plain numbers: grey, or RGB if JPEG needs three components."""
         bits, numbers, changes = self.bits, self.numbers, dict[int, Sequence[int] | None]()
         if self.packed:
             changes |= {_WIDTH: (_bytes_of(self.width, count, bits),), _PREDICTOR: None}
@@ -163,14 +163,14 @@ class Samples(Struct, frozen=True):
 
 
 def _bytes_of(width: int, count: int, bits: int) -> int:
-    """Of one row."""
+    """Bytes of one row."""
     return (width * count * bits + 7) // 8
 
 
 def read_samples(tiff: TiffFile, directory: Directory) -> Samples:
-    """The samples of the directory's picture.
+    """Read the description of the samples.
 
-    Raises InvalidImage, which names the reason, for those that can't be shown right, and OutOfReach.
+    Raises InvalidImage with the reason for samples that can't be shown correctly, and OutOfReach.
     """
 
     def numbers(tag: int, *default: int) -> tuple[int, ...]:
@@ -234,7 +234,7 @@ def _same(values: tuple[int, ...], what: str) -> int:
 
 
 def _usable(values: tuple[float, ...], usual: tuple[float, ...]) -> tuple[float, ...]:
-    """Those that the file has, unless they can't be worked with."""
+    """The values of the file if they are usable, else the defaults."""
     if len(values) != len(usual) or not all(map(isfinite, values)):
         return usual
     divisors = [values[1]] if len(usual) == 3 else [most - least for least, most in zip(values[::2], values[1::2], strict=True)]
@@ -242,7 +242,7 @@ def _usable(values: tuple[float, ...], usual: tuple[float, ...]) -> tuple[float,
 
 
 def _photometric(stated: int | None, count: int, bits: int, numbers: int) -> int:
-    """What the samples mean. TIFF 6.0 has no default: one sample of 8 bits or less is taken as Pillow 13.0 takes it."""
+    """PhotometricInterpretation. TIFF 6.0 has no default: one sample of at most 8 bits is treated as in Pillow 13.0."""
     if stated is None:
         if count == 1 and bits <= 8 and numbers == UNSIGNED:
             return WHITE_IS_ZERO
@@ -254,24 +254,24 @@ def _photometric(stated: int | None, count: int, bits: int, numbers: int) -> int
 
 
 def _alpha(extras: tuple[int, ...]) -> int | None:
-    """Which of the extra samples is opacity: the last associated one, as libvips takes it, else the first unassociated one."""
+    """Index of the extra sample that is opacity: the last associated one, as in libvips, else the first unassociated one."""
     if _ASSOCIATED in extras:
         return len(extras) - 1 - extras[::-1].index(_ASSOCIATED)
     return extras.index(_UNASSOCIATED) if _UNASSOCIATED in extras else None
 
 
 def _usual_range(bits: int, numbers: int) -> tuple[float, float]:
-    """The full range of the data type; floating-point samples go from 0 to 1."""
+    """The full range of the data type; 0 to 1 for floating point."""
     half = 2.0 ** (bits - 1)
     return {UNSIGNED: (0.0, 2.0**bits - 1), SIGNED: (-half, half - 1), FLOAT: (0.0, 1.0)}[numbers]
 
 
 def _stated_range(tiff: TiffFile, directory: Directory, usual: tuple[float, float]) -> tuple[float, float]:
-    """SMinSampleValue and SMaxSampleValue, which stand for black and white (TIFF 6.0, section 19), where they can.
+    """SMinSampleValue and SMaxSampleValue as black and white (TIFF 6.0, section 19), if they are usable.
 
-    Of several samples the lowest and the highest, as libtiff merges them, so that colours keep their proportion. Not asked for
-    what has 8 or 16 unsigned bits: every program shows these as if the fields were not there. MinSampleValue and MaxSampleValue
-    (280, 281) are statistics, which must not change what is shown.
+    Of several samples the lowest and the highest count, as in libtiff, so that colours keep their proportion. They are not used
+    for 8 or 16 unsigned bits, where every program ignores them. MinSampleValue and MaxSampleValue (280, 281) are statistics and
+    must not change the picture.
     """
     try:
         lows = tiff.numbers(directory, _SMIN, most=_MAX_SAMPLES) or usual[:1]

@@ -24,7 +24,7 @@ class GifSource(Source):
 
     def sanitize(self, path: Path) -> Path:
         self._original, self._gif = path, inspect_gif(path)
-        if self._gif.plain:
+        if self._gif.decodes_correctly:
             return path
         copy = self.new_copy()
         write_normalized(path, copy, self._gif)
@@ -33,7 +33,7 @@ class GifSource(Source):
     def read_header(self, pixels: Pixels) -> Header:
         """Raises InvalidImage if libnsgif stopped before the last frame, which it does without an error."""
         frames = self.frames_of(pixels)
-        if frames != self._gif.frames * (1 if self._gif.plain else 2):
+        if frames != self._gif.frames * (1 if self._gif.decodes_correctly else 2):
             raise InvalidImage("The GIF file is damaged.")
         screen, colours = self._gif.screen, palette_size(pixels)
         return Header(screen.right, screen.bottom, self._gif.frames, 1, self._gif.has_alpha, colours=colours)
@@ -43,9 +43,9 @@ class GifSource(Source):
         return int(pixels.get("n-pages")) if pixels.get_typeof("n-pages") else 1
 
     def decode(self, wanted: Size | None, *, animated: bool) -> Pixels:
-        if self._gif.doubtful:
+        if self._gif.maybe_truncated:
             self._require_whole_frames()
-        if self._gif.plain:
+        if self._gif.decodes_correctly:
             return super().decode(wanted, animated=animated)
         if not animated:
             return self._on_screen(self.open(self.path, page=1))
@@ -71,6 +71,6 @@ class GifSource(Source):
         copy = self.new_copy()
         write_normalized(self._original, copy, self._gif, apart=True)
         alpha = pyvips.Image.arrayjoin(self._frames_in(self.open(copy, n=-1)), across=1)[3]
-        if round(alpha.avg() * alpha.width * alpha.height / 255) != self._gif.shown:
+        if round(alpha.avg() * alpha.width * alpha.height / 255) != self._gif.drawn_pixels:
             raise InvalidImage("The GIF file is cut short.")
-        self._gif = self._gif._replace(doubtful=False)
+        self._gif = self._gif._replace(maybe_truncated=False)

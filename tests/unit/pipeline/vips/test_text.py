@@ -197,7 +197,7 @@ def test_fonts_that_may_not_be_read_are_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("internal.pipeline.vips.text._fonts", lambda: (tmp_path / "NotoSans.ttf",))
     _font.cache_clear()
     try:
-        with pytest.raises(DecoderFailed, match="can.t be read by its decoders"):
+        with pytest.raises(DecoderFailed, match="be read by its decoders"):
             render_text("Hello", 20, WHITE)
     finally:
         _font.cache_clear()
