@@ -14,9 +14,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from bench.direct_store import Address, open_direct_store
 from bench.programs import give_outcome, taken_order
 from bench.render import Rendering, confine_libvips, rendered
-from bench.straight import Address, open_straight
 from internal.images.keys import original_key, result_key
 
 ATTEMPT = 10**9
@@ -68,7 +68,7 @@ def _work(order: Order, barrier: Any, position: Any, results: Any) -> None:
 
 
 def _loop(order: Order, barrier: Any, position: Any) -> Outcome:
-    store = open_straight(order.store, connections=1)
+    store = open_direct_store(order.store, connections=1)
     rendered(store.get(original_key(order.images[0])), order.rendering)
     barrier.wait(START_SECONDS)
     cpu = time.process_time()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from bench.by_hand import BY_NAME
+from bench.baseline_pyvips import BY_NAME
 from bench.programs import give_outcome, taken_order
 from bench.render import confine_libvips
 from bench.sandbox import cpu_seconds_of, job, open_sandbox
@@ -24,7 +24,7 @@ from internal.pipeline.language.grammar import Grammar
 from internal.sandbox.pool import DecoderPool
 from internal.sandbox.port import RenderJob
 
-SANDBOX, RENDER, HAND = WAYS = ("sandbox", "render", "hand")
+SANDBOX, RENDER, BASELINE = WAYS = ("sandbox", "render", "baseline")
 
 
 class Order(Struct, frozen=True):
@@ -55,14 +55,14 @@ class Outcome(Struct, frozen=True):
 def main() -> None:
     order = taken_order(Order)
     confine_libvips()
-    processes = {way: _Processes(way, order) for way in (RENDER, HAND)}
+    processes = {way: _Processes(way, order) for way in (RENDER, BASELINE)}
     give_outcome(asyncio.run(_measure(order, processes)))
 
 
 async def _measure(order: Order, processes: dict[str, "_Processes"]) -> Outcome:
     rounds: dict[str, list[Round]] = {way: [] for way in WAYS}
     async with open_sandbox(order.folder, order.processes) as pool:
-        count = _pictures_in(order.seconds, processes[HAND])
+        count = _pictures_in(order.seconds, processes[BASELINE])
         for turn in range(order.rounds):
             for way in (*WAYS[turn % 3 :], *WAYS[: turn % 3]):
                 rounds[way].append(await _sandboxed(pool, order, count) if way == SANDBOX else processes[way].work(count))
@@ -75,10 +75,10 @@ def target_of(folder: Path, way: str, number: int) -> Path:
     return folder / f"{way}-{number}"
 
 
-def _pictures_in(seconds: float, by_hand: "_Processes") -> int:
+def _pictures_in(seconds: float, baseline: "_Processes") -> int:
     """How many pictures one process makes by hand in this time."""
-    by_hand.work(1)
-    return max(1, round(seconds * by_hand.work(2).rate / len(by_hand)))
+    baseline.work(1)
+    return max(1, round(seconds * baseline.work(2).rate / len(baseline)))
 
 
 async def _sandboxed(pool: DecoderPool, order: Order, count: int) -> Round:
@@ -129,7 +129,7 @@ class _Processes:
 
 
 def _work(pipe: Connection, way: str, order: Order, number: int) -> None:
-    make = (_rendering if way == RENDER else _by_hand)(order, number)
+    make = (_rendering if way == RENDER else _baseline)(order, number)
     while count := _told(pipe):
         cpu = time.process_time()
         for _ in range(count):
@@ -155,13 +155,13 @@ def _rendering(order: Order, number: int) -> Callable[[], object]:
     return lambda: render(wanted, chain, scratch)
 
 
-def _by_hand(order: Order, number: int) -> Callable[[], object]:
+def _baseline(order: Order, number: int) -> Callable[[], object]:
     import pyvips
 
     pyvips.cache_set_max(0)
-    source, target = str(order.source.path), str(target_of(order.folder, HAND, number))
-    by_hand = BY_NAME[order.chain].by_hand
-    return lambda: by_hand(source, target)
+    source, target = str(order.source.path), str(target_of(order.folder, BASELINE, number))
+    baseline = BY_NAME[order.chain].baseline
+    return lambda: baseline(source, target)
 
 
 def _job(order: Order, way: str, number: int) -> RenderJob:

@@ -15,10 +15,10 @@ from uuid import uuid4
 from msgspec import Struct
 
 from bench import full_stack
+from bench.direct_store import Address, BucketAddress, FolderAddress
 from bench.programs import run_launcher
 from bench.sampler import Group
 from bench.servers import durability, listening_group, postgres_group
-from bench.straight import Address, BucketAddress, FolderAddress
 from bench.trees import THIS, Tree
 from internal.configuration import load_settings
 from internal.provision import provide

@@ -1,4 +1,4 @@
-"""A program of its own that reads: the same requests of the API in turn, or the same objects straight out of its store.
+"""A program of its own that reads: the same requests of the API in turn, or the same objects directly from its store.
 
     python -m bench.fetch < order > outcome
 
@@ -10,9 +10,9 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from bench.at_once import Do, at_once
+from bench.direct_store import Address, DirectStore, open_direct_store
 from bench.programs import give_outcome, taken_order
 from bench.requests import Connection, RequestFailed
-from bench.straight import Address, Straight, open_straight
 
 
 class Requests(Struct, frozen=True, tag="requests"):
@@ -60,15 +60,15 @@ def _opener(order: Order) -> Callable[[], Do[int]]:
     target = order.target
     if isinstance(target, Requests):
         return lambda: _from_api(Connection(target.port), target)
-    store = open_straight(target.store, connections=order.at_once)
-    return lambda: _straight(store, target.keys)
+    store = open_direct_store(target.store, connections=order.at_once)
+    return lambda: _direct(store, target.keys)
 
 
 def _from_api(connection: Connection, wanted: Requests) -> Do[int]:
     return lambda number: len(connection.ask(wanted.requests[number % len(wanted.requests)], wanted.status).body)
 
 
-def _straight(store: Straight, keys: list[str]) -> Do[int]:
+def _direct(store: DirectStore, keys: list[str]) -> Do[int]:
     return lambda number: len(store.get(keys[number % len(keys)]))
 
 

@@ -1,4 +1,4 @@
-"""A program of its own that uploads: through the API, or straight into its object store, the same bytes the same number at once.
+"""A program of its own that uploads: through the API, or directly into its object store, the same bytes the same number at once.
 
     python -m bench.load < order > outcome
 
@@ -13,9 +13,9 @@ from uuid import UUID
 from msgspec import Struct
 
 from bench.at_once import Do, at_once
+from bench.direct_store import Address, DirectStore, open_direct_store
 from bench.programs import give_outcome, taken_order
 from bench.requests import ComeAgain, Connection, upload_request
-from bench.straight import Address, Straight, open_straight
 from internal.images.keys import original_key
 from internal.images.model import new_id
 
@@ -28,7 +28,7 @@ class Api(Struct, frozen=True, tag="api"):
 
 
 class Upload(Struct, frozen=True):
-    """A file and what is asked for it; straight into the store nothing is."""
+    """A file and what is asked for it; nothing, if it goes directly into the store."""
 
     path: Path
     processing: str
@@ -92,8 +92,8 @@ def _opener(order: Order) -> Callable[[], Do[Put]]:
         requests = [upload_request(upload.path, upload.processing, target.port) for upload in uploads]
         return lambda: _through_api(Connection(target.port), requests, target.patience)
     contents = [upload.path.read_bytes() for upload in uploads]
-    store = open_straight(target, connections=order.at_once)
-    return lambda: _straight(store, contents)
+    store = open_direct_store(target, connections=order.at_once)
+    return lambda: _direct(store, contents)
 
 
 def _through_api(connection: Connection, requests: list[bytes], patience: float) -> Do[Put]:
@@ -111,7 +111,7 @@ def _through_api(connection: Connection, requests: list[bytes], patience: float)
     return put
 
 
-def _straight(store: Straight, contents: list[bytes]) -> Do[Put]:
+def _direct(store: DirectStore, contents: list[bytes]) -> Do[Put]:
     def put(number: int) -> Put:
         image = new_id()
         store.put(original_key(image), contents[number % len(contents)])

@@ -6,8 +6,8 @@ Of the sandbox counts all that its children use; what their parent spends on a p
 from pathlib import Path
 from statistics import median
 
-from bench.by_hand import CHAINS, Chain
-from bench.chain_rounds import HAND, RENDER, SANDBOX, Order, Outcome, Round, target_of
+from bench.baseline_pyvips import CHAINS, Chain
+from bench.chain_rounds import BASELINE, RENDER, SANDBOX, Order, Outcome, Round, target_of
 from bench.distance import distance
 from bench.parts.scale import Scale
 from bench.programs import ProgramFailed, run
@@ -64,20 +64,20 @@ def _measured(chain: Chain, scale: Scale, folder: Path) -> Outcome:
 def _row(chain: Chain, rounds: dict[str, list[Round]], folder: Path) -> list[str]:
     cpu = {way: median(one.cpu for one in rounds[way]) * 1000 for way in rounds}
     rate = {way: median(one.rate for one in rounds[way]) for way in rounds}
-    ratio = cpu[SANDBOX] / cpu[HAND]
+    ratio = cpu[SANDBOX] / cpu[BASELINE]
     mark = MARK_LARGE if chain.source().pixels > LARGE_PIXELS else MARK_SMALL
-    ours, by_hand = target_of(folder, SANDBOX, 0), target_of(folder, HAND, 0)
+    ours, baseline = target_of(folder, SANDBOX, 0), target_of(folder, BASELINE, 0)
     return [
         chain.name,
         f"{cpu[SANDBOX]:.1f}",
         f"{cpu[RENDER]:.1f}",
-        f"{cpu[HAND]:.1f}",
+        f"{cpu[BASELINE]:.1f}",
         f"{ratio:.2f}",
-        f"{cpu[RENDER] / cpu[HAND]:.2f}",
+        f"{cpu[RENDER] / cpu[BASELINE]:.2f}",
         verdict(ratio <= mark, f"<= {mark:.2f}"),
         f"{median(one.parent_cpu for one in rounds[SANDBOX]) * 1000:.1f}",
         f"{rate[SANDBOX]:.1f}",
-        f"{rate[HAND]:.1f}",
-        f"{distance(ours, by_hand):.2f}",
-        f"{ours.stat().st_size / by_hand.stat().st_size:.2f}",
+        f"{rate[BASELINE]:.1f}",
+        f"{distance(ours, baseline):.2f}",
+        f"{ours.stat().st_size / baseline.stat().st_size:.2f}",
     ]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.by_hand import CHAINS, Chain
+from bench.baseline_pyvips import CHAINS, Chain
 from bench.chain_side import Made, Refused, Request, Started
 from bench.compare import Rows, Spent, compare
 from bench.parts.chains import PROCESSES, SECONDS

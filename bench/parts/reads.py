@@ -1,4 +1,4 @@
-"""Reading: thumbnails, originals, what has not changed (304) and statuses, against the same objects straight out of the store.
+"""Reading: thumbnails, originals, what has not changed (304) and statuses, against the same objects directly from the store.
 
 A handful of pictures, each asked for in turn, so many requests at once, and no worker at work. Rounds of the API and of the store
 alternate; the clients are the same program, whose own CPU time is given.
@@ -34,8 +34,8 @@ PROCESSED_SECONDS = 60.0
 WARM_UP = 200
 ROW_SECONDS = 20.0
 RESULT_KEYS = b"SELECT result_key FROM renditions WHERE image_id = ANY(%s)"
-COLUMNS = ["what", "bytes", "requests/s", "p50 ms", "p95 ms", "straight gets/s", "ratio", "CPU ms/request", "CPU ms/straight get"]
-SHORT = ["what", "bytes", "requests/s", "p50 ms", "p95 ms", "straight gets/s", "CPU ms/request"]
+COLUMNS = ["what", "bytes", "requests/s", "p50 ms", "p95 ms", "direct gets/s", "ratio", "CPU ms/request", "CPU ms/direct get"]
+SHORT = ["what", "bytes", "requests/s", "p50 ms", "p95 ms", "direct gets/s", "CPU ms/request"]
 
 
 class Case(Struct, frozen=True):
@@ -44,7 +44,7 @@ class Case(Struct, frozen=True):
     name: str
     requests: fetch.Requests
     size: int | None
-    straight: fetch.Objects | None = None
+    direct: fetch.Objects | None = None
 
 
 class Round(Struct, frozen=True):
@@ -59,8 +59,8 @@ def measure(deployment: Deployment, scale: Scale) -> Result:
     rows, raw = [], {}
     with deployment.place() as place, running_api(place) as api:
         for case in _cases(_processed(api, place), api, place):
-            rounds: dict[str, list[Round]] = {"api": [], "straight": []}
-            targets = {"api": case.requests, "straight": case.straight}
+            rounds: dict[str, list[Round]] = {"api": [], "direct": []}
+            targets = {"api": case.requests, "direct": case.direct}
             _round(case.requests, case.size, WARM_UP, api, place)
             for _ in scale.turns(ROW_SECONDS):
                 for way, target in targets.items():
@@ -130,15 +130,15 @@ def _round(target: fetch.Requests | fetch.Objects, size: int | None, count: int,
     return Round(count / outcome.seconds, outcome.taken, {name: seconds / count for name, seconds in cpu.items()})
 
 
-def _row(case: Case, api: list[Round], straight: list[Round]) -> list[str]:
+def _row(case: Case, api: list[Round], direct: list[Round]) -> list[str]:
     return [
         case.name,
         "-" if case.size is None else f"{case.size:,}",
         number([one.rate for one in api], 0),
         number([median(one.taken) * 1000 for one in api]),
         number([quantiles(one.taken, n=20)[-1] * 1000 for one in api]),
-        number([one.rate for one in straight], 0),
-        f"{median(one.rate for one in api) / median(one.rate for one in straight):.2f}" if straight else "-",
+        number([one.rate for one in direct], 0),
+        f"{median(one.rate for one in api) / median(one.rate for one in direct):.2f}" if direct else "-",
         by_name([one.cpu for one in api], digits=2),
-        by_name([one.cpu for one in straight], digits=2),
+        by_name([one.cpu for one in direct], digits=2),
     ]

@@ -17,7 +17,6 @@ from msgspec import Struct
 
 from bench import load
 from bench.deployments import Deployment, Place, settings_of
-from bench.filling import fill
 from bench.parts.scale import AT_ONCE, Scale
 from bench.parts.service import running_api, wait_until_queued
 from bench.parts.worker import from_full_queue
@@ -27,6 +26,7 @@ from bench.render import THUMBNAIL
 from bench.report import Result, number, verdict
 from bench.requests import Connection, get_request
 from bench.sampler import Sampler
+from bench.seed_rows import seed_rows
 from internal.images.idempotency import KEPT_SECONDS
 from internal.images.sweep import KEYS
 from internal.repository.idempotency import PURGE_KEYS
@@ -88,7 +88,7 @@ def measure(deployment: Deployment, scale: Scale) -> Result:
 @contextmanager
 def _site(deployment: Deployment, level: int) -> Iterator[Site]:
     with deployment.place() as place:
-        fill(place.conninfo, level)
+        seed_rows(place.conninfo, level)
         with running_api(place) as api:
             yield Site(level, place, api)
 

@@ -1,4 +1,4 @@
-"""Uploads through the API, against the same bytes put straight into the same object store, as many at once.
+"""Uploads through the API, against the same bytes put directly into the same object store, as many at once.
 
 No worker runs. Each round is first the API's, then the store's; the clients are the same program, whose own CPU time is given, so
 that one can see whether it was what held things up.
@@ -27,7 +27,7 @@ MARK = 0.6
 COUNTS = {SMALL.name: 500, TWO.name: 250, TWELVE.name: 80}
 WARM_UP = 2 * AT_ONCE
 ROW_SECONDS = 20.0
-SHORT = ["file", "uploads/s", "straight puts/s", "ratio"]
+SHORT = ["file", "uploads/s", "direct puts/s", "ratio"]
 
 
 class Round(Struct, frozen=True):
@@ -50,8 +50,8 @@ def measure(deployment: Deployment, scale: Scale) -> Result:
                 for target, kept in zip(targets, rounds, strict=True):
                     kept.append(_round(target, size, scale.count(COUNTS[size.name]), api, place))
             rows.append(_row(size, *rounds))
-            raw[size.name] = {"api": rounds[0], "straight": rounds[1]}
-    columns = ["file", "uploads/s", "MB/s", "straight puts/s", "MB/s", "ratio", "mark", "CPU ms/upload", "CPU ms/straight put"]
+            raw[size.name] = {"api": rounds[0], "direct": rounds[1]}
+    columns = ["file", "uploads/s", "MB/s", "direct puts/s", "MB/s", "ratio", "mark", "CPU ms/upload", "CPU ms/direct put"]
     notes = [f"{AT_ONCE} at once; `client` is the measuring program itself."]
     return Result("upload", "Uploads through the API", deployment.name, columns, rows, notes, raw, SHORT)
 
@@ -83,16 +83,16 @@ def _round(target: Any, size: Size, count: int, api: Running, place: Place) -> R
     )
 
 
-def _row(size: Size, through: list[Round], straight: list[Round]) -> list[str]:
-    ratio = median(one.rate for one in through) / median(one.rate for one in straight)
+def _row(size: Size, through: list[Round], direct: list[Round]) -> list[str]:
+    ratio = median(one.rate for one in through) / median(one.rate for one in direct)
     return [
         f"{size.name} ({picture(size).stat().st_size / 1e6:.2f} MB)",
         number([one.rate for one in through]),
         number([one.megabytes for one in through], 0),
-        number([one.rate for one in straight]),
-        number([one.megabytes for one in straight], 0),
+        number([one.rate for one in direct]),
+        number([one.megabytes for one in direct], 0),
         f"{ratio:.2f}",
         verdict(ratio >= MARK, f">= {MARK}"),
         by_name([one.cpu for one in through], digits=2),
-        by_name([one.cpu for one in straight], digits=2),
+        by_name([one.cpu for one in direct], digits=2),
     ]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.by_hand import BY_NAME
+from bench.baseline_pyvips import BY_NAME
 from bench.chain_side import Request
 from bench.parts.chains_compared import open_side
 from bench.programs import ProgramFailed

@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 
 import internal.queue
 import internal.repository
-from bench.filling import fill
+from bench.seed_rows import seed_rows
 from internal.configuration import load_settings
 from internal.images.keys import RESULT_KEY, attempt_keys
 from internal.repository.migrations import migrate
@@ -188,7 +188,7 @@ def filled(postgres: PostgresService) -> Iterator[psycopg.Connection]:
     with own_database(postgres) as own:
         values = {"HOST": own.host, "PORT": str(own.port), "USER": own.user, "PASSWORD": own.password, "NAME": own.database}
         migrate(load_settings({f"DB_{name}": value for name, value in values.items()}).database)
-        fill(own.conninfo, IMAGES, each=EACH)
+        seed_rows(own.conninfo, IMAGES, each=EACH)
         with psycopg.connect(own.conninfo, autocommit=True) as connection:
             for statement in FILL_WAITING:
                 connection.execute(statement.encode())

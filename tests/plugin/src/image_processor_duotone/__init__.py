@@ -1,14 +1,13 @@
-"""`duotone`: two colours instead of all, as an example of an operation in a package of its own."""
+"""`duotone`: map lightness to two colours. Example of an operation in a package of its own."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
 
-from internal.pipeline.operations.operation import Operation
-from internal.pipeline.operations.params import WHITE, Colour
+from internal.plugin import WHITE, Colour, Operation
 
 if TYPE_CHECKING:
-    from internal.pipeline.vips.picture import Picture, Pixels
+    from internal.plugin import Picture, Pixels
 
 
 class Duotone(Operation, frozen=True, tag="duotone"):

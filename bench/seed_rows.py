@@ -1,6 +1,6 @@
-"""Rows as a service has them that has worked for long: pictures that are done with, what was made of them and what is remembered.
+"""Seed rows: fills an empty database with the images, renditions, events and keys of a service that has run for long.
 
-Written by SQL, into an empty database of one's own; no object stands behind them. Newest last, as a service writes them.
+Written by SQL; there are no objects behind the rows. Rows are inserted oldest first, as a service does.
 """
 
 from typing import LiteralString
@@ -10,7 +10,7 @@ import psycopg
 from internal.images.events import EventType
 
 NUMBERED_ID = """
-    -- As UUIDv7 does: what is close in time is close in every index. It goes with the connection.
+    -- Ordered by time like UUIDv7, so that index locality is realistic. Dropped with the connection.
     CREATE FUNCTION pg_temp.numbered_id(moment timestamptz, word text) RETURNS uuid LANGUAGE sql STABLE AS $$
         SELECT (lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0') || '7' || substr(md5(word), 1, 3)
                 || '8' || substr(md5(word), 4, 15))::uuid
@@ -80,8 +80,8 @@ STATEMENTS: tuple[LiteralString, ...] = (
 )
 
 
-def fill(conninfo: str, count: int, *, each: int = 1) -> None:
-    """`count` images with `each` renditions; then what PostgreSQL would do in its own time: statistics, and all on the disk."""
+def seed_rows(conninfo: str, count: int, *, each: int = 1) -> None:
+    """Insert `count` images with `each` renditions, then VACUUM, ANALYZE and CHECKPOINT."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")  # rows that we make refer to rows that we made
         connection.execute("SET synchronous_commit = off")

@@ -1,7 +1,7 @@
-"""The object store without the service: what a program would do that has nothing but the store. Blocking, for threads.
+"""Direct access to the object store, without the service, as a baseline for uploads and downloads. Blocking, for threads.
 
-In a bucket: minio-py, every object in one request. In a folder: the calls that the filesystem adapter makes in its threads, with
-its syncs, since a put that does not sync would be compared with a promise that it does not keep.
+Bucket: minio-py, one request per object. Folder: the calls that the filesystem adapter makes in its threads, including fsync,
+since a put without fsync would not keep the same promise.
 """
 
 import io
@@ -38,16 +38,16 @@ class BucketAddress(Struct, frozen=True, tag="bucket"):
 Address: TypeAlias = FolderAddress | BucketAddress
 
 
-class Straight(Protocol):
-    """Get and put, whole objects, each call on its own."""
+class DirectStore(Protocol):
+    """Gets and puts whole objects."""
 
     def get(self, key: str) -> bytes: ...
 
     def put(self, key: str, content: bytes) -> None: ...
 
 
-def open_straight(address: Address, connections: int) -> Straight:
-    """`connections`: how many calls there are at once."""
+def open_direct_store(address: Address, connections: int) -> DirectStore:
+    """Open the store for `connections` concurrent calls."""
     if isinstance(address, FolderAddress):
         return _InFolder(address)
     return _InBucket(address, connections)

@@ -1,6 +1,6 @@
-"""The common chains, each as a text for the service and as somebody would write it by hand with pyvips alone.
+"""Baseline: the common chains, each as text for the service and as hand-written pyvips code.
 
-Both use the same settings of the encoders, so that their results can be compared; neither looks at pictures in parallel threads.
+Both use the same encoder settings, so that results are comparable, and neither uses parallel threads.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from bench.sources import Source, gif, jpeg, jpeg_on_its_side, png_with_alpha, w
 if TYPE_CHECKING:
     import pyvips
 
-ByHand: TypeAlias = Callable[[str, str], None]
-"""Read the first path, write the second."""
+Baseline: TypeAlias = Callable[[str, str], None]
+"""A function that reads the first path and writes the second."""
 
 JPEG: dict[str, Any] = {"Q": 80, "optimize_coding": True, "keep": "none"}
 WEBP: dict[str, Any] = {"Q": 80, "effort": 4, "keep": "none"}
@@ -23,12 +23,12 @@ AVIF: dict[str, Any] = {"Q": 55, "effort": 3, "compression": "av1", "bitdepth": 
 
 
 class Chain(Struct, frozen=True):
-    """What is made of `source`: `processing` asks the service for the same as `by_hand` does."""
+    """A chain on `source`: `processing` requests the same result that `baseline` produces."""
 
     name: str
     source: Callable[[], Source]
     processing: str
-    by_hand: ByHand
+    baseline: Baseline
 
 
 def _thumbnail(path: str, side: int, **options: Any) -> "pyvips.Image":
