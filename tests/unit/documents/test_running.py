@@ -20,7 +20,12 @@ MONITORING = PROJECT / "docs/running/monitoring.md"
 CHANGES = "CHANGELOG.md"
 ALERTS = PROJECT / "config" / "alerts.yml"
 SOURCES = sorted((PROJECT / "internal").rglob("*.py"))
-NO_SETTINGS = {"APP_PROFILE", "FAULT_POINTS", "REQUIRE_CONTAINERS", "REQUIRE_TOOLS"} | {"API_VERSION", "BUILT_IN", "CHECK_SCHEMA", "MAX_SIDE"}
+NO_SETTINGS = {"APP_PROFILE", "FAULT_POINTS", "REQUIRE_CONTAINERS", "REQUIRE_TOOLS"} | {
+    "API_VERSION",
+    "BUILT_IN",
+    "CHECK_SCHEMA",
+    "MAX_SIDE",
+}
 """Variables that are read elsewhere, and names in the code that look like one."""
 NO_METRICS = {"image_processor_tables"}
 """A schema of the database."""
