@@ -43,7 +43,7 @@ def test_every_scheme_is_one_that_the_wheel_reads_or_is_refused_by_name(compress
         said = error.detail
     assert any(words in said for words in ("not configured", "is not implemented")) == (compression not in READABLE), said
     if compression not in READABLE:
-        name = OTHERS.get(compression, "a scheme that is not known")
+        name = OTHERS.get(compression, "an unknown scheme")
         with pytest.raises(InvalidImage, match="compressed with ") as refused:
             shown(data)
         assert f"{name} (Compression {compression}), which can't be read" in refused.value.detail
