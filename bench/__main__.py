@@ -26,8 +26,8 @@ from bench.programs import ProgramFailed  # noqa: E402
 from bench.report import Report, Result, new_report, print_result, write  # noqa: E402
 from bench.requests import RequestFailed  # noqa: E402
 from bench.trees import RevisionFailed, Tree, checked_out  # noqa: E402
-from internal.logs import configure_logging  # noqa: E402
-from internal.settings import PROJECT, Logging  # noqa: E402
+from internal.observability.logs import configure_logging  # noqa: E402
+from internal.settings.sections import PROJECT, Logging  # noqa: E402
 
 Alone = Callable[[], Result]
 Deployed = Callable[[Deployment], Result]

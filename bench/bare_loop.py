@@ -17,7 +17,7 @@ from msgspec import Struct
 from bench.direct_store import Address, open_direct_store
 from bench.programs import give_outcome, taken_order
 from bench.render import Rendering, confine_libvips, rendered
-from internal.images.keys import original_key, result_key
+from internal.domain.keys import original_key, result_key
 
 ATTEMPT = 10**9
 """Of the results' keys: no attempt of the service's ever gets there."""

@@ -21,8 +21,8 @@ from bench.render import confine_libvips
 from bench.sandbox import cpu_seconds_of, job, open_sandbox
 from bench.sources import Source
 from internal.pipeline.language.grammar import Grammar
+from internal.ports.sandbox import RenderJob
 from internal.sandbox.pool import DecoderPool
-from internal.sandbox.port import RenderJob
 
 SANDBOX, RENDER, BASELINE = WAYS = ("sandbox", "render", "baseline")
 

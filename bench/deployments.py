@@ -20,10 +20,10 @@ from bench.programs import run_launcher
 from bench.sampler import Group
 from bench.servers import durability, listening_group, postgres_group
 from bench.trees import THIS, Tree
-from internal.configuration import load_settings
-from internal.provision import provide
-from internal.settings import PROJECT, Settings, every_setting
+from internal.settings.loader import load_settings
+from internal.settings.sections import PROJECT, Settings, every_setting
 from internal.standalone.postgres import embedded_postgres
+from internal.wiring.bootstrap import provide
 from tests.services import run
 from tests.services.databases import own_database
 from tests.services.kinds import KafkaService, PostgresService, S3Service

@@ -12,7 +12,7 @@ import urllib3
 from minio import Minio
 from msgspec import Struct
 
-from internal.objectstore.folder import Folder, Reading, Writing
+from internal.objectstore.filesystem.folder import Folder, Reading, Writing
 
 ONE_REQUEST_BYTES = 64 * 2**20
 

@@ -8,8 +8,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from minio import Minio
 from minio.deleteobjects import DeleteObject
 
-from internal.queue.kafka_topics import create_topics, has_controller, topics
-from internal.settings import Settings
+from internal.queue.kafka.topics import create_topics, has_controller, topics
+from internal.settings.sections import Settings
 from tests.services.kinds import KafkaService, S3Service
 
 

@@ -16,8 +16,8 @@ from bench.at_once import Do, at_once
 from bench.direct_store import Address, DirectStore, open_direct_store
 from bench.programs import give_outcome, taken_order
 from bench.requests import ComeAgain, Connection, upload_request
-from internal.images.keys import original_key
-from internal.images.model import new_id
+from internal.domain.ids import new_id
+from internal.domain.keys import original_key
 
 
 class Api(Struct, frozen=True, tag="api"):

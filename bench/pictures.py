@@ -12,7 +12,7 @@ from pathlib import Path
 import pyvips
 from msgspec import Struct
 
-from internal.private_folder import private_folder
+from internal.runtime.private_folder import private_folder
 
 VERSION = 1
 """To be raised when the pictures change: results of different ones can't be compared."""

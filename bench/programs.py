@@ -20,8 +20,8 @@ import msgspec
 from msgspec import Struct
 
 from bench.trees import THIS, Tree
-from internal.logs import configure_logging
-from internal.settings import PROJECT, Logging
+from internal.observability.logs import configure_logging
+from internal.settings.sections import PROJECT, Logging
 
 T = TypeVar("T")
 

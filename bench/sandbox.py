@@ -16,10 +16,10 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from bench.sources import Source
-from internal.configuration import load_settings
+from internal.ports.sandbox import RenderJob, RenderLimits
 from internal.sandbox.pool import DecoderPool, open_pool
-from internal.sandbox.port import RenderJob, RenderLimits
-from internal.settings import Settings
+from internal.settings.loader import load_settings
+from internal.settings.sections import Settings
 
 FOR_EVER = 10**9
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made there

@@ -7,7 +7,7 @@ from typing import LiteralString
 
 import psycopg
 
-from internal.images.events import EventType
+from internal.domain.events import EventType
 
 NUMBERED_ID = """
     -- Ordered by time like UUIDv7, so that index locality is realistic. Dropped with the connection.

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from internal.settings import PROJECT
+from internal.settings.sections import PROJECT
 
 GIT_SECONDS = 120.0
 SETUP_SECONDS = 1200.0

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from documents.markdown import table
 from internal.api.problems import CODE_OF_STATUS, RETRY_LATER, STATUS
-from internal.errors import ClientGone, ServiceError
+from internal.domain.errors import ClientGone, ServiceError
 
 
 def problems() -> str:

@@ -3,7 +3,7 @@
 import re
 
 from documents.markdown import table
-from internal.settings import PROJECT
+from internal.settings.sections import PROJECT
 
 
 def targets() -> str:

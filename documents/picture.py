@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyvips
 
-from internal.settings import PROJECT
+from internal.settings.sections import PROJECT
 
 PICTURE = PROJECT / "docs" / "pictures" / "demo.jpg"
 SHOWN = (

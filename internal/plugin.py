@@ -14,7 +14,7 @@ Importing this module does not load libvips. `Picture` and `Pixels` are for anno
 
 from typing import TYPE_CHECKING, Any
 
-from internal.errors import InvalidProcessing
+from internal.domain.errors import InvalidProcessing
 from internal.pipeline.operations.gravity import Gravity, Place
 from internal.pipeline.operations.operation import Operation
 from internal.pipeline.operations.params import MAX_SIDE, WHITE, Colour, ImageId, Margins, Param, Point, Radius, Region, Size

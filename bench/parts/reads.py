@@ -24,7 +24,7 @@ from bench.render import Rendering
 from bench.report import Result, by_name, number
 from bench.requests import Connection, get_request
 from bench.sampler import Sampler
-from internal.images.keys import original_key
+from internal.domain.keys import original_key
 
 PICTURES = 16
 THUMBNAIL = Rendering(400, "jpeg")

@@ -27,12 +27,12 @@ from bench.report import Result, number, verdict
 from bench.requests import Connection, get_request
 from bench.sampler import Sampler
 from bench.seed_rows import seed_rows
-from internal.images.idempotency import KEPT_SECONDS
-from internal.images.sweep import KEYS
+from internal.intake.idempotency import KEPT_SECONDS
+from internal.maintenance.gc import KEYS
+from internal.postgres.lower_bound import EVER_SECONDS
 from internal.repository.idempotency import PURGE_KEYS
-from internal.repository.lower_bound import EVER_SECONDS
+from internal.repository.pending_objects import NEXT_OVERDUE_OBJECT
 from internal.repository.renditions import ABANDONED_RENDITIONS, OVERDUE_LANES
-from internal.repository.unreferenced import NEXT_OVERDUE_OBJECT
 
 LEVELS, FEW = (1_000, 100_000, 1_000_000), (1_000, 20_000)
 PICTURES = 300
@@ -45,7 +45,6 @@ MIDDLE = b"""
     SELECT to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
       FROM images ORDER BY created_at OFFSET (SELECT count(*) FROM images) / 2 LIMIT 1
 """
-
 
 Call = Callable[[int], object]
 

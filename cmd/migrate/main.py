@@ -2,10 +2,10 @@
 
 import sys
 
-from internal.errors import StoreRefused, Unavailable
-from internal.lifecycle import settings_or_exit
-from internal.logs import configure_logging
-from internal.provision import provide
+from internal.domain.errors import StoreRefused, Unavailable
+from internal.observability.logs import configure_logging
+from internal.settings.exit import settings_or_exit
+from internal.wiring.bootstrap import provide
 
 if __name__ == "__main__":
     settings = settings_or_exit()

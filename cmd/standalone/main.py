@@ -3,8 +3,9 @@
 import os
 from functools import partial
 
-from internal.lifecycle import run_until_signalled, settings_or_exit
-from internal.logs import configure_logging
+from internal.observability.logs import configure_logging
+from internal.runtime.lifecycle import run_until_signalled
+from internal.settings.exit import settings_or_exit
 from internal.standalone.service import run_standalone
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 from functools import partial
 
-from internal.lifecycle import refuse_taken_port, run_until_signalled, settings_or_exit
-from internal.logs import configure_logging
+from internal.observability.logs import configure_logging
+from internal.runtime.lifecycle import run_until_signalled
+from internal.runtime.listening import refuse_taken_port
+from internal.settings.exit import settings_or_exit
 from internal.worker.service import run_worker
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from typing import Any
 
 import structlog
 
-from internal import metrics
-from internal.errors import ClientGone
-from internal.images.model import new_id
+from internal.domain.errors import ClientGone
+from internal.domain.ids import new_id
+from internal.observability import metrics
 
 log = structlog.get_logger(__name__)
 

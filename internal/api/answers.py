@@ -5,7 +5,7 @@ from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
 from internal.api.schemas import image_body, image_path
-from internal.images.model import Image
+from internal.domain.image import Image
 from internal.pipeline.language.grammar import Grammar
 
 

@@ -21,11 +21,11 @@ from internal.api.schemas import PREFIX
 from internal.api.server_limits import share_of_one_address
 from internal.api.side_server import side_app
 from internal.api.upload_places import UploadPlaces
-from internal.configuration import load_settings
-from internal.gauges import Source
-from internal.logs import configure_logging
-from internal.settings import Settings
-from internal.wiring import open_api
+from internal.observability.gauges import Source
+from internal.observability.logs import configure_logging
+from internal.settings.loader import load_settings
+from internal.settings.sections import Settings
+from internal.wiring.api import open_api
 
 ROUTES = [
     uploads.upload_image,

@@ -13,12 +13,20 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
-from internal import metrics
 from internal.api.conditional import Representation, conditions_of, decide
 from internal.api.requests import ApiRequest
-from internal.errors import ClientGone, NotFound, NotStored, ObjectLost, PreconditionFailed, RangeNotSatisfiable, StoreUnavailable
-from internal.images.ports import Ports
-from internal.objectstore.port import Opened, Span
+from internal.domain.errors import (
+    ClientGone,
+    NotFound,
+    ObjectLost,
+    ObjectNotFound,
+    PreconditionFailed,
+    RangeNotSatisfiable,
+    StoreUnavailable,
+)
+from internal.intake.ports import Ports
+from internal.observability import metrics
+from internal.ports.object_store import ByteRange, ObjectStream
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +76,7 @@ async def send(request: ApiRequest, ports: Ports, download: Download, cache_cont
     if decision.status == 416:
         raise RangeNotSatisfiable(size=download.size)
     headers = _headers(download, representation, cache_control)
-    span = decision.span or Span(0, download.size)
+    span = decision.span or ByteRange(0, download.size)
     if decision.status == 304:
         del headers["content-type"]
         return ASGIResponse(status_code=decision.status, headers=headers, is_head_response=True)
@@ -94,7 +102,9 @@ class StreamedObject(ASGIResponse):
     (tests/integration/test_damaged_objects.py::test_a_body_that_breaks_off_closes_the_connection_and_is_no_200).
     """
 
-    def __init__(self, ports: Ports, download: Download, span: Span | None, *, status_code: int, headers: dict[str, str]) -> None:
+    def __init__(
+        self, ports: Ports, download: Download, span: ByteRange | None, *, status_code: int, headers: dict[str, str]
+    ) -> None:
         super().__init__(status_code=status_code, headers=headers)
         self._ports, self._download, self._span = ports, download, span
 
@@ -110,7 +120,7 @@ class StreamedObject(ASGIResponse):
             metrics.BROKEN_OFF.inc()
             log.warning("download.broken_off", detail=outage.detail, cause=repr(outage.__cause__))
 
-    async def _send(self, opened: Opened, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _send(self, opened: ObjectStream, scope: Scope, receive: Receive, send: Send) -> None:
         hung_up = asyncio.ensure_future(_hang_up(receive))
         try:
             await self.start_response(send)
@@ -126,7 +136,7 @@ class StreamedObject(ASGIResponse):
 
 
 @asynccontextmanager
-async def _opened(ports: Ports, download: Download, span: Span | None) -> AsyncIterator[Opened]:
+async def _opened(ports: Ports, download: Download, span: ByteRange | None) -> AsyncIterator[ObjectStream]:
     """The object, open, as long as its row says. Raises NotFound when it was deleted meanwhile, else ObjectLost.
 
     INVARIANT: an object of another size is a 500, and never a 200 with a broken body
@@ -135,7 +145,7 @@ async def _opened(ports: Ports, download: Download, span: Span | None) -> AsyncI
     async with AsyncExitStack() as stack:
         try:
             opened = await stack.enter_async_context(ports.store.get(download.key, span))
-        except NotStored as error:
+        except ObjectNotFound as error:
             if not await ports.repository.references.referred([download.key]):
                 raise NotFound from error  # its image was deleted between the look-up and now
             metrics.MISSING.inc()

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from internal.api.requests import ApiRequest, parts_of
 from internal.sandbox import landlock
-from internal.settings import Limits
+from internal.settings.sections import Limits
 
 
 class CatalogueBody(Struct):

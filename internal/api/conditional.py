@@ -12,7 +12,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from litestar.datastructures import Headers
 from msgspec import Struct
 
-from internal.objectstore.port import Span
+from internal.ports.object_store import ByteRange
 
 FIELDS = ("if-match", "if-unmodified-since", "if-none-match", "if-modified-since", "range", "if-range")
 
@@ -57,7 +57,7 @@ class Decision(Struct, frozen=True):
     """What to send: 200 with all, 206 with `span`, 304 with nothing, 412, or 416."""
 
     status: int
-    span: Span | None = None
+    span: ByteRange | None = None
 
 
 def conditions_of(headers: Headers) -> dict[str, str]:
@@ -154,11 +154,11 @@ def _ranged(field: str, size: int) -> Decision:
         return Decision(200)
     first, last = (_number(digits) for digits in one.groups())
     if first is None:  # the last so many bytes
-        return Decision(206, Span(max(0, size - (last or 0)), size)) if last and size else Decision(416)
+        return Decision(206, ByteRange(max(0, size - (last or 0)), size)) if last and size else Decision(416)
     if last is not None and last < first:
         return Decision(200)
     stop = size if last is None else min(size, last + 1)
-    return Decision(206, Span(first, stop)) if first < size else Decision(416)
+    return Decision(206, ByteRange(first, stop)) if first < size else Decision(416)
 
 
 def _number(digits: str) -> int | None:

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from internal.errors import InvalidRequest
-from internal.images.model import Image
+from internal.domain.errors import InvalidRequest
+from internal.domain.image import Image
 
 Place = tuple[datetime, UUID]
 

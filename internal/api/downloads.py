@@ -7,7 +7,7 @@ from litestar.response.base import ASGIResponse
 from internal.api.binary import Download, send
 from internal.api.negotiation import preferred
 from internal.api.requests import ApiRequest, image_id_of, owner_of, parts_of, wait_of
-from internal.images.fetch import choose_rendition, find_image, result_of, wait_for_rendition
+from internal.library.lookup import choose_rendition, find_image, result_of, wait_for_rendition
 
 GET_AND_HEAD = [HttpMethod.GET, HttpMethod.HEAD]
 

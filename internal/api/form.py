@@ -16,9 +16,9 @@ from msgspec import Raw, Struct, field
 from internal.api.disposition import decoded, file_name, parameters
 from internal.api.multipart import MultipartError, MultipartReader, PartHead
 from internal.api.requests import chain_text
-from internal.errors import ClientGone, InvalidRequest, PayloadTooLarge
-from internal.images.metadata import Metadata, read_metadata
-from internal.images.requested import Requested
+from internal.domain.errors import ClientGone, InvalidRequest, PayloadTooLarge
+from internal.intake.metadata import Metadata, read_metadata
+from internal.intake.options import UploadOptions
 
 IMAGE, PROCESSING, RENDITIONS, METADATA = "image", "processing", "renditions", "metadata"
 IGNORED = ("_charset_", "name", "type")
@@ -41,7 +41,7 @@ class _Part(Struct):
 
 
 class Form:
-    """One upload that is still on its way: `internal.images.requested.Incoming`."""
+    """One upload that is still on its way: `internal.intake.options.UploadSource`."""
 
     def __init__(self, body: AsyncIterator[bytes], content_type: str, *, max_metadata_bytes: int) -> None:
         """Raises InvalidRequest when the content type is not a form's."""
@@ -59,7 +59,7 @@ class Form:
         self._texts: dict[str, list[str]] = {}
         self._filename: str | None = None
         self._has_image = False
-        self._requested = Requested()
+        self._requested = UploadOptions()
 
     async def content(self) -> AsyncIterator[bytes]:
         part: _Part | None = None
@@ -82,7 +82,7 @@ class Form:
             raise InvalidRequest("The part `image` is missing or empty: send the picture in it.")
         self._requested = self._understood()
 
-    def requested(self) -> Requested:
+    def requested(self) -> UploadOptions:
         return self._requested
 
     async def _events(self) -> AsyncIterator[Any]:
@@ -140,12 +140,12 @@ class Form:
                 raise _twice(part.name)
             texts.append(text)
 
-    def _understood(self) -> Requested:
+    def _understood(self) -> UploadOptions:
         """What the form asks for. Raises InvalidRequest for JSON that is not what it should be."""
         processing, renditions, metadata = (self._texts.get(name, []) for name in (PROCESSING, RENDITIONS, METADATA))
         if len(processing) > 1 and any(text.lstrip().startswith("[") for text in processing):
             raise InvalidRequest(f"The part `{PROCESSING}` came more than once, as a JSON list: send one list with all of it.")
-        return Requested(
+        return UploadOptions(
             filename=self._filename,
             processing="|".join(processing) if processing else None,
             renditions=_chains(renditions[0]) if renditions else None,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from internal.health import Condition, Dependency, Report, examine
+from internal.observability.health import Condition, Dependency, Report, examine
 
 
 def health_handlers(dependencies: Mapping[str, Dependency]) -> list[HTTPRouteHandler]:

@@ -17,13 +17,14 @@ from internal.api.cursor import cursor_after, read_cursor
 from internal.api.queries import read
 from internal.api.requests import ApiRequest, chain_text, idempotency_key_of, image_id_of, json_of, owner_of, parts_of
 from internal.api.schemas import ImageBody, MessageBody, NewRendition, PageBody, image_body
-from internal.errors import InvalidRequest, PreconditionFailed
-from internal.images.delete import delete_image
-from internal.images.fetch import choose_rendition, find_image
-from internal.images.idempotency import Slip, answered_once, fingerprint
-from internal.images.model import Image, ListFilter, Status
-from internal.images.renditions import add_rendition, retry_failed
-from internal.repository.port import Tables
+from internal.domain.errors import InvalidRequest, PreconditionFailed
+from internal.domain.image import Image, ListFilter
+from internal.domain.status import Status
+from internal.intake.idempotency import Slip, answered_once, fingerprint
+from internal.library.delete import delete_image
+from internal.library.lookup import choose_rendition, find_image
+from internal.library.renditions import add_rendition, retry_failed
+from internal.ports.repository.repository import Tables
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 

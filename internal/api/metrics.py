@@ -1,6 +1,6 @@
-"""`/metrics` of API and worker: what was counted (internal/metrics.py), and what has to be asked for (internal/gauges.py).
+"""`/metrics` of API and worker: the counters of internal/observability/metrics.py, the gauges of gauges.py there.
 
-A source that can't be asked right now is left out of the answer: a database that is down must not hide the other metrics.
+Sources that fail are omitted from the scrape: a database that is down must not hide the other metrics.
 """
 
 import asyncio
@@ -11,10 +11,10 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry, generate_latest
 
-from internal import metrics
 from internal.api.metrics_access import MetricsAccess
 from internal.api.requests import ApiRequest
-from internal.gauges import Gauge, Source
+from internal.observability import metrics
+from internal.observability.gauges import Gauge, Source
 
 log = structlog.get_logger(__name__)
 

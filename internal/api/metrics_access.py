@@ -10,7 +10,7 @@ from ipaddress import IPv6Address, ip_address
 from litestar.datastructures import Headers
 from msgspec import Struct
 
-from internal.errors import Forbidden, Unauthenticated
+from internal.domain.errors import Forbidden, Unauthenticated
 
 FORWARDED = ("forwarded", "via", "x-real-ip", "x-forwarded-")
 """How the names of proxies' fields begin: what has passed one was not asked by its neighbour."""

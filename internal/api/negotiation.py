@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import mimeparse
 
-from internal.images.model import Rendition, Result
+from internal.domain.rendition import Rendition, Result
 
 MAX_ACCEPT = 1024
 """Characters of a header that is looked at: browsers send a tenth of it, and reading takes the square of its length."""

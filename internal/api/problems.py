@@ -12,8 +12,8 @@ from litestar import Request
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.response.base import ASGIResponse
 
-from internal import errors
-from internal.errors import InvalidProcessing, ServiceError
+from internal.domain import errors
+from internal.domain.errors import InvalidProcessing, ServiceError
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +50,6 @@ RETRY_LATER = (errors.NotReady, errors.IdempotencyInProgress, errors.Unavailable
 
 CODE_OF_STATUS = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
 """Codes of what the framework itself refuses."""
-
 
 TITLE = {413: "Content Too Large", 422: "Unprocessable Content", 499: "Client Closed Request"}
 """RFC 9110's words, which older Pythons don't know yet."""

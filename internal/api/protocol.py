@@ -21,10 +21,10 @@ import structlog
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from internal import metrics
 from internal.api.connections import ConnectionLimits, Connections, address_of
 from internal.api.deadlines import Progress
 from internal.api.lingering import MAX_HEAD_BYTES, MIN_BYTES, LingeringProtocol
+from internal.observability import metrics
 
 log = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from internal.api.requests import ApiRequest
-from internal.errors import InvalidRequest
+from internal.domain.errors import InvalidRequest
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ from uuid import UUID
 import msgspec
 from litestar import Request
 
-from internal.errors import InvalidRequest, NotFound
-from internal.images.model import ANONYMOUS
-from internal.wiring import ApiParts
+from internal.domain.errors import InvalidRequest, NotFound
+from internal.domain.image import ANONYMOUS
+from internal.wiring.api import ApiParts
 
 ApiRequest = Request[Any, Any, Any]
 

@@ -7,9 +7,11 @@ from uuid import UUID
 
 from msgspec import Meta, Raw, Struct
 
-from internal.images.model import Failure, Image, Rendition, Result, Status
-from internal.images.requested import NAME
-from internal.images.staleness import is_stale
+from internal.domain.image import Image
+from internal.domain.rendition import Failure, Rendition, Result
+from internal.domain.status import Status
+from internal.intake.rendition_request import NAME
+from internal.library.staleness import is_stale
 from internal.pipeline.language.grammar import Grammar
 
 PREFIX = "/api/v1"

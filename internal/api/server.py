@@ -13,10 +13,11 @@ from internal.api.connections import ConnectionLimits
 from internal.api.lingering import linger_bytes
 from internal.api.protocol import WatchedProtocol
 from internal.api.server_limits import connection_limits
-from internal.lifecycle import api_ports, refuse_taken_ports
-from internal.logs import configure_logging
-from internal.metrics import shared_between_processes
-from internal.settings import Server, Settings
+from internal.observability.logs import configure_logging
+from internal.observability.metrics import shared_between_processes
+from internal.runtime.listening import refuse_taken_ports
+from internal.settings.addresses import api_ports
+from internal.settings.sections import Server, Settings
 
 
 def serve(settings: Settings) -> None:

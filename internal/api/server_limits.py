@@ -7,7 +7,7 @@ import structlog
 
 from internal.api.connections import ConnectionLimits
 from internal.api.deadlines import Deadlines
-from internal.settings import Server
+from internal.settings.sections import Server
 
 log = structlog.get_logger(__name__)
 

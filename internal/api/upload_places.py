@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Protocol, Self
 
-from internal.errors import Unavailable
+from internal.domain.errors import Unavailable
 
 FREE_BYTES = 2**16
 """What may come before a place is taken: as much as is read of a picture before anything is stored."""

@@ -12,8 +12,8 @@ from internal.api.form import Form
 from internal.api.protocol import connection_of
 from internal.api.requests import ApiRequest, idempotency_key_of, owner_of, parts_of
 from internal.api.upload_places import UploadPlaces
-from internal.errors import PayloadTooLarge
-from internal.images.upload import Context, accept_upload
+from internal.domain.errors import PayloadTooLarge
+from internal.intake.upload import Context, accept_upload
 
 FORM_BYTES = 2**18
 """What a form may have beside its picture: the other parts, headers and boundaries."""

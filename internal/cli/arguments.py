@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from internal.cli.operator_arguments import add_operator_commands
+from internal.cli.admin_arguments import add_operator_commands
 
 
 def default_address() -> str:

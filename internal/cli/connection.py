@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import httpx2
 
-from internal.cli.again import until_ready, until_taken
 from internal.cli.errors import CommandError, Refused, Unanswered, Unreachable
+from internal.cli.retry import until_ready, until_taken
 
 IMAGES = "/api/v1/images"
 FINAL = ("processed", "failed")

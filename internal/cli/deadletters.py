@@ -11,14 +11,14 @@ from typing import Any
 
 import msgspec
 
+from internal.cli.admin import operate
 from internal.cli.errors import EXIT_FAILED, CommandError, UsageError
-from internal.cli.operate import operate
 from internal.cli.progress import Progress
-from internal.images.dead_letters import Replay, drop, every_letter, replay
-from internal.repository.operators import KeptLetter
-from internal.repository.port import Repository
-from internal.settings import Settings
-from internal.wiring import open_repository
+from internal.maintenance.dead_letters import Replay, drop, every_letter, replay
+from internal.ports.repository.dead_letters import KeptDeadLetter
+from internal.ports.repository.repository import Repository
+from internal.settings.sections import Settings
+from internal.wiring.operator import open_repository
 
 REFUSALS = {
     Replay.NO_LETTER: "there is no such letter",
@@ -119,7 +119,7 @@ def _tell(letter_id: int, outcome: Replay, typed: Namespace) -> None:
         print(f"imagectl: {letter_id}: {REFUSALS[outcome]}", file=sys.stderr)
 
 
-def _as_json(kept: KeptLetter) -> dict[str, Any]:
+def _as_json(kept: KeptDeadLetter) -> dict[str, Any]:
     """`body` is text where it is any, and base64 else: `body_encoding` says which."""
     letter = kept.letter
     try:
@@ -132,13 +132,13 @@ def _as_json(kept: KeptLetter) -> dict[str, Any]:
     return told
 
 
-def _line(kept: KeptLetter) -> str:
+def _line(kept: KeptDeadLetter) -> str:
     letter = kept.letter
     what = f"{letter.image_id}  {letter.rendition}  {_now(kept)}" if letter.image_id else f"message from {letter.source}"
     return f"{kept.id:>6}  {kept.created_at:%Y-%m-%d %H:%M:%S}  {letter.code:<22}  {what}"
 
 
-def _now(kept: KeptLetter) -> str:
+def _now(kept: KeptDeadLetter) -> str:
     return f"now {kept.rendition_status}" if kept.rendition_status else "image gone"
 
 

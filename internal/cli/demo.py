@@ -13,8 +13,8 @@ import httpx2
 from internal.cli import demo_pictures
 from internal.cli.connection import IMAGES, Connection
 from internal.cli.demo_checks import check, check_picture
+from internal.cli.ephemeral_service import own_service
 from internal.cli.errors import Refused
-from internal.cli.own_service import own_service
 
 ORIGINALS = {
     "landscape.jpg": (demo_pictures.landscape, "a photograph of 12 megapixels, with a name and a place in its EXIF"),

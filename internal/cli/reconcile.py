@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
+from internal.cli.admin import operate
 from internal.cli.errors import EXIT_FAILED, CommandError
-from internal.cli.operate import operate
 from internal.cli.progress import Progress
-from internal.images.reconcile import Comparison, EmptyDatabase, Finding, Kind, reconcile
-from internal.settings import Settings
-from internal.wiring import open_operator
+from internal.maintenance.reconcile import Comparison, EmptyDatabase, Finding, Kind, reconcile
+from internal.settings.sections import Settings
+from internal.wiring.operator import open_operator
 
 PROGRESS = 10_000
 GIBIBYTE = 2**30

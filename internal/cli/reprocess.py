@@ -8,7 +8,7 @@ from typing import Any
 from internal.cli.connection import Connection
 from internal.cli.errors import EXIT_FAILED, Refused
 from internal.cli.progress import Progress
-from internal.errors import InvalidProcessing
+from internal.domain.errors import InvalidProcessing
 from internal.pipeline.language.ast import parse_calls
 
 PAGE = 200

@@ -6,11 +6,11 @@ from functools import partial
 
 import msgspec
 
+from internal.cli.admin import operate
 from internal.cli.errors import EXIT_FAILED, CommandError
-from internal.cli.operate import operate
-from internal.images.store_identity import Pairing, StoreSite, adopt, look
-from internal.settings import Settings
-from internal.wiring import open_store_site
+from internal.maintenance.store_identity import Pairing, StoreSite, adopt, look
+from internal.settings.sections import Settings
+from internal.wiring.operator import open_store_site
 
 
 def store(typed: Namespace) -> int:

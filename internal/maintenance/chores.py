@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 from msgspec import Struct
 
-from internal import metrics
+from internal.observability import metrics
 
 log = structlog.get_logger(__name__)
 

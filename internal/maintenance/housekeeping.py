@@ -7,14 +7,15 @@ statements or transactions of its own, and is begun also when those before it fa
 from functools import partial
 from uuid import UUID
 
-from internal.images.ports import Workshop
-from internal.images.sweep import purge_keys, requeue_abandoned, sweep_unreferenced
 from internal.maintenance import overdue
 from internal.maintenance.chores import Chore, announce, run_round
+from internal.maintenance.gc import purge_keys, sweep_unreferenced
 from internal.maintenance.overdue import OverdueTasks
+from internal.maintenance.requeue import requeue_abandoned
 from internal.maintenance.retention import retentions
 from internal.maintenance.set_aside import SetAside
-from internal.queue.port import Queue
+from internal.ports.queue import Queue
+from internal.rendering.workshop import Workshop
 
 
 class Housekeeping:

@@ -14,13 +14,13 @@ from uuid import UUID, uuid4
 import structlog
 from msgspec import Struct
 
-from internal import metrics
-from internal.errors import QueueUnavailable, Unavailable
-from internal.images.model import Lane
-from internal.images.tasks import CHANNEL, task_message
+from internal.domain.errors import QueueUnavailable, Unavailable
+from internal.domain.rendition import Lane
+from internal.domain.tasks import CHANNEL, task_message
 from internal.maintenance.set_aside import SetAside
-from internal.queue.port import Positions, Queue
-from internal.repository.port import Repository
+from internal.observability import metrics
+from internal.ports.queue import Positions, Queue
+from internal.ports.repository.repository import Repository
 
 log = structlog.get_logger(__name__)
 

@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import structlog
 
-from internal import metrics
-from internal.repository.operators import Purged
-from internal.repository.port import Repository
+from internal.observability import metrics
+from internal.ports.repository.purged import Purged
+from internal.ports.repository.repository import Repository
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +70,7 @@ class Retention:
 
 
 def retentions(repository: Repository, *, events_days: int, dead_letters_days: int) -> tuple[Retention, ...]:
-    """Of each table that has one. Idempotency keys are kept by the hour: internal/images/sweep.py."""
+    """Of each table that has one. Idempotency keys are kept by the hour: internal/maintenance/gc.py."""
     return (
         Retention("purge_events", repository, repository.events.purge, days=events_days),
         Retention("purge_dead_letters", repository, repository.dead_letters.purge, days=dead_letters_days),

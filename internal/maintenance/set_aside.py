@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from internal import metrics
+from internal.observability import metrics
 
 log = structlog.get_logger(__name__)
 

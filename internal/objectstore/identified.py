@@ -12,9 +12,9 @@ from uuid import UUID
 
 import structlog
 
-from internal import metrics
-from internal.errors import DatabaseUnavailable, NotStored, ObjectUnreadable, StoreUnavailable, WrongStore
-from internal.objectstore.port import IdentifiableStore, Opened, Span, Stored
+from internal.domain.errors import DatabaseUnavailable, ObjectNotFound, ObjectUnreadable, StoreUnavailable, WrongStore
+from internal.observability import metrics
+from internal.ports.object_store import ByteRange, IdentifiableStore, ObjectInfo, ObjectStream
 
 log = structlog.get_logger(__name__)
 
@@ -39,12 +39,12 @@ class IdentifiedStore:
         self._confirmed_until = 0.0
         self._told: str | None = None
 
-    async def put(self, key: str, content: AsyncIterable[bytes], *, content_type: str) -> Stored:
+    async def put(self, key: str, content: AsyncIterable[bytes], *, content_type: str) -> ObjectInfo:
         async with self._confirmed():
             return await self._store.put(key, content, content_type=content_type)
 
     @asynccontextmanager
-    async def get(self, key: str, span: Span | None = None) -> AsyncIterator[Opened]:
+    async def get(self, key: str, span: ByteRange | None = None) -> AsyncIterator[ObjectStream]:
         async with self._confirmed(), self._blamed(key), self._store.get(key, span) as opened:
             yield opened
 
@@ -52,11 +52,11 @@ class IdentifiedStore:
         async with self._confirmed():
             await self._store.delete(key)
 
-    async def stat(self, key: str) -> Stored:
+    async def stat(self, key: str) -> ObjectInfo:
         async with self._confirmed(), self._blamed(key):
             return await self._store.stat(key)
 
-    async def keys(self) -> AsyncIterator[Stored]:
+    async def keys(self) -> AsyncIterator[ObjectInfo]:
         async with self._confirmed():
             async for stored in self._store.keys():
                 yield stored
@@ -71,7 +71,7 @@ class IdentifiedStore:
             await self._confirm()
         try:
             yield
-        except NotStored:
+        except ObjectNotFound:
             await self._confirm()  # an emptied store has nothing, and has lost nothing
             raise
         except StoreUnavailable:

@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Protocol
 
-from internal.objectstore.port import Opened
 from internal.objectstore.threads import Threads
+from internal.ports.object_store import ObjectStream
 
 
 class Reading(Protocol):
@@ -23,12 +23,12 @@ class Reading(Protocol):
 
 
 @asynccontextmanager
-async def opened(threads: Threads, open_object: Callable[[], Reading]) -> AsyncIterator[Opened]:
+async def opened(threads: Threads, open_object: Callable[[], Reading]) -> AsyncIterator[ObjectStream]:
     """Open and read the first block in one hop, and the rest as it is asked for; closed however the block ends."""
     reading = await threads.run(open_object, undo=_close)
     try:
         async with aclosing(_chunks(threads, reading)) as chunks:
-            yield Opened(size=reading.size, chunks=chunks)
+            yield ObjectStream(size=reading.size, chunks=chunks)
     finally:
         reading.close()
 

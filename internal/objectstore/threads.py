@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from internal.errors import StoreUnavailable
+from internal.domain.errors import StoreUnavailable
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class Threads:
             return future.result()
         if undo is not None and not future.cancelled() and future.exception() is None:
             with suppress(StoreUnavailable):
-                await surely(self.run(partial(undo, future.result())))
+                await shielded(self.run(partial(undo, future.result())))
         raise cancelled
 
 
@@ -44,10 +44,10 @@ async def open_threads(count: int, name: str) -> AsyncIterator[Threads]:
     try:
         yield Threads(executor)
     finally:
-        await surely(asyncio.to_thread(executor.shutdown))
+        await shielded(asyncio.to_thread(executor.shutdown))
 
 
-async def surely(work: Coroutine[Any, Any, T]) -> T:
+async def shielded(work: Coroutine[Any, Any, T]) -> T:
     """Await `work` to its end; a cancellation of the caller that comes meanwhile is raised only then."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from internal.repository.pool import Session
+from internal.postgres.pool import Session
 
 TAKE_CHORE = """
     INSERT INTO chore_leases (name, worker_id, lease_until)

@@ -1,7 +1,7 @@
 """What PostgreSQL says of itself: snapshots that keep dead rows from being removed, and how many there are."""
 
-from internal.repository.pool import Session
-from internal.repository.port import DatabaseHealth
+from internal.ports.repository.observed import DatabaseHealth
+from internal.postgres.pool import Session
 
 WATCHED = (
     "outbox",

@@ -9,10 +9,12 @@ import msgspec
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from internal.images.model import DeadLetter, Status
-from internal.queue.port import Channel
-from internal.repository.operators import KeptLetter, Purged
-from internal.repository.pool import Session
+from internal.domain.dead_letter import DeadLetter
+from internal.domain.message import Channel
+from internal.domain.status import Status
+from internal.ports.repository.dead_letters import KeptDeadLetter
+from internal.ports.repository.purged import Purged
+from internal.postgres.pool import Session
 
 ADD_DEAD_LETTER = """
     -- The letter and what exports it, or neither. One that waits for another's commit here is the same message's, put away twice.
@@ -114,11 +116,11 @@ class PostgresDeadLetters:
     async def of(self, image_id: UUID) -> list[DeadLetter]:
         return [_letter(row) for row in await self._session.rows(DEAD_LETTERS_OF_IMAGE, {"image_id": image_id})]
 
-    async def find(self, letter_id: int) -> KeptLetter | None:
+    async def find(self, letter_id: int) -> KeptDeadLetter | None:
         rows = await self._session.rows(FIND_LETTER, {"id": letter_id})
         return _kept(rows[0]) if rows else None
 
-    async def page(self, *, before: int | None, code: str | None, limit: int) -> list[KeptLetter]:
+    async def page(self, *, before: int | None, code: str | None, limit: int) -> list[KeptDeadLetter]:
         rows = await self._session.rows(PAGE_OF_LETTERS, {"before": before, "code": code, "limit": limit})
         return [_kept(row) for row in rows]
 
@@ -144,9 +146,9 @@ def _fingerprint(letter: DeadLetter) -> str | None:
     return hashlib.sha256(msgspec.json.encode(message, order="deterministic")).hexdigest()
 
 
-def _kept(row: DictRow) -> KeptLetter:
+def _kept(row: DictRow) -> KeptDeadLetter:
     status = row["rendition_status"]
-    return KeptLetter(row["id"], row["created_at"], _letter(row), Status(status) if status else None)
+    return KeptDeadLetter(row["id"], row["created_at"], _letter(row), Status(status) if status else None)
 
 
 def _letter(row: DictRow) -> DeadLetter:

@@ -3,9 +3,9 @@
 import time
 from uuid import UUID
 
-from internal.repository.answers import StoredAnswer
-from internal.repository.lower_bound import LowerBounds
-from internal.repository.pool import Session
+from internal.ports.repository.idempotency import StoredAnswer
+from internal.postgres.lower_bound import LowerBounds
+from internal.postgres.pool import Session
 
 TAKE_KEY = """
     -- A lease that ran out belongs to a request that died; a complete key is never taken over. Who takes it over begins anew: its

@@ -8,16 +8,18 @@ from uuid import UUID
 import msgspec
 from psycopg.types.json import Jsonb
 
-from internal.errors import DeadlinePassed
-from internal.images.events import Event
-from internal.images.model import Image, ListFilter, Rendition, Status
-from internal.queue.port import Channel, Message
+from internal.domain.errors import DeadlinePassed
+from internal.domain.events import Event
+from internal.domain.image import Image, ListFilter
+from internal.domain.message import Channel, Message
+from internal.domain.rendition import Rendition
+from internal.domain.status import Status
+from internal.ports.repository.images import ImageLock
+from internal.ports.sandbox import Facts
+from internal.postgres.pool import Session
 from internal.repository.conclude import DERIVE_STATUS
 from internal.repository.outbox import RECORD_HAPPENED
-from internal.repository.pool import Session
-from internal.repository.port import Locked
 from internal.repository.records import image_from
-from internal.sandbox.port import Facts
 
 ADD_IMAGE: LiteralString = (
     """
@@ -184,9 +186,9 @@ class PostgresImages:
     async def hold(self, image_id: UUID) -> None:
         await self._session.run(LOCK_IMAGE, {"id": image_id})
 
-    async def lock(self, image_id: UUID) -> Locked | None:
+    async def lock(self, image_id: UUID) -> ImageLock | None:
         rows = await self._session.rows(LOCK_IMAGE, {"id": image_id})
-        return Locked(rows[0]["id"], rows[0]["owner"], Status(rows[0]["status"])) if rows else None
+        return ImageLock(rows[0]["id"], rows[0]["owner"], Status(rows[0]["status"])) if rows else None
 
     async def refresh_status(self, image_id: UUID) -> None:
         await self._session.run(REFRESH_STATUS, {"image_id": image_id})

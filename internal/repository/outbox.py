@@ -7,12 +7,12 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from internal.images.events import Event, EventType
-from internal.queue.port import Channel, Message
-from internal.repository.lower_bound import LowerBounds
-from internal.repository.operators import Purged
-from internal.repository.pool import Session
-from internal.repository.port import Outgoing
+from internal.domain.events import Event, EventType
+from internal.domain.message import Channel, Message
+from internal.ports.repository.outbox import OutboxMessage
+from internal.ports.repository.purged import Purged
+from internal.postgres.lower_bound import LowerBounds
+from internal.postgres.pool import Session
 
 NIL = UUID(int=0)
 """The lowest id: no event has it."""
@@ -50,7 +50,7 @@ POSTPONE_OUTGOING = """
 """
 
 RECORD_HAPPENED: LiteralString = """
-    -- Continues a WITH that has `happened (id, type, image_id, owner, data)`: the history, and a CloudEvent for who listens.
+    -- Continues a WITH that has `new_event (id, type, image_id, owner, data)`: the history, and a CloudEvent for who listens.
     recorded AS (
         INSERT INTO events (id, type, image_id, owner, data) SELECT id, type, image_id, owner, data FROM happened
         RETURNING id, type, image_id, data, time
@@ -118,13 +118,15 @@ class PostgresOutbox:
         }
         await self._session.run(ADD_OUTGOING, parameters)
 
-    async def claim(self, channel: Channel, *, limit: int, lease_seconds: float) -> list[Outgoing]:
+    async def claim(self, channel: Channel, *, limit: int, lease_seconds: float) -> list[OutboxMessage]:
         bound, began = self._bounds.of(f"outbox/{channel}"), time.monotonic()
         parameters = {"channel": channel, "limit": limit, "lease": lease_seconds, "since": bound.seconds()}
         rows = await self._session.rows(CLAIM_OUTGOING, parameters)
         bound.passed(began, rows[0]["age"] if len(rows) == limit else 0)
         return [
-            Outgoing(row["id"], Channel(row["channel"]), Message(row["type"], row["key"], bytes(row["body"]), row["headers"]))
+            OutboxMessage(
+                row["id"], Channel(row["channel"]), Message(row["type"], row["key"], bytes(row["body"]), row["headers"])
+            )
             for row in rows
         ]
 

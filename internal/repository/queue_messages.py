@@ -10,9 +10,9 @@ from uuid import UUID
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from internal.queue.port import Channel, Message
-from internal.repository.lower_bound import EVER_SECONDS, LowerBounds
-from internal.repository.pool import Session
+from internal.domain.message import Channel, Message
+from internal.postgres.lower_bound import EVER_SECONDS, LowerBounds
+from internal.postgres.pool import Session
 
 NOTIFICATIONS = "queue"
 """Notified with the channel as payload whenever one of its messages becomes free."""

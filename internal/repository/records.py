@@ -7,7 +7,9 @@ from uuid import UUID
 
 from psycopg.rows import DictRow
 
-from internal.images.model import Failure, Image, Lane, Original, Rendition, Result, Status
+from internal.domain.image import Image, Original
+from internal.domain.rendition import Failure, Lane, Rendition, Result
+from internal.domain.status import Status
 
 
 def rendition_from(row: Mapping[str, Any]) -> Rendition:

@@ -9,11 +9,15 @@ from uuid import UUID
 import msgspec
 from psycopg.types.json import Jsonb
 
-from internal.errors import DeadlinePassed
-from internal.images.events import Event, EventType
-from internal.images.keys import RESULT_KEY, attempt_keys
-from internal.images.model import Claim, Failure, Lane, Rendition, Result, new_id
-from internal.queue.port import Channel
+from internal.domain.errors import DeadlinePassed
+from internal.domain.events import Event, EventType
+from internal.domain.ids import new_id
+from internal.domain.keys import RESULT_KEY, attempt_keys
+from internal.domain.message import Channel
+from internal.domain.rendition import Claim, Failure, Lane, Rendition, Result
+from internal.ports.repository.renditions import OverdueLook, StalledRendition
+from internal.postgres.lower_bound import LowerBounds
+from internal.postgres.pool import Session
 from internal.repository.attempts import (
     CLAIM_RENDITION,
     DEFER_RENDITIONS,
@@ -22,9 +26,6 @@ from internal.repository.attempts import (
     POSTPONE_RENDITION,
     RENEW_CLAIM,
 )
-from internal.repository.lower_bound import LowerBounds
-from internal.repository.pool import Session
-from internal.repository.port import OverdueLook, Requeue
 
 ADD_RENDITION = """
     -- `place` keeps the order in which renditions were asked for; under the image's lock, or in its own insert, max() is exact.
@@ -96,7 +97,7 @@ RESEND_RENDITIONS = """
     RETURNING id
 """
 
-REQUEUE = Requeue.__struct_fields__
+REQUEUE = StalledRendition.__struct_fields__
 CLAIMED = tuple(name for name in Claim.__struct_fields__ if name != "lane")
 
 
@@ -197,12 +198,12 @@ class PostgresRenditions:
         rows = await self._session.rows(RETRY_RENDITIONS, {"image_id": image_id, "name": name})
         return frozenset(Lane(row["lane"]) for row in rows)
 
-    async def abandoned(self, *, limit: int, set_aside: Sequence[UUID] = ()) -> list[Requeue]:
+    async def abandoned(self, *, limit: int, set_aside: Sequence[UUID] = ()) -> list[StalledRendition]:
         bound, began = self._bounds.of("abandoned"), time.monotonic()
         parameters = {"limit": limit, "set_aside": list(set_aside), "since": bound.seconds()}
         rows = await self._session.rows(ABANDONED_RENDITIONS, parameters)
         bound.passed(began, rows[-1]["age"] if len(rows) == limit else 0)
-        return [Requeue(**{**{name: row[name] for name in REQUEUE}, "lane": Lane(row["lane"])}) for row in rows]
+        return [StalledRendition(**{**{name: row[name] for name in REQUEUE}, "lane": Lane(row["lane"])}) for row in rows]
 
     async def overdue_lanes(self, *, seconds: float) -> OverdueLook | None:
         bound, began = self._bounds.of("overdue"), time.monotonic()

@@ -4,8 +4,8 @@ from uuid import UUID
 
 import psycopg
 
-from internal.errors import DatabaseUnavailable
-from internal.repository.pool import Session
+from internal.domain.errors import DatabaseUnavailable
+from internal.postgres.pool import Session
 
 FIND_STORE_ID = """
     SELECT id FROM store_identity WHERE established

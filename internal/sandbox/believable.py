@@ -1,11 +1,11 @@
 """What a child says about a picture, held against the job: the child may be in a stranger's hands.
 
-The reply's types bound each field by itself (port.py, protocol.py); this is what depends on the job.
+The reply's types bound each field by itself (ports/sandbox.py, protocol.py); this is what depends on the job.
 """
 
-from internal.errors import DecoderFailed
+from internal.domain.errors import DecoderFailed
 from internal.pipeline.containers.formats import FORMATS
-from internal.sandbox.port import Encoded, Rendered, RenderJob, RenderLimits
+from internal.ports.sandbox import Encoded, Rendered, RenderJob, RenderLimits
 
 _MEDIA_TYPES = frozenset(known.media_type for known in FORMATS.values())
 _SECOND_MEDIA_TYPES = frozenset({"image/webp", "image/avif"})

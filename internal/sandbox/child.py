@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 import internal
-from internal.errors import DecoderOutOfMemory, InvalidProcessing, SandboxUnavailable, ServiceError
+from internal.domain.errors import DecoderOutOfMemory, InvalidProcessing, SandboxUnavailable, ServiceError
 from internal.pipeline.language.grammar import Grammar
 from internal.pipeline.operations import known_operations
 from internal.pipeline.vips.render import render, restrict_libvips
 from internal.pipeline.vips.text import load_fonts
+from internal.ports.sandbox import RenderJob
 from internal.sandbox import landlock, limits, seccomp
-from internal.sandbox.port import RenderJob
 from internal.sandbox.protocol import GO, PREFIX, Accepted, Done, Ready, Refused, Reply, job_from, packed, plain
 
 IDLE_SECONDS = 1.0

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 import internal
-from internal.errors import (
+from internal.domain.errors import (
     PERMANENT,
     DecoderFailed,
     DecoderOutOfMemory,
@@ -21,11 +21,11 @@ from internal.errors import (
     StartRefused,
 )
 from internal.pipeline.containers.tiff_copy import EXTRA_BYTES
-from internal.regular_file import open_regular
+from internal.ports.sandbox import Rendered, RenderJob
+from internal.runtime.regular_file import open_regular
 from internal.sandbox.believable import require_believable
 from internal.sandbox.cgroup import ChildGroups
-from internal.sandbox.desk import Desk
-from internal.sandbox.port import Rendered, RenderJob
+from internal.sandbox.job_directory import JobDirectory
 from internal.sandbox.process_limits import MAX_THREADS, LimitedProcess, ProcessLimits, user_of_child
 from internal.sandbox.protocol import GO, MAX_REPLY, PREFIX, Accepted, Done, Ready, Refused, Reply, packed, reply_from
 from internal.sandbox.watch import Watch
@@ -44,14 +44,14 @@ _ERRORS: tuple[type[ServiceError], ...] = (*PERMANENT, DecoderFailed, DecoderOut
 _REFUSALS = {error.code: error for error in _ERRORS}
 
 
-class DiedIdle(Exception):
+class CrashedBeforeStart(Exception):
     """The child was dead before it accepted the picture: another one may have it, and nobody needs to know."""
 
 
 class Decoder:
     """A live child and its folder. `close` must be awaited, whatever happens; after it, neither is left."""
 
-    def __init__(self, process: asyncio.subprocess.Process, desk: Desk, limits: ProcessLimits) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, desk: JobDirectory, limits: ProcessLimits) -> None:
         if process.stdin is None or process.stdout is None:
             raise ValueError("the child's stdin and stdout must be pipes")
         self._process, self._desk, self._limits = process, desk, limits
@@ -72,7 +72,7 @@ class Decoder:
         Raises SandboxUnavailable when it can't be started: no picture is to blame for that; StartRefused when it never can.
         """
         user = user_of_child()
-        desk = Desk(folder, user)
+        desk = JobDirectory(folder, user)
         decoder: Decoder | None = None
         try:
             await asyncio.to_thread(desk.set_up)
@@ -106,7 +106,7 @@ class Decoder:
         return self._fit and self._process.returncode is None and self.pictures < self._limits.max_pictures
 
     async def render(self, job: RenderJob) -> Rendered:
-        """As the port says, but for DiedIdle. After an exception that is not the picture's fault the child is no longer fit."""
+        """As the port says, but for CrashedBeforeStart. The child is not usable after an error that is not the picture's."""
         self.pictures += 1
         try:
             laid_out = self._desk.lay_out(job)
@@ -178,7 +178,7 @@ class Decoder:
             await self._to.drain()
             accepted = await self._reply()
         except (EOFError, OSError) as error:
-            raise DiedIdle from error
+            raise CrashedBeforeStart from error
         if not isinstance(accepted, Accepted):
             raise EOFError("the child does not speak the protocol")
         return await self._reply()

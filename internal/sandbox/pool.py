@@ -12,14 +12,14 @@ from pathlib import Path
 
 import structlog
 
-from internal.errors import DecoderFailed, SandboxUnavailable, StartRefused
-from internal.metrics import SANDBOX_DEATHS
+from internal.domain.errors import DecoderFailed, SandboxUnavailable, StartRefused
+from internal.observability.metrics import SANDBOX_DEATHS
+from internal.ports.sandbox import Rendered, RenderJob, Sandbox
 from internal.sandbox.cgroup import ChildGroups, is_bounded
-from internal.sandbox.decoder import Decoder, DiedIdle
-from internal.sandbox.port import Rendered, RenderJob, Sandbox
+from internal.sandbox.decoder import CrashedBeforeStart, Decoder
+from internal.sandbox.locked_tempdir import locked_tempdir
 from internal.sandbox.process_limits import ProcessLimits
 from internal.sandbox.protocol import Ready
-from internal.sandbox.scratch import held_folder
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +81,7 @@ class DecoderPool(Sandbox):
                 decoder = await self._borrow()
                 try:
                     return await decoder.render(job)
-                except DiedIdle:
+                except CrashedBeforeStart:
                     continue
                 except DecoderFailed as death:
                     SANDBOX_DEATHS.labels(death.code).inc()
@@ -158,7 +158,7 @@ async def open_pool(
     INVARIANT: no decoder works without a wall that is required
     (tests/integration/test_sandbox_walls.py::test_without_a_required_wall_nothing_starts).
     """
-    with held_folder(scratch) as folder:
+    with locked_tempdir(scratch) as folder:
         limits = ProcessLimits(memory_bytes, cpu_seconds, wall_seconds, max_pictures, heif_input)
         pool = DecoderPool(size, limits, folder, required)
         try:

@@ -13,11 +13,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from internal.sandbox.port import Rendered, RenderJob
+from internal.ports.sandbox import Rendered, RenderJob
 
 PREFIX = 4
 """Bytes, big-endian: the length of the message that follows."""
-
 
 GO = b"\n"
 MAX_REPLY = 2**16
@@ -48,7 +47,7 @@ class Done(Struct, frozen=True, tag="done"):
 
 
 class Refused(Struct, frozen=True, tag="refused"):
-    """The picture could not be rendered: the code and detail of an error in internal/errors.py. `fatal`: the child ends."""
+    """The picture could not be rendered: code and detail of an error in internal/domain/errors.py. `fatal`: the child ends."""
 
     code: Code
     detail: Detail

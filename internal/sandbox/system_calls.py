@@ -2,8 +2,8 @@
 
 The list comes from running the golden pictures, the hostile files and mutants under strace (`make calls`, x86-64, glibc 2.36). To
 these it adds what the same functions of the C library call on ARM64, or in other versions of it: such a line says so.
-tests/unit/test_system_calls.py holds the numbers against the system's headers where these are installed: asm/unistd_64.h for
-x86-64, asm-generic/unistd.h for ARM64 (Debian's package linux-libc-dev). On ARM64 nothing of this was run.
+tests/unit/sandbox/test_system_calls.py holds the numbers against the system's headers where these are installed:
+asm/unistd_64.h for x86-64, asm-generic/unistd.h for ARM64 (Debian's package linux-libc-dev). On ARM64 nothing of this was run.
 
 What is in CHECKED depends on its arguments, and seccomp.py says how.
 """

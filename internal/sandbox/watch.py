@@ -12,8 +12,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from internal.errors import DecoderFailed, DecoderOutOfMemory, DecoderTimeout
-from internal.sandbox.desk import MOST_FILES
+from internal.domain.errors import DecoderFailed, DecoderOutOfMemory, DecoderTimeout
+from internal.sandbox.job_directory import MOST_FILES
 from internal.sandbox.process_limits import MAX_THREADS, LimitedProcess, ProcessLimits
 
 LOOK_SECONDS, LOOK_AT_REST_SECONDS = 0.5, 5.0

@@ -14,8 +14,8 @@ import psycopg
 import structlog
 from psycopg import sql
 
-from internal.private_folder import private_folder
-from internal.settings import Database
+from internal.runtime.private_folder import private_folder
+from internal.settings.sections import Database
 
 log = structlog.get_logger(__name__)
 

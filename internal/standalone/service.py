@@ -16,14 +16,15 @@ import httpx2
 import structlog
 from msgspec.structs import replace
 
-from internal.errors import StoreRefused, Unavailable
-from internal.lifecycle import api_ports, refuse_taken_ports
-from internal.provision import provide_store
-from internal.repository.migrations import migrate
-from internal.settings import PROJECT, Database, Settings
+from internal.domain.errors import StoreRefused, Unavailable
+from internal.postgres.migrations import migrate
+from internal.runtime.listening import refuse_taken_ports
+from internal.settings.addresses import api_ports
+from internal.settings.sections import PROJECT, Database, Settings
 from internal.standalone.postgres import embedded_postgres
 from internal.standalone.welcome import welcome
-from internal.wiring import place_of
+from internal.wiring.bootstrap import provide_store
+from internal.wiring.store import place_of
 
 log = structlog.get_logger(__name__)
 

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from internal.settings import PROJECT
+from internal.settings.sections import PROJECT
 
 PICTURE = PROJECT / "docs/pictures/landscape.jpg"
 

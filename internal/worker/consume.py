@@ -6,10 +6,11 @@ from typing import cast
 
 import structlog
 
-from internal.errors import Unavailable
-from internal.faultpoints import reach
-from internal.images.ports import Workshop
-from internal.queue.port import Channel, Consumer, Delivery, Queue
+from internal.domain.errors import Unavailable
+from internal.domain.message import Channel
+from internal.ports.queue import Consumer, Delivery, Queue
+from internal.rendering.workshop import Workshop
+from internal.runtime.failpoints import failpoint
 from internal.worker.dispatch import Handler, dispatch
 
 log = structlog.get_logger(__name__)
@@ -56,7 +57,7 @@ class Lanes:
         except asyncio.CancelledError:
             await asyncio.shield(consumer.release(delivery))
             raise
-        reach("before-ack")
+        failpoint("before-ack")
         await consumer.acknowledge(delivery)
 
     async def _settled(self, delivery: Delivery) -> bool:

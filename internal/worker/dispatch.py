@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
-from internal.errors import ServiceError, Unavailable
-from internal.images.model import UNREADABLE, DeadLetter
-from internal.images.ports import Workshop
-from internal.images.tasks import REQUEST_ID_HEADER
-from internal.queue.port import Delivery
+from internal.domain.dead_letter import UNREADABLE, DeadLetter
+from internal.domain.errors import ServiceError, Unavailable
+from internal.domain.tasks import REQUEST_ID_HEADER
+from internal.ports.queue import Delivery
+from internal.rendering.workshop import Workshop
 from internal.worker import handlers
 
 log = structlog.get_logger(__name__)

@@ -5,8 +5,8 @@ from internal.api.health import health_handlers
 from internal.api.metrics import metrics_handler
 from internal.api.metrics_access import MetricsAccess
 from internal.api.side_server import SideServer, side_app
-from internal.settings import Worker
-from internal.wiring import WorkerParts
+from internal.settings.sections import Worker
+from internal.wiring.worker import WorkerParts
 
 
 def health_app(parts: WorkerParts, metrics_token: str = "") -> App:

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from internal.errors import ServiceError
+from internal.domain.errors import ServiceError
+from internal.domain.message import Channel
 from internal.maintenance.housekeeping import Housekeeping
-from internal.queue.port import Channel
-from internal.settings import Settings
-from internal.wiring import open_worker
+from internal.settings.sections import Settings
+from internal.wiring.worker import open_worker
 from internal.worker.consume import Lanes
 from internal.worker.dispatch import find_handlers
 from internal.worker.health import serve_health

@@ -11,11 +11,11 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from msgspec.structs import replace
 
-from internal.images.keys import STORE_ID_KEY
-from internal.objectstore.filesystem import create_folder, open_filesystem_store
-from internal.objectstore.minio import create_bucket, open_minio_store
-from internal.objectstore.port import IdentifiableStore
-from internal.settings import Minio
+from internal.domain.keys import STORE_ID_KEY
+from internal.objectstore.filesystem.store import create_folder, open_filesystem_store
+from internal.objectstore.s3.store import create_bucket, open_minio_store
+from internal.ports.object_store import IdentifiableStore
+from internal.settings.sections import Minio
 from tests.services.accounts import own_account
 from tests.services.folders import files_below
 from tests.services.kinds import S3Service

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from internal.objectstore.port import ObjectStore, Span
+from internal.ports.object_store import ByteRange, ObjectStore
 
 MIB = 2**20
 JPEG = "image/jpeg"
@@ -19,7 +19,7 @@ async def long(mebibytes: int) -> AsyncIterator[bytes]:
         yield number.to_bytes(4, "big") * (MIB // 64)
 
 
-async def read(store: ObjectStore, key: str, span: Span | None = None) -> bytes:
+async def read(store: ObjectStore, key: str, span: ByteRange | None = None) -> bytes:
     async with store.get(key, span) as opened:
         return b"".join([chunk async for chunk in opened.chunks])
 

@@ -11,16 +11,16 @@ import psycopg
 from aiokafka.admin import AIOKafkaAdminClient
 from msgspec.structs import replace
 
-from internal.configuration import load_settings
-from internal.queue.kafka import create_topics, open_kafka_queue
-from internal.queue.kafka_topics import has_controller
-from internal.queue.port import Queue
-from internal.queue.postgres import open_postgres_queue
-from internal.repository.listener import open_listener
-from internal.repository.migrations import migrate
-from internal.repository.pool import connection_string, open_pool
+from internal.ports.queue import Queue
+from internal.postgres.listener import open_listener
+from internal.postgres.migrations import migrate
+from internal.postgres.pool import connection_string, open_pool
+from internal.queue.kafka.queue import create_topics, open_kafka_queue
+from internal.queue.kafka.topics import has_controller
+from internal.queue.postgres.queue import open_postgres_queue
 from internal.repository.queue_messages import NOTIFICATIONS
-from internal.settings import Kafka
+from internal.settings.loader import load_settings
+from internal.settings.sections import Kafka
 from tests.services.reachable import free_port
 
 SETTINGS = load_settings({})

@@ -1,4 +1,4 @@
-"""What internal/objectstore/port.py promises, of every adapter. The fixture `place` fails a test that leaves anything behind.
+"""What internal/ports/object_store.py promises, of every adapter. The fixture `place` fails a test that leaves anything behind.
 
 Interruptions and outages are in test_objectstore_interrupted.py.
 """
@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import pytest
 
-from internal.errors import NotStored, WrongStore
-from internal.images.keys import STORE_ID_KEY
-from internal.objectstore.port import Span
+from internal.domain.errors import ObjectNotFound, WrongStore
+from internal.domain.keys import STORE_ID_KEY
+from internal.ports.object_store import ByteRange
 from tests.contract.conftest import Place
 from tests.contract.contents import JPEG, MIB, chunks, long, read, stored_keys
 from tests.services.waiting import eventually
@@ -79,7 +79,7 @@ async def test_a_span_is_a_slice(place: Place, start: int, stop: int) -> None:
     content = b"".join([chunk async for chunk in long(2)])
     await place.store.put(key, chunks(content), content_type=JPEG)
 
-    async with place.store.get(key, Span(start, stop)) as opened:
+    async with place.store.get(key, ByteRange(start, stop)) as opened:
         assert opened.size == len(content)
         assert b"".join([chunk async for chunk in opened.chunks]) == content[start:stop]
 
@@ -88,23 +88,23 @@ async def test_a_span_of_an_empty_object_is_empty(place: Place) -> None:
     key = place.new_key()
     await place.store.put(key, chunks(), content_type=JPEG)
 
-    assert await read(place.store, key, Span(0, 10)) == b""
+    assert await read(place.store, key, ByteRange(0, 10)) == b""
 
 
 @pytest.mark.parametrize(("start", "stop"), [(-1, 3), (3, 2)])
 def test_a_span_that_is_none_is_refused(start: int, stop: int) -> None:
     with pytest.raises(ValueError, match="not a span"):
-        Span(start, stop)
+        ByteRange(start, stop)
 
 
 async def test_what_is_not_there_is_not_stored(place: Place) -> None:
-    with pytest.raises(NotStored):
+    with pytest.raises(ObjectNotFound):
         await read(place.store, place.new_key())
-    with pytest.raises(NotStored):
-        await read(place.store, place.new_key(), Span(3, 4))
-    with pytest.raises(NotStored):
-        await read(place.store, place.new_key(), Span(4, 4))
-    with pytest.raises(NotStored):
+    with pytest.raises(ObjectNotFound):
+        await read(place.store, place.new_key(), ByteRange(3, 4))
+    with pytest.raises(ObjectNotFound):
+        await read(place.store, place.new_key(), ByteRange(4, 4))
+    with pytest.raises(ObjectNotFound):
         await place.store.stat(place.new_key())
 
 
@@ -117,12 +117,11 @@ async def test_delete_deletes_and_again_is_no_error(place: Place) -> None:
     await place.store.delete(key)
 
     assert await stored_keys(place.store) == {other}
-    with pytest.raises(NotStored):
+    with pytest.raises(ObjectNotFound):
         await read(place.store, key)
 
 
 ID = "0199aaaa-0000-7000-8000-000000000abc"
-
 
 BAD_KEYS = [
     "",

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from internal.errors import NotStored, StoreUnavailable
+from internal.domain.errors import ObjectNotFound, StoreUnavailable
 from tests.contract.conftest import Place
 from tests.contract.contents import JPEG, MIB, chunks, long, read, stored_keys
 from tests.services.waiting import eventually
@@ -55,7 +55,7 @@ async def test_content_is_not_readable_before_it_is_complete(place: Place, mebib
 
     putting = asyncio.create_task(place.store.put(key, waiting(), content_type=JPEG))
     await asked.wait()
-    with pytest.raises(NotStored):
+    with pytest.raises(ObjectNotFound):
         await place.store.stat(key)
     assert await stored_keys(place.store) == set()
     end.set()

@@ -1,4 +1,4 @@
-"""What every queue promises (internal/queue/port.py), held against both adapters.
+"""What every queue promises (internal/ports/queue.py), held against both adapters.
 
 Kafka is a real broker, or librdkafka's mock where there is no Docker. The mock makes topics by itself and can't be asked to, and
 it refuses a member that syncs after its group's leader (InvalidRequest), so that there two consumers never share: those tests are
@@ -13,8 +13,9 @@ from uuid import uuid4
 
 import pytest
 
-from internal.errors import QueueUnavailable
-from internal.queue.port import Channel, Consumer, Delivery, Message, Positions, Queue
+from internal.domain.errors import QueueUnavailable
+from internal.domain.message import Channel, Message
+from internal.ports.queue import Consumer, Delivery, Positions, Queue
 from tests.contract.queue_brokers import PATIENT_SECONDS, Broker, KafkaBroker, PostgresBroker, gate
 from tests.services.waiting import eventually
 
@@ -33,7 +34,7 @@ def server(request: pytest.FixtureRequest) -> Broker:
 @pytest.fixture(autouse=True)
 def patient_commits(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a busy broker did not write in time would come again."""
-    monkeypatch.setattr("internal.queue.kafka_offsets.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
+    monkeypatch.setattr("internal.queue.kafka.committed.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
 
 
 @pytest.fixture

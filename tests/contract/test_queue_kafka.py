@@ -12,7 +12,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from confluent_kafka import Producer
 
-from internal.queue.port import Channel, Consumer, Delivery, Message, Queue
+from internal.domain.message import Channel, Message
+from internal.ports.queue import Consumer, Delivery, Queue
 from tests.contract.queue_brokers import PATIENT_SECONDS, KafkaBroker
 from tests.services.kinds import KafkaService
 
@@ -24,7 +25,7 @@ NEW_PARTITION_SECONDS = 10.0
 @pytest.fixture(autouse=True)
 def patient_commits(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a busy broker did not write in time would come again."""
-    monkeypatch.setattr("internal.queue.kafka_offsets.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
+    monkeypatch.setattr("internal.queue.kafka.committed.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
 
 
 @pytest.fixture

@@ -14,12 +14,13 @@ from confluent_kafka import Producer
 from msgspec import Struct
 from msgspec.structs import replace
 
-from internal.errors import QueueUnavailable
-from internal.health import Condition, Dependency, examine
-from internal.metrics import exposition
-from internal.queue.kafka import KafkaQueue
-from internal.queue.kafka_consumer import UNREADABLE_BYTES
-from internal.queue.port import Channel, Consumer, Delivery, Message, Queue
+from internal.domain.errors import QueueUnavailable
+from internal.domain.message import Channel, Message
+from internal.observability.health import Condition, Dependency, examine
+from internal.observability.metrics import exposition
+from internal.ports.queue import Consumer, Delivery, Queue
+from internal.queue.kafka.consumer import UNREADABLE_BYTES
+from internal.queue.kafka.queue import KafkaQueue
 from tests.contract.queue_brokers import PATIENT_SECONDS, KafkaBroker
 from tests.services.kafka_batches import batch, record, store, with_length
 from tests.services.kinds import KafkaService
@@ -63,7 +64,7 @@ CASES = {
 @pytest.fixture(autouse=True)
 def patient_commits(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a busy broker did not write in time would come again."""
-    monkeypatch.setattr("internal.queue.kafka_offsets.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
+    monkeypatch.setattr("internal.queue.kafka.committed.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
 
 
 @pytest.fixture

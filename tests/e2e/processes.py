@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 from bench.trees import THIS, Tree
-from internal.settings import every_setting
+from internal.settings.sections import every_setting
 from tests.services.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from internal.settings import every_setting
+from internal.settings.sections import every_setting
 from tests import pictures
 from tests.e2e.compose import WORKERS, Compose, composed, require_compose, service_of
 from tests.e2e.deployment import Deployment

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from internal.faultpoints import POINTS
+from internal.runtime.failpoints import POINTS
 from tests.e2e.processes import Running
 from tests.faults.checker import Verdict, check
 from tests.faults.cluster import Cluster

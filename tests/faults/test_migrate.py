@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from internal.configuration import load_settings
-from internal.repository.migrations import migrate, roll_back
-from internal.settings import Database
+from internal.postgres.migrations import migrate, roll_back
+from internal.settings.loader import load_settings
+from internal.settings.sections import Database
 from tests.e2e.processes import environment, running
 from tests.services import run
 from tests.services.databases import own_database

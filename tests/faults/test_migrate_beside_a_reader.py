@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from internal.repository import migrations
-from internal.settings import Database
+from internal.postgres import migrations
+from internal.settings.sections import Database
 from tests.e2e.deployment import IMAGES
 from tests.faults.cluster import Cluster
 from tests.faults.load import Load

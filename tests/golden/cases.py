@@ -10,7 +10,7 @@ from internal.pipeline.language.grammar import Grammar
 from internal.pipeline.operations import BUILT_IN
 from internal.pipeline.operations.operation import Option, name_of
 from internal.pipeline.vips.render import render
-from internal.sandbox.port import Overlay, RenderJob, RenderLimits
+from internal.ports.sandbox import Overlay, RenderJob, RenderLimits
 from tests import gifs, pictures
 from tests.profiles import grey_profile
 

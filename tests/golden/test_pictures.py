@@ -11,7 +11,7 @@ import pyvips
 
 from internal.pipeline.language.grammar import Grammar
 from internal.pipeline.vips.render import render
-from internal.sandbox.port import RenderJob, RenderLimits
+from internal.ports.sandbox import RenderJob, RenderLimits
 from tests import pictures
 
 LIMITS = RenderLimits(

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from internal.errors import PERMANENT, DecoderFailed, DecoderOutOfMemory, DecoderTimeout, ServiceError
+from internal.domain.errors import PERMANENT, DecoderFailed, DecoderOutOfMemory, DecoderTimeout, ServiceError
+from internal.ports.sandbox import RenderJob, RenderLimits
 from internal.sandbox.pool import DecoderPool, open_pool
-from internal.sandbox.port import RenderJob, RenderLimits
 from tests.hostile.mutants import Mutant, mutant
 
 DEATHS = {DecoderFailed.code, DecoderOutOfMemory.code, DecoderTimeout.code}

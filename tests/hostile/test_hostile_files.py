@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from internal import wiring
-from internal.configuration import load_settings
-from internal.errors import ServiceError
-from internal.images.inspect import Inspection
+from internal.domain.errors import ServiceError
+from internal.intake.inspect import Inspection
+from internal.ports.sandbox import RenderJob
 from internal.sandbox.pool import DecoderPool, open_pool
-from internal.sandbox.port import RenderJob
-from internal.settings import PROJECT, Settings
+from internal.settings.loader import load_settings
+from internal.settings.sections import PROJECT, Settings
+from internal.wiring.api import upload_policy
+from internal.wiring.worker import render_limits
 from tests import pictures
 from tests.hostile.cases import MADE, NO_PICTURES, PICTURES, TAKEN, Hostile
 from tests.hostile.files import PHP
@@ -62,7 +63,7 @@ async def _outcome_of_upload(data: bytes, settings: Settings) -> str:
         for start in range(0, len(data), 65536):
             yield data[start : start + 65536]
 
-    inspection = Inspection(arriving(), wiring._rules(settings))
+    inspection = Inspection(arriving(), upload_policy(settings))
     try:
         await inspection.read_head()
         async for _ in inspection.chunks():
@@ -91,7 +92,7 @@ async def _outcome(pool: DecoderPool, job: RenderJob) -> str:
 async def test_what_a_decoder_makes_of_it(
     case: Hostile, defaults: dict[bool, Settings], pools: dict[bool, DecoderPool], tmp_path: Path
 ) -> None:
-    pool, limits = pools[case.heif], wiring._render_limits(defaults[case.heif])
+    pool, limits = pools[case.heif], render_limits(defaults[case.heif])
     children = pool.pids
     good, bad = tmp_path / "good", tmp_path / "bad"
     good.write_bytes(pictures.jpeg())

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from internal.pipeline.language.grammar import Grammar
-from internal.settings import PROJECT
+from internal.settings.sections import PROJECT
 from tests.golden.cases import cases, postcard
 from tests.hostile.mutants import CHAINS, originals
 
@@ -18,13 +18,13 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 
-from internal.errors import ServiceError
+from internal.domain.errors import ServiceError
 from internal.pipeline.language.grammar import Grammar
 from internal.pipeline.vips.text import load_fonts
 from internal.pipeline.operations import known_operations
 from internal.pipeline.vips.render import render, restrict_libvips
 from internal.sandbox import child
-from internal.sandbox.port import Overlay, RenderJob, RenderLimits
+from internal.ports.sandbox import Overlay, RenderJob, RenderLimits
 
 class Closed:
     def find_spec(self, name, path=None, target=None):

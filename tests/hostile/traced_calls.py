@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from internal.errors import ServiceError
+from internal.domain.errors import ServiceError
 from internal.pipeline.language.grammar import Grammar
+from internal.ports.sandbox import Overlay, RenderJob
 from internal.sandbox.pool import DecoderPool, open_pool
-from internal.sandbox.port import Overlay, RenderJob
 from tests.golden.cases import LIMITS, cases, postcard
 from tests.hostile.cases import NO_PICTURES, PICTURES
 from tests.hostile.mutants import mutant

@@ -4,23 +4,26 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from internal.images.inspect import MEDIA_TYPES
-from internal.images.ports import Ports, Rules, Schedule, Workshop
-from internal.objectstore.filesystem import create_folder, open_filesystem_store
+from internal.domain.message import Channel
+from internal.intake.inspect import MEDIA_TYPES
+from internal.intake.policy import UploadPolicy
+from internal.intake.ports import Ports
+from internal.objectstore.filesystem.store import create_folder, open_filesystem_store
 from internal.pipeline.language.grammar import Grammar
-from internal.queue.port import Channel
-from internal.repository.listener import Listener, open_listener
-from internal.repository.migrations import migrate
-from internal.repository.pool import Pool, PooledSession, connection_string, open_pool
-from internal.repository.postgres import PostgresRepository
+from internal.ports.sandbox import RenderLimits
+from internal.postgres.listener import Listener, open_listener
+from internal.postgres.migrations import migrate
+from internal.postgres.pool import Pool, PooledSession, connection_string, open_pool
+from internal.rendering.timings import WorkerTimings
+from internal.rendering.workshop import Workshop
+from internal.repository.tables import PostgresRepository
 from internal.sandbox.pool import open_pool as open_sandbox
-from internal.sandbox.port import RenderLimits
-from internal.settings import Database
+from internal.settings.sections import Database
 from tests.integration.service import Service
 from tests.services import wheels
 from tests.services.kinds import PostgresService, S3Service
 
-RULES = Rules(
+RULES = UploadPolicy(
     media_types=MEDIA_TYPES,
     max_upload_bytes=8 * 2**20,
     max_width=20_000,
@@ -33,7 +36,7 @@ RULES = Rules(
     default_processing="resize:2048x2048",
     intent_seconds=60,
 )
-SCHEDULE = Schedule(
+SCHEDULE = WorkerTimings(
     intent_seconds=60,
     lease_seconds=6,
     renew_seconds=0.05,
@@ -58,13 +61,13 @@ def database_settings(database: PostgresService) -> Database:
 @pytest.fixture(autouse=True)
 def patient_release(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a busy database did not give back in time would be under its lease for a while."""
-    monkeypatch.setattr("internal.images.process.RELEASE_SECONDS", 60.0)
+    monkeypatch.setattr("internal.rendering.task.RELEASE_SECONDS", 60.0)
 
 
 @pytest.fixture(autouse=True)
 def every_look_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests make rows older behind the repository's back."""
-    monkeypatch.setattr("internal.repository.lower_bound.WHOLE_SECONDS", 0.0)
+    monkeypatch.setattr("internal.postgres.lower_bound.WHOLE_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,11 @@
 """Housekeeping over the core's tables, with a queue whose positions a test moves."""
 
-from internal.errors import QueueUnavailable
-from internal.images.ports import Workshop
+from internal.domain.errors import QueueUnavailable
+from internal.domain.message import Channel
 from internal.maintenance.housekeeping import Housekeeping
 from internal.maintenance.overdue import OverdueTasks
-from internal.queue.port import Channel, Positions
+from internal.ports.queue import Positions
+from internal.rendering.workshop import Workshop
 
 
 class Progress:

@@ -10,8 +10,8 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
+from internal.ports.sandbox import Rendered, RenderJob, RenderLimits
 from internal.sandbox.pool import DecoderPool, open_pool
-from internal.sandbox.port import Rendered, RenderJob, RenderLimits
 from tests import pictures
 
 LIMITS = RenderLimits(

@@ -8,18 +8,21 @@ from uuid import UUID
 
 import msgspec
 
-from internal.images.attempt import Made, make_result
-from internal.images.delete import delete_image
-from internal.images.fetch import find_image
-from internal.images.model import ANONYMOUS, Claim, Image, Lane, Rendition, Task
-from internal.images.outcome import Origin, publish_result, take_claim
-from internal.images.ports import Ports, Workshop
-from internal.images.process import process_task
-from internal.images.requested import Requested
-from internal.images.scratch import Scratch
-from internal.images.upload import Context, accept_upload
-from internal.objectstore.port import ObjectStore
-from internal.repository.pool import PooledSession
+from internal.domain.image import ANONYMOUS, Image
+from internal.domain.rendition import Claim, Lane, Rendition
+from internal.domain.tasks import Task
+from internal.intake.options import UploadOptions
+from internal.intake.ports import Ports
+from internal.intake.upload import Context, accept_upload
+from internal.library.delete import delete_image
+from internal.library.lookup import find_image
+from internal.ports.object_store import ObjectStore
+from internal.postgres.pool import PooledSession
+from internal.rendering.attempt import AttemptResult, run_attempt
+from internal.rendering.task import process_task
+from internal.rendering.transitions import Origin, claim_next, complete_rendition
+from internal.rendering.workshop import Workshop
+from internal.rendering.workspace import Scratch
 
 ORIGIN = Origin("test/0/1", {"x-request-id": "test"}, b"{}")
 
@@ -27,7 +30,7 @@ ORIGIN = Origin("test/0/1", {"x-request-id": "test"}, b"{}")
 class Arriving:
     """An upload whose bytes and wishes are at hand. `broken` is raised when its bytes have all come."""
 
-    def __init__(self, data: bytes, requested: Requested, *, chunk: int = 65536, broken: Exception | None = None) -> None:
+    def __init__(self, data: bytes, requested: UploadOptions, *, chunk: int = 65536, broken: Exception | None = None) -> None:
         self._data, self._requested, self._chunk, self._broken = data, requested, chunk, broken
 
     async def content(self) -> AsyncIterator[bytes]:
@@ -36,7 +39,7 @@ class Arriving:
         if self._broken:
             raise self._broken
 
-    def requested(self) -> Requested:
+    def requested(self) -> UploadOptions:
         return self._requested
 
 
@@ -66,7 +69,7 @@ class Service:
         **wishes: Any,
     ) -> UUID:
         """Accept an upload and return the image's id."""
-        requested = Requested(filename="picture.jpg", processing=processing, **wishes)
+        requested = UploadOptions(filename="picture.jpg", processing=processing, **wishes)
         context = Context(ANONYMOUS, key, 10, lambda image: msgspec.json.encode({"id": image.id}))
         answer = await accept_upload(Arriving(data, requested, broken=broken), self.ports, context)
         return UUID(msgspec.json.decode(answer)["id"])
@@ -80,17 +83,17 @@ class Service:
         return rendition
 
     async def claim(self, image_id: UUID, lane: Lane = Lane.FAST) -> Claim:
-        claim = await take_claim(Task(image_id, lane), self.workshop)
+        claim = await claim_next(Task(image_id, lane), self.workshop)
         assert claim is not None
         return claim
 
-    async def make(self, claim: Claim) -> Made:
+    async def make(self, claim: Claim) -> AttemptResult:
         """Render and store an attempt's result, but publish nothing."""
         with Scratch(self.workshop.scratch) as scratch:
-            return await make_result(claim, self.workshop, scratch)
+            return await run_attempt(claim, self.workshop, scratch)
 
-    async def publish(self, claim: Claim, made: Made) -> None:
-        await publish_result(claim, made, self.workshop)
+    async def publish(self, claim: Claim, made: AttemptResult) -> None:
+        await complete_rendition(claim, made, self.workshop)
 
     async def process(self, image_id: UUID, lane: Lane = Lane.FAST) -> Image:
         """Do the image's task to its end, as a worker would."""

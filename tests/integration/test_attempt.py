@@ -8,13 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from internal import metrics
-from internal.errors import DatabaseUnavailable, DecoderFailed, StoreUnavailable
-from internal.images.attempt import AttemptLost, holding
-from internal.images.model import Claim, Lane, Status, Task
-from internal.images.process import process_task
-from internal.objectstore.port import Opened, Span
-from internal.sandbox.port import Rendered, RenderJob
+from internal.domain.errors import DatabaseUnavailable, DecoderFailed, StoreUnavailable
+from internal.domain.rendition import Claim, Lane
+from internal.domain.status import Status
+from internal.domain.tasks import Task
+from internal.observability import metrics
+from internal.ports.object_store import ByteRange, ObjectStream
+from internal.ports.sandbox import Rendered, RenderJob
+from internal.rendering.attempt import StaleClaim, with_lease_renewal
+from internal.rendering.task import process_task
 from tests import pictures
 from tests.integration.conftest import SCHEDULE
 from tests.integration.service import ORIGIN, Service, cancelled_at_end
@@ -82,8 +84,8 @@ async def test_a_lost_lease_stops_the_work_at_once(service: Service) -> None:
             stopped.set()
 
     await service.delete(image_id)
-    with pytest.raises(AttemptLost):
-        await holding(claim, service.workshop, work())
+    with pytest.raises(StaleClaim):
+        await with_lease_renewal(claim, service.workshop, work())
     assert stopped.is_set()
 
 
@@ -117,7 +119,7 @@ async def test_a_lease_that_is_renewed_holds(service: Service) -> None:
         return "done"
 
     await service.let_lease_run_out(claim)
-    holder = asyncio.create_task(holding(claim, service.workshop, work()))
+    holder = asyncio.create_task(with_lease_renewal(claim, service.workshop, work()))
 
     await eventually(lambda: _is_held(service))
     done.set()
@@ -130,7 +132,7 @@ async def test_a_lease_holds_until_a_cancelled_attempt_has_ended(service: Servic
 
     class Standing:
         @asynccontextmanager
-        async def get(self, key: str, span: Span | None = None) -> AsyncIterator[Opened]:
+        async def get(self, key: str, span: ByteRange | None = None) -> AsyncIterator[ObjectStream]:
             called.set()
             while not answers.is_set():  # as a thread does, whatever its caller is told
                 try:
@@ -172,7 +174,7 @@ async def test_an_outage_that_is_cancelled_while_it_is_waited_out_gives_back(
     postpone = renditions.postpone
 
     class Away:
-        def get(self, key: str, span: Span | None = None) -> AbstractAsyncContextManager[Opened]:
+        def get(self, key: str, span: ByteRange | None = None) -> AbstractAsyncContextManager[ObjectStream]:
             raise StoreUnavailable
 
     async def away(*_: Any, **__: Any) -> bool:
@@ -243,7 +245,7 @@ async def test_renewals_that_break_are_no_loss(service: Service, monkeypatch: py
 
     monkeypatch.setattr(service.repository.renditions, "renew", broken)
     with pytest.raises(RuntimeError, match="a fault of ours"):
-        await holding(claim, service.workshop, asyncio.Event().wait())
+        await with_lease_renewal(claim, service.workshop, asyncio.Event().wait())
 
 
 @pytest.fixture

@@ -7,17 +7,21 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from internal import metrics
-from internal.errors import DatabaseUnavailable
-from internal.gauges import of_tables
-from internal.images import outcome, sweep
-from internal.images.events import EventType, happened
-from internal.images.keys import original_key
-from internal.images.model import Status, new_id
-from internal.images.sweep import requeue_abandoned, sweep_unreferenced
+from internal.domain.errors import DatabaseUnavailable
+from internal.domain.events import EventType, new_event
+from internal.domain.ids import new_id
+from internal.domain.keys import original_key
+from internal.domain.status import Status
+from internal.maintenance import requeue
 from internal.maintenance.chores import Chore, announce, run_round
+from internal.maintenance.gc import sweep_unreferenced
+from internal.maintenance.requeue import requeue_abandoned
 from internal.maintenance.set_aside import SetAside
-from internal.repository.port import Requeue, Tables
+from internal.observability import metrics
+from internal.observability.gauges import of_tables
+from internal.ports.repository.renditions import StalledRendition
+from internal.ports.repository.repository import Tables
+from internal.rendering import transitions
 from internal.repository.renditions import PostgresRenditions
 from tests import pictures
 from tests.integration.housekeeping import housekeeping
@@ -98,15 +102,15 @@ async def test_an_attempt_that_can_not_be_ended_spoils_no_batch(service: Service
     for claim in claims:
         await service.let_lease_run_out(claim)
     poison = claims[1].rendition_id  # as a row whose dead letter breaks a rule of the database
-    end = outcome.end_abandoned
+    end = transitions.end_abandoned
 
-    async def end_but_one(work: Tables, found: Requeue, workshop: object) -> bool:
+    async def end_but_one(work: Tables, found: StalledRendition, workshop: object) -> bool:
         if found.rendition_id == poison:
-            event = happened(EventType.RENDITION_FAILED, found.image_id, found.owner)
+            event = new_event(EventType.RENDITION_FAILED, found.image_id, found.owner)
             await work.events.add(event, event)  # PostgreSQL refuses it
         return await end(work, found, workshop)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(sweep, "end_abandoned", end_but_one)
+    monkeypatch.setattr(requeue, "end_abandoned", end_but_one)
     set_aside = SetAside[UUID]("requeue_abandoned")
     with capture_logs() as lines:
         assert await requeue_abandoned(service.workshop, set_aside) == 3

@@ -20,24 +20,23 @@ from minio.error import S3Error
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
-from internal import metrics
 from internal.api.access_log import AccessLog
 from internal.api.downloads import original_bytes, rendition_bytes
 from internal.api.methods import Methods
 from internal.api.problems import HANDLERS
 from internal.api.schemas import PREFIX
-from internal.errors import ObjectUnreadable, StoreUnavailable
-from internal.images.keys import STORE_ID_KEY
-from internal.images.model import Status
-from internal.images.reconcile import Comparison, Finding, Kind, reconcile
-from internal.objectstore.filesystem import create_folder, open_filesystem_store
-from internal.objectstore.folder import Folder
+from internal.domain.errors import ObjectUnreadable, StoreUnavailable
+from internal.domain.keys import STORE_ID_KEY
+from internal.domain.status import Status
+from internal.maintenance.reconcile import Comparison, Finding, Kind, reconcile
+from internal.objectstore.filesystem.folder import Folder
+from internal.objectstore.filesystem.store import create_folder, open_filesystem_store
 from internal.objectstore.guarded import GuardedStore
 from internal.objectstore.identified import IdentifiedStore
-from internal.objectstore.minio import create_bucket, open_minio_store
-from internal.objectstore.port import IdentifiableStore, ObjectStore, Opened, Span
-from internal.runtime.circuit_breaker import CircuitBreaker
-from internal.settings import BreakerSettings
+from internal.objectstore.s3.store import create_bucket, open_minio_store
+from internal.observability import metrics
+from internal.ports.object_store import ByteRange, IdentifiableStore, ObjectStore, ObjectStream
+from internal.runtime.circuit_breaker import BreakerSettings, CircuitBreaker
 from tests import pictures
 from tests.contract.contents import chunks, read
 from tests.integration.service import Service
@@ -230,11 +229,11 @@ class Failing:
         self.stat, self.keys, self.put, self.delete, self.check = store.stat, store.keys, store.put, store.delete, store.check
 
     @asynccontextmanager
-    async def get(self, key: str, span: Span | None = None) -> AsyncIterator[Opened]:
+    async def get(self, key: str, span: ByteRange | None = None) -> AsyncIterator[ObjectStream]:
         async with self._store.get(key, span) as opened:
             if key == self._key and not self._after:
                 raise StoreUnavailable
-            yield Opened(opened.size, self._broken(opened.chunks) if key == self._key else opened.chunks)
+            yield ObjectStream(opened.size, self._broken(opened.chunks) if key == self._key else opened.chunks)
 
     async def _broken(self, content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         for _ in range(self._after):

@@ -8,10 +8,10 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from internal.errors import ConnectionsInUse, DatabaseBusy, DatabaseReadOnly, DatabaseUnavailable, StaleStatement
-from internal.repository.pool import Pool, PooledSession, open_pool, transaction
-from internal.runtime.circuit_breaker import CircuitBreaker
-from internal.settings import BreakerSettings, Database
+from internal.domain.errors import ConnectionsInUse, DatabaseBusy, DatabaseReadOnly, DatabaseUnavailable, StaleStatement
+from internal.postgres.pool import Pool, PooledSession, open_pool, transaction
+from internal.runtime.circuit_breaker import BreakerSettings, CircuitBreaker
+from internal.settings.sections import Database
 
 FAILURES = 3
 SIZE = 3

@@ -6,15 +6,18 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from internal.configuration import load_settings
-from internal.images.dead_letters import BATCH, Replay, every_letter, replay
-from internal.images.model import DeadLetter, Lane, Status
-from internal.images.renditions import retry_failed
-from internal.images.sweep import requeue_abandoned
-from internal.images.tasks import task_message
-from internal.queue.port import Channel, Delivery, Message
-from internal.settings import Database
-from internal.wiring import open_repository
+from internal.domain.dead_letter import DeadLetter
+from internal.domain.message import Channel, Message
+from internal.domain.rendition import Lane
+from internal.domain.status import Status
+from internal.domain.tasks import task_message
+from internal.library.renditions import retry_failed
+from internal.maintenance.dead_letters import BATCH, Replay, every_letter, replay
+from internal.maintenance.requeue import requeue_abandoned
+from internal.ports.queue import Delivery
+from internal.settings.loader import load_settings
+from internal.settings.sections import Database
+from internal.wiring.operator import open_repository
 from internal.worker.dispatch import dispatch, find_handlers
 from tests import pictures
 from tests.integration.service import Service

@@ -6,11 +6,12 @@ import contextlib
 import pytest
 from msgspec import structs
 
-from internal.images.dead_letters import every_letter
-from internal.images.model import DeadLetter
-from internal.queue.port import Channel, Delivery, Message
-from internal.repository.pool import Pool
-from internal.repository.postgres import PostgresRepository
+from internal.domain.dead_letter import DeadLetter
+from internal.domain.message import Channel, Message
+from internal.maintenance.dead_letters import every_letter
+from internal.ports.queue import Delivery
+from internal.postgres.pool import Pool
+from internal.repository.tables import PostgresRepository
 from internal.worker.dispatch import dispatch, find_handlers
 from tests import pictures
 from tests.integration.service import Service

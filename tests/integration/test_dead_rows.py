@@ -12,16 +12,17 @@ from msgspec import Struct
 from psycopg.rows import DictRow
 from psycopg.sql import SQL
 
-from internal.images.keys import original_key
-from internal.images.model import ANONYMOUS, new_id
-from internal.queue.port import Channel, Message
+from internal.domain.ids import new_id
+from internal.domain.image import ANONYMOUS
+from internal.domain.keys import original_key
+from internal.domain.message import Channel, Message
+from internal.postgres.lower_bound import LowerBounds
+from internal.postgres.pool import Parameters, Pool, PooledSession
 from internal.repository.idempotency import PostgresIdempotencyKeys
-from internal.repository.lower_bound import LowerBounds
 from internal.repository.outbox import PostgresOutbox
-from internal.repository.pool import Parameters, Pool, PooledSession
+from internal.repository.pending_objects import PostgresPendingObjects
 from internal.repository.queue_messages import QueueMessages
 from internal.repository.renditions import PostgresRenditions
-from internal.repository.unreferenced import PostgresUnreferencedObjects
 from tests import pictures
 from tests.integration.service import Service
 
@@ -30,7 +31,6 @@ FEW = 800
 """Entries that a claim may read. Of the queue's last messages some hundred are read again (LATE_MESSAGES)."""
 
 HOUR_AGO = "now() - interval '1 h'"
-
 
 ENTRIES = "SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid))::bigint AS read FROM pg_index"
 
@@ -96,7 +96,7 @@ def overdue(looked: Looked, bounds: LowerBounds) -> Callable[[], Awaitable[Any]]
 
 
 def objects(looked: Looked, bounds: LowerBounds) -> Callable[[], Awaitable[Any]]:
-    table = PostgresUnreferencedObjects(looked, bounds)
+    table = PostgresPendingObjects(looked, bounds)
 
     async def claim() -> list[Any]:
         return [key] if (key := await table.next_overdue(seconds=0.001)) else []
@@ -222,7 +222,6 @@ BY_NUMBER: dict[str, Callable[[QueueMessages, PostgresOutbox], Awaitable[Any]]] 
     "postpone": lambda _, outbox: outbox.postpone([1, 2], seconds=1),
 }
 
-
 MANY = 80_000
 """So many that the primary key's index is as high as the others."""
 
@@ -249,7 +248,7 @@ async def test_what_came_late_is_found_by_the_next_whole_look(service: Service, 
     await service.session.run(f"UPDATE outbox SET due_at = {HOUR_AGO}")
 
     assert await table.claim(Channel.FAST, limit=10, lease_seconds=8) == []
-    monkeypatch.setattr("internal.repository.lower_bound.WHOLE_SECONDS", 0.0)
+    monkeypatch.setattr("internal.postgres.lower_bound.WHOLE_SECONDS", 0.0)
     table._bounds.of("outbox/fast")._whole_at = 0.0
     found = await table.claim(Channel.FAST, limit=10, lease_seconds=8)
     assert [row.message.key for row in found] == ["late"]

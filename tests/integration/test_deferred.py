@@ -8,14 +8,16 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from internal.errors import DatabaseUnavailable, QueueUnavailable, ScratchUnavailable
-from internal.images.model import Lane, Status, Task
-from internal.images.process import process_task
-from internal.images.tasks import task_message
-from internal.outbox.relay import Relay
-from internal.queue.port import Channel, Queue
-from internal.repository.listener import Listener
-from internal.sandbox.port import Rendered, RenderJob, Sandbox
+from internal.domain.errors import DatabaseUnavailable, QueueUnavailable, ScratchUnavailable
+from internal.domain.message import Channel
+from internal.domain.rendition import Lane
+from internal.domain.status import Status
+from internal.domain.tasks import Task, task_message
+from internal.events.relay import Relay
+from internal.ports.queue import Queue
+from internal.ports.sandbox import Rendered, RenderJob, Sandbox
+from internal.postgres.listener import Listener
+from internal.rendering.task import process_task
 from internal.worker.consume import Lanes
 from internal.worker.dispatch import find_handlers
 from tests import pictures
@@ -123,7 +125,7 @@ async def test_a_long_waiting_task_does_not_hold_the_committed_offset(
     service: Service, queue: Queue, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The messages above it would all come again after a restart."""
-    monkeypatch.setattr("internal.queue.kafka_offsets.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
+    monkeypatch.setattr("internal.queue.kafka.committed.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
     sandbox = Cramped(service.workshop.sandbox)
     crowded = hurried(service, 1.0, sandbox=sandbox)
     cramped = await service.upload(pictures.png())

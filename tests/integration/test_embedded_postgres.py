@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from internal.settings import PROJECT
+from internal.settings.sections import PROJECT
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from internal.configuration import load_settings
+from internal.settings.loader import load_settings
 from internal.standalone.postgres import embedded_postgres
 for _ in range(2):
     with embedded_postgres(Path(sys.argv[1]), load_settings().database) as reached:

@@ -5,9 +5,9 @@ from uuid import UUID
 
 import msgspec
 
-from internal.queue.port import Channel
-from internal.repository.pool import Pool
-from internal.repository.postgres import PostgresRepository
+from internal.domain.message import Channel
+from internal.postgres.pool import Pool
+from internal.repository.tables import PostgresRepository
 from tests import pictures
 from tests.integration.service import Service
 

@@ -16,13 +16,13 @@ import pytest
 from psycopg.rows import dict_row
 from structlog.testing import capture_logs
 
-from internal.queue.port import Channel
-from internal.repository import first_release, migrations
-from internal.repository.first_release import NEW_CODE
-from internal.repository.migrations import MIGRATIONS, migrate, roll_back
-from internal.repository.pool import open_pool
-from internal.repository.postgres import PostgresRepository
-from internal.settings import Database
+from internal.domain.message import Channel
+from internal.postgres import first_release, migrations
+from internal.postgres.first_release import NEW_CODE
+from internal.postgres.migrations import MIGRATIONS, migrate, roll_back
+from internal.postgres.pool import open_pool
+from internal.repository.tables import PostgresRepository
+from internal.settings.sections import Database
 from tests.services.databases import own_database
 from tests.services.kinds import PostgresService
 

@@ -11,9 +11,12 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from internal.errors import ImageTooLarge, InvalidImage, UnsupportedMediaType
-from internal.images.model import Image, Lane, Status, Task
-from internal.images.process import process_task
+from internal.domain.errors import ImageTooLarge, InvalidImage, UnsupportedMediaType
+from internal.domain.image import Image
+from internal.domain.rendition import Lane
+from internal.domain.status import Status
+from internal.domain.tasks import Task
+from internal.rendering.task import process_task
 from internal.sandbox.pool import DecoderPool, open_pool
 from tests import pictures
 from tests.hostile.fuzz import CODES

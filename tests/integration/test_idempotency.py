@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from internal.errors import IdempotencyConflict, IdempotencyInProgress, InvalidProcessing
-from internal.images.model import ANONYMOUS, new_id
-from internal.images.upload import ROUTE
+from internal.domain.errors import IdempotencyConflict, IdempotencyInProgress, InvalidProcessing
+from internal.domain.ids import new_id
+from internal.domain.image import ANONYMOUS
+from internal.intake.upload import ROUTE
 from tests import pictures
 from tests.integration.housekeeping import housekeeping
 from tests.integration.service import Service

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from internal.errors import InvalidRequest, NotFound, NotReady, ProcessingFailed
-from internal.images.fetch import choose_rendition, result_of, wait_for_rendition
-from internal.images.model import ANONYMOUS, ListFilter, Status
-from internal.repository.listener import Listener
+from internal.domain.errors import InvalidRequest, NotFound, NotReady, ProcessingFailed
+from internal.domain.image import ANONYMOUS, ListFilter
+from internal.domain.status import Status
+from internal.library.lookup import choose_rendition, result_of, wait_for_rendition
+from internal.postgres.listener import Listener
 from tests import pictures
 from tests.integration.service import Service
 

@@ -10,9 +10,9 @@ import msgspec
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from internal.errors import DecoderFailed, DecoderOutOfMemory, DecoderTimeout, ServiceError
-from internal.images.made_file import MadeFile
-from internal.images.model import Status
+from internal.domain.errors import DecoderFailed, DecoderOutOfMemory, DecoderTimeout, ServiceError
+from internal.domain.status import Status
+from internal.rendering.output_file import MadeFile
 from internal.sandbox.pool import open_pool
 from internal.sandbox.protocol import plain
 from tests import pictures

@@ -5,11 +5,11 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from internal.images.metadata import MAX_DECIMALS, read_metadata
-from internal.images.model import ANONYMOUS, ListFilter
+from internal.domain.image import ANONYMOUS, ListFilter
+from internal.intake.metadata import MAX_DECIMALS, read_metadata
 from tests import pictures
 from tests.integration.service import Service
-from tests.unit.images.test_metadata import KEPT, nested
+from tests.unit.intake.test_metadata import KEPT, nested
 
 MANY = ",".join(["1e308"] * 1300)
 """7.8 KB, of which jsonb makes 404."""

@@ -8,16 +8,19 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from internal import metrics
-from internal.errors import DatabaseUnavailable, StoreUnavailable, UnsupportedMediaType
-from internal.gauges import PREFIX
-from internal.images.keys import original_key
-from internal.images.model import Lane, Task, new_id
-from internal.images.process import process_task
-from internal.images.sweep import requeue_abandoned, sweep_unreferenced
-from internal.objectstore.port import Opened, Span, Stored
-from internal.repository.listener import Listener
-from internal.sandbox.port import Rendered, RenderJob
+from internal.domain.errors import DatabaseUnavailable, StoreUnavailable, UnsupportedMediaType
+from internal.domain.ids import new_id
+from internal.domain.keys import original_key
+from internal.domain.rendition import Lane
+from internal.domain.tasks import Task
+from internal.maintenance.gc import sweep_unreferenced
+from internal.maintenance.requeue import requeue_abandoned
+from internal.observability import metrics
+from internal.observability.gauges import PREFIX
+from internal.ports.object_store import ByteRange, ObjectInfo, ObjectStream
+from internal.ports.sandbox import Rendered, RenderJob
+from internal.postgres.listener import Listener
+from internal.rendering.task import process_task
 from tests import pictures
 from tests.integration.housekeeping import overdue_tasks
 from tests.integration.service import ORIGIN, Service, cancelled_at_end
@@ -87,14 +90,14 @@ async def test_uploads_are_measured_when_they_are_accepted(service: Service, cou
 
 async def test_each_stage_has_its_own_time(service: Service, counts: Counts, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr("internal.images.attempt.time", clock)
+    monkeypatch.setattr("internal.rendering.attempt.time", clock)
 
     class SlowStore:
-        def get(self, key: str, span: Span | None = None) -> AbstractAsyncContextManager[Opened]:
+        def get(self, key: str, span: ByteRange | None = None) -> AbstractAsyncContextManager[ObjectStream]:
             clock.now += 1
             return service.store.get(key, span)
 
-        async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> Stored:
+        async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> ObjectInfo:
             clock.now += 100
             return await service.store.put(key, content, content_type=content_type)
 

@@ -6,14 +6,14 @@ import signal
 
 import pytest
 
-from internal.errors import StoreUnavailable
-from internal.gauges import PREFIX, Source, of_circuits, of_database, of_sandbox, of_tables
-from internal.images.keys import original_key
-from internal.images.model import DeadLetter, new_id
-from internal.repository.pool import Pool
-from internal.runtime.circuit_breaker import CircuitBreaker
+from internal.domain.dead_letter import DeadLetter
+from internal.domain.errors import StoreUnavailable
+from internal.domain.ids import new_id
+from internal.domain.keys import original_key
+from internal.observability.gauges import PREFIX, Source, of_circuits, of_database, of_sandbox, of_tables
+from internal.postgres.pool import Pool
+from internal.runtime.circuit_breaker import BreakerSettings, CircuitBreaker
 from internal.sandbox.pool import DecoderPool
-from internal.settings import BreakerSettings
 from tests import pictures
 from tests.integration.service import Service, cancelled_at_end
 from tests.integration.test_metrics import Values

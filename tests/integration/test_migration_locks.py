@@ -11,10 +11,10 @@ import pytest
 import yoyo
 from structlog.testing import capture_logs
 
-from internal.errors import DatabaseBusy, DatabaseUnavailable
-from internal.repository import migrations
-from internal.repository.migrations import MIGRATIONS, migrate
-from internal.settings import Database
+from internal.domain.errors import DatabaseBusy, DatabaseUnavailable
+from internal.postgres import migrations
+from internal.postgres.migrations import MIGRATIONS, migrate
+from internal.settings.sections import Database
 from tests.services.databases import own_database
 from tests.services.kinds import PostgresService
 from tests.services.waiting import wait_until

@@ -10,11 +10,11 @@ import pytest
 import yoyo
 from psycopg.conninfo import conninfo_to_dict
 
-from internal.errors import DatabaseUnavailable
-from internal.repository import migrations
-from internal.repository.migrations import LOCK, migrate, roll_back
-from internal.repository.pool import connection_string
-from internal.settings import Database
+from internal.domain.errors import DatabaseUnavailable
+from internal.postgres import migrations
+from internal.postgres.migrations import LOCK, migrate, roll_back
+from internal.postgres.pool import connection_string
+from internal.settings.sections import Database
 from tests.services.databases import own_database
 from tests.services.kinds import PostgresService
 from tests.services.proxy import Proxy, proxy_thread

@@ -11,10 +11,10 @@ from minio.commonconfig import CopySource
 from minio.error import S3Error
 from msgspec.structs import replace
 
-from internal.errors import StoreUnavailable
-from internal.objectstore.account import create_account
-from internal.objectstore.minio import create_bucket, open_minio_store
-from internal.settings import Minio
+from internal.domain.errors import StoreUnavailable
+from internal.objectstore.s3.account import create_account
+from internal.objectstore.s3.store import create_bucket, open_minio_store
+from internal.settings.sections import Minio
 from tests.services.accounts import admin_of, as_migrate, require_minio, without_root
 from tests.services.kinds import S3Service
 from tests.services.reachable import free_port

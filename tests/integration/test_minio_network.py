@@ -13,12 +13,12 @@ from minio.datatypes import CompleteMultipartUploadResult, Part
 from minio.error import InvalidResponseError
 from msgspec.structs import replace
 
-from internal import settings
-from internal.errors import StoreUnavailable
-from internal.images.keys import original_key
-from internal.objectstore.bucket import Bucket, Reading
-from internal.objectstore.minio import create_bucket, open_minio_store
-from internal.objectstore.port import ObjectStore, Stored
+from internal.domain.errors import StoreUnavailable
+from internal.domain.keys import original_key
+from internal.objectstore.s3.bucket import Bucket, Reading
+from internal.objectstore.s3.store import create_bucket, open_minio_store
+from internal.ports.object_store import ObjectInfo, ObjectStore
+from internal.settings import sections
 from tests.services.kinds import S3Service
 from tests.services.proxy import Proxy, open_proxy
 from tests.services.waiting import eventually
@@ -33,7 +33,7 @@ async def proxy(s3: S3Service) -> AsyncIterator[Proxy]:
         yield proxy
 
 
-def beyond(proxy: Proxy, s3: S3Service, bucket: str, seconds: float) -> settings.Minio:
+def beyond(proxy: Proxy, s3: S3Service, bucket: str, seconds: float) -> sections.Minio:
     """The way through the proxy, for who waits so long."""
     way = replace(s3.settings(bucket), host="127.0.0.1", port=proxy.port, threads=2)
     return replace(way, timeout_seconds=seconds, connect_seconds=seconds)
@@ -59,7 +59,7 @@ class Held:
         self.begun: list[str] = []
         self.go = threading.Event()
 
-    def stat(self, key: str) -> Stored:
+    def stat(self, key: str) -> ObjectInfo:
         self.begun.append(key)
         self.go.wait()
         raise StoreUnavailable

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from internal.errors import DatabaseUnavailable
-from internal.images.model import Status
+from internal.domain.errors import DatabaseUnavailable
+from internal.domain.message import Channel
+from internal.domain.status import Status
 from internal.maintenance.overdue import PATIENCE
-from internal.queue.port import Channel
 from internal.repository.renditions import PostgresRenditions
 from tests import pictures
 from tests.integration.housekeeping import Progress, overdue_tasks

@@ -18,12 +18,13 @@ import pytest
 from psycopg.sql import SQL, Composable, Literal
 from psycopg.types.json import Jsonb
 
+import internal.postgres
 import internal.queue
 import internal.repository
 from bench.seed_rows import seed_rows
-from internal.configuration import load_settings
-from internal.images.keys import RESULT_KEY, attempt_keys
-from internal.repository.migrations import migrate
+from internal.domain.keys import RESULT_KEY, attempt_keys
+from internal.postgres.migrations import migrate
+from internal.settings.loader import load_settings
 from tests.services.databases import own_database
 from tests.services.kinds import PostgresService
 
@@ -171,8 +172,8 @@ FILL_WAITING = (
 def statements() -> dict[str, LiteralString]:
     """Every text in the packages that holds an SQL statement, by its name."""
     found: dict[str, LiteralString] = {}
-    for package in (internal.repository, internal.queue):
-        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+    for package in (internal.repository, internal.postgres, internal.queue):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             for name, value in vars(importlib.import_module(module.name)).items():
                 if name.isupper() and isinstance(value, str) and STATEMENT.search(value):
                     assert found.setdefault(name, value) == value, f"two statements are called {name}"

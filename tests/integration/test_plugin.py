@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from internal.settings import PROJECT
+from internal.settings.sections import PROJECT
 from tests import pictures
 
 PLUGIN = PROJECT / "tests/plugin"
@@ -27,7 +27,7 @@ RENDERED = """
 import asyncio, sys
 from pathlib import Path
 from internal.sandbox.pool import open_pool
-from internal.sandbox.port import RenderJob, RenderLimits
+from internal.ports.sandbox import RenderJob, RenderLimits
 
 async def main(folder, chain):
     limits = RenderLimits(1000, 1000, 10**6, 10, 10**6, 10**6)

@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 from psycopg.rows import DictRow
 
-from internal.gauges import Source, of_database_pool
-from internal.repository.pool import Pool, PooledSession, open_pool
-from internal.settings import Database
+from internal.observability.gauges import Source, of_database_pool
+from internal.postgres.pool import Pool, PooledSession, open_pool
+from internal.settings.sections import Database
 from tests.services.waiting import eventually
 
 SIZE = 2

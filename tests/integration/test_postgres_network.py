@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 
-from internal.errors import ConnectionsInUse, DatabaseUnavailable
-from internal.repository import listener as listening
-from internal.repository.connection import BoundedConnection
-from internal.repository.listener import open_listener
-from internal.repository.pool import Pool, PooledSession, connection_string, open_pool, transaction
-from internal.settings import Database
+from internal.domain.errors import ConnectionsInUse, DatabaseUnavailable
+from internal.postgres import listener as listening
+from internal.postgres.connection import BoundedConnection
+from internal.postgres.listener import open_listener
+from internal.postgres.pool import Pool, PooledSession, connection_string, open_pool, transaction
+from internal.settings.sections import Database
 from tests.services.proxy import Proxy, open_proxy
 from tests.services.waiting import eventually
 

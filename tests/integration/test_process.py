@@ -8,15 +8,18 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from internal.errors import DecoderFailed, NotFound, NothingToRetry, RenditionExists, StoreUnavailable
-from internal.images.attempt import AttemptLost
-from internal.images.model import ANONYMOUS, Lane, Status, Task
-from internal.images.outcome import take_claim
-from internal.images.process import process_task
-from internal.images.renditions import add_rendition, retry_failed
-from internal.images.sweep import requeue_abandoned
-from internal.objectstore.port import Opened, Span, Stored
-from internal.sandbox.port import Rendered, RenderJob, Sandbox
+from internal.domain.errors import DecoderFailed, NotFound, NothingToRetry, RenditionExists, StoreUnavailable
+from internal.domain.image import ANONYMOUS
+from internal.domain.rendition import Lane
+from internal.domain.status import Status
+from internal.domain.tasks import Task
+from internal.library.renditions import add_rendition, retry_failed
+from internal.maintenance.requeue import requeue_abandoned
+from internal.ports.object_store import ByteRange, ObjectInfo, ObjectStream
+from internal.ports.sandbox import Rendered, RenderJob, Sandbox
+from internal.rendering.attempt import StaleClaim
+from internal.rendering.task import process_task
+from internal.rendering.transitions import claim_next
 from tests import pictures
 from tests.integration.service import ORIGIN, Service, cancelled_at_end
 from tests.services.waiting import eventually
@@ -80,7 +83,7 @@ async def test_a_stale_worker_changes_nothing(service: Service) -> None:
     second = await service.claim(image_id)
     await service.publish(second, await service.make(second))
 
-    with pytest.raises(AttemptLost):
+    with pytest.raises(StaleClaim):
         await service.publish(first, made_first)
 
     rendition = await service.rendition(image_id)
@@ -93,7 +96,7 @@ async def test_a_stale_worker_changes_nothing(service: Service) -> None:
 async def test_two_workers_never_hold_one_rendition(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
 
-    claims = await asyncio.gather(*(take_claim(Task(image_id, Lane.FAST), service.workshop) for _ in range(6)))
+    claims = await asyncio.gather(*(claim_next(Task(image_id, Lane.FAST), service.workshop) for _ in range(6)))
 
     assert len([claim for claim in claims if claim]) == 1
 
@@ -141,7 +144,7 @@ async def test_poison_stops_after_its_tries_with_backoff_between(service: Servic
         "SELECT due_at > now() AS later FROM renditions UNION ALL SELECT due_at > now() FROM outbox WHERE channel = 'fast'"
     )
     assert [row["later"] for row in waits] == [True, True]
-    assert await take_claim(Task(image_id, Lane.FAST), service.workshop) is None  # not before it is due
+    assert await claim_next(Task(image_id, Lane.FAST), service.workshop) is None  # not before it is due
     for _ in range(5):
         await service.make_due(image_id)
         await faulty.process(image_id)
@@ -214,7 +217,7 @@ async def test_an_outage_that_outlasts_leases_burns_no_try(service: Service) -> 
     down, waiting = True, asyncio.Event()
 
     class Away:
-        def get(self, key: str, span: Span | None = None) -> AbstractAsyncContextManager[Opened]:
+        def get(self, key: str, span: ByteRange | None = None) -> AbstractAsyncContextManager[ObjectStream]:
             if down:
                 raise StoreUnavailable
             return service.store.get(key, span)
@@ -224,7 +227,7 @@ async def test_an_outage_that_outlasts_leases_burns_no_try(service: Service) -> 
             if down:
                 raise StoreUnavailable
 
-        async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> Stored:
+        async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> ObjectInfo:
             return await service.store.put(key, content, content_type=content_type)
 
     workshop = service.with_workshop(store=Away()).workshop
@@ -279,7 +282,7 @@ async def test_a_result_that_comes_after_the_delete_is_dropped(service: Service)
     made = await service.make(claim)
 
     await service.delete(image_id)
-    with pytest.raises(AttemptLost):
+    with pytest.raises(StaleClaim):
         await service.publish(claim, made)
 
     with pytest.raises(NotFound):
@@ -289,7 +292,7 @@ async def test_a_result_that_comes_after_the_delete_is_dropped(service: Service)
 
 
 async def test_another_owner_sees_and_deletes_nothing(service: Service) -> None:
-    from internal.images.delete import delete_image
+    from internal.library.delete import delete_image
 
     image_id = await service.upload(pictures.jpeg())
 

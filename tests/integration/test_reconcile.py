@@ -11,17 +11,19 @@ import pytest
 from structlog.testing import capture_logs
 
 from internal.cli.reconcile import _compare
-from internal.configuration import load_settings
-from internal.errors import StoreUnavailable
-from internal.images import reconcile as reconciling
-from internal.images.events import EventType, happened
-from internal.images.keys import original_key, result_key
-from internal.images.model import ANONYMOUS, Image, Original, Status, new_id
-from internal.images.reconcile import Comparison, EmptyDatabase, Finding, Kind, reconcile
-from internal.images.sweep import sweep_unreferenced
-from internal.objectstore.port import ObjectStore, Opened, Span, Stored
-from internal.settings import Settings
-from internal.wiring import OperatorParts
+from internal.domain.errors import StoreUnavailable
+from internal.domain.events import EventType, new_event
+from internal.domain.ids import new_id
+from internal.domain.image import ANONYMOUS, Image, Original
+from internal.domain.keys import original_key, result_key
+from internal.domain.status import Status
+from internal.maintenance import reconcile as reconciling
+from internal.maintenance.gc import sweep_unreferenced
+from internal.maintenance.reconcile import Comparison, EmptyDatabase, Finding, Kind, reconcile
+from internal.ports.object_store import ByteRange, ObjectInfo, ObjectStore, ObjectStream
+from internal.settings.loader import load_settings
+from internal.settings.sections import Settings
+from internal.wiring.operator import OperatorParts
 from tests import pictures
 from tests.integration.service import Service
 
@@ -32,26 +34,26 @@ class Meanwhile:
     def __init__(self, store: ObjectStore, happen: Callable[[], Awaitable[object]] | None = None, *ghosts: str) -> None:
         self._store, self._happen, self._ghosts = store, happen, ghosts
 
-    async def put(self, key: str, content: AsyncIterable[bytes], *, content_type: str) -> Stored:
+    async def put(self, key: str, content: AsyncIterable[bytes], *, content_type: str) -> ObjectInfo:
         return await self._store.put(key, content, content_type=content_type)
 
-    def get(self, key: str, span: Span | None = None) -> AbstractAsyncContextManager[Opened]:
+    def get(self, key: str, span: ByteRange | None = None) -> AbstractAsyncContextManager[ObjectStream]:
         return self._store.get(key, span)
 
     async def delete(self, key: str) -> None:
         await self._store.delete(key)
 
-    async def stat(self, key: str) -> Stored:
+    async def stat(self, key: str) -> ObjectInfo:
         if self._happen is not None:
             happen, self._happen = self._happen, None
             await happen()
         return await self._store.stat(key)
 
-    async def keys(self) -> AsyncIterator[Stored]:
+    async def keys(self) -> AsyncIterator[ObjectInfo]:
         async for stored in self._store.keys():
             yield stored
         for key in self._ghosts:
-            yield Stored(key, 1, datetime(2026, 1, 1, tzinfo=UTC))
+            yield ObjectInfo(key, 1, datetime(2026, 1, 1, tzinfo=UTC))
 
     async def check(self) -> None:
         await self._store.check()
@@ -216,7 +218,7 @@ async def test_what_comes_to_be_referred_to_meanwhile_is_kept(service: Service) 
     async def wake_up() -> None:
         """A writer that slept since yesterday goes on."""
         await service.repository.unreferenced.intend(original.key, seconds=60)
-        await service.repository.images.add(image, [], happened(EventType.IMAGE_UPLOADED, image_id, ANONYMOUS))
+        await service.repository.images.add(image, [], new_event(EventType.IMAGE_UPLOADED, image_id, ANONYMOUS))
 
     assert await found(service, mend=True, store=Meanwhile(service.store, wake_up)) == []
     assert await service.listed() == set()

@@ -4,11 +4,13 @@ from uuid import UUID
 
 import pytest
 
-from internal.errors import InvalidProcessing
-from internal.images.model import ANONYMOUS, Status, new_id
-from internal.images.renditions import add_rendition
-from internal.images.requested import MAX_REFERENCES
-from internal.sandbox.port import Rendered, RenderJob
+from internal.domain.errors import InvalidProcessing
+from internal.domain.ids import new_id
+from internal.domain.image import ANONYMOUS
+from internal.domain.status import Status
+from internal.intake.rendition_request import MAX_REFERENCES
+from internal.library.renditions import add_rendition
+from internal.ports.sandbox import Rendered, RenderJob
 from tests import pictures
 from tests.integration.service import Service
 from tests.integration.test_results import Asked, Counting, bent

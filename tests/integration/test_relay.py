@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from internal.errors import QueueUnavailable
-from internal.images.model import DeadLetter
-from internal.outbox.relay import BATCH, Relay
-from internal.queue.port import Channel, Message
+from internal.domain.dead_letter import DeadLetter
+from internal.domain.errors import QueueUnavailable
+from internal.domain.message import Channel, Message
+from internal.events.relay import BATCH, Relay
+from internal.postgres.listener import Listener
 from internal.repository.dead_letters import EXPORTED_BYTES
-from internal.repository.listener import Listener
 from tests import pictures
 from tests.integration.service import Service, cancelled_at_end
 from tests.services.waiting import eventually
@@ -52,7 +52,7 @@ async def drained(relay: Relay) -> None:
 
 
 async def test_a_commit_wakes_the_relay(service: Service, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("internal.outbox.relay.POLL_SECONDS", 3600)
+    monkeypatch.setattr("internal.events.relay.POLL_SECONDS", 3600)
     queue = Collecting()
     async with cancelled_at_end(asyncio.create_task(relay_of(service, queue, listener).run())):
         image_ids = []

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from internal.errors import DeadlinePassed
-from internal.images.keys import alternative_key, result_key
-from internal.images.model import Status
-from internal.objectstore.port import ObjectStore, Stored
-from internal.sandbox.port import Rendered, RenderJob, Sandbox
+from internal.domain.errors import DeadlinePassed
+from internal.domain.keys import alternative_key, result_key
+from internal.domain.status import Status
+from internal.ports.object_store import ObjectInfo, ObjectStore
+from internal.ports.sandbox import Rendered, RenderJob, Sandbox
 from tests import pictures
 from tests.integration.service import Service
 
@@ -27,7 +27,7 @@ class Watched:
     def __getattr__(self, name: str) -> object:
         return getattr(self._service.store, name)
 
-    async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> Stored:
+    async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> ObjectInfo:
         self.written.append(key)
         self.unlisted += [key] if key not in await self._service.listed() else []
         return await self._service.store.put(key, content, content_type=content_type)

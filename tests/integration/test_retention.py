@@ -8,10 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from internal.images.model import DeadLetter, new_id
+from internal.domain.dead_letter import DeadLetter
+from internal.domain.ids import new_id
 from internal.maintenance import retention
 from internal.maintenance.retention import Retention, retentions
-from internal.repository.operators import Purged
+from internal.ports.repository.purged import Purged
 from tests import pictures
 from tests.integration.housekeeping import housekeeping
 from tests.integration.service import Service

@@ -10,7 +10,7 @@ import msgspec
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from internal.errors import (
+from internal.domain.errors import (
     DecoderFailed,
     DecoderOutOfMemory,
     DecoderTimeout,

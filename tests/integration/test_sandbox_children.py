@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from internal.errors import SandboxUnavailable
+from internal.domain.errors import SandboxUnavailable
+from internal.ports.sandbox import Rendered, RenderJob
 from internal.sandbox.pool import DecoderPool
-from internal.sandbox.port import Rendered, RenderJob
 from tests import pictures
 from tests.integration.sandbox_bench import DEADLINE, LIMITS, bench, eventually
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from internal.errors import InvalidProcessing
+from internal.domain.errors import InvalidProcessing
 from tests import pictures
 from tests.integration.sandbox_bench import bench
 from tests.services.folders import files_below

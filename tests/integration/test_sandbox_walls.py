@@ -16,14 +16,14 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from structlog.testing import capture_logs
 
-from internal.errors import ScratchUnavailable, StartRefused
+from internal.domain.errors import ScratchUnavailable, StartRefused
 from internal.sandbox import landlock
 from internal.sandbox.cgroup import ChildGroups, is_bounded
 from internal.sandbox.decoder import Decoder, environment
-from internal.sandbox.desk import Desk
+from internal.sandbox.job_directory import JobDirectory
 from internal.sandbox.process_limits import FILE_BYTES, MAX_THREADS, user_of_child
 from internal.sandbox.protocol import Ready
-from internal.settings import PROJECT
+from internal.settings.sections import PROJECT
 from tests import pictures
 from tests.integration.sandbox_bench import LIMITS, bench, descriptors, proc_file
 from tests.services.folders import files_below
@@ -144,7 +144,7 @@ def _got_away_with(walls: str, outside: tuple[Path, list[str]]) -> set[str]:
     folder, told = outside
     (folder.parent / "scratch").mkdir(mode=0o700)
     user = user_of_child()
-    desk = Desk(folder.parent / "scratch" / "child", user if walls in ("all", "user") else os.geteuid())
+    desk = JobDirectory(folder.parent / "scratch" / "child", user if walls in ("all", "user") else os.geteuid())
     desk.set_up()
     (desk.given / "source").write_bytes(b"picture")
     done = subprocess.run(
@@ -311,8 +311,8 @@ async def test_root_that_can_not_hand_over_a_folder_does_not_start(tmp_path: Pat
 
 async def test_a_worker_that_is_refused_says_why_on_one_line(tmp_path: Path) -> None:
     program = """
-from internal.errors import StartRefused
-from internal.lifecycle import run_until_signalled
+from internal.domain.errors import StartRefused
+from internal.runtime.lifecycle import run_until_signalled
 async def refused(stopping):
     raise StartRefused("SANDBOX_REQUIRE names landlock")
 run_until_signalled(refused)

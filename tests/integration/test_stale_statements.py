@@ -17,11 +17,11 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from internal.errors import StaleStatement
-from internal.images.model import Status
-from internal.repository.migrations import migrate
-from internal.repository.pool import Pool, PooledSession, connection_string, open_pool, transaction
-from internal.settings import PROJECT, Database
+from internal.domain.errors import StaleStatement
+from internal.domain.status import Status
+from internal.postgres.migrations import migrate
+from internal.postgres.pool import Pool, PooledSession, connection_string, open_pool, transaction
+from internal.settings.sections import PROJECT, Database
 from tests import pictures
 from tests.integration.service import Service
 from tests.integration.test_plans import FRAGMENTS, OF_MIGRATE, PLACE, THEIR_OWN, VALUES, statements

@@ -12,16 +12,16 @@ import pytest
 import stamina
 from structlog.testing import capture_logs
 
-from internal.errors import DatabaseUnavailable, NotStored, StoreMissing, StoreRefused, StoreUnavailable, WrongStore
-from internal.images.keys import STORE_ID_KEY
-from internal.images.reconcile import Comparison, reconcile
-from internal.images.store_identity import StoreSite, adopt, establish, look
+from internal.domain.errors import DatabaseUnavailable, ObjectNotFound, StoreMissing, StoreRefused, StoreUnavailable, WrongStore
+from internal.domain.keys import STORE_ID_KEY
+from internal.maintenance.reconcile import Comparison, reconcile
+from internal.maintenance.store_identity import StoreSite, adopt, establish, look
 from internal.objectstore import identified
-from internal.objectstore.filesystem import create_folder, open_filesystem_store
+from internal.objectstore.filesystem.store import create_folder, open_filesystem_store
 from internal.objectstore.identified import IdentifiedStore
-from internal.objectstore.minio import create_bucket, open_minio_store
-from internal.objectstore.port import IdentifiableStore
-from internal.repository.reconcile import PostgresReferences
+from internal.objectstore.s3.store import create_bucket, open_minio_store
+from internal.ports.object_store import IdentifiableStore
+from internal.repository.references import PostgresReferences
 from internal.repository.store_identity import PostgresStoreIdentity
 from tests import pictures
 from tests.contract.contents import JPEG, chunks, read
@@ -435,7 +435,7 @@ async def test_a_folder_that_vanishes_is_noticed_by_the_next_call(
     await folder.bare.put_back()
     assert await read(store, key) == pictures.jpeg()
     await store.delete(key)
-    with pytest.raises(NotStored):
+    with pytest.raises(ObjectNotFound):
         await store.stat(key)
 
 

@@ -7,13 +7,13 @@ import pytest
 import pyvips
 
 from internal.api.schemas import image_body
-from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
-from internal.images.model import ANONYMOUS, Image, Original
-from internal.images.ports import Workshop
-from internal.images.renditions import add_rendition
+from internal.domain.image import ANONYMOUS, Image, Original
+from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
+from internal.library.renditions import add_rendition
 from internal.pipeline.language.grammar import Grammar
+from internal.ports.sandbox import Sandbox
+from internal.rendering.workshop import Workshop
 from internal.sandbox.pool import open_pool as open_sandbox
-from internal.sandbox.port import Sandbox
 from tests import pictures
 from tests.apngs import moving_png
 from tests.integration.service import Service

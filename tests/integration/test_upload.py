@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from internal.errors import (
+from internal.domain.errors import (
     ClientGone,
     DatabaseUnavailable,
     ImageTooLarge,
@@ -21,12 +21,13 @@ from internal.errors import (
     StoreUnavailable,
     UnsupportedMediaType,
 )
-from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
-from internal.images.metadata import read_metadata
-from internal.images.model import ANONYMOUS, Image, Status
-from internal.images.requested import Requested
-from internal.images.upload import Context, accept_upload
-from internal.objectstore.port import ObjectStore, Stored
+from internal.domain.image import ANONYMOUS, Image
+from internal.domain.status import Status
+from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
+from internal.intake.metadata import read_metadata
+from internal.intake.options import UploadOptions
+from internal.intake.upload import Context, accept_upload
+from internal.ports.object_store import ObjectInfo, ObjectStore
 from internal.sandbox.pool import open_pool as open_sandbox
 from tests import pictures, tiffs
 from tests.apngs import moving_png
@@ -129,8 +130,8 @@ class Endless:
         self.waits.set()
         await asyncio.Event().wait()
 
-    def requested(self) -> Requested:
-        return Requested()
+    def requested(self) -> UploadOptions:
+        return UploadOptions()
 
 
 async def test_a_slow_upload_ends(service: Service) -> None:
@@ -153,7 +154,7 @@ async def test_an_upload_that_is_cut_off_stays_listed(service: Service) -> None:
 
 
 async def test_a_failed_commit_leaves_the_object_listed(service: Service) -> None:
-    """INVARIANT of internal/images/upload.py: what is stored and not referred to is listed."""
+    """INVARIANT of internal/intake/upload.py: what is stored and not referred to is listed."""
 
     class Leaving:
         """A database that goes away between the put and the commit."""
@@ -189,7 +190,7 @@ async def test_an_error_of_ours_after_the_commit_costs_no_picture(service: Servi
     def broken(_: Image) -> bytes:
         raise RuntimeError("an answer that can't be made")
 
-    arriving = Arriving(pictures.jpeg(), Requested(filename="picture.jpg"))
+    arriving = Arriving(pictures.jpeg(), UploadOptions(filename="picture.jpg"))
     with pytest.raises(RuntimeError):
         await accept_upload(arriving, service.ports, Context(ANONYMOUS, key, 3600, broken))
 
@@ -199,7 +200,7 @@ async def test_an_error_of_ours_after_the_commit_costs_no_picture(service: Servi
 
 async def test_a_store_that_is_down_leaves_the_key_listed(service: Service) -> None:
     class Down:
-        async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> Stored:
+        async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> ObjectInfo:
             raise StoreUnavailable
 
     ports = msgspec.structs.replace(service.ports, store=_as_store(Down()))
@@ -214,7 +215,7 @@ async def test_what_a_broken_upload_left_stays_listed_when_it_can_not_be_deleted
     """A client that hangs up while the store is down: parts of the picture may be there, and nobody else would know."""
 
     class Stalled:
-        async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> Stored:
+        async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> ObjectInfo:
             raise ClientGone
 
         async def delete(self, key: str) -> None:
@@ -231,7 +232,7 @@ async def test_a_deadline_that_passed_rolls_back_and_lists_again(service: Servic
     """The sweep had its turn while the upload slept: it must not refer to an object that may be gone."""
 
     class Overtaken:
-        async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> Stored:
+        async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> ObjectInfo:
             stored = await service.store.put(key, content, content_type=content_type)
             await service.session.run("DELETE FROM unreferenced_objects")
             return stored
@@ -255,7 +256,7 @@ class Clock:
 async def test_a_long_upload_moves_its_deadline(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     deadlines: list[object] = []
     clock = Clock()
-    monkeypatch.setattr("internal.images.upload.time", clock)
+    monkeypatch.setattr("internal.intake.upload.time", clock)
 
     class Slow:
         async def content(self) -> AsyncIterator[bytes]:
@@ -265,8 +266,8 @@ async def test_a_long_upload_moves_its_deadline(service: Service, monkeypatch: p
             yield b"x"
             deadlines.append((await service.session.rows("SELECT deadline FROM unreferenced_objects"))[0]["deadline"])
 
-        def requested(self) -> Requested:
-            return Requested()
+        def requested(self) -> UploadOptions:
+            return UploadOptions()
 
     await accept_upload(Slow(), service.ports, Context(ANONYMOUS, None, 3600, lambda _: b"{}"))
 

@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 import pytest
 from msgspec import structs
 
-from internal.errors import DatabaseUnavailable
-from internal.images.model import Lane, Status
-from internal.images.ports import Workshop
-from internal.images.tasks import task_message
-from internal.queue.port import Channel, Delivery, Message
+from internal.domain.errors import DatabaseUnavailable
+from internal.domain.message import Channel, Message
+from internal.domain.rendition import Lane
+from internal.domain.status import Status
+from internal.domain.tasks import task_message
+from internal.ports.queue import Delivery
+from internal.rendering.workshop import Workshop
 from internal.worker.consume import Lanes
 from internal.worker.dispatch import Handler, dispatch, find_handlers
 from tests import pictures

@@ -8,8 +8,8 @@ from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException
 from msgspec.structs import replace
 
-from internal.objectstore.account import create_account
-from internal.settings import Minio
+from internal.objectstore.s3.account import create_account
+from internal.settings.sections import Minio
 from tests.services.kinds import S3Service
 
 

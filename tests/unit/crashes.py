@@ -20,8 +20,8 @@ from internal.api.lingering import LingeringProtocol
 from internal.api.methods import Methods
 from internal.api.problems import HANDLERS
 from internal.api.requests import ApiRequest
-from internal.logs import configure_logging
-from internal.settings import Logging
+from internal.observability.logs import configure_logging
+from internal.settings.sections import Logging
 from internal.worker.health import health_app
 
 SECRET = "sesame-0123456789"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from internal.settings import PROJECT
+from internal.settings.sections import PROJECT
 from tests.locks import DEVELOPERS, NOT_FOR_THE_IMAGE, RUNTIME, STANDALONE, UV, pinned
 
 IMPORT_WITH_THE_RUNTIME_LOCK_ONLY = """
@@ -100,7 +100,7 @@ def test_no_file_that_is_run_imports_what_only_developers_have(folder: str) -> N
     [
         "internal.api.server",
         "internal.worker.service",
-        "internal.provision",
+        "internal.wiring.bootstrap",
         "internal.cli.program",
         "internal.cli.demo",
         "internal.standalone.service",

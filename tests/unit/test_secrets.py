@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from internal.settings import PROJECT
+from internal.settings.sections import PROJECT
 from tests.e2e.compose import SECRETS
 
 DOCKER = """#!/bin/sh

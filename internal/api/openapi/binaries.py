@@ -4,7 +4,7 @@ from internal.api.openapi.components import CONDITIONS, Json
 from internal.api.openapi.operation import bytes_answer, operation
 from internal.api.openapi.problems import problems
 from internal.api.schemas import PREFIX
-from internal.errors import (
+from internal.domain.errors import (
     DatabaseUnavailable,
     InvalidRequest,
     NotFound,
@@ -16,7 +16,7 @@ from internal.errors import (
     ServiceError,
     StoreUnavailable,
 )
-from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
+from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.pipeline.containers.formats import FORMATS
 
 TAG = "Pictures"

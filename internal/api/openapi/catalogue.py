@@ -6,8 +6,8 @@ from internal.api.openapi.guide import operation_table
 from internal.api.openapi.operation import json_answer, operation
 from internal.api.openapi.problems import problems
 from internal.api.schemas import PREFIX
-from internal.errors import InvalidRequest, ServiceError
-from internal.health import Condition
+from internal.domain.errors import InvalidRequest, ServiceError
+from internal.observability.health import Condition
 
 TAG, HEALTH_TAG = "Catalogue", "Health"
 

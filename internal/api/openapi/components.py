@@ -9,7 +9,7 @@ from internal.api.images import DEFAULT_LIMIT, MAX_LIMIT
 from internal.api.problems import Problem
 from internal.api.requests import MAX_KEY, MAX_WAIT_SECONDS
 from internal.api.schemas import ImageBody, MessageBody, NewRendition, PageBody
-from internal.health import Report
+from internal.observability.health import Report
 
 Json = dict[str, Any]
 

@@ -4,7 +4,7 @@ from internal.api.openapi import binaries, catalogue, images
 from internal.api.openapi.components import HEADERS, PARAMETERS, Json, schemas
 from internal.api.openapi.guide import guide, problem_guide
 from internal.api.openapi.operation import head_of
-from internal.health import Condition
+from internal.observability.health import Condition
 
 VERSION = "1.0.0"
 """Of the contract: it moves when a client could notice."""

@@ -11,9 +11,11 @@ from internal.api.catalogue import CatalogueBody
 from internal.api.cursor import cursor_after
 from internal.api.openapi.components import IMAGE_ID, Json
 from internal.api.schemas import ImageBody, MessageBody, PageBody, image_body
-from internal.errors import InvalidImage, QueueUnavailable, StoreUnavailable
-from internal.health import Condition, Report
-from internal.images.model import ANONYMOUS, Failure, Image, Lane, Original, Rendition, Result, Status
+from internal.domain.errors import InvalidImage, QueueUnavailable, StoreUnavailable
+from internal.domain.image import ANONYMOUS, Image, Original
+from internal.domain.rendition import Failure, Lane, Rendition, Result
+from internal.domain.status import Status
+from internal.observability.health import Condition, Report
 from internal.pipeline.language.grammar import Grammar
 
 UPLOADED_AT = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)

@@ -5,16 +5,16 @@ from http import HTTPStatus
 
 from internal.api.problems import CODE_OF_STATUS, STATUS
 from internal.api.schemas import PREFIX
-from internal.errors import (
+from internal.domain.errors import (
     PERMANENT,
     ClientGone,
     DecoderFailed,
     DecoderOutOfMemory,
     DecoderTimeout,
-    LeaseLost,
-    NotStored,
+    ObjectNotFound,
     OriginalDamaged,
     ServiceError,
+    WorkerLost,
 )
 from internal.pipeline.operations import known_operations
 from internal.pipeline.operations.operation import name_of
@@ -24,9 +24,9 @@ RENDITION_FAILURES: tuple[type[ServiceError], ...] = (
     DecoderFailed,
     DecoderOutOfMemory,
     DecoderTimeout,
-    LeaseLost,
+    WorkerLost,
     OriginalDamaged,
-    NotStored,
+    ObjectNotFound,
     ServiceError,
 )
 """Why a rendition can have failed."""

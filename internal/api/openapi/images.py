@@ -6,7 +6,7 @@ from internal.api.openapi.guide import failure_table
 from internal.api.openapi.operation import json_answer, json_content, operation
 from internal.api.openapi.problems import problems
 from internal.api.schemas import CHAIN_SCHEMA, PREFIX
-from internal.errors import (
+from internal.domain.errors import (
     DatabaseUnavailable,
     DeadlinePassed,
     IdempotencyConflict,
@@ -25,10 +25,10 @@ from internal.errors import (
     StoreUnavailable,
     UnsupportedMediaType,
 )
-from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
-from internal.images.metadata import MAX_DEPTH
-from internal.images.model import Status
-from internal.images.requested import NAME
+from internal.domain.status import Status
+from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
+from internal.intake.metadata import MAX_DEPTH
+from internal.intake.rendition_request import NAME
 
 TAG = "Images"
 IMAGES, IMAGE = f"{PREFIX}/images", f"{PREFIX}/images/{{image_id}}"

@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal
 
 from msgspec import Struct
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 from internal.pipeline.containers.png_chunks import SIGNATURE, chunk_content, iter_chunks, png_chunk
 
 _ACTL, _FCTL = struct.Struct(">II"), struct.Struct(">IIIIHHBB")

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from internal.errors import UnsupportedMediaType
+from internal.domain.errors import UnsupportedMediaType
 from internal.pipeline.containers.tiff_fields import Directory, OutOfReach, TiffFile
 
 _COMPRESSION, _PHOTOMETRIC, _MAKE, _SUBDIRECTORIES, _DNG_VERSION = 259, 262, 271, 330, 50706

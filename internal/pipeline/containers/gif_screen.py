@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from internal.errors import ImageTooLarge, InvalidImage
+from internal.domain.errors import ImageTooLarge, InvalidImage
 from internal.pipeline.containers.gif_blocks import (
     APPLICATION,
     PADDING,

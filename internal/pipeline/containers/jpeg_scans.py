@@ -12,7 +12,7 @@ from pathlib import Path
 from shutil import copyfileobj
 from typing import NamedTuple
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 
 MAX_SCANS = 100
 """Programs write about ten scans. Each visits all pixels again, so a scan of a few bytes is as expensive as a large one."""

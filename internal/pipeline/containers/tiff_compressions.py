@@ -1,6 +1,6 @@
 """TIFF compressions: their numbers and names, and those that the decoder supports."""
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 
 NONE, LZW, JPEG, DEFLATE, PACKBITS = 1, 5, 7, 8, 32773
 """Compression: TIFF 6.0, TIFF Technical Note 2, Adobe."""

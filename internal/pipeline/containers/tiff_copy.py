@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 from internal.pipeline.containers.tiff_fields import TiffFile
 
 Changes: TypeAlias = Mapping[int, Sequence[int] | None]

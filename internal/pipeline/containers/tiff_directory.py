@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 from internal.pipeline.containers.tiff_fields import Directory, OutOfReach, TiffFile
 from internal.pipeline.containers.tiff_pages import main_directory
 

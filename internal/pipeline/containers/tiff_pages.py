@@ -7,7 +7,7 @@ MAX_DIRECTORIES are read.
 
 from collections.abc import Iterator
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 from internal.pipeline.containers.tiff_fields import Directory, OutOfReach, TiffFile
 
 MAX_DIRECTORIES = 256

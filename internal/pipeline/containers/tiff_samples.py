@@ -9,7 +9,7 @@ from math import isfinite
 
 from msgspec import Struct
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 from internal.pipeline.containers.tiff_compressions import BYTEWISE, JPEG, require_readable
 from internal.pipeline.containers.tiff_copy import Changes
 from internal.pipeline.containers.tiff_directory import MAX_PLACES

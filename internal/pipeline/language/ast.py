@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from internal.errors import InvalidProcessing
+from internal.domain.errors import InvalidProcessing
 
 
 class Argument(Struct, frozen=True):

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from internal.errors import InvalidProcessing
+from internal.domain.errors import InvalidProcessing
 from internal.pipeline.containers.formats import Modern
 from internal.pipeline.language.ast import Argument, Call, item_context, parse_calls
 from internal.pipeline.language.chain import Chain, build_chain

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from internal.errors import InvalidProcessing
+from internal.domain.errors import InvalidProcessing
 from internal.pipeline.operations.operation import Operation, name_of, parameters_of
 from internal.pipeline.operations.params import Param
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
 
-from internal.errors import InvalidProcessing
+from internal.domain.errors import InvalidProcessing
 from internal.pipeline.operations.gravity import Gravity, check_exclusive, crop_to
 from internal.pipeline.operations.operation import Operation
 from internal.pipeline.operations.params import Point, Region

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
 
-from internal.errors import InvalidProcessing
+from internal.domain.errors import InvalidProcessing
 from internal.pipeline.operations.gravity import Place, compass
 from internal.pipeline.operations.operation import Operation
 from internal.pipeline.operations.params import MAX_SIDE, WHITE, Colour, ImageId

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pyvips
 
-from internal.errors import DecoderOutOfMemory, InvalidImage, OutputTooLarge, UnsupportedMediaType
+from internal.domain.errors import DecoderOutOfMemory, InvalidImage, OutputTooLarge, UnsupportedMediaType
 
 _NO_MEMORY = re.compile(r"out of memory|unable to allocate|cannot allocate|failed to allocate|no space left", re.IGNORECASE)
 _FILE_TOO_LARGE = re.compile(r"file too large", re.IGNORECASE)

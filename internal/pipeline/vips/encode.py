@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from internal.errors import OutputTooLarge
+from internal.domain.errors import OutputTooLarge
 from internal.pipeline.containers.formats import Encoding, OutputFormat
 from internal.pipeline.vips.metadata import Metadata, attach_metadata
 from internal.pipeline.vips.picture import Picture, Pixels

@@ -8,7 +8,7 @@ from internal.pipeline.vips.load import SMALL_SIDE
 from internal.pipeline.vips.picture import Picture
 from internal.pipeline.vips.profiles import to_srgb
 from internal.pipeline.vips.thumbhash import thumbhash
-from internal.sandbox.port import Facts
+from internal.ports.sandbox import Facts
 
 _STEP = 5
 """Low bits that are ignored when similar colours are counted together: 8 shades per channel remain."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyvips
 
-from internal.errors import ImageTooLarge, UnsupportedMediaType
+from internal.domain.errors import ImageTooLarge, UnsupportedMediaType
 from internal.pipeline.containers.dimensions import oversized_side
 from internal.pipeline.containers.formats import FORMATS, OutputFormat
 from internal.pipeline.language.chain import Chain
@@ -20,7 +20,7 @@ from internal.pipeline.vips.loaders import HEIF, SOURCES
 from internal.pipeline.vips.loaders.source import Header, Size, Source
 from internal.pipeline.vips.picture import Picture
 from internal.pipeline.vips.profiles import GREY, is_plain, to_eight_bits, to_srgb
-from internal.sandbox.port import RenderLimits
+from internal.ports.sandbox import RenderLimits
 
 _allowed: frozenset[str] = frozenset()
 """Media types that this process decodes."""

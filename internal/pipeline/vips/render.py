@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from internal.errors import InvalidProcessing, OutputTooLarge, ServiceError
+from internal.domain.errors import InvalidProcessing, OutputTooLarge, ServiceError
 from internal.pipeline.containers.formats import FORMATS, USUAL_QUALITY, Encoding, OutputFormat, alternative_format, output_format
 from internal.pipeline.language.chain import Chain
 from internal.pipeline.vips.decode_errors import capture_warnings, translate_errors
@@ -26,7 +26,7 @@ from internal.pipeline.vips.load import count_frames, is_representative, load, o
 from internal.pipeline.vips.loaders.source import Header, Source
 from internal.pipeline.vips.metadata import Metadata, select_metadata
 from internal.pipeline.vips.picture import Picture
-from internal.sandbox.port import Encoded, Facts, Rendered, RenderJob, RenderLimits
+from internal.ports.sandbox import Encoded, Facts, Rendered, RenderJob, RenderLimits
 
 __all__ = ["render", "restrict_libvips"]
 

@@ -14,7 +14,7 @@ from unicodedata import category
 import fontpkg
 import pyvips
 
-from internal.errors import DecoderFailed, InvalidProcessing
+from internal.domain.errors import DecoderFailed, InvalidProcessing
 from internal.pipeline.operations.params import Colour
 
 Pixels: TypeAlias = pyvips.Image

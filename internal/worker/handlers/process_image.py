@@ -1,10 +1,10 @@
 """`image.process`: the task that asks for an image's renditions of one lane."""
 
-from internal.images.outcome import Origin
-from internal.images.ports import Workshop
-from internal.images.process import process_task
-from internal.images.tasks import TASK_TYPE, UnreadableTask, read_task
-from internal.queue.port import Delivery
+from internal.domain.tasks import TASK_TYPE, UnreadableTask, read_task
+from internal.ports.queue import Delivery
+from internal.rendering.task import process_task
+from internal.rendering.transitions import Origin
+from internal.rendering.workshop import Workshop
 from internal.worker.dispatch import Unprocessable
 
 TYPE = TASK_TYPE

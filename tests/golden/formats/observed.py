@@ -8,11 +8,11 @@ from pathlib import Path
 import pyvips
 from msgspec import Struct
 
-from internal.errors import ServiceError
+from internal.domain.errors import ServiceError
 from internal.pipeline.containers.formats import FORMATS
 from internal.pipeline.language.grammar import Grammar
 from internal.pipeline.vips.render import render, restrict_libvips
-from internal.sandbox.port import Facts, RenderJob, RenderLimits
+from internal.ports.sandbox import Facts, RenderJob, RenderLimits
 from tests.golden.formats.kind import Colour, Kind, Quarters
 
 LIMITS = RenderLimits(

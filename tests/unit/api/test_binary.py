@@ -17,9 +17,9 @@ from internal.api.binary import ONE_PIECE_BYTES, Download, send
 from internal.api.metrics import metrics_handler
 from internal.api.problems import HANDLERS
 from internal.api.requests import ApiRequest
-from internal.errors import NotStored
-from internal.images.ports import Ports
-from internal.objectstore.port import Opened, Span
+from internal.domain.errors import ObjectNotFound
+from internal.intake.ports import Ports
+from internal.ports.object_store import ByteRange, ObjectStream
 from tests.unit.api.test_metrics import samples
 
 IMAGE_ID = UUID("0192f0c1-7c1e-7b7e-9d57-0e1f4a3c2b1a")
@@ -27,8 +27,8 @@ KEY = f"originals/b1a/{IMAGE_ID}"
 
 
 class EmptyStore:
-    def get(self, key: str, span: Span | None = None) -> AbstractAsyncContextManager[Opened]:
-        raise NotStored
+    def get(self, key: str, span: ByteRange | None = None) -> AbstractAsyncContextManager[ObjectStream]:
+        raise ObjectNotFound
 
 
 class References:
@@ -92,13 +92,13 @@ OF_A_BINARY = {
 
 class FullStore:
     @asynccontextmanager
-    async def get(self, key: str, span: Span | None = None) -> AsyncIterator[Opened]:
+    async def get(self, key: str, span: ByteRange | None = None) -> AsyncIterator[ObjectStream]:
         part = CONTENT[span.start : span.stop] if span else CONTENT
 
         async def chunks() -> AsyncIterator[bytes]:
             yield part
 
-        yield Opened(len(CONTENT), chunks())
+        yield ObjectStream(len(CONTENT), chunks())
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from litestar.datastructures import Headers
 
 from internal.api.conditional import Decision, Representation, conditions_of, decide, unmet_precondition
-from internal.objectstore.port import Span
+from internal.ports.object_store import ByteRange
 
 MADE = datetime(2026, 3, 4, 5, 6, 7, 890, tzinfo=UTC)
 PICTURE = Representation('"abc"', MADE, 100)
@@ -145,20 +145,20 @@ def test_two_digits_of_a_year_are_never_more_than_fifty_years_ahead() -> None:
 @pytest.mark.parametrize(
     ("header", "span"),
     [
-        ("bytes=0-0", Span(0, 1)),
-        ("bytes=0-9", Span(0, 10)),
-        ("bytes=90-", Span(90, 100)),
-        ("bytes=90-999", Span(90, 100)),
-        (f"bytes=90-{10**30}", Span(90, 100)),
-        ("bytes=-10", Span(90, 100)),
-        ("bytes=-999", Span(0, 100)),
-        (f"bytes=-{10**30}", Span(0, 100)),
-        ("Bytes=5-6", Span(5, 7)),
-        ("bytes=,0-9 ,", Span(0, 10)),  # a list of one
-        ("bytes=000-009", Span(0, 10)),
+        ("bytes=0-0", ByteRange(0, 1)),
+        ("bytes=0-9", ByteRange(0, 10)),
+        ("bytes=90-", ByteRange(90, 100)),
+        ("bytes=90-999", ByteRange(90, 100)),
+        (f"bytes=90-{10**30}", ByteRange(90, 100)),
+        ("bytes=-10", ByteRange(90, 100)),
+        ("bytes=-999", ByteRange(0, 100)),
+        (f"bytes=-{10**30}", ByteRange(0, 100)),
+        ("Bytes=5-6", ByteRange(5, 7)),
+        ("bytes=,0-9 ,", ByteRange(0, 10)),  # a list of one
+        ("bytes=000-009", ByteRange(0, 10)),
     ],
 )
-def test_a_range_is_a_part(header: str, span: Span) -> None:
+def test_a_range_is_a_part(header: str, span: ByteRange) -> None:
     assert decide(PICTURE, {"range": header}) == Decision(206, span)
     assert decide(PICTURE, {"range": header}, "HEAD") == Decision(200), "Range is defined for GET alone (14.2)"
 

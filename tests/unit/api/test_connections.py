@@ -11,11 +11,11 @@ from functools import partial
 
 import pytest
 
-from internal import metrics
 from internal.api.access_log import Receive, Scope, Send
 from internal.api.connections import ConnectionLimits, address_of
 from internal.api.deadlines import Deadlines, Progress
 from internal.api.protocol import MAX_FIELDS, WatchedProtocol, connection_of
+from internal.observability import metrics
 from tests.services.waiting import wait_until
 from tests.unit.api.serving import Served, read_to_end, serving
 

@@ -8,9 +8,9 @@ import pytest
 from litestar.exceptions import InternalServerException
 
 from internal.api.form import Form
-from internal.errors import ClientGone, InvalidRequest, PayloadTooLarge, ServiceError
-from internal.images.metadata import MAX_DEPTH
-from internal.images.requested import Requested
+from internal.domain.errors import ClientGone, InvalidRequest, PayloadTooLarge, ServiceError
+from internal.intake.metadata import MAX_DEPTH
+from internal.intake.options import UploadOptions
 
 BOUNDARY = "frontier"
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
@@ -120,7 +120,7 @@ def test_another_content_type_is_refused(content_type: str) -> None:
         Form(nothing(), content_type, max_metadata_bytes=1)
 
 
-async def understood(*parts: bytes) -> Requested:
+async def understood(*parts: bytes) -> UploadOptions:
     whole = form(b"".join(parts) + END, max_metadata_bytes=8192)
     await read(whole)
     return whole.requested()

@@ -20,7 +20,7 @@ import urllib3
 from msgspec import Struct
 
 from internal.api.form import Form
-from internal.images.requested import Requested
+from internal.intake.options import UploadOptions
 from tests.services.tools import tool
 
 PICTURE = b"\xff\xd8\r\n--\r\n-- and what looks like the end of a line\r\n\xff\xd9"
@@ -37,7 +37,7 @@ class Sent(Struct):
     body: bytes
 
 
-async def understood(sent: Sent, *, pieces: int) -> tuple[bytes, Requested]:
+async def understood(sent: Sent, *, pieces: int) -> tuple[bytes, UploadOptions]:
     async def chunks() -> AsyncIterator[bytes]:
         for start in range(0, len(sent.body), pieces):
             yield sent.body[start : start + pieces]

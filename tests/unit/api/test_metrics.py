@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from internal.api.access_log import AccessLog, App
 from internal.api.metrics import metrics_handler
-from internal.errors import DatabaseUnavailable
-from internal.gauges import Gauge
+from internal.domain.errors import DatabaseUnavailable
+from internal.observability.gauges import Gauge
 
 
 async def depth() -> Sequence[Gauge]:

@@ -10,7 +10,7 @@ from internal.api.methods import Methods
 from internal.api.metrics import metrics_handler
 from internal.api.metrics_access import MetricsAccess, is_loopback
 from internal.api.problems import HANDLERS
-from internal.errors import Forbidden, Unauthenticated
+from internal.domain.errors import Forbidden, Unauthenticated
 
 SHARED, TOKEN, APART = MetricsAccess(loopback_only=True), MetricsAccess("sesame", loopback_only=True), MetricsAccess()
 HERE, THERE = "127.0.0.1", "203.0.113.9"

@@ -3,7 +3,8 @@
 import pytest
 
 from internal.api.negotiation import MAX_ACCEPT, preferred
-from internal.images.model import Lane, Rendition, Result, new_id
+from internal.domain.ids import new_id
+from internal.domain.rendition import Lane, Rendition, Result
 
 JPEG, WEBP, AVIF = (Result(kind, "", 1, 1, 1, 1, f"image/{kind}") for kind in ("jpeg", "webp", "avif"))
 CHROME = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"

@@ -7,7 +7,7 @@ import pytest
 
 from internal.api.app import create_app
 from internal.api.schemas import PREFIX
-from internal.configuration import load_settings
+from internal.settings.loader import load_settings
 from tests.unit.api.serving import read_to_end, serving
 from tests.unit.api.test_methods import APP
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from internal.api.requests import image_id_of
-from internal.errors import NotFound
+from internal.domain.errors import NotFound
 from tests.unit.api.serving import Served, read_to_end, serving
 from tests.unit.api.test_methods import APP, PATHS
 

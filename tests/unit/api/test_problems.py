@@ -4,14 +4,14 @@ import inspect
 
 import pytest
 
-from internal import errors
 from internal.api.problems import STATUS, status_of
-from internal.errors import ServiceError
+from internal.domain import errors
+from internal.domain.errors import ServiceError
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, ServiceError)]
 ONLY_INSIDE = {
-    ServiceError, errors.NotStored, errors.DecoderFailed, errors.DecoderOutOfMemory, errors.DecoderTimeout,
-    errors.OriginalDamaged, errors.LeaseLost, errors.OutputTooLarge, errors.StoreRefused,
+    ServiceError, errors.ObjectNotFound, errors.DecoderFailed, errors.DecoderOutOfMemory, errors.DecoderTimeout,
+    errors.OriginalDamaged, errors.WorkerLost, errors.OutputTooLarge, errors.StoreRefused,
 }  # fmt: skip
 """These end in a rendition's status, at an operator's terminal, or as a plain 500; no request is answered with their code."""
 
@@ -32,7 +32,7 @@ def test_every_error_that_leaves_the_api_has_a_row(kind: type[ServiceError]) -> 
 
 def test_an_error_takes_its_nearest_ancestors_row() -> None:
     assert status_of(errors.StoreUnavailable) == 503
-    assert status_of(errors.NotStored) == 500
+    assert status_of(errors.ObjectNotFound) == 500
 
 
 def test_codes_are_unique_but_for_families() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from internal.api import server
-from internal.configuration import load_settings
+from internal.settings.loader import load_settings
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 
 from internal.api import upload_places
 from internal.api.upload_places import FREE_BYTES, UploadPlaces
-from internal.errors import Unavailable
+from internal.domain.errors import Unavailable
 from tests.services.waiting import eventually
 
 

@@ -13,9 +13,10 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from internal.images.ports import Workshop
-from internal.queue.port import Channel, Delivery
-from internal.settings import PROJECT
+from internal.domain.message import Channel
+from internal.ports.queue import Delivery
+from internal.rendering.workshop import Workshop
+from internal.settings.sections import PROJECT
 from internal.worker import handlers
 from internal.worker.dispatch import dispatch, find_handlers
 from tests import pictures
@@ -39,7 +40,7 @@ assert "pyvips" not in sys.modules
 
 from pathlib import Path
 from internal.pipeline.vips.render import render
-from internal.sandbox.port import RenderJob, RenderLimits
+from internal.ports.sandbox import RenderJob, RenderLimits
 
 folder = Path(sys.argv[1])
 limits = RenderLimits(1000, 1000, 10**6, 10, 10**6, 10**6)

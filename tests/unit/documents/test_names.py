@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from internal.api.problems import TITLE
-from internal.settings import PROJECT
+from internal.settings.sections import PROJECT
 from tests.unit.documents.markdown import DOCUMENTS, anchors, code, inline, links, name_of, prose
 
 SOURCES = sorted((PROJECT / "internal").rglob("*.py"))

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from internal.cli.arguments import parser
-from internal.gauges import PREFIX
-from internal.settings import PROJECT, every_setting
+from internal.observability.gauges import PREFIX
+from internal.settings.sections import PROJECT, every_setting
 from tests.unit.documents.markdown import DOCUMENTS, code, name_of
 
 RUNNING = sorted((PROJECT / "docs/running").glob("*.md"))
@@ -71,8 +71,8 @@ def test_every_setting_that_is_named_exists(document: Path) -> None:
 @pytest.mark.parametrize("document", [*RUNNING, ALERTS], ids=name_of)
 def test_every_metric_that_is_named_exists(document: Path) -> None:
     named = {re.sub(r"_bucket$", "", name) for name in texts(r"\bimage_processor_\w+", document)} - {PREFIX} - NO_METRICS
-    counted = constants(PROJECT / "internal/metrics.py")
-    asked = {PREFIX + name for name in constants(PROJECT / "internal/gauges.py")}
+    counted = constants(PROJECT / "internal/observability/metrics.py")
+    asked = {PREFIX + name for name in constants(PROJECT / "internal/observability/gauges.py")}
 
     assert sorted(named - counted - asked) == []
     assert named or document not in {MONITORING, ALERTS}

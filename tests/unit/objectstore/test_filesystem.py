@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from internal.errors import StoredInPart, StoreUnavailable
-from internal.images.keys import original_key
-from internal.objectstore.filesystem import create_folder, open_filesystem_store
-from internal.objectstore.folder import STALE
-from internal.objectstore.port import IdentifiableStore, ObjectStore
+from internal.domain.errors import StoredInPart, StoreUnavailable
+from internal.domain.keys import original_key
+from internal.objectstore.filesystem.folder import STALE
+from internal.objectstore.filesystem.store import create_folder, open_filesystem_store
+from internal.ports.object_store import IdentifiableStore, ObjectStore
 from tests.services.folders import files_below
 
 IMAGE = UUID("0199aaaa-0000-7000-8000-000000000abc")

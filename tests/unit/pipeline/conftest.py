@@ -11,7 +11,7 @@ from msgspec import Struct
 from internal.pipeline.language.grammar import Grammar
 from internal.pipeline.vips.picture import Picture
 from internal.pipeline.vips.render import render, restrict_libvips
-from internal.sandbox.port import Encoded, Rendered, RenderJob, RenderLimits
+from internal.ports.sandbox import Encoded, Rendered, RenderJob, RenderLimits
 
 LIMITS = RenderLimits(
     max_width=20_000,

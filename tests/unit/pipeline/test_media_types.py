@@ -1,6 +1,6 @@
 """What an upload may be, and what a decoder can load, are the same: else a picture is accepted that nobody can process."""
 
-from internal.images.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
+from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.pipeline.vips.loaders import HEIF, SOURCES
 
 

@@ -8,9 +8,9 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
 
-from internal.queue.kafka_batches import Item, Unreadable, last_offset, read_batch
-from internal.queue.kafka_records import message_of
-from internal.queue.port import Message
+from internal.domain.message import Message
+from internal.queue.kafka.batches import Item, Unreadable, last_offset, read_batch
+from internal.queue.kafka.records import message_of
 from tests.services.kafka_batches import batch, part, record, varint
 
 PARTITION = TopicPartition("images", 3)

@@ -8,11 +8,11 @@ import pytest
 from aiokafka import ConsumerRecord
 from msgspec.structs import replace
 
-from internal.configuration import load_settings
-from internal.queue.kafka_connection import connection
-from internal.queue.kafka_records import headers_of, message_of
-from internal.queue.kafka_topics import topics
-from internal.queue.port import Channel, Message
+from internal.domain.message import Channel, Message
+from internal.queue.kafka.connection import connection
+from internal.queue.kafka.records import headers_of, message_of
+from internal.queue.kafka.topics import topics
+from internal.settings.loader import load_settings
 
 KAFKA = load_settings({}).kafka
 

@@ -5,13 +5,13 @@ from itertools import permutations
 
 import pytest
 
-from internal.queue.offsets import PartitionOffsets
+from internal.queue.kafka.offsets import PartitionOffsets
 
 
 def handed_out(*offsets: int) -> PartitionOffsets:
     account = PartitionOffsets()
     for offset in offsets:
-        assert account.hand_out(offset)
+        assert account.track(offset)
     return account
 
 
@@ -39,8 +39,8 @@ def test_a_gap_in_the_offsets_is_passed() -> None:
 
 def test_what_stands_for_several_offsets_is_passed_when_it_is_done_and_not_before() -> None:
     account = handed_out(4)
-    assert account.hand_out(5, last=8)
-    assert account.hand_out(9)
+    assert account.track(5, last=8)
+    assert account.track(9)
     account.finish(4)
     account.finish(9)
     assert account.to_commit() == 5
@@ -68,7 +68,7 @@ def test_finishing_twice_or_what_was_never_here_changes_nothing() -> None:
 def test_after_a_rewind_only_what_is_not_in_hand_is_handed_out() -> None:
     account = handed_out(0, 1, 2)
     account.finish(1)
-    assert [account.hand_out(offset) for offset in (0, 1, 2, 3)] == [False, False, False, True]
+    assert [account.track(offset) for offset in (0, 1, 2, 3)] == [False, False, False, True]
     for offset in (0, 2, 3):
         account.finish(offset)
     assert account.to_commit() == 4
@@ -79,11 +79,11 @@ def test_a_message_that_comes_again_after_it_was_done_holds_the_position_back() 
     account.finish(0)
     account.finish(1)
     account.committed(2)
-    assert account.hand_out(0)
+    assert account.track(0)
     assert account.to_commit() == 0
     account.finish(0)
     assert account.to_commit() == 1
-    assert account.hand_out(1)
+    assert account.track(1)
     account.finish(1)
     assert account.to_commit() is None
 
@@ -91,18 +91,18 @@ def test_a_message_that_comes_again_after_it_was_done_holds_the_position_back() 
 def test_the_account_stays_small_behind_a_slow_message() -> None:
     account = handed_out(0)
     for offset in range(1, 1000):
-        account.hand_out(offset)
+        account.track(offset)
         account.finish(offset)
     account.finish(0)
     assert account.to_commit() == 1000
-    assert account.hand_out(500)  # nothing below the position is remembered
+    assert account.track(500)  # nothing below the position is remembered
 
 
 def test_after_a_rewind_below_the_position_what_is_in_hand_or_done_above_it_is_not_handed_out() -> None:
     account = handed_out(*range(6))
     for offset in (0, 1, 2, 4):
         account.finish(offset)
-    assert [account.hand_out(offset) for offset in range(1, 7)] == [True, True, False, False, False, True]
+    assert [account.track(offset) for offset in range(1, 7)] == [True, True, False, False, False, True]
     assert account.to_commit() == 1
 
 
@@ -154,7 +154,7 @@ def test_an_acknowledgement_costs_the_same_however_many_there_are_above_one_that
 def test_a_million_above_one_that_waits() -> None:
     account = PartitionOffsets()
     for offset in range(1_000_001):
-        account.hand_out(offset)
+        account.track(offset)
     for offset in range(1_000_000, 0, -1):
         account.finish(offset)
 
@@ -170,7 +170,7 @@ def test_what_is_done_is_kept_as_ranges() -> None:
     for offset in (3, 5, 4, 8, 7):
         account.finish(offset)
     assert account.ranges == 2
-    assert [account.hand_out(offset) for offset in (2, 3, 4, 5, 6, 7, 8, 9)] == [False] * 8
+    assert [account.track(offset) for offset in (2, 3, 4, 5, 6, 7, 8, 9)] == [False] * 8
     for offset in (0, 1, 2):
         account.finish(offset)
     assert (account.to_commit(), account.ranges) == (6, 1)
@@ -184,7 +184,7 @@ def test_every_order_is_accounted_for_as_a_plain_set_would() -> None:
         for _ in range(80):
             if chance.random() < 0.5:
                 offset = end + chance.choice((0, 0, 0, 3))
-                assert account.hand_out(offset)
+                assert account.track(offset)
                 undone.add(offset)
                 end = offset + 1
             elif undone:
@@ -195,5 +195,5 @@ def test_every_order_is_accounted_for_as_a_plain_set_would() -> None:
             lowest = min(undone, default=end)
             assert account.to_commit() == (lowest or None) or lowest == 0
             above = {offset for offset in done if offset > lowest}
-            assert not any(account.hand_out(offset) for offset in undone | above)
+            assert not any(account.track(offset) for offset in undone | above)
             assert account.ranges <= len(above)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from internal.queue.restarts import LONGEST_PAUSE_SECONDS, WINDOW_SECONDS, Restarts
+from internal.queue.kafka.restarts import LONGEST_PAUSE_SECONDS, WINDOW_SECONDS, Restarts
 
 
 class Clock:

@@ -8,19 +8,18 @@ from contextlib import asynccontextmanager, nullcontext
 
 import pytest
 
-from internal.errors import (
+from internal.domain.errors import (
     ConnectionsInUse,
     DatabaseBusy,
     DatabaseReadOnly,
     DatabaseUnavailable,
     InvalidImage,
-    NotStored,
+    ObjectNotFound,
     StaleStatement,
     StoreUnavailable,
     Unavailable,
 )
-from internal.runtime.circuit_breaker import CircuitBreaker
-from internal.settings import BreakerSettings
+from internal.runtime.circuit_breaker import BreakerSettings, CircuitBreaker
 from tests.services.waiting import eventually
 
 PAUSE = 60.0
@@ -151,7 +150,7 @@ async def test_what_ends_without_an_answer_tells_nothing(clock: Clock, outage: t
 
 
 ANSWERS = [
-    (StoreUnavailable, NotStored()),
+    (StoreUnavailable, ObjectNotFound()),
     (DatabaseUnavailable, DatabaseReadOnly()),
     (DatabaseUnavailable, DatabaseBusy()),
     (DatabaseUnavailable, StaleStatement()),

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import pyvips
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 from internal.pipeline.containers.gif_screen import inspect_gif, write_normalized
 from internal.pipeline.vips.loaders.source import Header, Size, Source, palette_size
 from internal.pipeline.vips.picture import Pixels

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pyvips
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 from internal.pipeline.containers.jpeg_scans import JpegFrame, inspect_jpeg, write_probe, write_with_eoi
 from internal.pipeline.vips.loaders.source import READING, Size, Source
 from internal.pipeline.vips.picture import Pixels

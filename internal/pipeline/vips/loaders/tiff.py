@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 from internal.pipeline.containers.camera_raw import refuse_raw
 from internal.pipeline.containers.tiff_compressions import BYTEWISE
 from internal.pipeline.containers.tiff_copy import write_copy

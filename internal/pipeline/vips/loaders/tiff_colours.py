@@ -7,7 +7,7 @@ range are clipped.
 
 from math import lcm
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 from internal.pipeline.containers.tiff_samples import (
     CIELAB,
     CMYK,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 from internal.pipeline.containers.apng import read_animation
 from internal.pipeline.containers.png_chunks import MAX_CHUNKS
 from internal.pipeline.vips.loaders.png import PngSource

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from internal.errors import PERMANENT, UnsupportedMediaType
+from internal.domain.errors import PERMANENT, UnsupportedMediaType
 from internal.pipeline.containers.camera_raw import raw_format, refuse_raw
 from tests import pictures, tiffs
 from tests.raws import RAWS, preview, sensor

@@ -7,10 +7,10 @@ from random import Random
 import pytest
 import pyvips
 
-from internal.errors import ImageTooLarge, UnsupportedMediaType
+from internal.domain.errors import ImageTooLarge, UnsupportedMediaType
 from internal.pipeline.containers.dimensions import Dimensions
 from internal.pipeline.containers.isobmff import MAX_BOXES, Boxes, brands_of
-from internal.sandbox.port import RenderLimits
+from internal.ports.sandbox import RenderLimits
 from tests import pictures
 from tests.unit.pipeline.conftest import JobRenderer
 

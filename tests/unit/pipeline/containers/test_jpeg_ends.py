@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 from internal.pipeline.vips.loaders.jpeg import JpegSource
 from tests import pictures
 from tests.unit.pipeline.conftest import Renderer

@@ -9,7 +9,7 @@ import struct
 import pytest
 import pyvips
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 from internal.pipeline.containers.png_colour_chunks import PngColours, read_colours
 from tests import pictures
 from tests.pictures import png_chunk, with_png_chunks

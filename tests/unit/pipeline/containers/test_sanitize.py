@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 from internal.pipeline.containers.gif_blocks import MAX_GIF_BLOCKS
 from internal.pipeline.containers.gif_screen import inspect_gif
 from internal.pipeline.containers.jpeg_scans import MAX_SCANS, MAX_SEGMENTS, inspect_jpeg

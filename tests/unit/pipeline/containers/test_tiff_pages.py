@@ -8,8 +8,8 @@ import msgspec
 import pytest
 import pyvips
 
-from internal.errors import ImageTooLarge, InvalidImage, UnsupportedMediaType
-from internal.images.inspect import Measured, measure
+from internal.domain.errors import ImageTooLarge, InvalidImage, UnsupportedMediaType
+from internal.intake.inspect import Measured, measure
 from internal.pipeline.containers.camera_raw import raw_format
 from internal.pipeline.containers.tiff_directory import open_tiff
 from internal.pipeline.containers.tiff_fields import OutOfReach, TiffFile

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pyvips
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 from internal.pipeline.containers.tiff_fields import TiffFile
 from internal.pipeline.containers.tiff_samples import Samples, read_samples
 from internal.pipeline.vips.profiles import PROFILE

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from internal.errors import InvalidProcessing
+from internal.domain.errors import InvalidProcessing
 from internal.pipeline.containers.formats import Encoding
 from internal.pipeline.language.grammar import Grammar
 from internal.pipeline.operations.output import Format

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from internal.errors import ServiceError
+from internal.domain.errors import ServiceError
 from internal.pipeline.language.grammar import Grammar
 from internal.pipeline.operations import BUILT_IN
 from internal.pipeline.operations.operation import Option

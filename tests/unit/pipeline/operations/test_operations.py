@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from internal.errors import InvalidProcessing
+from internal.domain.errors import InvalidProcessing
 from internal.pipeline.language.grammar import Grammar
 from internal.pipeline.vips.picture import Picture
 from tests import pictures

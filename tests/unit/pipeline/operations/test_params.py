@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from internal.errors import InvalidProcessing
+from internal.domain.errors import InvalidProcessing
 from internal.pipeline.language.grammar import Grammar
 from internal.pipeline.operations.params import Margins, Radius, Region
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from internal.errors import InvalidProcessing
+from internal.domain.errors import InvalidProcessing
 from internal.pipeline.language.grammar import Grammar
 from internal.pipeline.vips.picture import Picture
 from internal.pipeline.vips.render import render
-from internal.sandbox.port import Overlay, RenderJob
+from internal.ports.sandbox import Overlay, RenderJob
 from tests import pictures
 from tests.unit.pipeline.conftest import LIMITS
 

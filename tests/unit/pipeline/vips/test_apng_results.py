@@ -8,8 +8,8 @@ import pytest
 import pyvips
 from msgspec.structs import replace
 
-from internal.errors import ImageTooLarge
-from internal.sandbox.port import Overlay
+from internal.domain.errors import ImageTooLarge
+from internal.ports.sandbox import Overlay
 from tests import pictures
 from tests.apngs import (
     BACKGROUND,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import pyvips
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 from internal.pipeline.vips.decode_errors import translate_errors
 from tests import pictures
 from tests.unit.pipeline.conftest import Renderer

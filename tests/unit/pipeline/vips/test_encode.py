@@ -7,7 +7,7 @@ import msgspec
 import pytest
 import pyvips
 
-from internal.errors import OutputTooLarge
+from internal.domain.errors import OutputTooLarge
 from internal.pipeline.vips.encode import fit_to_bytes
 from tests import pictures
 from tests.unit.pipeline.conftest import LIMITS, JobRenderer, Renderer

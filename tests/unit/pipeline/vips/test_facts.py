@@ -10,7 +10,7 @@ from thumbhash import rgba_to_thumb_hash
 
 from internal.pipeline.vips.facts import dominant_colour
 from internal.pipeline.vips.thumbhash import thumbhash
-from internal.sandbox.port import Facts
+from internal.ports.sandbox import Facts
 from tests import pictures
 from tests.unit.pipeline.conftest import JobRenderer
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import pyvips
 
-from internal.errors import ImageTooLarge, InvalidImage
+from internal.domain.errors import ImageTooLarge, InvalidImage
 from internal.pipeline.containers import gif_screen
 from internal.pipeline.containers.gif_screen import MAX_ROWS_BELOW, gif_size
 from internal.pipeline.vips.loaders.gif import GifSource

@@ -3,7 +3,7 @@
 import pytest
 import pyvips
 
-from internal.errors import OutputTooLarge
+from internal.domain.errors import OutputTooLarge
 from tests import pictures
 from tests.unit.pipeline.conftest import LIMITS, Renderer
 

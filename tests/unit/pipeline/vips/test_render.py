@@ -7,11 +7,11 @@ import msgspec
 import pytest
 import pyvips
 
-from internal.errors import ImageTooLarge, InvalidImage, InvalidProcessing, OutputTooLarge, UnsupportedMediaType
+from internal.domain.errors import ImageTooLarge, InvalidImage, InvalidProcessing, OutputTooLarge, UnsupportedMediaType
 from internal.pipeline.vips import encode
 from internal.pipeline.vips.picture import Picture
 from internal.pipeline.vips.render import restrict_libvips
-from internal.sandbox.port import Overlay
+from internal.ports.sandbox import Overlay
 from tests import pictures
 from tests.unit.pipeline.conftest import LIMITS, JobRenderer, JobResult, Renderer
 

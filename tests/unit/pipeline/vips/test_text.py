@@ -11,13 +11,13 @@ import fontpkg
 import pytest
 import pyvips
 
-from internal.errors import DecoderFailed, InvalidProcessing
+from internal.domain.errors import DecoderFailed, InvalidProcessing
 from internal.pipeline.language.grammar import Grammar
 from internal.pipeline.operations.params import WHITE
 from internal.pipeline.operations.text import MAX_CHARACTERS, Text
 from internal.pipeline.vips.picture import Picture
 from internal.pipeline.vips.text import FAMILY, _font, render_text
-from internal.settings import PROJECT
+from internal.settings.sections import PROJECT
 
 GRAMMAR = Grammar()
 

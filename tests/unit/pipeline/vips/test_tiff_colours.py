@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pyvips
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 from tests.tiff_pictures import (
     CIELAB,
     CMYK,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import pyvips
 
-from internal.errors import InvalidImage
+from internal.domain.errors import InvalidImage
 from internal.pipeline.containers.tiff_compressions import OTHERS, READABLE
-from internal.sandbox.port import Overlay
+from internal.ports.sandbox import Overlay
 from tests import pictures
 from tests.tiff_pictures import GREY, RGB, Pixel, halves, tiff
 from tests.tiffs import ASCII, SHORT, UNDEFINED, Fields, Ifd, picture, written

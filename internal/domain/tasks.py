@@ -1,0 +1,52 @@
+"""A task as it travels: an image and a lane, with the id of the request that asked for it."""
+
+from uuid import UUID
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from internal.domain.message import Channel, Message
+from internal.domain.rendition import Lane
+
+
+class Task(Struct, frozen=True):
+    """The queue message that asks for an image's renditions of one lane."""
+
+    image_id: UUID
+    lane: Lane
+
+
+TASK_TYPE = "image.process"
+
+REQUEST_ID_HEADER = "x-request-id"
+
+CHANNEL = {Lane.FAST: Channel.FAST, Lane.SLOW: Channel.SLOW}
+
+
+class UnreadableTask(ValueError):
+    """The body is not a task of a version that this worker knows."""
+
+
+class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    image_id: UUID
+    lane: Lane
+    version: int = 1
+
+
+def task_message(image_id: UUID, lane: Lane) -> Message:
+    """The message that asks for an image's renditions of one lane. The request id of whoever asks travels along."""
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    headers = {REQUEST_ID_HEADER: request_id} if request_id else {}
+    return Message(TASK_TYPE, str(image_id), msgspec.json.encode(_Body(image_id, lane)), headers)
+
+
+def read_task(message: Message) -> Task:
+    """Raises UnreadableTask, with a sentence that says what is wrong."""
+    try:
+        body = msgspec.json.decode(message.body, type=_Body)
+    except msgspec.MsgspecError as error:
+        raise UnreadableTask(f"not a task: {error}") from error
+    if body.version != 1:
+        raise UnreadableTask(f"a task of version {body.version}; this worker knows version 1")
+    return Task(body.image_id, body.lane)

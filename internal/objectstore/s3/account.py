@@ -1,0 +1,65 @@
+"""The account that API and worker have in MinIO: it may work with the objects of one bucket, and nothing else.
+
+It is a MinIO user with a policy of its own. What MinIO calls a service account would belong to root and end with it: in
+RELEASE.2025-09-07 its keys are refused as soon as MINIO_ROOT_USER has another name.
+"""
+
+from functools import partial
+from typing import Any
+
+import urllib3
+from minio import MinioAdmin
+from minio.credentials.providers import StaticProvider
+from minio.error import MinioAdminException, MinioException
+
+from internal.domain.errors import StoreUnavailable
+from internal.objectstore.s3.connections import close, connections
+from internal.objectstore.threads import open_threads
+from internal.settings.sections import AccessKey, Minio
+
+ON_THE_BUCKET = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
+ON_ITS_OBJECTS = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+"""What bucket.py calls, but `create`; PutObject allows the parts of an upload and its completion too."""
+
+
+async def create_account(settings: Minio) -> None:
+    """Make the access key's account, or give it the secret key and the rights that it should have.
+
+    Does nothing unless MINIO_ACCESS_KEY and root are both given: other S3 stores have accounts of their own. Safe to repeat
+    and to race; no other account is touched. Raises StoreUnavailable.
+    """
+    if settings.root is None or not settings.access_key or settings.root.access == settings.access_key:
+        return
+    async with open_threads(1, "minio-account") as threads:
+        await threads.run(partial(_create, settings, settings.root))
+
+
+def _create(settings: Minio, root: AccessKey) -> None:
+    http = connections(settings, 1)
+    admin = MinioAdmin(
+        endpoint=f"{settings.host}:{settings.port}",
+        credentials=StaticProvider(*root),
+        region=settings.region,
+        secure=settings.secure,
+        http_client=http,
+    )
+    name = f"image-processor-{settings.bucket}"
+    try:
+        admin.policy_add(name, policy=policy(settings.bucket))
+        admin.user_add(settings.access_key, settings.secret_key)
+        admin.policy_set(name, user=settings.access_key)
+    except (MinioAdminException, MinioException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        raise StoreUnavailable("MinIO does not make the account of MINIO_ACCESS_KEY") from error
+    finally:
+        close(http)
+
+
+def policy(bucket: str) -> dict[str, Any]:
+    """The least rights with which the adapter works, in the language of S3's policies."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": ON_THE_BUCKET, "Resource": [f"arn:aws:s3:::{bucket}"]},
+            {"Effect": "Allow", "Action": ON_ITS_OBJECTS, "Resource": [f"arn:aws:s3:::{bucket}/*"]},
+        ],
+    }

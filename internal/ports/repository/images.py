@@ -1,0 +1,63 @@
+"""The contract of the table of images. What holds for all tables: repository.py."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from msgspec import Struct
+
+from internal.domain.events import Event
+from internal.domain.image import Image, ListFilter
+from internal.domain.message import Channel, Message
+from internal.domain.status import Status
+from internal.ports.sandbox import Facts
+
+
+class ImageLock(Struct, frozen=True):
+    """An image whose row this transaction holds: nobody else finishes, adds, retries or deletes until it ends."""
+
+    id: UUID
+    owner: str
+    status: Status
+
+
+class Images(Protocol):
+    async def add(self, image: Image, tasks: Sequence[tuple[Channel, Message]], event: Event) -> datetime:
+        """Insert the image, its renditions, its tasks and its event, and take its key off the list of unreferenced objects.
+
+        All or nothing, also outside a transaction (G1). Raises DeadlinePassed when the key is no longer there to be taken (G4).
+        Returns `created_at`.
+        """
+
+    async def find(self, owner: str, image_id: UUID) -> Image | None:
+        """The image with its renditions; None also when it is another owner's.
+
+        INVARIANT: nobody sees another owner's image, because the owner is part of every look-up (G8)
+        (tests/integration/test_process.py::test_another_owner_sees_and_deletes_nothing).
+        """
+
+    async def page(self, owner: str, wanted: ListFilter) -> tuple[Image, ...]:
+        """At most `wanted.limit + 1` images, newest first, with their renditions: one more than asked says that there is more."""
+
+    async def lock(self, image_id: UUID) -> ImageLock | None:
+        """Take the image's row until the transaction ends; None when there is no such image. Only inside a transaction."""
+
+    async def hold(self, image_id: UUID) -> None:
+        """`lock` for who asks nothing of the image: it travels with the next call."""
+
+    async def refresh_status(self, image_id: UUID) -> None:
+        """Derive the image's status from its renditions, and wake those who wait for it. Only under `lock`.
+
+        INVARIANT: two last renditions that finish at once see each other, because each derives under the image's lock
+        (tests/integration/test_process.py::test_two_last_renditions_see_each_other).
+        """
+
+    async def learn_facts(self, image_id: UUID, facts: Facts) -> None:
+        """Note what a decode tells of the original, its stored size and orientation instead of what the upload has read."""
+
+    async def owned(self, owner: str, image_ids: Sequence[UUID]) -> frozenset[UUID]:
+        """Those of `image_ids` that are images of this owner's."""
+
+    async def remove(self, image_id: UUID) -> list[str]:
+        """Remove the image and its renditions; returns every object key that they referred to. Only under `lock`."""

@@ -1,0 +1,30 @@
+"""How this process speaks to the brokers: the one place for addresses, TLS and SASL, for producer, consumer and admin."""
+
+import ssl
+from typing import Any
+
+from internal.settings.sections import Kafka
+
+METADATA_SECONDS = 3.0
+"""How old a client's picture of the topics may be: a new partition is consumed once the group's leader has seen it.
+
+aiokafka 0.14.0 looks every five minutes by default, and a task on a new partition waited 297 s.
+"""
+
+
+def connection(settings: Kafka, *, request_seconds: float) -> dict[str, Any]:
+    """The arguments that all of aiokafka's clients share. `request_seconds` bounds one request, connecting included."""
+    arguments: dict[str, Any] = {
+        "bootstrap_servers": [broker.strip() for broker in settings.brokers.split(",") if broker.strip()],
+        "client_id": "image-processor",
+        "request_timeout_ms": int(request_seconds * 1000),
+        "metadata_max_age_ms": int(METADATA_SECONDS * 1000),
+        "security_protocol": settings.security_protocol,
+    }
+    if settings.security_protocol in ("SSL", "SASL_SSL"):
+        arguments["ssl_context"] = ssl.create_default_context(cafile=settings.ssl_cafile or None)
+    if settings.security_protocol.startswith("SASL_"):
+        arguments["sasl_mechanism"] = settings.sasl_mechanism
+        arguments["sasl_plain_username"] = settings.sasl_username
+        arguments["sasl_plain_password"] = settings.sasl_password
+    return arguments

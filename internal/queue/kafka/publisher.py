@@ -1,0 +1,87 @@
+"""The process's producer: starts while Kafka is down, comes back by itself, and never lets a publish hang.
+
+acks=all. Not idempotent: aiokafka's idempotent batches never expire, so that a send hangs for as long as the broker is gone;
+without, a batch expires after the publish's own time. The duplicates that this can make are harmless.
+"""
+
+import asyncio
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from internal.domain.errors import QueueUnavailable
+from internal.domain.message import Message
+from internal.queue.kafka.connection import connection
+from internal.queue.kafka.records import headers_of
+from internal.settings.sections import Kafka
+
+log = structlog.get_logger(__name__)
+
+RECONNECT_SECONDS = 0.5
+
+
+class Publisher:
+    """Publishes while `run` runs."""
+
+    def __init__(self, settings: Kafka) -> None:
+        self._settings = settings
+        self._seconds = settings.publish_seconds
+        self._producer: asyncio.Future[AIOKafkaProducer] = asyncio.get_running_loop().create_future()
+        self._broken = asyncio.Event()
+
+    async def publish(self, topic: str, message: Message) -> None:
+        """As the port says: in the broker, or QueueUnavailable, within `publish_seconds`."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                producer = await asyncio.shield(self._producer)
+                sent = await producer.send(topic, message.body, key=message.key.encode(), headers=headers_of(message))
+                await sent
+        except MessageSizeTooLargeError as error:
+            raise ValueError(f"the message is too large for the queue: {len(message.body)} bytes") from error
+        except (KafkaError, OSError) as error:  # TimeoutError is an OSError
+            self._look_for_damage(error)
+            raise QueueUnavailable from error
+
+    async def check(self) -> None:
+        """Ask a broker for the metadata of our topics; raise QueueUnavailable without an answer within `publish_seconds`."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                producer = await asyncio.shield(self._producer)
+                answered = await producer.client.force_metadata_update()
+        except (KafkaError, OSError) as error:
+            raise QueueUnavailable from error
+        if not answered:
+            raise QueueUnavailable
+
+    async def run(self) -> None:
+        """Keep a producer until cancelled: one that can't start, or broke, is closed and replaced."""
+        while True:
+            producer = AIOKafkaProducer(acks="all", **connection(self._settings, request_seconds=self._seconds))
+            try:
+                await producer.start()
+                self._broken.clear()
+                self._producer.set_result(producer)
+                await self._broken.wait()
+            except (KafkaError, OSError) as error:
+                log.warning("queue.producer_waits", error=repr(error))
+            except Exception:
+                log.exception("queue.producer_waits")
+            finally:
+                if self._producer.done():
+                    self._producer = asyncio.get_running_loop().create_future()
+                await _stop(producer)
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _look_for_damage(self, error: Exception) -> None:
+        """aiokafka reconnects by itself, but a sender task of its that died fails every later send: only a new producer helps."""
+        if isinstance(error, KafkaError) and not error.retriable:
+            self._broken.set()
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    """It sends what it has, at most for `publish_seconds`. Another one takes its place, whatever is wrong with it."""
+    try:
+        await producer.stop()
+    except Exception as error:
+        log.warning("queue.producer_not_stopped", error=repr(error))

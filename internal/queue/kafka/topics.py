@@ -1,0 +1,55 @@
+"""Channels as topics, and their creation."""
+
+import asyncio
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
+
+from internal.domain.errors import QueueUnavailable
+from internal.domain.message import Channel
+from internal.queue.kafka.connection import connection
+from internal.settings.sections import Kafka
+
+
+def topics(settings: Kafka) -> dict[Channel, str]:
+    """The topic of each channel that has one."""
+    named = {
+        Channel.FAST: settings.topic,
+        Channel.SLOW: settings.slow_topic,
+        Channel.EVENTS: settings.events_topic,
+        Channel.DEAD_LETTERS: settings.dlq_topic,
+    }
+    return {channel: topic for channel, topic in named.items() if topic}
+
+
+async def create_topics(settings: Kafka) -> None:
+    """Create the topics that are missing; leaves those that exist as they are, so it may be called again and by many at once.
+
+    Raises QueueUnavailable when the brokers can't be reached, or refuse, within KAFKA_REQUEST_SECONDS.
+    """
+    admin = AIOKafkaAdminClient(**connection(settings, request_seconds=settings.request_seconds))
+    try:
+        async with asyncio.timeout(settings.request_seconds):
+            await admin.start()
+            if not await has_controller(admin):
+                raise QueueUnavailable("Topics can't be created: the brokers have no controller yet")
+            answer = await admin.create_topics([_new(topic, settings) for topic in topics(settings).values()])
+    except (KafkaError, OSError) as error:  # TimeoutError is an OSError
+        raise QueueUnavailable(f"Topics can't be created: {error!r}") from error
+    finally:
+        await admin.close()
+    for topic, code, *reason in answer.topic_errors:
+        if for_code(code) not in (NoError, TopicAlreadyExistsError):
+            raise QueueUnavailable(f"Topic {topic} can't be created: {for_code(code).__name__} {' '.join(map(str, reason))}")
+
+
+async def has_controller(admin: AIOKafkaAdminClient) -> bool:
+    """Whether somebody can create topics: not while brokers elect one; never with librdkafka's mock, which needs no asking."""
+    cluster = await admin.describe_cluster()
+    return cluster["controller_id"] in {broker["node_id"] for broker in cluster["brokers"]}
+
+
+def _new(topic: str, settings: Kafka) -> NewTopic:
+    new = NewTopic(topic, settings.partitions, 1)
+    new.replication_factor = settings.replication  # its constructor refuses -1 (the broker's default); the broker takes it
+    return new

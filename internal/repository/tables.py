@@ -1,0 +1,69 @@
+"""The repository on PostgreSQL: the tables, on pooled connections or inside one transaction."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from internal.domain.errors import DatabaseUnavailable
+from internal.domain.message import Channel
+from internal.ports.repository.observed import BacklogStats, DatabaseHealth
+from internal.postgres.lower_bound import LowerBounds
+from internal.postgres.pool import Pool, PooledSession, Session, transaction
+from internal.repository.backlog import take_measures
+from internal.repository.chore_leases import PostgresChoreLeases
+from internal.repository.database_health import take_health
+from internal.repository.dead_letters import PostgresDeadLetters
+from internal.repository.idempotency import PostgresIdempotencyKeys
+from internal.repository.images import PostgresImages
+from internal.repository.outbox import PostgresEvents, PostgresOutbox
+from internal.repository.pending_objects import PostgresPendingObjects
+from internal.repository.references import PostgresReferences
+from internal.repository.renditions import PostgresRenditions
+
+CHECK_SCHEMA = """
+    -- The newest columns that this code needs: an older schema is as bad as none. Looked for in the tables that statements find.
+    SELECT bool_and(EXISTS (SELECT FROM pg_attribute
+                             WHERE attrelid = to_regclass(table_name) AND attname = column_name)) AS migrated
+      FROM (VALUES ('renditions', 'alternatives'), ('dead_letters', 'fingerprint'), ('images', 'metadata_text'),
+                   ('renditions', 'resends'), ('store_identity', 'id')) AS needed (table_name, column_name)
+"""
+
+
+class PostgresTables:
+    """All tables over one session."""
+
+    def __init__(self, session: Session, exports: frozenset[Channel], bounds: LowerBounds) -> None:
+        self.images = PostgresImages(session, exports)
+        self.renditions = PostgresRenditions(session, exports, bounds)
+        self.outbox = PostgresOutbox(session, exports, bounds)
+        self.events = PostgresEvents(session, exports)
+        self.unreferenced = PostgresPendingObjects(session, bounds)
+        self.idempotency = PostgresIdempotencyKeys(session, bounds)
+        self.dead_letters = PostgresDeadLetters(session, exports)
+        self.chore_leases = PostgresChoreLeases(session)
+        self.references = PostgresReferences(session)
+
+
+class PostgresRepository(PostgresTables):
+    """The pooled tables, and transactions over them. `exports`: the channels for which the outbox keeps rows."""
+
+    def __init__(self, pool: Pool, exports: frozenset[Channel]) -> None:
+        self._pool = pool
+        self._exports = exports
+        self._session = PooledSession(pool)
+        self._bounds = LowerBounds()
+        super().__init__(self._session, exports, self._bounds)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[PostgresTables]:
+        async with transaction(self._pool) as session:
+            yield PostgresTables(session, self._exports, self._bounds)
+
+    async def measures(self) -> BacklogStats:
+        return await take_measures(self._session)
+
+    async def health(self) -> DatabaseHealth:
+        return await take_health(self._session)
+
+    async def check(self) -> None:
+        if not (await self._session.rows(CHECK_SCHEMA))[0]["migrated"]:
+            raise DatabaseUnavailable("The database is not migrated yet. Run `make migrate`.")

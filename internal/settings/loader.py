@@ -1,0 +1,90 @@
+"""From files and environment to settings, read once and frozen.
+
+Order, later wins: `config/default.yaml`, the profile's file (`APP_PROFILE=standalone` reads `config/standalone.yaml`),
+`config/local.yaml` when it is there, then the environment. A value that does not fit stops the start with a sentence that names
+the variable.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from internal.settings.sections import PROJECT, Setting, Settings, every_setting
+
+
+class SettingsError(Exception):
+    """The configuration can't be used; the message names the variable or the file."""
+
+
+def load_settings(environment: Mapping[str, str] = os.environ, folder: Path = PROJECT / "config") -> Settings:
+    """Read files and environment; raise SettingsError, which names the file or the variable, when they can't be used."""
+    profile = environment.get("APP_PROFILE", "")
+    files = ["default.yaml", *([f"{profile}.yaml"] if profile else [])]
+    merged: dict[str, dict[str, Any]] = {}
+    for file in [*files, "local.yaml"]:
+        _merge(merged, _read(folder / file, required=file in files))
+    for setting in every_setting():
+        if (text := environment.get(setting.variable)) is not None:
+            merged.setdefault(setting.section, {})[setting.name] = _from_text(text, setting)
+    return _convert(merged)
+
+
+def require_store_key(settings: Settings) -> None:
+    """Raise SettingsError, which names the variable, when the object store needs a key and half of it or all of it is missing."""
+    if settings.storage.backend != "minio":
+        return
+    minio = settings.minio
+    pairs = (
+        ("MINIO_ACCESS_KEY", minio.access_key, "MINIO_SECRET_KEY", minio.secret_key),
+        ("MINIO_ROOT_USER", minio.root_user, "MINIO_ROOT_PASSWORD", minio.root_password),
+    )
+    for name, access, secret_name, secret in pairs:
+        if access and not secret:
+            raise SettingsError(f"{secret_name}: {name} is set, and this is empty")
+    if not all(minio.key):
+        raise SettingsError("MINIO_ACCESS_KEY (minio.access_key): the object store needs a key; there is no default")
+
+
+def _read(path: Path, *, required: bool) -> dict[str, Any]:
+    if not required and not path.exists():
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path.name} can't be read: {error}") from error
+    if not isinstance(content, dict) or not all(isinstance(section, dict) for section in content.values()):
+        raise SettingsError(f"{path.name}: expected sections of settings")
+    return content
+
+
+def _merge(into: dict[str, dict[str, Any]], more: dict[str, Any]) -> None:
+    for section, values in more.items():
+        into.setdefault(section, {}).update(values)
+
+
+def _from_text(text: str, setting: Setting) -> Any:
+    if setting.type in (int, float, str):
+        return text
+    if setting.type is bool and text.lower() in ("yes", "on", "no", "off"):
+        return text.lower() in ("yes", "on")
+    if setting.type == dict[str, str]:
+        try:
+            return msgspec.json.decode(text, type=dict[str, str])
+        except msgspec.MsgspecError as error:
+            raise SettingsError(f"{setting.variable} ({setting.path}): expected a JSON object of texts") from error
+    return text
+
+
+def _convert(values: dict[str, dict[str, Any]]) -> Settings:
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        path = path.strip("`.")
+        setting = next((known for known in every_setting() if path.split("[")[0] == known.path), None)
+        where = f"{setting.variable} ({setting.path})" if setting else f"configuration {path or 'files'}"
+        raise SettingsError(f"{where}: {message}") from error

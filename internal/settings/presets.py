@@ -1,0 +1,25 @@
+"""The pipelines of the configuration, checked before anything starts."""
+
+from internal.domain.errors import InvalidProcessing
+from internal.pipeline.language.grammar import Grammar
+from internal.settings.loader import SettingsError
+from internal.settings.sections import Settings
+
+
+def configured_grammar(settings: Settings) -> Grammar:
+    """The grammar with the configured presets. Raises SettingsError, which names the variable, for a pipeline that can't be used.
+
+    Also for an installed operation that can't be used.
+    """
+    processing = settings.processing
+    try:
+        grammar = Grammar(presets=processing.presets, max_operations=settings.limits.max_operations, auto=processing.format_auto)
+    except InvalidProcessing as error:
+        raise SettingsError(f"PRESETS (processing.presets): {error.detail}") from error
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    try:
+        grammar.parse(processing.default)
+    except InvalidProcessing as error:
+        raise SettingsError(f"DEFAULT_PROCESSING (processing.default): {error.detail}") from error
+    return grammar

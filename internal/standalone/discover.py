@@ -1,0 +1,23 @@
+"""A `make run` that is up, found by its folder: for commands that work on its tables and objects from another terminal."""
+
+import os
+
+from msgspec.structs import replace
+
+from internal.domain.errors import DatabaseUnavailable
+from internal.settings.sections import PROJECT, Settings
+
+PORT, SOCKET_FOLDER = 3, 4
+"""Lines of PostgreSQL's pid file."""
+
+
+def running_standalone(settings: Settings) -> Settings:
+    """The settings that reach its database and its objects. Raises DatabaseUnavailable when none runs on DATA_PATH."""
+    data = (PROJECT / settings.standalone.data).resolve()
+    try:
+        lines = (data / "postgres/postmaster.pid").read_text(encoding="utf-8").splitlines()
+        database = replace(settings.database, host=lines[SOCKET_FOLDER], port=int(lines[PORT]))
+    except (OSError, IndexError, ValueError) as error:
+        raise DatabaseUnavailable(f"No service runs on {data}. Start it with `make run`.") from error
+    path = settings.storage.path if "STORAGE_PATH" in os.environ else str(data / "objects")
+    return replace(settings, database=database, storage=replace(settings.storage, path=path))

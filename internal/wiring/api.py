@@ -1,0 +1,89 @@
+"""The API's wiring, read from top to bottom: all that it runs, in the order in which it starts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from msgspec import Struct
+
+from internal.domain.errors import DatabaseUnavailable, StoreUnavailable
+from internal.events.relay import Relay
+from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
+from internal.intake.policy import UploadPolicy
+from internal.intake.ports import Ports
+from internal.objectstore.guarded import GuardedStore
+from internal.observability.gauges import Source, of_circuits, of_database, of_database_pool, of_tables
+from internal.observability.health import Dependency
+from internal.ports.signals import Signals
+from internal.postgres.listener import open_listener
+from internal.postgres.pool import connection_string, open_pool
+from internal.repository.tables import PostgresRepository
+from internal.runtime.background import running
+from internal.runtime.circuit_breaker import CircuitBreaker
+from internal.runtime.lifecycle import shutdown_event
+from internal.settings.presets import configured_grammar
+from internal.settings.sections import Settings
+from internal.wiring.dependencies import dependencies_of
+from internal.wiring.queue import open_queue
+from internal.wiring.store import open_own_store
+
+API_SIGNALS = ("outbox", "image")
+
+
+class ApiParts(Struct, frozen=True):
+    """What the API works with."""
+
+    settings: Settings
+    ports: Ports
+    signals: Signals
+    ending: asyncio.Event
+    dependencies: dict[str, Dependency]
+    measures: list[Source]
+
+
+@asynccontextmanager
+async def open_api(settings: Settings) -> AsyncIterator[ApiParts]:
+    """The API's parts, and the relay that runs beside it."""
+    async with AsyncExitStack() as stack:
+        ending = stack.enter_context(shutdown_event())
+        database = CircuitBreaker("database", DatabaseUnavailable, settings.breaker)
+        pool = await stack.enter_async_context(open_pool(settings.database, database))
+        listener = await stack.enter_async_context(open_listener(connection_string(settings.database), API_SIGNALS))
+        reading = CircuitBreaker("object_store_reading", StoreUnavailable, settings.breaker)
+        writing = CircuitBreaker("object_store_writing", StoreUnavailable, settings.breaker)
+        own_store = await stack.enter_async_context(open_own_store(settings, pool))
+        store = GuardedStore(own_store, reading, writing)
+        queue = await stack.enter_async_context(open_queue(settings, pool, listener))
+        repository = PostgresRepository(pool, queue.exports)
+        relay = Relay(repository, queue, listener, lease_seconds=settings.queue.outbox_lease_seconds)
+        await stack.enter_async_context(running(relay=relay.run()))
+        yield ApiParts(
+            settings=settings,
+            ports=Ports(repository, store, configured_grammar(settings), upload_policy(settings)),
+            signals=listener,
+            ending=ending,
+            dependencies=dependencies_of(repository, store, queue, settings.health.seconds),
+            measures=[
+                of_tables(repository),
+                of_database(repository),
+                of_database_pool(pool.get_stats),
+                of_circuits(database, reading, writing),
+            ],
+        )
+
+
+def upload_policy(settings: Settings) -> UploadPolicy:
+    limits = settings.limits
+    return UploadPolicy(
+        media_types=MEDIA_TYPES | HEIF_MEDIA_TYPES if limits.heif_input else MEDIA_TYPES,
+        max_upload_bytes=limits.max_upload_bytes,
+        max_width=limits.max_width,
+        max_height=limits.max_height,
+        max_pixels=limits.max_pixels,
+        max_renditions=limits.max_renditions,
+        max_metadata_bytes=limits.max_metadata_bytes,
+        slow_pixels=limits.slow_pixels,
+        slow_animation_bytes=limits.slow_animation_bytes,
+        default_processing=settings.processing.default,
+        intent_seconds=settings.storage.intent_seconds,
+    )

@@ -1,0 +1,15 @@
+"""What a process's health depends on."""
+
+from internal.observability.health import Dependency
+from internal.ports.object_store import ObjectStore
+from internal.ports.queue import Queue
+from internal.ports.repository.repository import Repository
+
+
+def dependencies_of(repository: Repository, store: ObjectStore, queue: Queue, seconds: float) -> dict[str, Dependency]:
+    """A queue that is down is no reason to refuse uploads: G6."""
+    return {
+        "database": Dependency(repository.check, seconds),
+        "object_store": Dependency(store.check, seconds),
+        "queue": Dependency(queue.check, seconds, essential=False),
+    }

@@ -1,0 +1,168 @@
+"""The sweep and a store that is slow, or refuses: one object holds up no other, and no lock ends before its delete (G4)."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Awaitable, Callable
+
+import pytest
+from msgspec.structs import replace
+
+from internal.domain.errors import DatabaseUnavailable, StoreUnavailable
+from internal.domain.ids import new_id
+from internal.domain.keys import original_key
+from internal.domain.message import Channel
+from internal.maintenance import gc
+from internal.maintenance.gc import sweep_unreferenced
+from internal.objectstore.filesystem.folder import Folder
+from internal.postgres.pool import open_pool
+from internal.repository.tables import PostgresRepository
+from internal.settings.sections import Database
+from tests.integration.service import Service, cancelled_at_end
+from tests.services.waiting import eventually
+
+LOCK = "SELECT key FROM unreferenced_objects FOR UPDATE SKIP LOCKED"
+"""Gives the keys that nobody has locked."""
+
+
+class Deletes:
+    """A store whose `delete` is the test's; the sweep needs no more of it."""
+
+    def __init__(self, delete: Callable[[str], Awaitable[None]]) -> None:
+        self.delete = delete
+
+
+async def two_overdue(service: Service) -> tuple[str, str]:
+    """The one that is swept first, and the other."""
+    stuck, next_one = original_key(new_id()), original_key(new_id())
+    for key, age in ((stuck, 90), (next_one, 80)):
+        await service.repository.unreferenced.abandon([key], seconds=-age)
+    return stuck, next_one
+
+
+async def test_an_object_that_cannot_be_deleted_holds_up_no_other(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it get a deadline in the future by that: a late writer must still find that its time is over (G4)."""
+    stuck, next_one = await two_overdue(service)
+    delete = service.store.delete
+
+    async def locked(key: str) -> None:
+        if key == stuck:
+            raise StoreUnavailable
+        await delete(key)
+
+    monkeypatch.setattr(service.store, "delete", locked)
+    with pytest.raises(StoreUnavailable):
+        await sweep_unreferenced(service.workshop)
+    passed = "SELECT key FROM unreferenced_objects WHERE deadline < now()"
+    assert {row["key"] for row in await service.session.rows(passed)} == {stuck, next_one}
+
+    assert await sweep_unreferenced(service.workshop) == 1
+    assert await service.listed() == {stuck}
+
+
+async def test_a_delete_that_does_not_begin_in_time_holds_up_no_other(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck, _ = await two_overdue(service)
+
+    async def wait_for_a_thread(_: str) -> None:
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as impatient:
+        impatient.setattr(gc, "DELETE_SECONDS", 0.01)
+        with pytest.raises(StoreUnavailable, match=r"within 0\.01 seconds"):
+            async with asyncio.timeout(30):
+                await sweep_unreferenced(service.with_workshop(store=Deletes(wait_for_a_thread)).workshop)
+
+    assert await sweep_unreferenced(service.workshop) == 1
+    assert await service.listed() == {stuck}
+
+
+async def test_a_mistake_of_ours_with_one_object_holds_up_no_other(service: Service) -> None:
+    stuck, _ = await two_overdue(service)
+
+    async def break_down(key: str) -> None:
+        if key == stuck:
+            raise ZeroDivisionError
+
+    assert await sweep_unreferenced(service.with_workshop(store=Deletes(break_down)).workshop) == 1
+
+    assert await service.listed() == {stuck}
+
+
+@pytest.mark.parametrize(("failure", "told"), [(StoreUnavailable(), StoreUnavailable), (None, DatabaseUnavailable)])
+async def test_an_object_whose_transaction_ends_meanwhile_holds_up_no_other(
+    service: Service, failure: Exception | None, told: type[Exception]
+) -> None:
+    """The database restarts while the store deletes. What the store says of it is told first: it took so long."""
+    stuck, _ = await two_overdue(service)
+    end = (
+        "SELECT pg_terminate_backend(pid, 4000) AS ended FROM pg_stat_activity"
+        " WHERE datname = current_database() AND state = 'idle in transaction'"
+    )
+
+    async def outlive_its_transaction(_: str) -> None:
+        assert [row["ended"] for row in await service.session.rows(end)] == [True]
+        if failure:
+            raise failure
+
+    with pytest.raises(told):
+        await sweep_unreferenced(service.with_workshop(store=Deletes(outlive_its_transaction)).workshop)
+
+    assert await sweep_unreferenced(service.workshop) == 1
+    assert await service.listed() == {stuck}
+
+
+async def test_the_lock_lasts_longer_than_any_other_transaction_may(service: Service, database_settings: Database) -> None:
+    await two_overdue(service)
+    impatient = replace(database_settings, timeout_seconds=0.25)  # so that a transaction may idle for a second
+    free: list[list[str]] = []
+
+    async def take_two_seconds(_: str) -> None:
+        began = (await service.session.rows("SELECT clock_timestamp() AS time"))[0]["time"]
+
+        async def over() -> bool:
+            return bool(await service.session.rows("SELECT 1 WHERE clock_timestamp() > %(t)s + interval '2 s'", {"t": began}))
+
+        await eventually(over)
+        free.append([row["key"] for row in await service.session.rows(LOCK)])
+
+    async with open_pool(impatient) as pool:
+        repository = PostgresRepository(pool, frozenset(Channel))
+        slow = service.with_workshop(repository=repository, store=Deletes(take_two_seconds)).workshop
+
+        async def deleted() -> bool:
+            with contextlib.suppress(DatabaseUnavailable):  # so little patience may be too little for a connection
+                await sweep_unreferenced(slow)
+            return bool(free)
+
+        await eventually(deleted)
+
+    assert len(free[0]) == 1
+
+
+async def test_the_lock_lasts_until_the_last_thread_has_ended(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However impatient the sweep is: what can't be stopped may still delete."""
+    stuck, next_one = await two_overdue(service)
+    begun, go_on = threading.Event(), threading.Event()
+    remove = Folder.remove
+
+    def remove_slowly(folder: Folder, key: str) -> None:
+        begun.set()
+        go_on.wait(60)
+        remove(folder, key)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(gc, "DELETE_SECONDS", 2.0)  # in which its thread begins
+        slow.setattr(Folder, "remove", remove_slowly)
+        sweeping = asyncio.create_task(sweep_unreferenced(service.workshop))
+        async with cancelled_at_end(sweeping):
+            try:
+                await eventually(begun.is_set)
+                await asyncio.wait({sweeping}, timeout=3.0)  # longer than its patience
+                assert not sweeping.done()
+                assert [row["key"] for row in await service.session.rows(LOCK)] == [next_one]
+            finally:
+                go_on.set()
+            with pytest.raises(StoreUnavailable):
+                await sweeping
+
+    assert await service.listed() == {stuck, next_one}
