@@ -19,14 +19,14 @@ MAX_SCANS = 100
 MAX_SEGMENTS = 2**14
 """A profile alone takes up to 255 segments."""
 
-_MARK = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # not data, and not a standalone marker
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # not data, and not a standalone marker
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 _ARITHMETIC = frozenset(range(0xC9, 0xD0))
 _SCAN, _END = 0xDA, 0xD9
 _BETWEEN_SCANS = frozenset({0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)})
-_FILM = re.compile(rb"\0\0\0[\x08-\xff]ftyp")
+_VIDEO = re.compile(rb"\0\0\0[\x08-\xff]ftyp")
 _FURTHER_PICTURES = b"MPF\0"
 """Signature in an APP2 segment of a file with further pictures after the first (CIPA DC-007)."""
 _COEFFICIENTS = 64
@@ -138,22 +138,22 @@ class _Scans:
                 sent[:] = [False] * len(sent)
 
     @property
-    def are_whole(self) -> bool:
+    def are_complete(self) -> bool:
         return not any(any(sent) for sent in self._open.values())
 
 
 def _walk(data: mmap) -> Jpeg:
     frame, scans, at = None, _Scans(), 2
     for _ in range(MAX_SEGMENTS):
-        mark = _MARK.search(data, at)
-        kind = data[mark.end() - 1] if mark else None
+        marker = _MARKER.search(data, at)
+        kind = data[marker.end() - 1] if marker else None
         if kind == _END:
             return Jpeg(frame)
-        if frame and scans.count and (kind not in _BETWEEN_SCANS or scans.are_whole):
-            return Jpeg(frame, _end_of_data(data, frame, scans, at, mark.start() if mark else len(data)))
-        if mark is None or mark.end() + 8 > len(data):
+        if frame and scans.count and (kind not in _BETWEEN_SCANS or scans.are_complete):
+            return Jpeg(frame, _end_of_data(data, frame, scans, at, marker.start() if marker else len(data)))
+        if marker is None or marker.end() + 8 > len(data):
             return Jpeg()
-        at = mark.end()
+        at = marker.end()
         if kind in _FRAMES:
             frame = _read_frame(data, at)
             scans.begin(frame)
@@ -162,22 +162,23 @@ def _walk(data: mmap) -> Jpeg:
             if scans.count > MAX_SCANS:
                 raise InvalidImage("The JPEG file has more scans than a picture needs.")
         at += struct.unpack_from(">H", data, at)[0]
-        if kind == _SCAN and frame and scans.are_whole and not frame.is_progressive and _is_all_there_is(data, at):
+        if kind == _SCAN and frame and scans.are_complete and not frame.is_progressive and _ends_with_picture(data, at):
             return Jpeg(frame)
     raise InvalidImage("The JPEG file has more segments than a picture needs.")
 
 
-def _is_all_there_is(data: mmap, start: int) -> bool:
-    """Whether nothing seems to follow the picture, whose last data begin at `start`. To search them would cost as much as a
-    twentieth of decoding them: if they end early at once before that EOI, or before another picture, libjpeg says so.
+def _ends_with_picture(data: mmap, start: int) -> bool:
+    """True if nothing seems to follow the picture, whose last data begin at `start`.
+
+    The data themselves are not searched, which would cost a twentieth of decoding them: if they end early, libjpeg says so.
     """
     return data[-2:] == bytes([0xFF, _END]) and data.find(_FURTHER_PICTURES, 0, start) < 0
 
 
 def _read_frame(data: mmap, at: int) -> JpegFrame:
-    """Raises InvalidImage where the file can't hold the picture.
+    """The frame header. Raises InvalidImage if the file is too small for the picture.
 
-    A Huffman code is a bit at least, and each block of 8 x 8 pixels has one in some channel, if only for a quarter of the rows.
+    Each block of 8 x 8 pixels takes at least one bit of Huffman code in some channel, if only for a quarter of the rows.
     """
     kind = data[at - 1]
     height, width, count = struct.unpack_from(">HHB", data, at + 3)
@@ -189,15 +190,15 @@ def _read_frame(data: mmap, at: int) -> JpegFrame:
 
 
 def _end_of_data(data: mmap, frame: JpegFrame, scans: _Scans, start: int, stop: int) -> int:
-    """Where the last scan ends, whose data begin at `start` and go on to `stop` at the most.
+    """End of the last scan, whose data begin at `start` and extend at most to `stop`.
 
-    NUL and what phones put behind a picture is no part of it: films, and Samsung's blocks. Raises InvalidImage where scans are
-    missing, and for arithmetic coding: of that it can't be told whether its data end early.
+    NUL bytes, videos and Samsung's blocks after the picture do not belong to it. Raises InvalidImage if scans are missing, and
+    for arithmetic coding, where an early end can't be detected.
     """
-    if not scans.are_whole or frame.kind in _ARITHMETIC:
+    if not scans.are_complete or frame.kind in _ARITHMETIC:
         raise InvalidImage("The JPEG file is cut short or damaged.")
-    film = _FILM.search(data, start, stop)
-    stop = min(stop, film.start() if film else stop, _samsung_blocks(data))
+    video = _VIDEO.search(data, start, stop)
+    stop = min(stop, video.start() if video else stop, _samsung_blocks(data))
     while stop > start and not data[stop - 1]:
         piece = data[max(start, stop - _PIECE) : stop]
         stop -= len(piece) - len(piece.rstrip(b"\0"))
@@ -205,7 +206,7 @@ def _end_of_data(data: mmap, frame: JpegFrame, scans: _Scans, start: int, stop: 
 
 
 def _samsung_blocks(data: mmap) -> int:
-    """Where the blocks begin that Samsung's phones put at the end of a file, as their directory, the last of them, says."""
+    """Start of the blocks that Samsung phones append, from their directory at the end of the file; else the end of the file."""
     if len(data) < _LEAST_BLOCKS or data[-4:] != b"SEFT":
         return len(data)
     start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")

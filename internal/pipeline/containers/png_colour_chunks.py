@@ -65,10 +65,10 @@ def _from_cicp(chunks: Mapping[bytes, bytes], bits: int) -> ColourSpace | None:
 def _peak(chunks: Mapping[bytes, bytes]) -> float:
     """Peak in cd/m²: the brightest pixel (cLLI), else the peak of the mastering display (mDCV)."""
     level, display = chunks.get(b"cLLI", b""), chunks.get(b"mDCV", b"")
-    told = struct.unpack_from(">I", level)[0] if len(level) == 8 else 0
-    if not told and len(display) == 24:
-        (told,) = struct.unpack_from(">I", display, 16)
-    return told / _LUMINANCE if told else _DEFAULT_PEAK
+    peak = struct.unpack_from(">I", level)[0] if len(level) == 8 else 0
+    if not peak and len(display) == 24:
+        (peak,) = struct.unpack_from(">I", display, 16)
+    return peak / _LUMINANCE if peak else _DEFAULT_PEAK
 
 
 def _from_gamma(gamma: bytes | None, chromaticities: bytes | None) -> ColourSpace | None:

@@ -22,7 +22,7 @@ class Blur(Operation, frozen=True, tag="blur"):
     example: ClassVar[str] = "blur:3"
     works_in_any_profile: ClassVar[bool] = True
 
-    sigma: Annotated[float, Meta(ge=0.3, le=100, description="Standard deviation, in pixels; 3 is clearly soft.")]
+    sigma: Annotated[float, Meta(ge=0.3, le=100, description="Standard deviation in pixels; 3 is visibly soft.")]
 
     def apply(self, picture: "Picture") -> "Picture":
         return picture.in_memory().each_frame(self._blurred, premultiplied=True)

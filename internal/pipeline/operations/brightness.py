@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Brightness(Operation, frozen=True, tag="brightness"):
-    """Make the picture lighter or darker: every sRGB value times a factor, as CSS `brightness()` does.
+    """Make the picture lighter or darker: multiply every sRGB value by a factor, as CSS `brightness()` does.
 
     https://www.w3.org/TR/filter-effects-1/#brightnessEquivalent
     """

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Contrast(Operation, frozen=True, tag="contrast"):
-    """Move every sRGB value away from the middle grey or towards it, as CSS `contrast()` does.
+    """Raise or lower the contrast: move every sRGB value away from middle grey or towards it, as CSS `contrast()` does.
 
     https://www.w3.org/TR/filter-effects-1/#contrastEquivalent
     """

@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 class Crop(Operation, frozen=True, tag="crop"):
-    """Keep a rectangle, in pixels of the picture at this point of the chain; what lies beyond its edges is left out."""
+    """Crop to a rectangle, in pixels of the picture at this point of the chain. It is clipped to the picture."""
 
     example: ClassVar[str] = "crop:300x200+10+20"
     works_in_any_profile: ClassVar[bool] = True
 
     region: Annotated[
         Region,
-        Meta(description="The rectangle: width, height, distance from the left and from the top; WxH alone goes by gravity."),
+        Meta(description="The rectangle: width, height, left and top. For WxH alone, gravity sets the position."),
     ]
     gravity: Annotated[
         Gravity,
-        Meta(description="What WxH keeps: a side, a corner, or the part that draws attention or has the most entropy."),
+        Meta(description="The part that WxH keeps: a side, a corner, or the part with the most attention or entropy."),
     ] = "centre"
     focal: Annotated[
-        Point | None, Meta(description="The point that WxH keeps as near the middle as it can, instead of gravity.")
+        Point | None, Meta(description="Instead of gravity: the point that WxH keeps as close to the centre as possible.")
     ] = None
 
     def __post_init__(self) -> None:

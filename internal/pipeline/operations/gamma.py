@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Gamma(Operation, frozen=True, tag="gamma"):
-    """Make the middle tones lighter or darker: every sRGB value, from 0 to 1, to the power of 1/gamma. Black and white stay."""
+    """Make midtones lighter or darker: raise every sRGB value, from 0 to 1, to 1/gamma. Black and white do not change."""
 
     example: ClassVar[str] = "gamma:2.2"
     streams: ClassVar[bool] = True

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Grayscale(Operation, frozen=True, tag="grayscale"):
-    """Take the colours out; brightness and transparency stay."""
+    """Convert to shades of grey. Transparency does not change."""
 
     example: ClassVar[str] = "grayscale"
     streams: ClassVar[bool] = True

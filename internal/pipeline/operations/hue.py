@@ -15,7 +15,7 @@ ROTATED = ((-0.213, -0.715, 0.928), (0.143, 0.140, -0.283), (-0.787, 0.715, 0.07
 
 
 class Hue(Operation, frozen=True, tag="hue"):
-    """Turn all colours along the colour wheel, by the matrix of CSS `hue-rotate()`.
+    """Rotate hues along the colour wheel, with the matrix of CSS `hue-rotate()`.
 
     https://www.w3.org/TR/filter-effects-1/#huerotateEquivalent
     """
@@ -23,7 +23,7 @@ class Hue(Operation, frozen=True, tag="hue"):
     example: ClassVar[str] = "hue:30"
     streams: ClassVar[bool] = True
 
-    angle: Annotated[float, Meta(ge=-360, le=360, description="Degrees: 0 changes nothing, 120 makes red green.")]
+    angle: Annotated[float, Meta(ge=-360, le=360, description="Degrees: 0 changes nothing, 120 turns red into green.")]
 
     def apply(self, picture: "Picture") -> "Picture":
         if picture.is_grey:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Invert(Operation, frozen=True, tag="invert"):
-    """Make a negative: dark becomes light, each colour its opposite; transparency stays."""
+    """Invert every sRGB value, as in a negative. Transparency does not change."""
 
     example: ClassVar[str] = "invert"
     streams: ClassVar[bool] = True

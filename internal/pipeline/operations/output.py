@@ -10,9 +10,9 @@ from internal.pipeline.operations.params import Param
 
 
 class Format(Option, frozen=True, tag="format"):
-    """The format of the result. Default: as the input; TIFF, AVIF and HEIF become JPEG, or PNG when they have transparency.
+    """Format of the result. Default: as the input; TIFF, AVIF and HEIF become JPEG, or PNG if they have transparency.
 
-    `auto` makes two files of one picture: the fallback is as without `format`, and beside it a WebP or AVIF that is smaller.
+    `auto` creates two files: the fallback, which is the default format, and a smaller WebP or AVIF.
     """
 
     example: ClassVar[str] = "format:webp"
@@ -20,15 +20,15 @@ class Format(Option, frozen=True, tag="format"):
     name: Annotated[
         Literal["jpeg", "png", "webp", "avif", "gif", "auto"],
         Meta(
-            description="Animations stay animations in webp and gif; avif takes seconds to make. "
-            "auto: as the input, and beside it a smaller modern file for those whose Accept names it."
+            description="Animations stay animated in webp and gif. avif takes seconds to encode. "
+            "auto: as the input, plus a smaller modern file for clients whose Accept header allows it."
         ),
     ]
     modern: Annotated[
         Modern | None,
         Meta(
-            description="The modern format of auto; default: as configured. An animation gets webp. "
-            "There is no second file where it would not be smaller."
+            description="Modern format of auto. Default: as configured. Animations use webp. "
+            "If the second file would not be smaller, there is none."
         ),
     ] = None
 
@@ -38,9 +38,9 @@ class Format(Option, frozen=True, tag="format"):
 
 
 class Quality(Option, frozen=True, tag="quality"):
-    """How much a lossy format (JPEG, WebP, AVIF) keeps; the others take no notice, nor does a lossless result.
+    """Quality of a lossy format (JPEG, WebP, AVIF). Other formats and lossless results ignore it.
 
-    Flat graphics are WebP without loss where that file is the smaller one, whatever the quality: it is never worse.
+    Flat graphics become lossless WebP if that file is smaller, at any quality.
     """
 
     example: ClassVar[str] = "quality:75"
@@ -50,40 +50,40 @@ class Quality(Option, frozen=True, tag="quality"):
         Meta(
             ge=1,
             le=100,
-            description="The encoder's own number: 1 is the smallest file, 100 the best picture. "
-            "Default: 80, for avif 55, which looks the same.",
+            description="The encoder's own scale: 1 is the smallest file, 100 the best picture. "
+            "Default: 80; for avif 55, which looks the same.",
         ),
     ]
 
 
 class Lossless(Option, frozen=True, tag="lossless"):
-    """Keep every pixel as it is. Needs `format:png`, `format:webp` or `format:avif`.
+    """Store every pixel exactly. Needs `format:png`, `format:webp` or `format:avif`.
 
-    Without it, a PNG that came with a palette may get one again after a resize, where that looks the same.
+    Without it, a PNG whose original had a palette may get one again after a resize, if that looks the same.
     """
 
     example: ClassVar[str] = "format:webp|lossless"
 
 
 class Progressive(Option, frozen=True, tag="progressive"):
-    """Write a JPEG or PNG so that it appears coarse first and then fine. Other formats take no notice. Off by default."""
+    """Encode a progressive JPEG or interlaced PNG. Other formats ignore it. Off by default."""
 
     example: ClassVar[str] = "progressive"
 
 
 class MaxBytes(Option, frozen=True, tag="max_bytes"):
-    """Lower the quality, as far as needed and no further, until the result has no more bytes than this.
+    """Lower the quality only as far as needed for the result to have at most this many bytes.
 
-    A result that can't be so small, or whose format has no quality (PNG, GIF, lossless), fails with `output_too_large`.
+    A result that can't be so small, or has no quality setting (PNG, GIF, lossless), fails with `output_too_large`.
     """
 
     example: ClassVar[str] = "max_bytes:50000"
 
-    size: Annotated[int, Meta(ge=1, le=2**31 - 1, description="Bytes. `quality` is where the search begins.")]
+    size: Annotated[int, Meta(ge=1, le=2**31 - 1, description="Bytes. The search begins at `quality`.")]
 
 
 class Strip(Option, frozen=True, tag="strip"):
-    """Keep no metadata: no EXIF, XMP, GPS, comments or profile. This is the default, and written for clarity only."""
+    """Remove all metadata: EXIF, XMP, GPS, comments and profile. This is the default."""
 
     example: ClassVar[str] = "strip"
 
@@ -101,7 +101,7 @@ class MetadataNames(Param):
 
     def __init__(self, names: frozenset[str]) -> None:
         if not names or not names <= set(self._KNOWN):
-            raise ValueError("what can be kept is icc, copyright, or icc;copyright")
+            raise ValueError("keep takes icc, copyright, or icc;copyright")
         self.names = names
 
     @classmethod
@@ -113,26 +113,26 @@ class MetadataNames(Param):
 
 
 class Keep(Option, frozen=True, tag="keep"):
-    """Keep the colour profile, or who owns the picture. Where it was taken, and all else, never comes along."""
+    """Keep the colour profile or the copyright. GPS and all other metadata are always removed."""
 
     example: ClassVar[str] = "keep:icc;copyright"
 
     what: Annotated[
         MetadataNames,
         Meta(
-            description="icc: the pixels stay in the input's own profile, which is embedded. They become sRGB where the format "
-            "can't hold it, the input is CMYK, or an operation names or makes colours. "
+            description="icc: pixels stay in the input's profile, which is embedded. They become sRGB if the format "
+            "can't hold it, the input is CMYK, or an operation takes or changes colours. "
             "copyright: EXIF's Copyright and Artist (not in gif)."
         ),
     ]
 
 
 class Autorotate(Option, frozen=True, tag="autorotate"):
-    """Turn the picture upright first, as its EXIF orientation says. On by default."""
+    """Rotate the picture by its EXIF orientation first. On by default."""
 
     example: ClassVar[str] = "autorotate:false"
 
-    enabled: Annotated[bool, Meta(description="false: leave the picture as it is stored.")] = True
+    enabled: Annotated[bool, Meta(description="false: keep the stored orientation.")] = True
 
 
 def contradiction(steps: list[Operation]) -> tuple[Operation, str] | None:
@@ -140,7 +140,7 @@ def contradiction(steps: list[Operation]) -> tuple[Operation, str] | None:
     options = {type(step): step for step in steps if isinstance(step, Option)}
     asked_for = options.get(Format)
     if Lossless in options and not (isinstance(asked_for, Format) and asked_for.name in LOSSLESS):
-        return options[Lossless], "`lossless` needs format:png, format:webp or format:avif: no other result keeps every pixel"
+        return options[Lossless], "`lossless` needs format:png, format:webp or format:avif: no other format is lossless"
     if Keep in options and Strip in options:
         return options[Keep], "give either `strip` or `keep`"
     return None

@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 
 class Pad(Operation, frozen=True, tag="pad"):
-    """Put room around the picture, up to a size or by margins; nothing is ever cut off."""
+    """Add space around the picture, up to a size or by margins. It never crops."""
 
     example: ClassVar[str] = "pad:200x200,background=ffcc00"
     streams: ClassVar[bool] = True
 
     size: Annotated[
-        Size | None, Meta(description="Up to this size: WxH, or one side (Wx, xH) only. A side that is longer stays as it is.")
+        Size | None, Meta(description="Size to pad to: WxH, or one side (Wx, xH). A longer side does not change.")
     ] = None
     margin: Annotated[
         Margins | None,
         Meta(description="Instead of a size: margins for all sides, vertical;horizontal, or top;right;bottom;left, in pixels."),
     ] = None
-    gravity: Annotated[Place, Meta(description="Where the picture goes in the size: a side, a corner, or the centre.")] = "centre"
+    gravity: Annotated[Place, Meta(description="Position of the picture: a side, a corner, or the centre.")] = "centre"
     background: Annotated[
-        Colour | None, Meta(description="Colour of the room; default: transparent where the picture is, else white.")
+        Colour | None, Meta(description="Colour of the space. Default: transparent if the picture is, else white.")
     ] = None
 
     def __post_init__(self) -> None:

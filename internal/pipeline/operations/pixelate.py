@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 class Pixelate(Operation, frozen=True, tag="pixelate"):
-    """Draw the picture in squares, each in the average colour of what it covers."""
+    """Draw the picture in square blocks, each in its average colour."""
 
     example: ClassVar[str] = "pixelate:8"
     works_in_any_profile: ClassVar[bool] = True
     streams: ClassVar[bool] = True
 
-    block: Annotated[int, Meta(ge=2, le=1000, description="Side of the squares, in pixels.")]
+    block: Annotated[int, Meta(ge=2, le=1000, description="Side of a block, in pixels.")]
 
     def apply(self, picture: "Picture") -> "Picture":
         return picture.pixelated(self.block)

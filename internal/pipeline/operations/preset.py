@@ -8,8 +8,8 @@ from internal.pipeline.operations.operation import Option
 
 
 class Preset(Option, frozen=True, tag="preset"):
-    """Stands for a chain that the configuration names; the grammar puts that chain in its place."""
+    """A chain from the configuration, by its name."""
 
     example: ClassVar[str] = "preset:thumb"
 
-    name: Annotated[str, Meta(min_length=1, max_length=64, description="A name from the configuration.")]
+    name: Annotated[str, Meta(min_length=1, max_length=64, description="Name of the preset in the configuration.")]

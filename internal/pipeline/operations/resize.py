@@ -15,31 +15,31 @@ Fit = Literal["contain", "cover", "fill", "inside", "outside"]
 
 
 class Resize(Operation, frozen=True, tag="resize"):
-    """Fit the picture to a box, in pixels. It is never made larger than it is, unless `enlarge` is true."""
+    """Fit the picture to a box, in pixels. It is not enlarged unless `enlarge` is true."""
 
     example: ClassVar[str] = "resize:300x200,fit=cover,gravity=attention"
 
-    size: Annotated[Size, Meta(description="The box: WxH, or one side (Wx, xH) and the other follows from the ratio.")]
+    size: Annotated[Size, Meta(description="The box: WxH, or one side (Wx, xH); the other follows from the aspect ratio.")]
     fit: Annotated[
         Fit,
         Meta(
-            description="inside: within the box. outside: around the box. cover: fills the box, the rest is cropped. "
-            "contain: within the box, which is filled up with the background. fill: the box exactly, ratio ignored."
+            description="inside: fits within the box. outside: covers the box without cropping. cover: covers the box and is "
+            "cropped. contain: fits within the box, padded with the background. fill: exactly the box, ignoring the aspect ratio."
         ),
     ] = "inside"
     gravity: Annotated[
         Gravity,
         Meta(
-            description="What cover keeps and where contain puts the picture: a side, a corner, "
-            "or (cover) the part that draws attention or has the most entropy."
+            description="The part that cover keeps, and the position of the picture in contain: a side, a corner, "
+            "or for cover the part with the most attention or entropy."
         ),
     ] = "centre"
     focal: Annotated[
-        Point | None, Meta(description="The point that cover keeps as near the middle as it can, instead of gravity.")
+        Point | None, Meta(description="Instead of gravity: the point that cover keeps as close to the centre as possible.")
     ] = None
-    enlarge: Annotated[bool, Meta(description="Also make pictures larger than they are.")] = False
+    enlarge: Annotated[bool, Meta(description="Also enlarge pictures that are smaller than the box.")] = False
     background: Annotated[
-        Colour | None, Meta(description="What contain fills up with; default: transparent where the picture is, else white.")
+        Colour | None, Meta(description="Colour of the padding in contain. Default: transparent if the picture is, else white.")
     ] = None
 
     def __post_init__(self) -> None:

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class Rotate(Operation, frozen=True, tag="rotate"):
-    """Turn the picture clockwise, on a canvas that holds all of it. By right angles nothing is lost or blurred."""
+    """Rotate the picture clockwise, on a canvas that holds all of it. Right angles are lossless."""
 
     example: ClassVar[str] = "rotate:90"
 
     angle: Annotated[float, Meta(ge=-360, le=360, description="Degrees, clockwise; -90 is 270.")]
     background: Annotated[
         Colour | None,
-        Meta(description="Colour of the corners; default: transparent, which becomes white where the format can't hold it."),
+        Meta(description="Colour of the corners. Default: transparent, or white in a format without transparency."),
     ] = None
 
     @property

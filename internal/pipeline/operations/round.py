@@ -12,17 +12,18 @@ if TYPE_CHECKING:
 
 
 class Round(Operation, frozen=True, tag="round"):
-    """Round the corners off, or all of the picture: an ellipse, which is a circle when it is square."""
+    """Round the corners, or cut the picture to an ellipse: a circle if it is square."""
 
     example: ClassVar[str] = "round:20"
     streams: ClassVar[bool] = True
 
     radius: Annotated[
-        Radius, Meta(description="Of the corners, in pixels, at most half of the shorter side; `ellipse`: half of each side.")
+        Radius,
+        Meta(description="Radius of the corners in pixels, at most half of the shorter side; `ellipse`: half of each side."),
     ]
     background: Annotated[
         Colour | None,
-        Meta(description="Colour of the corners; default: transparent, which becomes white where the format can't hold it."),
+        Meta(description="Colour of the corners. Default: transparent, or white in a format without transparency."),
     ] = None
 
     @property

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Saturation(Operation, frozen=True, tag="saturation"):
-    """Make colours stronger or weaker, by the matrix of CSS `saturate()`.
+    """Make colours stronger or weaker, with the matrix of CSS `saturate()`.
 
     https://www.w3.org/TR/filter-effects-1/#saturateEquivalent
     """

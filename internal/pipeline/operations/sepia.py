@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Sepia(Operation, frozen=True, tag="sepia"):
-    """Turn colours into the brown of old photographs, by the matrix of CSS `sepia()`.
+    """Apply the brown tones of old photographs, with the matrix of CSS `sepia()`.
 
     https://www.w3.org/TR/filter-effects-1/#sepiaEquivalent
     """
@@ -19,7 +19,7 @@ class Sepia(Operation, frozen=True, tag="sepia"):
     example: ClassVar[str] = "sepia"
     streams: ClassVar[bool] = True
 
-    amount: Annotated[float, Meta(ge=0, le=1, description="0 changes nothing, 1 leaves none of the old colours.")] = 1
+    amount: Annotated[float, Meta(ge=0, le=1, description="0 changes nothing, 1 is full sepia.")] = 1
 
     def apply(self, picture: "Picture") -> "Picture":
         rest = 1 - self.amount

@@ -26,19 +26,19 @@ class Text(Param):
 
     def __init__(self, value: str) -> None:
         if not 1 <= len(value) <= MAX_CHARACTERS or not value.strip():
-            raise ValueError(f"a text has from 1 to {MAX_CHARACTERS} letters, not all of them spaces")
+            raise ValueError(f"a text has from 1 to {MAX_CHARACTERS} characters, not all of them spaces")
         if any(category(letter) in ("Cc", "Cs") for letter in value if letter != "\n"):
-            raise ValueError("a text can't hold control characters, but for the line break %0A")
+            raise ValueError("a text can't contain control characters, except the line break %0A")
         self.value = value
 
     @classmethod
     def parse(cls, text: str) -> Self:
         if re.search("%(?![0-9a-fA-F]{2})", text):
-            raise ValueError("in a text, % begins a character's code, as in %2C for a comma; write %25 for the sign itself")
+            raise ValueError("in a text, % begins an encoded character, as in %2C for a comma; write %25 for % itself")
         try:
             return cls(unquote(text, errors="strict"))
         except UnicodeError as error:
-            raise ValueError("the characters' codes in a text are those of UTF-8, for instance %C3%A9") from error
+            raise ValueError("encoded characters in a text are UTF-8, for instance %C3%A9") from error
 
     def __str__(self) -> str:
         inner = self.value.strip(" ")

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class Tint(Operation, frozen=True, tag="tint"):
-    """Draw the picture in shades of one colour. Its lightness stays, and so do black and white.
+    """Draw the picture in shades of one colour. Lightness, black and white do not change.
 
-    In CIE Lab: L is the picture's, a and b are the colour's, less of them towards black and white: times 1 - (L / 50 - 1)².
+    In CIE Lab: L is the picture's, a and b are the colour's times 1 - (L / 50 - 1)², so that they fade towards black and white.
     """
 
     example: ClassVar[str] = "tint:ff8800"
     streams: ClassVar[bool] = True
 
-    colour: Annotated[Colour, Meta(description="The colour of the middle tones; its lightness and opacity play no part.")]
+    colour: Annotated[Colour, Meta(description="Colour of the midtones. Its lightness and opacity are ignored.")]
 
     def apply(self, picture: "Picture") -> "Picture":
         return picture.tinted(self.colour)

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class Trim(Operation, frozen=True, tag="trim"):
-    """Cut off a border of one colour. All frames are cut alike; a picture that is nothing but border stays as it is."""
+    """Crop a border of one colour. All frames are cropped alike. A picture of one colour does not change."""
 
     example: ClassVar[str] = "trim:20"
 
     threshold: Annotated[
         float,
-        Meta(ge=0, le=255, description="How far a pixel may be off the border's colour, in the channel that is furthest off."),
+        Meta(ge=0, le=255, description="The largest difference from the border's colour in any channel."),
     ] = 10
-    background: Annotated[Colour | None, Meta(description="The border's colour; default: that of the top left pixel.")] = None
+    background: Annotated[Colour | None, Meta(description="Colour of the border. Default: that of the top left pixel.")] = None
 
     @property
     def works_in_any_profile(self) -> bool:

@@ -23,47 +23,48 @@ _MIN_TEXT_SIZE = 8.0
 
 
 class Watermark(Operation, frozen=True, tag="watermark"):
-    """Lay another of your images, or a text, over the picture: over each frame of an animation, and never larger than it."""
+    """Overlay another of your images, or a text, on every frame. It is scaled down to fit the picture."""
 
     example: ClassVar[str] = "watermark:text=© Example Ltd.,gravity=southeast,opacity=0.6,margin=20"
 
     image: Annotated[
         ImageId | None,
-        Meta(
-            description="The id of an uploaded image of the same owner: its original, upright; of an animation the first frame."
-        ),
+        Meta(description="Id of an image of the same owner. Its upright original is used, or the first frame of an animation."),
     ] = None
     text: Annotated[
         Text | None,
         Meta(
-            description="Words instead of an image, at most 200 letters. Percent-encode | , = [ ] and % (also in JSON): "
-            "Hello%2C world; %0A begins a new line."
+            description="Text instead of an image, at most 200 characters. Percent-encode | , = [ ] and % (also in JSON): "
+            "Hello%2C world; %0A is a line break."
         ),
     ] = None
-    gravity: Annotated[Place, Meta(description="Where it goes: a side, a corner, or the centre.")] = "centre"
-    opacity: Annotated[float, Meta(ge=0, le=1, description="0 can't be seen, 1 is as opaque as the watermark itself.")] = 1.0
+    gravity: Annotated[Place, Meta(description="Position: a side, a corner, or the centre.")] = "centre"
+    opacity: Annotated[float, Meta(ge=0, le=1, description="0 is invisible, 1 keeps the watermark's own opacity.")] = 1.0
     scale: Annotated[
         Annotated[float, Meta(ge=0.001, le=1)] | None,
-        Meta(description="Its width before it is turned, as a share of the picture's. Default: an image's own; for a text 0.3."),
+        Meta(
+            description="Width before rotation as a share of the picture's width. Default: an image's own width; 0.3 for a text."
+        ),
     ] = None
     margin: Annotated[
-        int, Meta(ge=0, le=MAX_SIDE, description="Pixels to the picture's edges; with repeat also between two of them.")
+        int,
+        Meta(
+            ge=0, le=MAX_SIDE, description="Distance to the picture's edges in pixels; with repeat also between two watermarks."
+        ),
     ] = 0
-    repeat: Annotated[bool, Meta(description="Again and again, all over the picture; gravity says where the first one is.")] = (
-        False
-    )
-    angle: Annotated[float, Meta(ge=-360, le=360, description="Turns the watermark clockwise, in degrees.")] = 0.0
+    repeat: Annotated[bool, Meta(description="Repeat it over the whole picture, starting at gravity.")] = False
+    angle: Annotated[float, Meta(ge=-360, le=360, description="Clockwise rotation of the watermark in degrees.")] = 0.0
     size: Annotated[
         Annotated[int, Meta(ge=1, le=MAX_SIDE)] | None,
-        Meta(description="Of a text, instead of scale: the height of its letters (em), in pixels."),
+        Meta(description="Text only, instead of scale: font size (em) in pixels."),
     ] = None
-    colour: Annotated[Colour | None, Meta(description="Of a text; default: white.")] = None
+    colour: Annotated[Colour | None, Meta(description="Text only. Default: white.")] = None
 
     def __post_init__(self) -> None:
         if (self.image is None) == (self.text is None):
             raise ValueError("give either the id of an image or a text")
         if self.image is not None and (self.size is not None or self.colour is not None):
-            raise ValueError("size and colour are a text's")
+            raise ValueError("size and colour need a text")
         if self.size is not None and self.scale is not None:
             raise ValueError("give either scale or size")
 

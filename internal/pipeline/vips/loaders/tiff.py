@@ -1,4 +1,4 @@
-"""TIFF: the first full picture, whatever its samples are."""
+"""TIFF loader. It decodes the first full picture, with samples of any supported type."""
 
 from pathlib import Path
 from typing import ClassVar

@@ -16,7 +16,7 @@ from internal.pipeline.vips.savers.palette import MOST, ColourCells, index_colou
 from internal.pipeline.vips.savers.similarity import Tolerance, are_similar
 
 ONE_PALETTE = Tolerance(whole=1.5, part=8.0)
-"""Tolerance for one palette shared by all frames. A photograph's frame with its own 255 colours difference by 2."""
+"""Tolerance for one palette shared by all frames. A photograph's frame with its own 255 colours differs by 2."""
 FEWER_COLOURS = Tolerance(whole=1.0, part=10.0)
 """Tolerance for palettes of half the size. At hard edges between many colours, 255 colours differ by 6."""
 NEARLY_EXACT = 0.3
