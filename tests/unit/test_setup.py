@@ -72,6 +72,7 @@ def _digest(text: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
 
 
+WRONG = " --hash=sha256:" + "0" * 64
 WHEELS = {
     "uv": wheel("uv", {"uv-1.data/scripts/uv": UV}),
     "running": wheel("running", {"running.py": ""}),
@@ -142,9 +143,9 @@ class Project:
         }
         self._environ = {**inherited, **here, "PIP_NO_CACHE_DIR": "1"}
 
-    def lock(self, file: str, *names: str, wrong: bool = False) -> None:
-        hashes = {name: "0" * 64 if wrong else hashlib.sha256(WHEELS[name]).hexdigest() for name in names}
-        (self.folder / file).write_text("".join(f"{name}==1 --hash=sha256:{digest}\n" for name, digest in hashes.items()))
+    def lock(self, file: str, *names: str, ends: str = " --hash=sha256:{digest}") -> None:
+        digests = {name: hashlib.sha256(WHEELS[name]).hexdigest() for name in names}
+        (self.folder / file).write_text("".join(f"{name}==1{ends.format(digest=digest)}\n" for name, digest in digests.items()))
 
     def uv_on_path(self) -> None:
         (self.path / "uv").write_text(UV)
@@ -197,8 +198,9 @@ def test_pip_fetches_uv_which_is_told_where_pip_would_look(project: Project, ind
     assert [text for text in texts if b"secret" in text] == []  # the password is written nowhere
 
 
-def test_a_uv_that_has_another_hash_is_not_run_and_pip_installs(project: Project) -> None:
-    project.lock("requirements-uv.lock", "uv", wrong=True)
+@pytest.mark.parametrize("ends", [WRONG, ""], ids=["another hash", "no hash"])
+def test_a_uv_without_its_hash_is_not_run_and_pip_installs(project: Project, ends: str) -> None:
+    project.lock("requirements-uv.lock", "uv", ends=ends)
 
     done = project.set_up("run")
 
@@ -210,7 +212,7 @@ def test_a_uv_that_has_another_hash_is_not_run_and_pip_installs(project: Project
 
 
 def test_what_has_another_hash_is_not_installed(project: Project) -> None:
-    project.lock("requirements.lock", "running", "testing", wrong=True)
+    project.lock("requirements.lock", "running", "testing", ends=WRONG)
 
     done = project.set_up("dev", INSTALLER="pip")
 
@@ -297,11 +299,19 @@ def test_a_variable_wins_over_a_file_and_a_command_over_all(
     assert [found[name] for name in ("index-url", "cert", "proxy")] == ["https://global/", "/install", "http://variable"]
 
 
-def made_by(target: str, *changed: str) -> str:
-    """What `make TARGET` would do if these files had changed."""
-    command = ["make", "--dry-run", *(f"--assume-new={name}" for name in changed), target]
+def made_by(target: str, changed: str) -> str:
+    """What `make TARGET` would do if this file had changed, and no other since the last time."""
+    others = {"pyproject.toml", "requirements.lock", "requirements-runtime.lock", "requirements-standalone.lock"} - {changed}
+    command = ["make", "--dry-run", f"--assume-new={changed}", *(f"--assume-old={name}" for name in others), target]
     environ = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
     return subprocess.run(command, cwd=PROJECT, env=environ, capture_output=True, text=True, check=True).stdout
+
+
+def test_imagectl_is_a_command_of_the_virtual_environment() -> None:
+    command = [str(Path(sys.executable).with_name("imagectl")), "--help"]
+    said = subprocess.run(command, cwd="/", capture_output=True, text=True, check=True).stdout
+
+    assert said.startswith("usage: imagectl")
 
 
 @pytest.mark.parametrize("target", ["run", "demo", "migrate"])

@@ -32,10 +32,13 @@ def test_curl_finds_the_picture_in_any_folder(name: str, tmp_path: Path, monkeyp
     shutil.copy(welcome.PICTURE, picture)
     monkeypatch.setattr(welcome, "PICTURE", picture)
     with http.server.HTTPServer(("127.0.0.1", 0), Upload) as server:
-        threading.Thread(target=server.handle_request).start()
+        server.timeout = 10  # a curl that finds no picture connects to nothing
+        answering = threading.Thread(target=server.handle_request)
+        answering.start()
         text = welcome.welcome(f"http://127.0.0.1:{server.server_port}", [str(tmp_path)])
         (command,) = [line for line in text.splitlines() if line.startswith("  curl ")]
         done = subprocess.run(["sh", "-c", command], cwd="/", capture_output=True, text=True, timeout=30, check=False)
+        answering.join()
 
     assert done.returncode == 0, done.stderr
     assert picture.read_bytes() in received[0]
