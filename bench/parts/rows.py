@@ -145,7 +145,7 @@ def _housekeeping(place: Place, stack: ExitStack) -> Call:
     statements = (
         (ABANDONED_RENDITIONS, {"limit": 1, "set_aside": [], "since": EVER_SECONDS}),
         (OVERDUE_LANES, {"seconds": settings.worker.overdue_seconds, "since": EVER_SECONDS}),
-        (NEXT_OVERDUE_OBJECT, {"seconds": settings.storage.sweep_seconds, "set_aside": [], "since": EVER_SECONDS}),
+        (NEXT_OVERDUE_OBJECT, {"seconds": settings.storage.sweep_seconds, "exclude": [], "since": EVER_SECONDS}),
         (PURGE_KEYS, {"seconds": KEPT_SECONDS, "limit": KEYS, "since": EVER_SECONDS}),
     )
     connection = stack.enter_context(psycopg.connect(place.conninfo, autocommit=True, prepare_threshold=1))

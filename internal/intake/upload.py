@@ -80,7 +80,7 @@ async def _keep(
     """
     image_id = new_id()
     key = original_key(image_id)
-    await ports.repository.unreferenced.intend(key, seconds=ports.rules.intent_seconds)  # 1 listed for removal
+    await ports.repository.pending_objects.reserve(key, seconds=ports.rules.intent_seconds)  # 1 listed for removal
     failpoint("after-intent")
     chains = await _store(key, incoming, inspection, ports, context, reservation)  # 2 stored
     failpoint("after-put")
@@ -90,7 +90,7 @@ async def _keep(
         answer = await _commit(image, ports, context, reservation, _fingerprint(original, chains, incoming))  # 3 referred to
     except Unavailable as error:
         if isinstance(error, DeadlinePassed):
-            await ports.repository.unreferenced.abandon([key])  # 4 or listed again: the sweep may have been there before us
+            await ports.repository.pending_objects.mark([key])  # 4 or listed again: the sweep may have been there before us
         raise
     except ServiceError:  # refused; any other error may come after the commit, and must not cost the picture
         await _clear(key, ports)
@@ -134,7 +134,7 @@ async def _clear(key: str, ports: Ports) -> None:
     """Delete what a refused upload may have left, then forget its key; what can't be deleted now stays listed for the sweep."""
     with contextlib.suppress(ServiceError):
         await ports.store.delete(key)
-        await ports.repository.unreferenced.forget(key)
+        await ports.repository.pending_objects.unmark(key)
 
 
 async def _extending(
@@ -144,7 +144,7 @@ async def _extending(
     extended = time.monotonic()
     async for chunk in chunks:
         if time.monotonic() - extended > ports.rules.intent_seconds / 4:
-            await ports.repository.unreferenced.intend(key, seconds=ports.rules.intent_seconds)
+            await ports.repository.pending_objects.reserve(key, seconds=ports.rules.intent_seconds)
             if reservation:
                 await reservation.extend(ports.repository)
             extended = time.monotonic()

@@ -25,5 +25,5 @@ async def delete_image(
             raise NotFound
         if check is not None and (found := await work.images.find(owner, image_id)) is not None:
             check(found)
-        await work.unreferenced.abandon(await work.images.remove(image_id))
+        await work.pending_objects.mark(await work.images.remove(image_id))
         await work.events.add(new_event(EventType.IMAGE_DELETED, image_id, owner))

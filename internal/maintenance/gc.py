@@ -9,7 +9,7 @@ import structlog
 
 from internal.domain.errors import DatabaseUnavailable, StoreUnavailable, Unavailable
 from internal.intake.idempotency import KEPT_SECONDS
-from internal.maintenance.set_aside import SetAside
+from internal.maintenance.quarantine import Quarantine
 from internal.observability import metrics
 from internal.rendering.workshop import Workshop
 
@@ -34,47 +34,47 @@ async def purge_keys(workshop: Workshop) -> int:
             return purged
 
 
-async def sweep_unreferenced(workshop: Workshop, set_aside: SetAside[str] | None = None) -> int:
+async def sweep_unreferenced(workshop: Workshop, quarantine: Quarantine[str] | None = None) -> int:
     """Delete objects that nothing refers to, one at a time, each under its row's lock (G4); returns how many.
 
     Raises the store's first outage. What it did not delete waits behind the others then: the next round begins with another. A
-    row that fails in any other way is set aside.
+    row that fails in any other way is set quarantine.
 
     INVARIANT: an object that a transaction refers to is never deleted: its row is off the list, or the sweep holds the row's lock
     for as long as the delete goes on, and the transaction finds its deadline passed
     (tests/integration/test_gc.py::test_a_commit_that_meets_the_sweep_loses, and test_sweep_slow_store.py for the lock).
     """
-    aside = set_aside or SetAside("sweep_unreferenced")
+    quarantine = quarantine or Quarantine("sweep_unreferenced")
     swept = 0
     for _ in range(BATCH):
-        deleted = await _sweep_next(workshop, aside)
+        deleted = await _sweep_next(workshop, quarantine)
         if deleted is None:
             break
         swept += deleted
     return swept
 
 
-async def _sweep_next(workshop: Workshop, set_aside: SetAside[str]) -> bool | None:
+async def _sweep_next(workshop: Workshop, quarantine: Quarantine[str]) -> bool | None:
     """Delete one object. False: it can't be, and waits behind the others; None: none is overdue."""
     key: str | None = None
     failure: Exception | None = None
     try:
         async with workshop.repository.transaction() as work:
-            key = await work.unreferenced.next_overdue(seconds=workshop.schedule.sweep_seconds, set_aside=set_aside.rows())
+            key = await work.pending_objects.next_overdue(seconds=workshop.schedule.sweep_seconds, exclude=quarantine.rows())
             if key is None:
                 return None
             failure = await _delete(key, workshop)
-            await (work.unreferenced.put_off(key) if failure else work.unreferenced.forget(key))
+            await (work.pending_objects.defer(key) if failure else work.pending_objects.unmark(key))
     except DatabaseUnavailable:
         if key is None:
             raise
-        await workshop.repository.unreferenced.put_off(key)  # else it would be the first of each round, and hold up the others
+        await workshop.repository.pending_objects.defer(key)  # else it would be the first of each round, and hold up the others
         if failure is None:
             raise
     except Exception as error:
         if key is None:
             raise
-        set_aside.add(key, error)
+        quarantine.add(key, error)
         return False
     if failure is None:
         metrics.SWEPT.inc()
@@ -82,7 +82,7 @@ async def _sweep_next(workshop: Workshop, set_aside: SetAside[str]) -> bool | No
     elif isinstance(failure, Unavailable):
         raise failure
     elif not isinstance(failure, ValueError):
-        set_aside.add(key, failure)
+        quarantine.add(key, failure)
     return failure is None
 
 

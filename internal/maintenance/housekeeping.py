@@ -11,9 +11,9 @@ from internal.maintenance import overdue
 from internal.maintenance.chores import Chore, announce, run_round
 from internal.maintenance.gc import purge_keys, sweep_unreferenced
 from internal.maintenance.overdue import OverdueTasks
+from internal.maintenance.quarantine import Quarantine
 from internal.maintenance.requeue import requeue_abandoned
 from internal.maintenance.retention import retentions
-from internal.maintenance.set_aside import SetAside
 from internal.ports.queue import Queue
 from internal.rendering.workshop import Workshop
 
@@ -23,7 +23,7 @@ class Housekeeping:
 
     def __init__(self, workshop: Workshop, queue: Queue, *, events_days: int, dead_letters_days: int) -> None:
         overdue_tasks = OverdueTasks(workshop.repository, queue, overdue_seconds=workshop.schedule.overdue_seconds)
-        abandoned, objects = SetAside[UUID]("requeue_abandoned"), SetAside[str]("sweep_unreferenced")
+        abandoned, objects = Quarantine[UUID]("requeue_abandoned"), Quarantine[str]("sweep_unreferenced")
         self._requeue = (
             Chore("requeue_abandoned", partial(requeue_abandoned, workshop, abandoned)),
             Chore(overdue.NAME, overdue_tasks.requeue),

@@ -17,7 +17,7 @@ from msgspec import Struct
 from internal.domain.errors import QueueUnavailable, Unavailable
 from internal.domain.rendition import Lane
 from internal.domain.tasks import CHANNEL, task_message
-from internal.maintenance.set_aside import SetAside
+from internal.maintenance.quarantine import Quarantine
 from internal.observability import metrics
 from internal.ports.queue import Positions, Queue
 from internal.ports.repository.repository import Repository
@@ -56,7 +56,7 @@ class OverdueTasks:
         self._seconds = overdue_seconds
         self._worker_id = uuid4()
         self._marks = {lane: deque[_Mark](maxlen=MARKS) for lane in Lane}
-        self._set_aside = SetAside[UUID](NAME)
+        self._set_aside = Quarantine[UUID](NAME)
 
     async def requeue(self) -> int:
         """Send again what is lost, BATCH tasks of each lane at most; returns how many renditions wait for them."""

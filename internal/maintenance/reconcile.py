@@ -118,10 +118,10 @@ async def _orphans(keys: Sequence[str], compared: Comparison) -> list[str]:
     orphans = [key for key in unknown if key not in gone]
     if not (compared.mend and orphans):
         return orphans
-    await compared.repository.unreferenced.abandon(orphans, seconds=GRACE_SECONDS)
+    await compared.repository.pending_objects.mark(orphans, seconds=GRACE_SECONDS)
     kept = await compared.repository.references.referred(orphans)  # a writer that slept for a day may have come first
     for key in kept:
-        await compared.repository.unreferenced.forget(key)
+        await compared.repository.pending_objects.unmark(key)
     return [key for key in orphans if key not in kept]
 
 

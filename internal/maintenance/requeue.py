@@ -5,7 +5,7 @@ from uuid import UUID
 import structlog
 
 from internal.domain.errors import Unavailable, WorkerLost
-from internal.maintenance.set_aside import SetAside
+from internal.maintenance.quarantine import Quarantine
 from internal.observability import metrics
 from internal.ports.repository.renditions import StalledRendition
 from internal.rendering.transitions import end_abandoned
@@ -16,12 +16,12 @@ log = structlog.get_logger(__name__)
 BATCH = 100
 
 
-async def requeue_abandoned(workshop: Workshop, set_aside: SetAside[UUID] | None = None) -> int:
+async def requeue_abandoned(workshop: Workshop, set_aside: Quarantine[UUID] | None = None) -> int:
     """Queue again, or fail at the maximum, what dead workers held (G1, G3): one at a time, so that a bad row spoils no other.
 
     Returns how many; those that can't be ended are set aside.
     """
-    aside = set_aside or SetAside("requeue_abandoned")
+    aside = set_aside or Quarantine("requeue_abandoned")
     ended = 0
     for _ in range(BATCH):
         if (found := await _end_next_abandoned(workshop, aside)) is None:
@@ -30,7 +30,7 @@ async def requeue_abandoned(workshop: Workshop, set_aside: SetAside[UUID] | None
     return ended
 
 
-async def _end_next_abandoned(workshop: Workshop, set_aside: SetAside[UUID]) -> bool | None:
+async def _end_next_abandoned(workshop: Workshop, set_aside: Quarantine[UUID]) -> bool | None:
     """End one attempt whose lease ran out. False: it can't be, and is set aside; None: there is none."""
     rendition: StalledRendition | None = None
     try:

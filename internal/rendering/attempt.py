@@ -59,7 +59,7 @@ async def run_attempt(claim: Claim, workshop: Workshop, scratch: Scratch) -> Att
     alternatives: tuple[Result, ...] = ()
     if (second := rendered.alternative) is not None:
         key = alternative_key(claim.result_key, second.content_type)
-        await workshop.repository.unreferenced.intend(key, seconds=workshop.schedule.intent_seconds)
+        await workshop.repository.pending_objects.reserve(key, seconds=workshop.schedule.intent_seconds)
         alternatives = (await _stored(key, scratch.alternative, second, workshop),)
     result = await _stored(claim.result_key, scratch.target, rendered.result, workshop)
     failpoint("after-result-put")

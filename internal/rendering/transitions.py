@@ -72,7 +72,7 @@ async def mark_for_gc(keys: Sequence[str], workshop: Workshop) -> None:
     """List what was written late: the sweep may have been there before. Waits through outages, for nobody else knows of it."""
     while True:
         try:
-            return await workshop.repository.unreferenced.abandon(keys)
+            return await workshop.repository.pending_objects.mark(keys)
         except Unavailable:
             await asyncio.sleep(workshop.schedule.pause_seconds)
 

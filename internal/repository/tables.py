@@ -36,7 +36,7 @@ class PostgresTables:
         self.renditions = PostgresRenditions(session, exports, bounds)
         self.outbox = PostgresOutbox(session, exports, bounds)
         self.events = PostgresEvents(session, exports)
-        self.unreferenced = PostgresPendingObjects(session, bounds)
+        self.pending_objects = PostgresPendingObjects(session, bounds)
         self.idempotency = PostgresIdempotencyKeys(session, bounds)
         self.dead_letters = PostgresDeadLetters(session, exports)
         self.chore_leases = PostgresChoreLeases(session)

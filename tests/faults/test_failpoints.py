@@ -16,7 +16,7 @@ from internal.runtime.failpoints import POINTS, failpoint
 from tests.e2e.processes import PROJECT
 
 STEPS = {
-    "after-intent": ["unreferenced.intend("],
+    "after-intent": ["pending_objects.reserve("],
     "after-put": ["_store("],
     "before-commit": ["_add(", ".transaction("],
     "after-commit": ["_commit("],

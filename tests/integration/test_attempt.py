@@ -219,17 +219,17 @@ async def test_a_lost_attempt_s_keys_are_listed_when_the_database_is_there_again
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image_id = await service.upload(pictures.jpeg())
-    unreferenced = service.repository.unreferenced
-    abandon = unreferenced.abandon
+    pending_objects = service.repository.pending_objects
+    mark = pending_objects.mark
     refusals = iter([DatabaseUnavailable(), DatabaseUnavailable()])
 
     async def away_twice(*arguments: Any, **options: Any) -> None:
         if (refusal := next(refusals, None)) is not None:
             await service.session.run("DELETE FROM unreferenced_objects")
             raise refusal
-        await abandon(*arguments, **options)
+        await mark(*arguments, **options)
 
-    monkeypatch.setattr(unreferenced, "abandon", away_twice)
+    monkeypatch.setattr(pending_objects, "mark", away_twice)
     await service.with_workshop(sandbox=Loses(service), schedule=NO_RENEWALS).process(image_id)
 
     assert any(key.startswith("renditions/") for key in await service.listed())

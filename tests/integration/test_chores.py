@@ -15,8 +15,8 @@ from internal.domain.status import Status
 from internal.maintenance import requeue
 from internal.maintenance.chores import Chore, announce, run_round
 from internal.maintenance.gc import sweep_unreferenced
+from internal.maintenance.quarantine import Quarantine
 from internal.maintenance.requeue import requeue_abandoned
-from internal.maintenance.set_aside import SetAside
 from internal.observability import metrics
 from internal.observability.gauges import of_tables
 from internal.ports.repository.renditions import StalledRendition
@@ -111,10 +111,10 @@ async def test_an_attempt_that_can_not_be_ended_spoils_no_batch(service: Service
         return await end(work, found, workshop)  # type: ignore[arg-type]
 
     monkeypatch.setattr(requeue, "end_abandoned", end_but_one)
-    set_aside = SetAside[UUID]("requeue_abandoned")
+    quarantine = Quarantine[UUID]("requeue_abandoned")
     with capture_logs() as lines:
-        assert await requeue_abandoned(service.workshop, set_aside) == 3
-        assert await requeue_abandoned(service.workshop, set_aside) == 0  # and it is not the first of each round
+        assert await requeue_abandoned(service.workshop, quarantine) == 3
+        assert await requeue_abandoned(service.workshop, quarantine) == 0  # and it is not the first of each round
 
     waiting = {row["id"] for row in await service.session.rows("SELECT id FROM renditions WHERE status = 'uploaded'")}
     assert waiting == {claim.rendition_id for claim in claims} - {poison}
@@ -130,7 +130,7 @@ async def test_an_object_that_fails_in_a_way_of_its_own_stops_no_sweep(service: 
     counts = Counts()
     keys = [original_key(new_id()) for _ in range(5)]
     for number, key in enumerate(keys):
-        await service.repository.unreferenced.abandon([key], seconds=-90 + number)
+        await service.repository.pending_objects.mark([key], seconds=-90 + number)
     delete = service.store.delete
 
     async def delete_but_two(key: str) -> None:

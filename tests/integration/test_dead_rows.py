@@ -161,7 +161,7 @@ SCANS = {
             "DELETE FROM unreferenced_objects",
         ),
         objects,
-        lambda service: service.repository.unreferenced.abandon([original_key(new_id())], seconds=-1),
+        lambda service: service.repository.pending_objects.mark([original_key(new_id())], seconds=-1),
     ),
     "keys": Scan(
         (

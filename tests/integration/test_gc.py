@@ -64,13 +64,13 @@ async def test_the_sweep_takes_what_is_overdue_and_nothing_else(service: Service
 async def test_a_commit_that_meets_the_sweep_loses(service: Service) -> None:
     """While the sweep deletes an object, and ever after, nobody can come to refer to it."""
     image = an_image()
-    await service.repository.unreferenced.intend(image.original.key, seconds=-61)
+    await service.repository.pending_objects.reserve(image.original.key, seconds=-61)
 
     async with service.repository.transaction() as sweeping:
-        assert await sweeping.unreferenced.next_overdue(seconds=60) == image.original.key
+        assert await sweeping.pending_objects.next_overdue(seconds=60) == image.original.key
         with pytest.raises(DeadlinePassed):
             await service.repository.images.add(image, [], uploaded(image))
-        await sweeping.unreferenced.forget(image.original.key)
+        await sweeping.pending_objects.unmark(image.original.key)
 
     with pytest.raises(DeadlinePassed):
         await service.repository.images.add(image, [], uploaded(image))
@@ -79,12 +79,12 @@ async def test_a_commit_that_meets_the_sweep_loses(service: Service) -> None:
 
 async def test_an_object_that_is_being_referred_to_is_left_alone(service: Service) -> None:
     image = an_image()
-    await service.repository.unreferenced.intend(image.original.key, seconds=60)
+    await service.repository.pending_objects.reserve(image.original.key, seconds=60)
 
     async with service.repository.transaction() as work:
         await work.images.add(image, [], uploaded(image))
         async with service.repository.transaction() as sweeping:
-            assert await sweeping.unreferenced.next_overdue(seconds=-120) is None  # its row is locked, so it is skipped
+            assert await sweeping.pending_objects.next_overdue(seconds=-120) is None  # its row is locked, so it is skipped
 
 
 def an_image() -> Image:
@@ -100,7 +100,7 @@ def uploaded(image: Image) -> Event:
 async def test_two_sweeps_share_the_work(service: Service) -> None:
     keys = [original_key(new_id()) for _ in range(20)]
     for key in keys:
-        await service.repository.unreferenced.intend(key, seconds=-61)
+        await service.repository.pending_objects.reserve(key, seconds=-61)
 
     swept = await asyncio.gather(sweep_unreferenced(service.workshop), sweep_unreferenced(service.workshop))
 
@@ -147,7 +147,7 @@ async def fail(*_: object, **__: object) -> int:
 
 
 async def test_keys_that_can_not_be_forgotten_do_not_stop_the_sweep(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    await service.repository.unreferenced.abandon([original_key(new_id())], seconds=-90)
+    await service.repository.pending_objects.mark([original_key(new_id())], seconds=-90)
     monkeypatch.setattr(service.repository.idempotency, "purge", fail)
 
     with pytest.raises(DatabaseUnavailable):

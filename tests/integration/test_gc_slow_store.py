@@ -36,7 +36,7 @@ async def two_overdue(service: Service) -> tuple[str, str]:
     """The one that is swept first, and the other."""
     stuck, next_one = original_key(new_id()), original_key(new_id())
     for key, age in ((stuck, 90), (next_one, 80)):
-        await service.repository.unreferenced.abandon([key], seconds=-age)
+        await service.repository.pending_objects.mark([key], seconds=-age)
     return stuck, next_one
 
 

@@ -186,7 +186,7 @@ async def test_what_housekeeping_queues_again_is_counted_by_reason(service: Serv
 
 async def test_what_the_sweep_deletes_is_counted(service: Service, counts: Counts, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [original_key(new_id()) for _ in range(3)]
-    await service.repository.unreferenced.abandon(keys, seconds=-61)
+    await service.repository.pending_objects.mark(keys, seconds=-61)
     delete = service.store.delete
 
     async def delete_but_one(key: str) -> None:

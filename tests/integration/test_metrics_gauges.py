@@ -47,7 +47,7 @@ async def test_the_tables_are_shown_as_they_are(service: Service) -> None:
     for image_id in made[3:5]:
         await service.claim(image_id)
     await service.session.run("DELETE FROM outbox WHERE channel <> 'events'")
-    await service.repository.unreferenced.abandon([original_key(new_id()) for _ in range(4)], seconds=-1)
+    await service.repository.pending_objects.mark([original_key(new_id()) for _ in range(4)], seconds=-1)
     for body in (b"one", b"two"):
         await service.repository.dead_letters.add(DeadLetter("code", "detail", "source", 1, body=body))
 

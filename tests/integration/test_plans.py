@@ -95,6 +95,7 @@ VALUES: dict[str, Any] = {
     "owner": "anonymous",
     "owners": ["anonymous"],
     "result_key": RESULT_KEY,
+    "exclude": [],
     "set_aside": [],
     "status": "uploaded",
     "tables": ["outbox", "renditions"],

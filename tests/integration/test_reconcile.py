@@ -217,7 +217,7 @@ async def test_what_comes_to_be_referred_to_meanwhile_is_kept(service: Service) 
 
     async def wake_up() -> None:
         """A writer that slept since yesterday goes on."""
-        await service.repository.unreferenced.intend(original.key, seconds=60)
+        await service.repository.pending_objects.reserve(original.key, seconds=60)
         await service.repository.images.add(image, [], new_event(EventType.IMAGE_UPLOADED, image_id, ANONYMOUS))
 
     assert await found(service, mend=True, store=Meanwhile(service.store, wake_up)) == []

@@ -102,7 +102,7 @@ async def test_a_file_that_can_not_be_settled_rolls_all_back(service: Service, l
     claim = await service.claim(image_id)
     made = await service.make(claim)
     key = made.result.key if lost == "result" else made.alternatives[0].key
-    await service.repository.unreferenced.forget(key)
+    await service.repository.pending_objects.unmark(key)
 
     with pytest.raises(DeadlinePassed):
         await service.publish(claim, made)

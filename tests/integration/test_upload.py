@@ -159,7 +159,7 @@ async def test_a_failed_commit_leaves_the_object_listed(service: Service) -> Non
     class Leaving:
         """A database that goes away between the put and the commit."""
 
-        unreferenced = service.repository.unreferenced
+        pending_objects = service.repository.pending_objects
 
         @property
         def images(self) -> object:

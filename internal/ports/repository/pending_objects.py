@@ -5,23 +5,27 @@ from typing import Protocol
 
 
 class PendingObjects(Protocol):
-    """Keys that nothing refers to (yet, or any more): G4. `Images.add` and `Renditions.finish` take a key off the list."""
+    """Keys that no row refers to, yet or any more (G4). Garbage collection deletes the objects of those past their deadline.
 
-    async def intend(self, key: str, *, seconds: float) -> None:
-        """List a key before its object is written, to be left alone for `seconds`; again: extends. Returns when it is durable."""
+    `Images.add` and `Renditions.finish` consume a key: they take it off the list and refer to it in one transaction, which
+    raises DeadlinePassed if the key's deadline has passed.
+    """
 
-    async def abandon(self, keys: Sequence[str], *, seconds: float = 0) -> None:
-        """List keys whose objects nothing refers to any more; `seconds` of grace for those who still read them."""
+    async def reserve(self, key: str, *, seconds: float) -> None:
+        """List a key before its object is written, with a deadline in `seconds`; again: extends it. Durable on return."""
 
-    async def forget(self, key: str) -> None:
-        """Take a key off the list because no object was written under it."""
+    async def mark(self, keys: Sequence[str], *, seconds: float = 0) -> None:
+        """List keys whose objects no row refers to any more; `seconds` of grace for clients that still read them."""
 
-    async def put_off(self, key: str) -> None:
-        """Let an overdue key whose object can't be deleted wait behind the others; its deadline stays passed."""
+    async def unmark(self, key: str) -> None:
+        """Take a key off the list because there is no object under it."""
 
-    async def next_overdue(self, *, seconds: float, set_aside: Sequence[str] = ()) -> str | None:
-        """The key that is longest past its deadline, by `seconds` at least, and not set aside; None when there is none.
+    async def defer(self, key: str) -> None:
+        """Put an overdue key whose object can't be deleted behind the others. Its deadline stays passed."""
 
-        Locked until the transaction ends, and skipped by others. This transaction may stand idle for ten minutes, longer than any
-        other, so that its lock is not lost before a slow store has deleted the object.
+    async def next_overdue(self, *, seconds: float, exclude: Sequence[str] = ()) -> str | None:
+        """The key that is longest past its deadline, by at least `seconds`, and not in `exclude`; None if there is none.
+
+        The row is locked until the transaction ends; other callers skip it. This transaction may stand idle for ten minutes,
+        longer than any other, so that the lock lasts until a slow store has deleted the object.
         """

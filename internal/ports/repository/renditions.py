@@ -46,7 +46,7 @@ class Renditions(Protocol):
         """Take the next rendition of the task for one attempt (G2, G3); None when there is nothing left to take.
 
         Raises `attempt` and `tries`, sets `processing` under a lease, lists the key of the result to come as
-        `PendingObjects.intend` does (G4), and takes the image out of its status with the event `started`: all or nothing.
+        `PendingObjects.reserve` does (G4), and takes the image out of its status with the event `started`: all or nothing.
         A rendition whose lease ran out can be claimed too.
         """
 

@@ -1,4 +1,4 @@
-"""Rows that a chore could not deal with: left alone for a while, so that they don't come first for ever."""
+"""Quarantine: rows that a chore failed on are skipped for a while, so that they do not block the rows behind them."""
 
 import time
 from collections.abc import Hashable
@@ -11,29 +11,29 @@ from internal.observability import metrics
 log = structlog.get_logger(__name__)
 
 SECONDS = 60.0
-MOST = 1000
-"""So many are remembered. With more, the oldest get their turn early: a fault that all rows have is no matter of single rows."""
+MAX_ROWS = 1000
+"""Rows that are remembered. With more, the oldest are tried again early: such a fault does not lie in single rows."""
 
 T = TypeVar("T", bound=Hashable)
 
 
-class SetAside(Generic[T]):
-    """The rows of one chore, in this process alone: nothing is written, because the row itself may be what can't be written."""
+class Quarantine(Generic[T]):
+    """The failed rows of one chore, in this process only. Nothing is written: the row may be what can't be written."""
 
     def __init__(self, chore: str) -> None:
         self._chore = chore
         self._until: dict[T, float] = {}
 
     def rows(self) -> list[T]:
-        """Those that are not to be looked at now."""
+        """The rows to skip now."""
         now = time.monotonic()
         self._until = {row: until for row, until in self._until.items() if until > now}
         return list(self._until)
 
     def add(self, row: T, error: Exception) -> None:
-        """Leave the row alone for SECONDS; counted and logged with its trace."""
+        """Skip the row for SECONDS. The error is counted, and logged with its stack trace."""
         metrics.CHORE_ROWS_FAILED.labels(self._chore).inc()
         log.error("housekeeping.row_failed", chore=self._chore, row=str(row), exc_info=error)
-        if len(self._until) >= MOST:
+        if len(self._until) >= MAX_ROWS:
             del self._until[next(iter(self._until))]
         self._until[row] = time.monotonic() + SECONDS
