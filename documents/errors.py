@@ -3,8 +3,8 @@
 from http import HTTPStatus
 
 from documents.markdown import table
-from internal.api.problems import CODE_OF_STATUS, RETRY_LATER, STATUS
 from internal.domain.errors import ClientGone, ServiceError
+from internal.http.problems import CODE_OF_STATUS, RETRY_LATER, STATUS
 
 
 def problems() -> str:

@@ -6,21 +6,22 @@ from contextlib import asynccontextmanager
 from litestar import Litestar, Router
 from litestar.handlers import HTTPRouteHandler
 
-from internal.api import catalogue, downloads, images, uploads
-from internal.api.access_log import AccessLog, App
 from internal.api.docs import docs_handlers
-from internal.api.health import health_handlers
-from internal.api.methods import Methods
-from internal.api.metrics import metrics_handler
-from internal.api.metrics_access import MetricsAccess
-from internal.api.metrics_port import served_apart
-from internal.api.no_store import NoStore
-from internal.api.problems import HANDLERS
-from internal.api.queries import refuse_unknown
+from internal.api.forms.upload_slots import UploadPlaces
+from internal.api.requests.queries import refuse_unknown
+from internal.api.routes import downloads, images, operations, uploads
 from internal.api.schemas import PREFIX
 from internal.api.server_limits import share_of_one_address
-from internal.api.side_server import side_app
-from internal.api.upload_places import UploadPlaces
+from internal.http.asgi import App
+from internal.http.middleware.access_log import AccessLog
+from internal.http.middleware.methods import Methods
+from internal.http.middleware.no_store import NoStore
+from internal.http.monitoring.health import health_handlers
+from internal.http.monitoring.metrics import metrics_handler
+from internal.http.monitoring.metrics_access import MetricsAccess
+from internal.http.monitoring.metrics_port import served_apart
+from internal.http.problems import HANDLERS
+from internal.http.server.side_server import side_app
 from internal.observability.gauges import Source
 from internal.observability.logs import configure_logging
 from internal.settings.loader import load_settings
@@ -36,8 +37,8 @@ ROUTES = [
     images.new_rendition,
     images.retry_image,
     images.remove_image,
-    catalogue.list_operations,
-    catalogue.show_limits,
+    operations.list_operations,
+    operations.show_limits,
 ]
 
 

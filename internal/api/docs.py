@@ -18,9 +18,9 @@ from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
 from internal import web
-from internal.api.conditional import Representation, decide
 from internal.api.openapi.document import openapi_document
-from internal.api.requests import ApiRequest
+from internal.api.requests.conditional import Representation, decide
+from internal.http.asgi import ApiRequest
 
 JAVASCRIPT, CSS, SVG, HTML = (
     "text/javascript; charset=utf-8",

@@ -9,10 +9,10 @@ from typing import cast
 
 import uvicorn
 
-from internal.api.connections import ConnectionLimits
-from internal.api.lingering import linger_bytes
-from internal.api.protocol import WatchedProtocol
 from internal.api.server_limits import connection_limits
+from internal.http.server.connections import ConnectionLimits
+from internal.http.server.lingering import linger_bytes
+from internal.http.server.protocol import WatchedProtocol
 from internal.observability.logs import configure_logging
 from internal.observability.metrics import shared_between_processes
 from internal.runtime.listening import refuse_taken_ports

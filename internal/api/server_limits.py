@@ -5,8 +5,8 @@ import resource
 
 import structlog
 
-from internal.api.connections import ConnectionLimits
-from internal.api.deadlines import Deadlines
+from internal.http.server.connections import ConnectionLimits
+from internal.http.server.deadlines import Deadlines
 from internal.settings.sections import Server
 
 log = structlog.get_logger(__name__)

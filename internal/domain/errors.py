@@ -2,7 +2,7 @@
 
 An error's `code` is stable and public: clients, logs, metrics and the `error` of a rendition carry it. The first paragraph of
 its docstring is the sentence that a client reads when the raiser gives no better one. Errors know nothing of HTTP:
-`internal/api/problems.py` holds the one table. Adapters translate their library's errors into these, once, with `raise … from`.
+`internal/http/problems.py` holds the one table. Adapters translate their library's errors into these, once, with `raise … from`.
 """
 
 from typing import ClassVar

@@ -1,10 +1,10 @@
 """The worker's own HTTP: health and metrics on WORKER_PORT."""
 
-from internal.api.access_log import App
-from internal.api.health import health_handlers
-from internal.api.metrics import metrics_handler
-from internal.api.metrics_access import MetricsAccess
-from internal.api.side_server import SideServer, side_app
+from internal.http.asgi import App
+from internal.http.monitoring.health import health_handlers
+from internal.http.monitoring.metrics import metrics_handler
+from internal.http.monitoring.metrics_access import MetricsAccess
+from internal.http.server.side_server import SideServer, side_app
 from internal.settings.sections import Worker
 from internal.wiring.worker import WorkerParts
 

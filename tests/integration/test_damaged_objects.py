@@ -20,14 +20,14 @@ from minio.error import S3Error
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
-from internal.api.access_log import AccessLog
-from internal.api.downloads import original_bytes, rendition_bytes
-from internal.api.methods import Methods
-from internal.api.problems import HANDLERS
+from internal.api.routes.downloads import original_bytes, rendition_bytes
 from internal.api.schemas import PREFIX
 from internal.domain.errors import ObjectUnreadable, StoreUnavailable
 from internal.domain.keys import STORE_ID_KEY
 from internal.domain.status import Status
+from internal.http.middleware.access_log import AccessLog
+from internal.http.middleware.methods import Methods
+from internal.http.problems import HANDLERS
 from internal.maintenance.reconcile import Comparison, Finding, Kind, reconcile
 from internal.objectstore.filesystem.folder import Folder
 from internal.objectstore.filesystem.store import create_folder, open_filesystem_store

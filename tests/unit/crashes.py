@@ -15,11 +15,11 @@ import uvicorn
 import uvloop
 from litestar import Litestar, get
 
-from internal.api.access_log import AccessLog, App, Receive, Scope, Send
-from internal.api.lingering import LingeringProtocol
-from internal.api.methods import Methods
-from internal.api.problems import HANDLERS
-from internal.api.requests import ApiRequest
+from internal.http.asgi import ApiRequest, App, Receive, Scope, Send
+from internal.http.middleware.access_log import AccessLog
+from internal.http.middleware.methods import Methods
+from internal.http.problems import HANDLERS
+from internal.http.server.lingering import LingeringProtocol
 from internal.observability.logs import configure_logging
 from internal.settings.sections import Logging
 from internal.worker.health import health_app

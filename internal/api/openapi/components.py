@@ -4,11 +4,11 @@ from typing import Any
 
 import msgspec
 
-from internal.api.catalogue import CatalogueBody, LimitsBody
-from internal.api.images import DEFAULT_LIMIT, MAX_LIMIT
-from internal.api.problems import Problem
-from internal.api.requests import MAX_KEY, MAX_WAIT_SECONDS
+from internal.api.requests.request import MAX_KEY, MAX_WAIT_SECONDS
+from internal.api.routes.images import DEFAULT_LIMIT, MAX_LIMIT
+from internal.api.routes.operations import CatalogueBody, LimitsBody
 from internal.api.schemas import ImageBody, MessageBody, NewRendition, PageBody
+from internal.http.problems import Problem
 from internal.observability.health import Report
 
 Json = dict[str, Any]

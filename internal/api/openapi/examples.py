@@ -7,9 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from internal.api.catalogue import CatalogueBody
-from internal.api.cursor import cursor_after
 from internal.api.openapi.components import IMAGE_ID, Json
+from internal.api.requests.cursor import cursor_after
+from internal.api.routes.operations import CatalogueBody
 from internal.api.schemas import ImageBody, MessageBody, PageBody, image_body
 from internal.domain.errors import InvalidImage, QueueUnavailable, StoreUnavailable
 from internal.domain.image import ANONYMOUS, Image, Original

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from http import HTTPStatus
 
-from internal.api.problems import CODE_OF_STATUS, STATUS
 from internal.api.schemas import PREFIX
 from internal.domain.errors import (
     PERMANENT,
@@ -16,6 +15,7 @@ from internal.domain.errors import (
     ServiceError,
     WorkerLost,
 )
+from internal.http.problems import CODE_OF_STATUS, STATUS
 from internal.pipeline.operations import known_operations
 from internal.pipeline.operations.operation import name_of
 

@@ -1,4 +1,4 @@
-"""Problems in the document: status, code and sentence come from the errors and from `internal/api/problems.py`."""
+"""Problems in the document: status, code and sentence come from the errors and from `internal/http/problems.py`."""
 
 import re
 from collections.abc import Iterable
@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from internal.api.openapi.components import Json, headers, schema
-from internal.api.problems import MEDIA_TYPE, RETRY_LATER, problem_response, status_of
 from internal.domain.errors import InvalidProcessing, RangeNotSatisfiable, ServiceError
+from internal.http.problems import MEDIA_TYPE, RETRY_LATER, problem_response, status_of
 from internal.pipeline.language.grammar import Grammar
 
 REQUEST_ID = "0192f0c1-7c1e-7b7e-9d57-0e1f4a3c2b1a"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from litestar.datastructures import Headers
 
-from internal.api.conditional import Decision, Representation, conditions_of, decide, unmet_precondition
+from internal.api.requests.conditional import Decision, Representation, conditions_of, decide, unmet_precondition
 from internal.ports.object_store import ByteRange
 
 MADE = datetime(2026, 3, 4, 5, 6, 7, 890, tzinfo=UTC)

@@ -5,7 +5,7 @@ import email.header
 
 import pytest
 
-from internal.api.disposition import MAX_NAME, decoded, file_name, parameters
+from internal.api.forms.disposition import MAX_NAME, decoded, file_name, parameters
 
 
 def told(disposition: bytes) -> str | None:

@@ -9,7 +9,7 @@ from litestar.testing import TestClient
 
 from internal.api.docs import OURS, VENDORED, docs_handlers
 from internal.api.openapi.document import openapi_document
-from internal.api.problems import HANDLERS
+from internal.http.problems import HANDLERS
 
 PAGES = ["/docs", "/redoc"]
 ASSETS = [*OURS, *(name.rpartition("/")[2] for name in VENDORED)]

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from litestar.exceptions import InternalServerException
 
-from internal.api.form import Form
+from internal.api.forms.form import Form
 from internal.domain.errors import ClientGone, InvalidRequest, PayloadTooLarge, ServiceError
 from internal.intake.metadata import MAX_DEPTH
 from internal.intake.options import UploadOptions

@@ -19,7 +19,7 @@ import requests
 import urllib3
 from msgspec import Struct
 
-from internal.api.form import Form
+from internal.api.forms.form import Form
 from internal.intake.options import UploadOptions
 from tests.services.tools import tool
 

@@ -10,15 +10,15 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 from litestar.routes import HTTPRoute
 
-from internal.api.access_log import AccessLog
 from internal.api.app import ROUTES
 from internal.api.docs import docs_handlers
-from internal.api.health import health_handlers
-from internal.api.methods import Methods
-from internal.api.metrics import metrics_handler
-from internal.api.problems import HANDLERS
-from internal.api.requests import ApiRequest
 from internal.api.schemas import PREFIX
+from internal.http.asgi import ApiRequest
+from internal.http.middleware.access_log import AccessLog
+from internal.http.middleware.methods import Methods
+from internal.http.monitoring.health import health_handlers
+from internal.http.monitoring.metrics import metrics_handler
+from internal.http.problems import HANDLERS
 
 LITESTAR = Litestar(
     [Router(PREFIX, route_handlers=ROUTES), *docs_handlers()],

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from internal.api.multipart import MAX_HEADER_BYTES, MultipartError, MultipartReader, PartHead
+from internal.api.forms.multipart import MAX_HEADER_BYTES, MultipartError, MultipartReader, PartHead
 
 PICTURE = b"\xff\xd8\r\n\r\n--\r\n--b\r\r\n--bo\r\n--boundar\r\n-\xff\xd9\r"  # much that looks like the beginning of a boundary
 HEAD = b'Content-Disposition: form-data; name="image"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n'

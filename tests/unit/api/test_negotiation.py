@@ -2,7 +2,7 @@
 
 import pytest
 
-from internal.api.negotiation import MAX_ACCEPT, preferred
+from internal.api.requests.negotiation import MAX_ACCEPT, preferred
 from internal.domain.ids import new_id
 from internal.domain.rendition import Lane, Rendition, Result
 

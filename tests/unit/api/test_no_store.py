@@ -8,8 +8,8 @@ import pytest
 from internal.api.app import create_app
 from internal.api.schemas import PREFIX
 from internal.settings.loader import load_settings
-from tests.unit.api.serving import read_to_end, serving
 from tests.unit.api.test_methods import APP
+from tests.unit.http.serving import read_to_end, serving
 
 IMAGE = f"{PREFIX}/images/0192f0c1-7c1e-7b7e-9d57-0e1f4a3c2b1a"
 

@@ -10,13 +10,13 @@ import openapi_spec_validator
 from litestar.handlers import HTTPRouteHandler
 
 from internal.api.app import ROUTES
-from internal.api.health import health_handlers
 from internal.api.openapi import components
 from internal.api.openapi.document import openapi_document
 from internal.api.openapi.problems import problems
-from internal.api.problems import CODE_OF_STATUS, RETRY_LATER, STATUS
 from internal.api.schemas import PREFIX
 from internal.domain import errors
+from internal.http.monitoring.health import health_handlers
+from internal.http.problems import CODE_OF_STATUS, RETRY_LATER, STATUS
 
 DOCUMENT = msgspec.json.decode(msgspec.json.encode(openapi_document()))
 CALLS = Path(__file__).parents[3] / "docs" / "api" / "api.http"

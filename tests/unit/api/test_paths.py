@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from internal.api.requests import image_id_of
+from internal.api.requests.request import image_id_of
 from internal.domain.errors import NotFound
-from tests.unit.api.serving import Served, read_to_end, serving
 from tests.unit.api.test_methods import APP, PATHS
+from tests.unit.http.serving import Served, read_to_end, serving
 
 ID = "0192f0c1-7c1e-7b7e-9d57-0e1f4a3c2b1a"
 

@@ -8,10 +8,10 @@ import pytest
 from litestar import Litestar, Router
 
 from internal.api.app import ROUTES
-from internal.api.methods import Methods
-from internal.api.problems import HANDLERS
-from internal.api.queries import refuse_unknown
+from internal.api.requests.queries import refuse_unknown
 from internal.api.schemas import PREFIX
+from internal.http.middleware.methods import Methods
+from internal.http.problems import HANDLERS
 
 IMAGES = f"{PREFIX}/images"
 CALLS = [

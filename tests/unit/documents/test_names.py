@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from internal.api.problems import TITLE
+from internal.http.problems import TITLE
 from internal.settings.sections import PROJECT
 from tests.unit.documents.markdown import DOCUMENTS, anchors, code, inline, links, name_of, prose
 

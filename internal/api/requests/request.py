@@ -1,0 +1,74 @@
+from typing import TypeVar
+from uuid import UUID
+
+import msgspec
+
+from internal.domain.errors import InvalidRequest, NotFound
+from internal.domain.image import ANONYMOUS
+from internal.http.asgi import ApiRequest
+from internal.wiring.api import ApiParts
+
+_Body = TypeVar("_Body")
+
+
+MAX_KEY = 255
+
+
+MAX_WAIT_SECONDS = 30.0
+
+
+def parts_of(request: ApiRequest) -> ApiParts:
+    parts: ApiParts = request.app.state.parts
+    return parts
+
+
+def owner_of(_: ApiRequest) -> str:
+    """Whose images the request is about: everybody is `anonymous` until there are identities."""
+    return ANONYMOUS
+
+
+def image_id_of(text: str) -> UUID:
+    """The id in a path. Raises NotFound for what is no id, the same as for an id that nobody has."""
+    try:
+        image_id = UUID(text)
+    except ValueError as error:
+        raise NotFound from error
+    if str(image_id) != text.lower():
+        raise NotFound
+    return image_id
+
+
+def idempotency_key_of(request: ApiRequest) -> str | None:
+    """The Idempotency-Key header. Raises InvalidRequest when it is not 1 to 255 printable ASCII characters."""
+    key: str | None = request.headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+        raise InvalidRequest(f"An Idempotency-Key has 1 to {MAX_KEY} printable ASCII characters.")
+    return key
+
+
+async def json_of(request: ApiRequest, kind: type[_Body]) -> _Body:
+    """The body, which is JSON. Raises InvalidRequest when it is none, or not of this kind."""
+    try:
+        return msgspec.json.decode(await request.body(), type=kind)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise InvalidRequest(f"The body can't be used: {error}.") from error
+
+
+def chain_text(value: msgspec.Raw, name: str) -> str:
+    """A chain in JSON as the grammar reads it: a text, or a list of texts or objects, which stays as it is written, so that an
+    error's position is one in what was sent. Raises InvalidRequest, with the value's `name`, for anything else.
+    """
+    written = bytes(value)
+    try:
+        return written.decode("utf-8") if written.startswith(b"[") else msgspec.json.decode(written, type=str)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{name} is no chain, which is a text, or a list of texts or of objects.") from error
+
+
+def wait_of(request: ApiRequest) -> float:
+    """How long the client wants to wait, in seconds: `Prefer: wait=N` (RFC 7240), at most 30; 0 without it."""
+    for preference in str(request.headers.get("prefer", "")).split(","):
+        name, _, value = preference.split(";")[0].partition("=")
+        if name.strip().lower() == "wait" and value.strip().strip('"').isdecimal():
+            return min(float(value.strip().strip('"')), MAX_WAIT_SECONDS)
+    return 0.0

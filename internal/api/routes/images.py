@@ -1,0 +1,125 @@
+"""Images that are there: list, status, further renditions, retry, deletion."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+from litestar import delete, get, post
+from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.response.base import ASGIResponse
+
+from internal.api.requests.conditional import PRECONDITIONS, conditions_of, unmet_precondition
+from internal.api.requests.cursor import cursor_after, read_cursor
+from internal.api.requests.queries import read
+from internal.api.requests.request import chain_text, idempotency_key_of, image_id_of, json_of, owner_of, parts_of
+from internal.api.responses.download import etag_of
+from internal.api.responses.stored import answer, response
+from internal.api.schemas import ImageBody, MessageBody, NewRendition, PageBody, image_body
+from internal.domain.errors import InvalidRequest, PreconditionFailed
+from internal.domain.image import Image, ListFilter
+from internal.domain.status import Status
+from internal.http.asgi import ApiRequest
+from internal.intake.idempotency import Slip, answered_once, fingerprint
+from internal.library.delete import delete_image
+from internal.library.lookup import choose_rendition, find_image
+from internal.library.renditions import add_rendition, retry_failed
+from internal.ports.repository.repository import Tables
+
+DEFAULT_LIMIT, MAX_LIMIT = 50, 200
+
+MAX_JSON_BYTES = 2**16
+"""Of a body that is read whole."""
+
+KEY_LEASE_SECONDS = 30.0
+"""How long a post without a file may hold its Idempotency-Key."""
+
+
+@get("/images/{image_id:str}/status")
+async def image_status(request: ApiRequest, image_id: FromPath[str]) -> ImageBody:
+    """The image's status and that of each of its renditions."""
+    ports = parts_of(request).ports
+    return image_body(await find_image(ports.repository, owner_of(request), image_id_of(image_id)), ports.grammar)
+
+
+@get("/images")
+async def list_images(
+    request: ApiRequest,
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+    cursor: FromQuery[str | None] = None,
+    status: FromQuery[str | None] = None,
+    created_after: FromQuery[str | None] = None,
+    created_before: FromQuery[str | None] = None,
+) -> PageBody:
+    """The owner's images, newest first."""
+    wanted = ListFilter(
+        limit=limit,
+        after=None if cursor is None else read_cursor(cursor),
+        status=read("status", status, Status),
+        created_after=_in_utc(read("created_after", created_after, datetime)),
+        created_before=_in_utc(read("created_before", created_before, datetime)),
+    )
+    ports = parts_of(request).ports
+    found = await ports.repository.images.page(owner_of(request), wanted)
+    page = found[:limit]
+    items = [image_body(image, ports.grammar) for image in page]
+    return PageBody(items, cursor_after(page[-1]) if len(found) > limit else None)
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    """A time without a zone is UTC."""
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+@post("/images/{image_id:str}/renditions", status_code=202, request_max_body_size=MAX_JSON_BYTES)
+async def new_rendition(request: ApiRequest, image_id: FromPath[str]) -> ASGIResponse:
+    """Ask for a further rendition, or for a stale one anew: 202; 200 when the image has it already, as it should be."""
+    ports, owner, wanted = parts_of(request).ports, owner_of(request), image_id_of(image_id)
+    data = await json_of(request, NewRendition)
+    processing = chain_text(data.processing, "`processing`")
+
+    async def act(work: Tables) -> bytes:
+        asked = await add_rendition(work, ports, owner, wanted, data.name, processing)
+        return answer(202 if asked.new else 200, asked.image, ports.grammar)
+
+    chain = ports.grammar.parse(processing).canonical
+    mark = fingerprint(wanted, data.name, chain)
+    return response(await answered_once(ports.repository, _slip(request, wanted, "renditions"), mark, act))
+
+
+@post("/images/{image_id:str}/retry", status_code=202)
+async def retry_image(request: ApiRequest, image_id: FromPath[str]) -> ASGIResponse:
+    """Queue the failed renditions again."""
+    ports, owner, wanted = parts_of(request).ports, owner_of(request), image_id_of(image_id)
+
+    async def act(work: Tables) -> bytes:
+        return answer(202, await retry_failed(work, owner, wanted), ports.grammar)
+
+    return response(await answered_once(ports.repository, _slip(request, wanted, "retry"), fingerprint(wanted), act))
+
+
+def _slip(request: ApiRequest, image_id: UUID, action: str) -> Slip:
+    return Slip(owner_of(request), f"POST /images/{image_id}/{action}", idempotency_key_of(request), KEY_LEASE_SECONDS)
+
+
+@delete("/images/{image_id:str}", status_code=200)
+async def remove_image(request: ApiRequest, image_id: FromPath[str]) -> MessageBody:
+    """Delete the image, its original and its renditions, at once; with If-Match only while GET answers with that tag."""
+    conditions = conditions_of(request.headers)
+    check = partial(_require, conditions) if any(name in conditions for name in PRECONDITIONS) else None
+    await delete_image(parts_of(request).ports.repository, owner_of(request), image_id_of(image_id), check=check)
+    return MessageBody("Image deleted successfully")
+
+
+def _require(conditions: Mapping[str, str], image: Image) -> None:
+    """Hold the request's conditions against the files that GET on the image's path chooses from. Raises PreconditionFailed."""
+    try:
+        chosen = choose_rendition(image, None)
+    except InvalidRequest:  # several, and none is the default: no tag is that of this path
+        files, made = [], image.created_at
+    else:
+        files = [chosen.result, *chosen.alternatives] if chosen.result is not None else []
+        made = chosen.finished_at or image.created_at
+    if unmet_precondition([etag_of(file.sha256) for file in files], made, conditions, reading=False) is not None:
+        raise PreconditionFailed

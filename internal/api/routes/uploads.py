@@ -1,0 +1,57 @@
+"""`POST /images`: the form is read as a stream, and its picture goes straight into the store."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+
+from litestar import post
+from litestar.response.base import ASGIResponse
+
+from internal.api.forms.form import Form
+from internal.api.forms.upload_slots import UploadPlaces
+from internal.api.requests.request import idempotency_key_of, owner_of, parts_of
+from internal.api.responses.stored import answer, response
+from internal.domain.errors import PayloadTooLarge
+from internal.http.asgi import ApiRequest
+from internal.http.server.connections import address_of
+from internal.http.server.protocol import connection_of
+from internal.intake.upload import Context, accept_upload
+
+FORM_BYTES = 2**18
+"""What a form may have beside its picture: the other parts, headers and boundaries."""
+
+
+async def _at_most(max_bytes: int, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Raises PayloadTooLarge at the byte that is too many: also of what a form may have before and behind its parts."""
+    left = max_bytes
+    async for chunk in chunks:
+        left -= len(chunk)
+        if left < 0:
+            raise PayloadTooLarge
+        yield chunk
+
+
+def places_of(request: ApiRequest) -> UploadPlaces:
+    places: UploadPlaces = request.app.state.places
+    return places
+
+
+@post("/images", status_code=201)
+async def upload_image(request: ApiRequest) -> ASGIResponse:
+    """Take a picture and ask for its renditions."""
+    parts = parts_of(request)
+    rules = parts.ports.rules
+    max_bytes = rules.max_upload_bytes + FORM_BYTES
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > max_bytes:
+        raise PayloadTooLarge(f"The body has {announced} bytes; a picture may have {rules.max_upload_bytes}.")
+    place = places_of(request).place(address_of(request.client.host if request.client else None), connection_of(request.scope))
+    body = place.held_by(_at_most(max_bytes, request.stream()))
+    form = Form(body, request.headers.get("content-type", ""), max_metadata_bytes=rules.max_metadata_bytes)
+    context = Context(
+        owner=owner_of(request),
+        idempotency_key=idempotency_key_of(request),
+        timeout_seconds=parts.settings.server.upload_seconds,
+        answer=partial(answer, 201, grammar=parts.ports.grammar),
+    )
+    async with place:
+        return response(await accept_upload(form, parts.ports, context))

@@ -1,0 +1,112 @@
+"""The paths, each in one spelling, and their methods, read off the routes: HEAD wherever GET is, and a complete `Allow`.
+
+RFC 9110, 9.3.2, 9.3.7, 15.5.6. A path is what the framework's routes have, letter for letter. Litestar 2.25.0 also takes doubled
+slashes and a last one, and uvicorn decodes what is percent-encoded; a rule of a proxy for `/metrics` would miss `//metrics`.
+
+Litestar answers HEAD only where a handler names it. Here HEAD is GET without its body: it has every header of GET, because GET is
+carried out. A handler that names HEAD itself, since its body costs more than its headers, gets it as it is.
+"""
+
+from litestar import Litestar
+from litestar.response.base import ASGIResponse
+from litestar.routes import HTTPRoute
+from msgspec import Struct
+
+from internal.http.asgi import App, Message, Receive, Scope, Send
+from internal.http.problems import method_not_allowed, path_not_found
+
+
+class Path(Struct, frozen=True):
+    """A path's parts, None for a parameter; its template; and the methods that handlers name for it."""
+
+    parts: tuple[str | None, ...]
+    template: str
+    handled: frozenset[str]
+
+    def fits(self, parts: list[str]) -> bool:
+        return len(self.parts) == len(parts) and all(map(_fits, self.parts, parts))
+
+    @property
+    def allowed(self) -> str:
+        """For the header `Allow`."""
+        return ", ".join(sorted({*self.handled, "OPTIONS", *(("HEAD",) if "GET" in self.handled else ())}))
+
+
+class Methods:
+    """Around the framework's application: answers OPTIONS and what is a 404 or a 405, and makes GET of HEAD.
+
+    INVARIANT: each path has one spelling, so that what a proxy allows or refuses is what is served
+    (tests/unit/api/test_paths.py::test_any_other_spelling_is_not_found).
+    """
+
+    def __init__(self, app: Litestar) -> None:
+        self._litestar = app
+        self._app: App = app  # type: ignore[assignment]  # its types are narrower than ASGI's
+        self._paths: list[Path] = []
+        self._routes = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":  # the lifespan
+            await self._app(scope, receive, send)
+            return
+        path = self._path(scope)
+        if path is None:
+            scope.setdefault("state", {})["problem"] = "not_found"
+            await _send(path_not_found(), send)
+            return
+        scope["path_template"] = path.template
+        method = scope["method"]
+        if method == "OPTIONS":
+            await _send(ASGIResponse(status_code=204, headers={"allow": path.allowed}), send)
+        elif method == "HEAD" and "HEAD" not in path.handled and "GET" in path.handled:
+            await self._app({**scope, "method": "GET"}, receive, _without_body(send))
+        elif method not in path.handled:
+            scope.setdefault("state", {})["problem"] = "method_not_allowed"
+            await _send(method_not_allowed(path.allowed), send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _path(self, scope: Scope) -> Path | None:
+        """The path of the request, if it is written as it has to be: what is written out goes before parameters."""
+        text: str = scope["path"]
+        if scope.get("raw_path", text.encode()) != text.encode():  # something is percent-encoded
+            return None
+        if len(self._litestar.routes) != self._routes:  # some are added when the application starts
+            self._paths, self._routes = paths_of(self._litestar), len(self._litestar.routes)
+        parts = text.split("/")[1:] if text != "/" else []
+        return next((path for path in self._paths if path.fits(parts)), None)
+
+
+def _fits(own: str | None, part: str) -> bool:
+    return part == own if own is not None else part != ""
+
+
+def paths_of(app: Litestar) -> list[Path]:
+    """Every path of `app`, in the order in which they are to be tried."""
+    paths = [
+        Path(
+            parts=tuple(part if isinstance(part, str) else None for part in route.path_components),
+            template=route.path_format,
+            handled=frozenset(map(str, route.methods)) - {"OPTIONS"},
+        )
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+    ]
+    return sorted(paths, key=lambda path: [part is None for part in path.parts])
+
+
+async def _send(response: ASGIResponse, send: Send) -> None:
+    await send({"type": "http.response.start", "status": response.status_code, "headers": response.encode_headers()})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def _without_body(send: Send) -> Send:
+    """`send` for an answer that GET makes and HEAD gets."""
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+        elif not message.get("more_body"):
+            await send({"type": "http.response.body", "body": b""})
+
+    return send_head

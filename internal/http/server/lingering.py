@@ -1,0 +1,238 @@
+"""How a connection is closed while its client is still sending: RFC 9112, section 9.6.
+
+An answer may be known before the request's body has come: a file of the wrong kind, a body that is too large, a path that has no
+POST. A server that closes then makes the client's kernel see a reset, and clients that send first and read afterwards never learn
+the answer. So the connection lingers: the answer goes out with `Connection: close`, our side is closed for writing, and what
+still comes is dropped until the body or the connection ends, or a bound is reached. Nothing is kept of it, and no further request
+is taken from the connection.
+"""
+
+import asyncio
+import contextlib
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import httptools
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from internal.http.asgi import App, Message, Receive, Scope, Send
+from internal.http.middleware.no_store import NO_STORE
+from internal.http.problems import MEDIA_TYPE, RETRY_SECONDS, problem_response
+from internal.http.server.upgrades import IgnoringUpgrades
+
+LINGER_SECONDS = 30.0
+"""How long a connection lingers at most. This and the next are nginx's `lingering_time` and `lingering_timeout`."""
+
+IDLE_SECONDS = 5.0
+"""After so long without a byte it is closed; looked at this often, so it may be twice as long."""
+
+STOP_SECONDS = 1.0
+"""How long it lingers when the server has been asked to end."""
+
+MAX_LINGERING = 128
+"""Connections of one process that linger at the same time. One more closes the one that has lingered longest."""
+
+MIN_BYTES = 2**28
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Of one request's head, of its trailers, or between two pieces of its body, which is chunked then. httptools 0.9.0 has no bound,
+and takes 12 s of CPU for a header of 64 MiB that comes in pieces of 64 KiB."""
+
+
+def linger_bytes(max_upload_bytes: int) -> int:
+    """How much of one body is dropped before the connection is closed all the same: more than any upload that could be taken."""
+    return max(MIN_BYTES, 2 * max_upload_bytes)
+
+
+class LingeringTransport:
+    """uvicorn's view of its transport: `close` is the protocol's, all the rest is the transport's own. `sent`: bytes till now."""
+
+    def __init__(self, transport: asyncio.Transport, protocol: "LingeringProtocol") -> None:
+        self._transport, self._protocol = transport, protocol
+        self.sent = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Nothing behind the end: a request may be at work when its client, or what was sent behind it, ends the connection."""
+        if not self.is_closing():
+            self.sent += len(data)
+            self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._protocol.lingering or self._transport.is_closing()
+
+    def close(self) -> None:
+        self._protocol.close()
+
+
+class LingeringProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with a lingering close wherever it would close in the middle of a request's body.
+
+    INVARIANT: bytes of a body that was not read are never taken for a request: the answer says `Connection: close`, and a
+    connection that lingers starts no request
+    (tests/unit/http/test_lingering.py::test_nothing_behind_an_unread_body_is_a_request).
+    """
+
+    _all_lingering: ClassVar[dict["LingeringProtocol", None]] = {}
+    """Of this process, the longest first."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,  # the name that uvicorn passes it by
+        *,
+        max_bytes: int = MIN_BYTES,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.app = self._closing_when_unread(self.app)
+        self.parser = IgnoringUpgrades(self)  # type: ignore[assignment]  # a parser in all that uvicorn asks of one
+        self.lingering = False
+        self._max_bytes = max_bytes
+        self._in_body = False
+        self._stopping = False
+        self._in_head = 0
+        self._dropped = self._dropped_before = 0
+        self._until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def _closing_when_unread(self, app: App) -> App:
+        """`app`, whose answers say `Connection: close` when they begin before the request's body has ended."""
+
+        async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+            async def send_closing(message: Message) -> None:
+                if message["type"] == "http.response.start" and self._in_body and scope is self.scope:
+                    message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+                await send(message)
+
+            await app(scope, receive, send_closing)
+
+        return answering
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._wire = transport
+        super().connection_made(LingeringTransport(transport, self))  # type: ignore[arg-type]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_lingering()
+        super().connection_lost(exc)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_body:  # else it is a trailer, which is no header (RFC 9110, 6.5.1)
+            super().on_header(name, value.rstrip(b" \t"))  # httptools 0.9.0 leaves what is behind a value, which is none of it
+
+    def on_headers_complete(self) -> None:
+        self._in_head = 0
+        if not self.lingering:
+            self._in_body = True
+            super().on_headers_complete()
+            if b"#" in self.url:  # a request's target has no fragment (RFC 9112, 3.2); uvicorn 0.54.0 drops it in silence
+                self.scope["raw_path"] = self.url
+
+    def on_body(self, body: bytes) -> None:
+        self._in_head = 0
+        if not self.lingering:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_head = 0
+        self._in_body = False
+        if self.lingering:
+            self._end()
+        else:
+            super().on_message_complete()
+
+    def data_received(self, data: bytes) -> None:
+        endless = self._in_head > MAX_HEAD_BYTES
+        self._in_head += len(data)
+        if not self.lingering:
+            super().data_received(data)
+            if self._in_head > MAX_HEAD_BYTES and not self.transport.is_closing():
+                self._refuse(431, f"The request's headers are longer than {MAX_HEAD_BYTES} bytes.")
+            return
+        self._dropped += len(data)
+        if self._dropped > self._max_bytes:
+            self._end()
+            return
+        if not endless:
+            with contextlib.suppress(httptools.HttpParserError):  # what is no HTTP is dropped as well
+                self.parser.feed_data(data)
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, msg)
+
+    def _refuse(self, status: int, detail: str, *, code: str = "invalid_request") -> None:
+        """A problem, as all that is refused; `detail` is for people. The rest is dropped: nobody knows where it would end."""
+        self._in_body = True
+        body = problem_response(status, code, detail).body
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", b"%d" % len(body)),
+            NO_STORE,
+            *([(b"retry-after", b"%d" % RETRY_SECONDS)] if status == 503 else []),
+            (b"connection", b"close"),
+        ]
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode(), *(b"%s: %s" % header for header in headers)]
+        self.transport.write(b"\r\n".join([*lines, b"", body]))
+        self.close()
+
+    def shutdown(self) -> None:
+        self._stopping = True
+        if self.lingering:
+            self._linger_for(STOP_SECONDS)
+        else:
+            super().shutdown()
+
+    def close(self) -> None:
+        """Close the connection: at once between two requests, lingering in the middle of a body."""
+        if self._wire.is_closing() or not self._in_body:
+            self._wire.close()
+        elif not self.lingering:
+            self._linger()
+
+    def _linger(self) -> None:
+        while len(self._all_lingering) >= MAX_LINGERING:
+            next(iter(self._all_lingering))._end()
+        self._all_lingering[self] = None
+        self.lingering = True
+        if self.cycle is not None:  # its application hears no more of the body, and is to know it
+            self.cycle.disconnected = not self.cycle.response_complete
+            self.cycle.body.clear()
+            self.cycle.message_event.set()
+        if self._wire.can_write_eof():
+            self._wire.write_eof()
+        self.flow.resume_reading()
+        self._linger_for(STOP_SECONDS if self._stopping else LINGER_SECONDS)
+
+    def _linger_for(self, seconds: float) -> None:
+        self._until = self.loop.time() + seconds
+        self._look_again(min(seconds, IDLE_SECONDS))
+
+    def _look_again(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        left = self._until - self.loop.time()
+        if left <= 0 or self._dropped == self._dropped_before:
+            self._end()
+        else:
+            self._dropped_before = self._dropped
+            self._look_again(min(left, IDLE_SECONDS))
+
+    def _end(self) -> None:
+        self._stop_lingering()
+        self._wire.close()
+
+    def _stop_lingering(self) -> None:
+        self._all_lingering.pop(self, None)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,119 @@
+"""Places for uploads: taken by bytes, shared by address, given up by who is slow."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from internal.api.forms import upload_slots
+from internal.api.forms.upload_slots import FREE_BYTES, UploadPlaces
+from internal.domain.errors import Unavailable
+from tests.services.waiting import eventually
+
+
+class Client:
+    """One whose upload ends, as a connection that is cut off ends it."""
+
+    def __init__(self, behind: float = 0.0) -> None:
+        self.behind = behind
+        self.cut: list[str] = []
+        self.ended = asyncio.Event()
+
+    def cut_off(self, reason: str, detail: str) -> None:
+        self.cut.append(reason)
+        self.behind = 0.0
+        self.ended.set()
+
+
+async def _chunks(client: Client, size: int) -> AsyncIterator[bytes]:
+    """So many bytes, and then nothing until the client has ended."""
+    yield bytes(size)
+    await client.ended.wait()
+
+
+async def _upload(places: UploadPlaces, client: Client, size: int = FREE_BYTES + 1, address: str = "a") -> int:
+    async with places.place(address, client) as place:
+        return sum([len(chunk) async for chunk in place.held_by(_chunks(client, size))])
+
+
+def _held(places: UploadPlaces) -> int:
+    return len(places._held)
+
+
+async def _ended(*tasks: asyncio.Task[int]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_who_sends_little_takes_no_place() -> None:
+    places = UploadPlaces(1, 1)
+    waiting = [asyncio.create_task(_upload(places, Client(), size)) for size in (0, 1, FREE_BYTES) * 20]
+    await asyncio.sleep(0)
+    good = Client()
+    good.ended.set()
+
+    assert await asyncio.wait_for(_upload(places, good), 10) == FREE_BYTES + 1
+    assert _held(places) == 0
+    await _ended(*waiting)
+
+
+async def test_an_upload_that_has_all_come_has_a_place() -> None:
+    """However small it is: the store and the database are asked by so many at once and no more."""
+    places, small = UploadPlaces(1, 1), Client()
+    small.ended.set()
+    async with places.place("a", small) as place:
+        assert [chunk async for chunk in place.held_by(_chunks(small, 10))] == [bytes(10)]
+        assert _held(places) == 1
+    assert _held(places) == 0
+
+
+async def test_an_address_has_its_share() -> None:
+    places = UploadPlaces(4, 2)
+    held = [asyncio.create_task(_upload(places, Client())) for _ in range(3)]
+    await eventually(lambda: _held(places) == 2)
+    other = Client()
+    other.ended.set()
+
+    assert await asyncio.wait_for(_upload(places, other, address="b"), 10)
+    assert _held(places) == 2
+    await _ended(*held)
+    assert (_held(places), places._addresses) == (0, {})
+
+
+async def test_a_slow_one_gives_way_and_a_fast_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_slots, "GIVE_WAY_SECONDS", 0.05)
+    places = UploadPlaces(3, 3)
+    clients = [Client(), Client(behind=3), Client(behind=9)]
+    held = [asyncio.create_task(_upload(places, client)) for client in clients]
+    await eventually(lambda: _held(places) == 3)
+    good = Client()
+    good.ended.set()
+
+    assert await asyncio.wait_for(_upload(places, good), 10)
+    assert [client.cut for client in clients] == [[], [], ["place"]]
+    await _ended(*held)
+
+
+async def test_who_finds_no_place_in_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_slots, "GIVE_WAY_SECONDS", 0.05)
+    monkeypatch.setattr(upload_slots, "PLACE_SECONDS", 0.2)
+    places, busy = UploadPlaces(1, 1), Client(behind=1)
+    held = asyncio.create_task(_upload(places, busy))
+    await eventually(lambda: _held(places) == 1)
+
+    with pytest.raises(Unavailable):
+        await _upload(places, Client())
+
+    assert busy.cut == []
+    await _ended(held)
+    assert _held(places) == 0
+
+
+async def test_a_place_is_free_again_however_an_upload_ends() -> None:
+    places = UploadPlaces(1, 1)
+    for _ in range(3):
+        held = asyncio.create_task(_upload(places, Client()))
+        await eventually(lambda: _held(places) == 1)
+        await _ended(held)
+        assert _held(places) == 0
