@@ -1,4 +1,4 @@
-"""What the golden pictures show: every operation's example, and what is hard to get right, at a size fit to be looked at."""
+"""The golden pictures: the example of every operation, and difficult cases, at a size fit for viewing."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ EXPECTED = Path(__file__).parent / "expected"
 
 
 class Case(Struct, frozen=True):
-    """One golden picture: `chain` over what `source` makes."""
+    """A golden picture: `chain` applied to `source`."""
 
     name: str
     source: Callable[[], bytes]
@@ -34,7 +34,7 @@ class Case(Struct, frozen=True):
 
 
 def postcard() -> pyvips.Image:
-    """Something of everything: smooth colours, hard edges, fine lines, grey, black and white; 120x90."""
+    """A postcard with smooth colours, hard edges, fine lines, grey, black and white; 120x90."""
     ramp = pyvips.Image.xyz(120, 90)
     x, y = ramp[0] / 120, ramp[1] / 90
     bands = [(x * 360).sin() * 100 + 128, (y * 540).cos() * 90 + 128, ((x + y) * 270).sin() * 80 + 120]
@@ -51,7 +51,7 @@ def _photo() -> bytes:
 
 
 def _framed() -> bytes:
-    """The postcard with a plain border, for what looks for one."""
+    """The postcard with a plain border, for `trim`."""
     return bytes(postcard().embed(10, 20, 160, 130, extend="background", background=[240, 240, 240]).pngsave_buffer())
 
 
@@ -66,7 +66,7 @@ def _wide_gamut() -> bytes:
 
 
 def _grey_profiled() -> bytes:
-    """Its values are light itself, so that a picture whose profile is not followed comes out far too dark."""
+    """Linear light: without its profile it is much too dark."""
     light = (postcard().colourspace("b-w") / 255) ** 2.2 * 255
     grey = light.cast("uchar").copy(interpretation="b-w")
     grey.set_type(pyvips.GValue.blob_type, "icc-profile-data", grey_profile(gamma=1.0))
@@ -94,7 +94,7 @@ def _animated() -> bytes:
 
 
 def _wandering() -> bytes:
-    """A box that wanders over a screen of a monitor's size, which nothing else is drawn on."""
+    """A box that moves over an otherwise empty screen of a monitor's size."""
     boxes = [gifs.GifFrame(gifs.plain(1, 200, 150), 200 * step, 150 * step, disposal=2) for step in range(3)]
     return gifs.gif_file(640, 480, *boxes)
 
@@ -138,7 +138,7 @@ HARD = (
 
 
 def cases() -> Iterator[Case]:
-    """One for each operation, named after it, then the hard ones."""
+    """One case per operation, named after it, then the difficult ones."""
     for operation in BUILT_IN:
         if not issubclass(operation, Option):
             source = _framed if name_of(operation) == "trim" else _photo
@@ -148,12 +148,12 @@ def cases() -> Iterator[Case]:
 
 
 def _small(example: str) -> str:
-    """An example made to measure: sizes of hundreds of pixels would leave a postcard as it is."""
+    """The example scaled down: sizes of hundreds of pixels would not change a postcard."""
     return example.replace("300x200", "60x40").replace(":200", ":50")
 
 
 def drawn(case: Case, folder: Path) -> pyvips.Image:
-    """The case's picture as it comes out now: 8 bit sRGB or grey, all frames one below the other."""
+    """The case's rendered picture: 8 bit sRGB or grey, all frames one below the other."""
     source, target, overlay = folder / "source", folder / "target", folder / "overlay"
     source.write_bytes(case.source())
     overlay.write_bytes(bytes(postcard().crop(70, 8, 40, 40).pngsave_buffer()))

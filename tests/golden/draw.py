@@ -1,4 +1,4 @@
-"""Draw the golden pictures anew: `python -m tests.golden.draw [NAME…]`. Look at what changed before you commit it."""
+"""Draws the golden pictures: `python -m tests.golden.draw [NAME…]`. Look at the changes before you commit them."""
 
 import sys
 import tempfile

@@ -1,7 +1,7 @@
-"""Results are stable: each golden picture comes out again, up to what no eye can see.
+"""Results are stable: each golden picture is reproduced without visible differences.
 
-When a picture is meant to look different: `python -m tests.golden.draw NAME`, and look at it. The CIEDE2000 difference of 1 is
-just noticeable side by side; rounding differs between versions of libvips, so that single pixels may be off by more.
+To change a picture on purpose: `python -m tests.golden.draw NAME`, and look at it. A CIEDE2000 difference of 1 is just noticeable
+side by side. Versions of libvips round differently, so single pixels may differ by more.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ MEAN, LARGEST, ALPHA = 0.5, 8.0, 6
 
 
 def shown(image: pyvips.Image) -> pyvips.Image:
-    """As a person sees it on grey, in Lab."""
+    """The visible picture over grey, in Lab."""
     opaque = image.flatten(background=128) if image.hasalpha() else image
     return opaque.copy(interpretation="b-w" if opaque.bands == 1 else "srgb").colourspace("lab")
 

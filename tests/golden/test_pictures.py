@@ -1,6 +1,6 @@
-"""Results held against what mathematics says they are: no picture is committed, each is made of a formula.
+"""Results against formulas: pictures are computed, none is committed.
 
-A perceptual distance is the CIEDE2000 difference, pixel by pixel: 1 is just noticeable side by side, 5 is another colour.
+Distances are CIEDE2000 per pixel: 1 is just noticeable side by side, 5 is another colour.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ LIMITS = RenderLimits(
 
 
 def landscape(width: int, height: int) -> pyvips.Image:
-    """Smooth in both directions and in colour, the same picture at any size."""
+    """A smooth picture in both directions and in colour, the same at any size."""
     ramp = pyvips.Image.xyz(width, height)
     x, y = (ramp[0] + 0.5) / width, (ramp[1] + 0.5) / height
     bands = [(x * 360).sin() * 100 + 128, (y * 540).cos() * 90 + 128, ((x + y) * 270).sin() * 80 + 120]
@@ -39,7 +39,7 @@ def made(tmp_path: Path) -> Callable[[bytes, str, str], pyvips.Image]:
 
 
 def distance(one: pyvips.Image, other: pyvips.Image) -> tuple[float, float]:
-    """The mean and the largest difference; the pictures must be of one size."""
+    """Mean and largest difference of two pictures of one size."""
     assert (one.width, one.height) == (other.width, other.height)
     difference = one.colourspace("lab").dE00(other.colourspace("lab"))
     return difference.avg(), difference.max()
@@ -55,7 +55,7 @@ def encoded(image: pyvips.Image, media_type: str) -> bytes:
 def test_a_smaller_picture_is_the_same_picture(
     size: tuple[int, int], media_type: str, made: Callable[[bytes, str, str], pyvips.Image]
 ) -> None:
-    """Also at the ratios where the JPEG loader leaves out 3 of 4 and 7 of 8 pixels in each direction."""
+    """Also at ratios where the JPEG loader drops 3 of 4 and 7 of 8 pixels in each direction."""
     result = made(encoded(landscape(1500, 1000), media_type), f"resize:{size[0]}x{size[1]},fit=fill|format:png", media_type)
 
     mean, largest = distance(result, landscape(*size))

@@ -1,1 +1,1 @@
-"""Files made to do harm, and mutants of good ones: what the API says to them, and what they do to a decoder (G7)."""
+"""Hostile files and mutants of valid ones: responses of the API, and outcomes in a decoder (G7)."""

@@ -1,4 +1,4 @@
-"""The list of hostile files: what each is, and what must become of it on upload and, as if that had been missed, in a decoder."""
+"""The list of hostile files with the expected outcome on upload and, if the upload missed it, in a decoder."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,7 +19,7 @@ OUTPUT = "output_too_large"
 
 
 class Hostile(Struct, frozen=True):
-    """`upload` and `sandbox`: an error's code, or TAKEN and MADE. `heif`: where AVIF is taken. `chain`: what is made of it."""
+    """`upload` and `sandbox`: an error code, or TAKEN and MADE. `heif`: AVIF is allowed. `chain`: the pipeline."""
 
     name: str
     media_type: str

@@ -1,4 +1,4 @@
-"""Hostile files, made in code: bytes patched into headers, compressed zeros, crafted chunks. All are small."""
+"""Hostile files, generated: patched headers, compressed zeros, crafted chunks. All are small."""
 
 import struct
 import zlib
@@ -12,7 +12,7 @@ PHP = b"<?php system($_GET['c']); ?>"
 
 @cache
 def zeros(unpacked: int) -> bytes:
-    """So many zero bytes, compressed a thousand times."""
+    """This many zero bytes, compressed a thousandfold."""
     return zlib.compress(bytes(unpacked), 9)
 
 
@@ -20,7 +20,7 @@ def zeros(unpacked: int) -> bytes:
 
 
 def png_full_of_text(kind: bytes, chunks: int, unpacked: int = 50_000_000) -> bytes:
-    """Chunks of text that unpack to 50 MB each."""
+    """Text chunks that decompress to 50 MB each."""
     head = b"Comment\0\0" if kind == b"zTXt" else b"Comment\0\1\0\0\0"
     return with_png_chunks(pictures.png(), *[png_chunk(kind, head + zeros(unpacked))] * chunks)
 
@@ -30,19 +30,19 @@ def png_with_profile(unpacked: int, times: int = 1) -> bytes:
 
 
 def png_of(width: int, height: int, *, depth: int = 8, interlaced: bool = False, rows: int = 0) -> bytes:
-    """Grey, and black for so many rows; then it ends."""
+    """Grey, with this many black rows, then truncated."""
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, int(interlaced)))
     pixels = zlib.compress(bytes(rows * (width * depth // 8 + 1)), 1)
     return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", pixels) + png_chunk(b"IEND", b"")
 
 
 def png_of_crumbs(kind: bytes, chunks: int) -> bytes:
-    """Chunks that hold nothing."""
+    """Empty chunks."""
     return with_png_chunks(pictures.png(), png_chunk(kind, b"") * chunks)
 
 
 def apng_of_frames(frames: int, side: int = 1, *, pieces: int = 1) -> bytes:
-    """Grey frames of one pixel on a canvas of this side, each in so many chunks, the first of which has it all."""
+    """Grey frames of one pixel on a canvas of this side, each in this many chunks, the first of which has all data."""
     pixel = zlib.compress(bytes(2))
     canvas = zlib.compress(bytes((side + 1) * side), 9)
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
@@ -64,7 +64,7 @@ def apng_of_frames(frames: int, side: int = 1, *, pieces: int = 1) -> bytes:
 
 
 def jpeg_of(width: int, height: int, *, progressive: bool) -> bytes:
-    """A whole picture of 16 pixels whose header says that it is larger."""
+    """A complete picture of 16 pixels with a larger size in its header."""
     data = bytearray(pictures.jpeg(16, 16, interlace=progressive))
     frame = data.index(b"\xff\xc2" if progressive else b"\xff\xc0")
     data[frame + 5 : frame + 9] = struct.pack(">HH", height, width)
@@ -72,7 +72,7 @@ def jpeg_of(width: int, height: int, *, progressive: bool) -> bytes:
 
 
 def jpeg_with_hidden_size(data: bytes, padding: int) -> bytes:
-    """The frame header moved out of what is looked at on upload, by so many bytes."""
+    """The frame header moved by this many bytes, beyond the part that the upload reads."""
     return data[:2] + (b"\xff\xe3\xff\xff" + bytes(65533)) * (padding // 65537 + 1) + data[2:]
 
 
@@ -81,7 +81,7 @@ def _segment(kind: int, data: bytes) -> bytes:
 
 
 def jpeg_of_many_scans(scans: int, side: int = 4096) -> bytes:
-    """Grey and progressive, and without a fault: each scan is a few bytes long and goes over a coefficient of all blocks."""
+    """A valid grey progressive JPEG: each scan has a few bytes and visits one coefficient of all blocks."""
     one_code = bytes([1, *[0] * 15])
     head = _segment(0xDB, b"\0" + b"\1" * 64) + _segment(0xC2, struct.pack(">BHHB", 8, side, side, 1) + b"\1\x11\0")
     tables = _segment(0xC4, b"\0" + one_code + b"\0") + _segment(0xC4, b"\x10" + one_code + b"\xe0")  # "32767 blocks are empty"
@@ -95,18 +95,18 @@ def jpeg_of_many_scans(scans: int, side: int = 4096) -> bytes:
 
 
 def jpeg_of_crumbs(segments: int) -> bytes:
-    """Comments that say nothing."""
+    """Empty comments."""
     data = pictures.jpeg()
     return data[:2] + b"\xff\xfe\0\2" * segments + data[2:]
 
 
 def jpeg_and_more(more: bytes) -> bytes:
-    """A picture without its EOI, and so much behind it."""
+    """A picture without its EOI, followed by this many bytes."""
     return pictures.jpeg()[:-2] + more
 
 
 def jpeg_and_directory(length: int) -> bytes:
-    """Samsung's blocks, none of which is there, as many as fit into so many bytes."""
+    """A directory of missing Samsung blocks, as many entries as fit into this many bytes."""
     directory = b"SEFH" + struct.pack("<II", 106, length // 12) + b"\1" * length
     return jpeg_and_more(directory + struct.pack("<I", len(directory)) + b"SEFT")
 
@@ -115,7 +115,7 @@ def jpeg_and_directory(length: int) -> bytes:
 
 
 def webp_of(width: int, height: int) -> bytes:
-    """One colour without loss takes no bits a pixel: the size alone makes it large, and the file is whole."""
+    """One colour in lossless mode takes no bits per pixel: a complete file of large size."""
     data = bytearray(pictures.scene(16, 16).crop(0, 0, 4, 4).webpsave_buffer(lossless=True, keep="none"))
     start = data.index(b"VP8L") + 9
     (bits,) = struct.unpack_from("<I", data, start)
@@ -135,7 +135,7 @@ def avif_of(width: int, height: int) -> bytes:
 
 
 def avif_sequence(frames: int) -> bytes:
-    """Its tables say so many frames, each of one byte."""
+    """Tables that declare this many frames of one byte each."""
     data = bytearray(pictures.animated_avif())
     sizes, times = data.index(b"stsz") + 8, data.index(b"stts") + 8
     data[sizes : sizes + 8] = struct.pack(">II", 1, frames)
@@ -147,7 +147,7 @@ def avif_sequence(frames: int) -> bytes:
 
 
 def gif_of(width: int, height: int) -> bytes:
-    """A canvas that is larger than its only frame."""
+    """A canvas larger than its only frame."""
     data = pictures.gif(16, 16)
     return data[:6] + struct.pack("<HH", width, height) + data[10:]
 
@@ -165,7 +165,7 @@ def gif_full_of_nul(padding: int) -> bytes:
 
 
 def gif_of_crumbs(blocks: int) -> bytes:
-    """Blocks of one byte, where others have 255."""
+    """Data blocks of one byte instead of 255."""
     data = pictures.gif(16, 16)
     return data[:-1] + b"\x21\xfe" + b"\1x" * blocks + b"\0\x3b"
 
@@ -174,7 +174,7 @@ def gif_of_crumbs(blocks: int) -> bytes:
 
 
 def tiff_of(width: int, height: int, pages: int = 1, *, loop: bool = False, padding: int = 0) -> bytes:
-    """Grey, one strip, deflated; the first directory leads to the next, or back to itself. Padding hides it on upload."""
+    """Grey, one strip, deflated. The first directory links to the next, or to itself. Padding hides it from the upload."""
     strip = zeros(100_000) + bytes(padding)
     out = bytearray(b"II*\0" + struct.pack("<I", 8 + len(strip)) + strip)
     for page in range(pages):
@@ -187,14 +187,14 @@ def tiff_of(width: int, height: int, pages: int = 1, *, loop: bool = False, padd
 
 
 def tiff_of_subdirectories() -> bytes:
-    """Sixteen pages that each name sixteen directories of 4000 fields."""
+    """Sixteen pages that each link to sixteen directories of 4000 fields."""
     wide = tiffs.Ifd(dict.fromkeys(range(1000, 5000), (tiffs.SHORT, (1,))))
     page = tiffs.picture(64, 48)
     return tiffs.written(*[tiffs.Ifd(page.fields, (wide,) * 16, page.strip) for _ in range(16)])
 
 
 def tiff_of_previews(count: int) -> bytes:
-    """So many small versions of a picture, each with the next one as its sub-directory, and no picture."""
+    """This many reduced versions, each with the next as its sub-directory, and no picture."""
     reduced: tiffs.Fields = {254: (tiffs.LONG, (1,))}
     nested = tiffs.picture(8, 6, reduced)
     for _ in range(count):
@@ -203,7 +203,7 @@ def tiff_of_previews(count: int) -> bytes:
 
 
 def tiff_preview_of_itself() -> bytes:
-    """A small version whose sub-directory is itself."""
+    """A reduced version whose sub-directory is itself."""
     data = bytearray(tiffs.written(tiffs.picture(8, 6, {254: (tiffs.LONG, (1,)), 330: (tiffs.LONG, (0,))})))
     entry = data.index(struct.pack("<HHI", 330, tiffs.LONG, 1))
     data[entry + 8 : entry + 12] = data[4:8]
@@ -211,7 +211,7 @@ def tiff_preview_of_itself() -> bytes:
 
 
 def tiff_of_samples(count: int, width: int, height: int = 64) -> bytes:
-    """Floats of 64 bits, so many in a pixel, all zero and deflated."""
+    """Floats of 64 bits, this many per pixel, all zero and deflated."""
     said = min(count, 1000)
     grey: tiffs.Fields = {258: (tiffs.SHORT, (64,) * said), 339: (tiffs.SHORT, (3,) * said), 277: (tiffs.LONG, (count,))}
     packed: tiffs.Fields = {259: (tiffs.SHORT, (8,)), 262: (tiffs.SHORT, (1,)), 278: (tiffs.SHORT, (1,))}
@@ -221,12 +221,12 @@ def tiff_of_samples(count: int, width: int, height: int = 64) -> bytes:
 
 
 def tiff_with_greedy_tag(count: int = 2**32 - 1) -> bytes:
-    """A field that says it has so many values."""
+    """A field that declares this many values."""
     data = pictures.header_first_tiff()
     return data.replace(struct.pack("<HHI", 273, 4, 1), struct.pack("<HHI", 273, 4, count))
 
 
-# What is no picture
+# Files that are no pictures
 
 
 TEXTS = {

@@ -1,8 +1,8 @@
-"""Thousands of mutants through the sandbox: `make fuzz`.
+"""Runs thousands of mutants through the sandbox: `make fuzz`.
 
-FUZZ_MUTANTS: how many (2100). FUZZ_SEED: which series (1). FUZZ_ONLY: one number of it, to see that mutant again.
-It fails when an outcome is neither a result nor one of the decoder's errors, and names what it takes to repeat it. Mutants that
-killed a decoder are no failure, for that is what decoders are there for; they are saved as well.
+FUZZ_MUTANTS: number of mutants (2100). FUZZ_SEED: series (1). FUZZ_ONLY: one number of the series, to repeat that mutant. It
+fails if an outcome is neither a result nor one of the decoder's errors, and prints how to repeat it. A mutant that kills a
+decoder is no failure, because decoders exist for that; it is saved as well.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ LIMITS = RenderLimits(20_000, 20_000, 50_000_000, 200, 50_000_000, 20_000_000)
 
 
 class Outcome(Struct, frozen=True):
-    """What became of a mutant: RESULT or an error's code, and what the error said. `bad`: neither."""
+    """Outcome of a mutant: RESULT or an error code, and the error's text. `bad`: neither."""
 
     mutant: Mutant
     code: str
@@ -37,7 +37,7 @@ class Outcome(Struct, frozen=True):
 
 
 async def outcome_of(mutant: Mutant, pool: DecoderPool, folder: Path) -> Outcome:
-    """Send it through `pool`; its files are gone afterwards."""
+    """Render the mutant in `pool`. Its files are removed."""
     source, target = folder / f"source-{mutant.number}", folder / f"target-{mutant.number}"
     source.write_bytes(mutant.data)
     try:
@@ -54,7 +54,7 @@ async def outcome_of(mutant: Mutant, pool: DecoderPool, folder: Path) -> Outcome
 
 
 async def fuzz(mutants: Iterable[Mutant], folder: Path) -> list[Outcome]:
-    """The outcomes of all, in the order in which they came. Two decoders work side by side."""
+    """All outcomes in order of arrival. Two decoders run in parallel."""
     outcomes: list[Outcome] = []
     left = iter(mutants)
 

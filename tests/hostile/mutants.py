@@ -1,4 +1,4 @@
-"""Good pictures with something wrong in them: the same seed and number make the same mutant, and no other is needed for it."""
+"""Mutants: valid pictures with random damage. Seed and number alone reproduce a mutant."""
 
 import random
 import struct
@@ -28,7 +28,7 @@ EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x800000
 
 
 class Mutant(Struct, frozen=True):
-    """What was made of which picture, and the pipeline to send it through; `seed` and `number` make it again."""
+    """A mutant: its seed picture, the damage, and the pipeline. `seed` and `number` reproduce it."""
 
     seed: int
     number: int
@@ -40,7 +40,7 @@ class Mutant(Struct, frozen=True):
 
 @cache
 def originals() -> list[tuple[str, str, bytes]]:
-    """Name, media type and bytes: of each format the kinds that decoders treat differently."""
+    """Name, media type and bytes of the seed pictures: for each format the types that decoders treat differently."""
     made: dict[str, tuple[str, bytes]] = {
         "jpeg": ("jpeg", pictures.photo_jpeg(120, 90)),
         "progressive jpeg": ("jpeg", pictures.photo_jpeg(120, 90, interlace=True)),
@@ -77,7 +77,7 @@ def originals() -> list[tuple[str, str, bytes]]:
 
 
 def pictures_that_move(**options: Any) -> bytes:
-    """Frames of any size and kind of disposal, transparent in part."""
+    """Frames of any size and disposal, partly transparent."""
     frames = [
         Drawn(pictures.alpha_scene(32, 24), dispose=PREVIOUS),
         Drawn(pictures.alpha_scene(20, 10), 5, 3, dispose=BACKGROUND, blend=OVER),
@@ -88,7 +88,7 @@ def pictures_that_move(**options: Any) -> bytes:
 
 
 def _odd_tiffs() -> dict[str, tuple[str, bytes]]:
-    """TIFFs of which libvips reads a copy with directories of ours."""
+    """TIFFs that libvips reads through rewritten directories."""
     light, dark = (0.8, 0.2, 0.1), (0.1, 0.2, 0.8)
     preview, size = picture(16, 12, {254: (LONG, (1,))}), (64, 48)
     float_tiles = halves(light, dark, "f4", RGB, tile=16, planes=True, compression=LZW, size=size)
@@ -162,7 +162,7 @@ def swap_pieces(data: bytes, chance: random.Random) -> bytes:
 
 
 def splice(data: bytes, chance: random.Random) -> bytes:
-    """The head of this one, the tail of another."""
+    """The beginning of this file and the end of another."""
     _, _, other = chance.choice(originals())
     return data[: chance.randrange(len(data) + 1)] + other[chance.randrange(len(other)) :]
 
@@ -181,12 +181,12 @@ CHANGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
 
 
 def _place(data: bytearray, chance: random.Random) -> int:
-    """Half of all changes fall among the first bytes, where headers are."""
+    """Half of all changes fall into the first bytes, where headers are."""
     return chance.randrange(max(1, min(len(data), chance.choice((64, len(data))))))
 
 
 def _pieces(data: bytes, chance: random.Random) -> list[bytes]:
-    """PNG's chunks, WebP's chunks, JPEG's segments; of the others, and now and then of these, pieces of any length."""
+    """Chunks of PNG and WebP, segments of JPEG; for other formats, and sometimes for these, pieces of any length."""
     bounds: list[int] = []
     if chance.random() < 0.8:
         if data.startswith(b"\x89PNG"):
@@ -207,7 +207,7 @@ def _bounds(data: bytes, start: int, length_of: Callable[[bytes], int]) -> list[
 
 
 def with_right_sums(data: bytes) -> bytes:
-    """A PNG whose chunks' checksums hold, so that what is wrong is not found by them already."""
+    """A PNG with correct checksums, so that they do not reveal the damage."""
     changed = bytearray(data)
     at = 8
     while at + 12 <= len(data):

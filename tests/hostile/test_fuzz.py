@@ -1,4 +1,4 @@
-"""Mutants of good pictures: each ends as a result or with a coded reason, and the decoders' parent lives on. More: `make fuzz`"""
+"""Mutants end with a result or an error code, and the parent of the decoders survives. More: `make fuzz`"""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ async def test_mutants_end_with_a_result_or_a_code(tmp_path: Path) -> None:
     assert {RESULT, "invalid_image"} <= {found.code for found in outcomes}  # the mutants are neither all dead nor all well
 
 
-async def test_the_originals_are_good(tmp_path: Path) -> None:
-    """Else nothing could be said of their mutants."""
+async def test_the_seeds_of_the_mutants_are_valid(tmp_path: Path) -> None:
+    """Control: the unchanged pictures are valid."""
     good = [
         Mutant(0, number, media_type, data, CHAINS[number % len(CHAINS)], name)
         for number, (name, media_type, data) in enumerate(originals())

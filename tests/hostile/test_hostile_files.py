@@ -1,6 +1,6 @@
-"""Hostile files against the limits as they come, in config/default.yaml: refused on upload, or failed in a decoder, and cheaply.
+"""Hostile files under the default limits of config/default.yaml: refused on upload, or failed in a decoder, and cheaply.
 
-That it is cheap is not timed: the decoders have ten seconds of CPU time, so that a file that took more would end in another code.
+Time is not measured: decoders have ten seconds of CPU time, so a more expensive file would end with another code.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ from tests.hostile.files import PHP
 from tests.integration.sandbox_bench import proc_file
 
 CPU_SECONDS = 10
-"""More than ten times what the dearest file takes, so that none fails for a slow machine."""
+"""More than ten times the most expensive file, so that none fails on a slow machine."""
 RESIDENT_BYTES = 256 * 2**20
-"""No hostile file makes a decoder hold more than this; the cap, which is on its address space, is eight times as high."""
+"""Memory that no hostile file exceeds. The limit of the address space is eight times as high."""
 
 
 def _told(case: Hostile) -> str:
@@ -36,7 +36,7 @@ def _told(case: Hostile) -> str:
 
 @pytest.fixture(scope="module")
 def defaults(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Settings]:
-    """The settings as they come, without and with AVIF."""
+    """The default settings, without and with AVIF."""
     folder = tmp_path_factory.mktemp("config")
     shutil.copy(PROJECT / "config" / "default.yaml", folder)
     return {heif: load_settings({"HEIF_INPUT": str(heif).lower()}, folder) for heif in (False, True)}
@@ -46,7 +46,7 @@ def defaults(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Settings]:
 async def pools(
     defaults: dict[bool, Settings], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[bool, DecoderPool]]:
-    """Two decoders, and one that takes AVIF."""
+    """Two decoders, and one that allows AVIF."""
     settings: dict[str, Any] = {
         "memory_bytes": defaults[False].sandbox.memory_bytes,
         "cpu_seconds": CPU_SECONDS,
@@ -74,7 +74,7 @@ async def _outcome_of_upload(data: bytes, settings: Settings) -> str:
 
 
 @pytest.mark.parametrize("case", [*PICTURES, *NO_PICTURES[::5]], ids=_told)
-async def test_what_an_upload_is_told(case: Hostile, defaults: dict[bool, Settings]) -> None:
+async def test_the_upload_gets_size_and_frames(case: Hostile, defaults: dict[bool, Settings]) -> None:
     assert await _outcome_of_upload(case.make(), defaults[case.heif]) == case.upload
 
 
@@ -89,7 +89,7 @@ async def _outcome(pool: DecoderPool, job: RenderJob) -> str:
 
 
 @pytest.mark.parametrize("case", [*PICTURES, *NO_PICTURES], ids=_told)
-async def test_what_a_decoder_makes_of_it(
+async def test_the_outcome_in_a_decoder(
     case: Hostile, defaults: dict[bool, Settings], pools: dict[bool, DecoderPool], tmp_path: Path
 ) -> None:
     pool, limits = pools[case.heif], render_limits(defaults[case.heif])
@@ -114,5 +114,5 @@ async def test_what_a_decoder_makes_of_it(
 
 
 async def test_a_page_of_php_with_the_head_of_a_gif(defaults: dict[bool, Settings]) -> None:
-    """Its size is what its letters say; whatever comes of it, it is none that is taken."""
+    """Its letters read as a size; in any case it is refused."""
     assert await _outcome_of_upload(b"GIF89a" + PHP, defaults[False]) in ("invalid_image", "image_too_large")

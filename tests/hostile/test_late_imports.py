@@ -1,6 +1,6 @@
-"""A decoder has loaded all of Python that it needs before its walls are up: what root's child may not read later is not missed.
+"""A decoder has imported all Python modules before its sandbox is set up: it needs none later.
 
-The same pictures are drawn as elsewhere, in a process like a child's to which Python's import is closed.
+Renders the usual pictures in a process like a decoder whose import system is closed.
 """
 
 import json

@@ -1,8 +1,7 @@
-"""Which system calls a decoder makes behind its walls: `make calls`. It needs strace (Debian: strace).
+"""Lists the system calls of a sandboxed decoder: `make calls`. It needs strace (Debian: strace).
 
-The golden pictures, the hostile files and CALLS_MUTANTS (300) mutants go through the sandbox under strace. What comes out is the
-ground of the table in internal/sandbox/system_calls.py: each call, how often it was made, with which flags where these matter,
-and whether the walls refused it.
+The golden pictures, the hostile files and CALLS_MUTANTS (300) mutants run in the sandbox under strace. The output is the basis of
+the table in internal/sandbox/system_calls.py: each call, its count, its relevant flags, and whether the filter refused it.
 """
 
 import asyncio
@@ -87,7 +86,7 @@ def _pictures() -> Iterator[tuple[bytes, str, str]]:
 
 
 def _calls(file: Path) -> Iterator[str]:
-    """Those after the filter was set."""
+    """The calls after the filter was installed."""
     behind = False
     with file.open(errors="replace") as lines:
         for line in lines:

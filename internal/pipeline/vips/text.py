@@ -62,7 +62,7 @@ def _font() -> Path:
 
     Raises DecoderFailed for fonts that can't be read: Pango would draw boxes without an error.
 
-    INVARIANT: no text is drawn in another font (tests/unit/pipeline/vips/test_text.py::test_fonts_that_may_not_be_read_are_told).
+    INVARIANT: no text is drawn in another font (tests/unit/pipeline/vips/test_text.py::test_unreadable_fonts_are_an_error).
     """
     os.environ["FONTCONFIG_FILE"] = str(_CONFIGURATION)
     ours, *others = _fonts()

@@ -1,4 +1,4 @@
-"""One kind of file: how it is made, and what is right for it."""
+"""A kind of file: how to create it and its expected result."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from tests import pictures
 Colour = tuple[int, ...]
 """Red, green, blue and alpha, 8 bit sRGB."""
 Quarters = tuple[Colour, ...]
-"""Colours in the middle of the four quarters: top left, top right, bottom left, bottom right."""
+"""Colours at the centres of the four quarters: top left, top right, bottom left, bottom right."""
 
 
 def opaque(*colours: tuple[int, int, int]) -> Quarters:
@@ -21,17 +21,16 @@ def greys(*values: int) -> Quarters:
 
 
 SCENE = opaque(*pictures.QUARTERS)
-"""What shows `pictures.scene`, upright."""
+"""Expected colours of `pictures.scene`, upright."""
 
 
 class Kind(Struct, frozen=True):
     """One row of docs/formats.md, and one test.
 
-    `shown` says in words how the file is shown; `colours` is what an sRGB PNG of its first frame must have, up to `within` steps
-    of 255. `refused` is the code of what can't be shown: `shown` is then the sentence that says so.
-    `frames` are those of an animation; `first_of`: so many are in the file, and only the first is shown.
-    `profile`: `keep:icc` has something to keep. `alpha`: a part of it is transparent; `may_be_clear`: the file says that a part
-    may be, though none is.
+    `shown` describes in words how the file is shown. `colours` are those of an sRGB PNG of its first frame, within `within` steps
+    of 255. `refused` is the error code of a file that is refused; `shown` is then its sentence. `frames` is the number of frames
+    of an animation; `first_of`: the file has this many frames and only the first is shown. `profile`: there is a profile for
+    `keep:icc`. `alpha`: a part is transparent; `may_be_clear`: the file has alpha, but no transparent pixel.
     """
 
     format: str

@@ -1,4 +1,4 @@
-"""What comes out for one kind of file: it is rendered, in this process, to every format of results."""
+"""Observed results for a kind of file: renders it, in this process, to every output format."""
 
 import tempfile
 from collections.abc import Iterator
@@ -19,20 +19,20 @@ LIMITS = RenderLimits(
     max_width=32768, max_height=32768, max_pixels=10**8, max_frames=99, max_output_pixels=10**8, max_output_bytes=10**8
 )
 LOSSY = {"png": 0, "jpeg": 12, "webp": 12, "avif": 12, "gif": 6}
-"""How far colours may move in a result of this format, in steps of 255, beside what is allowed for the kind."""
+"""Additional tolerance of each format in steps of 255."""
 GROUND = 255
-"""What transparency is laid over by default: white."""
+"""Default background: white."""
 
 
 class Refusal(Struct, frozen=True):
-    """The file can't be shown."""
+    """The file was refused."""
 
     code: str
     detail: str
 
 
 class Result(Struct, frozen=True):
-    """One result that was made, with the colours of its first frame."""
+    """A result with the colours of its first frame."""
 
     alpha: bool
     frames: int
@@ -41,14 +41,14 @@ class Result(Struct, frozen=True):
 
 
 class Observed(Struct, frozen=True):
-    """What the first decode told of the original, and the result in each format."""
+    """Facts of the original, and the result in each format."""
 
     facts: Facts
     results: dict[str, Result]
 
 
 def observe(kind: Kind) -> Observed | Refusal:
-    """Render the kind once to each format, keeping its profile where there is one to keep."""
+    """Render the kind to each format, keeping its profile if it has one."""
     with _heif_taken(), tempfile.TemporaryDirectory() as folder:
         try:
             return Observed(_facts(kind, Path(folder)), {name: _result(kind, name, Path(folder)) for name in FORMATS})
@@ -78,7 +78,7 @@ def _render(kind: Kind, chain: str, folder: Path, *, want_facts: bool = False) -
 
 
 def quarters_of(image: pyvips.Image) -> Quarters:
-    """As a person sees them: in sRGB, by the picture's own profile."""
+    """The visible colours: in sRGB, by the picture's own profile."""
     if image.get_typeof("icc-profile-data"):
         image = image.icc_transform("srgb", embedded=True, depth=8)
     shown = image.colourspace("srgb").copy_memory()
@@ -88,7 +88,7 @@ def quarters_of(image: pyvips.Image) -> Quarters:
 
 
 def off(seen: Quarters, right: Quarters) -> int:
-    """How far the farthest colour is from what is right, in steps of 255; transparent ones are alike whatever their colour."""
+    """The largest difference of any colour, in steps of 255. Transparent colours are equal."""
     return max(_distance(one, other) for one, other in zip(seen, right, strict=True))
 
 
@@ -99,12 +99,12 @@ def _distance(seen: Colour, right: Colour) -> int:
 
 
 def room(kind: Kind, name: str) -> int:
-    """How far colours may be off in a result of this format, in steps of 255."""
+    """Tolerance for a result of this format, in steps of 255."""
     return kind.within + LOSSY[name]
 
 
 def on_ground(colours: Quarters) -> Quarters:
-    """These colours laid over white."""
+    """These colours composited over white."""
     return tuple(
         (*(round((value * alpha + GROUND * (255 - alpha)) / 255) for value in colour), 255) for *colour, alpha in colours
     )

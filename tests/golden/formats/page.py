@@ -1,4 +1,4 @@
-"""docs/formats.md, written by what comes out: `python -m tests.golden.formats.page` writes it anew."""
+"""Writes docs/formats.md from observed results: `python -m tests.golden.formats.page`."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -31,12 +31,12 @@ What is taken, how it is shown, and what of it is kept in which result. This pag
 
 @cache
 def observed(kind: Kind) -> Observed | Refusal:
-    """What comes out for the kind. Remembered: the test of the row and that of the page want the same."""
+    """Observed results for the kind. Cached: the tests of the row and of the page need the same."""
     return observe(kind)
 
 
 def page() -> str:
-    """The whole text."""
+    """The text of the page."""
     parts = [_HEAD]
     for name, kinds in groupby(KINDS, lambda kind: kind.format):
         parts.append(f"\n## {name}\n\n{_table(('Kind', 'Shown', *FORMATS), map(_row, kinds))}\n")

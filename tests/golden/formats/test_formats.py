@@ -1,4 +1,4 @@
-"""Every row of docs/formats.md is true, and the wheel reads and writes what we think it does."""
+"""Every row of docs/formats.md is true, and the wheel supports the expected formats."""
 
 import pytest
 
@@ -29,8 +29,8 @@ def test_a_file_of_this_kind_is_refused_and_named(kind: Kind) -> None:
     assert observed(kind) == Refusal(kind.refused or "", kind.shown)
 
 
-def test_the_page_says_what_comes_out() -> None:
-    """When a library is upgraded, write the page anew (`python -m tests.golden.formats.page`): its diff is the review."""
+def test_the_page_is_up_to_date() -> None:
+    """After an upgrade of a library, regenerate the page (`python -m tests.golden.formats.page`) and review its diff."""
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
@@ -40,7 +40,7 @@ def test_every_kind_has_a_name_of_its_own() -> None:
 
 
 def test_the_wheel_reads_and_writes_what_it_did() -> None:
-    """pyvips-binary 8.18.7. A loader that is new must stay blocked; one that is gone is a format that we can no longer take."""
+    """pyvips-binary 8.18.7. A new loader must stay blocked; a missing one is an input format that we lose."""
     assert wheel.operations("VipsForeignLoad") == [
         "csvload", "gifload", "heifload", "jpegload", "matrixload", "pngload", "rawload", "svgload", "tiffload", "uhdrload",
         "vipsload", "webpload",

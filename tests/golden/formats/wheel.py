@@ -1,4 +1,4 @@
-"""What the libvips of the wheel can read and write, and with which codecs: read off the library itself."""
+"""Formats and codecs of the libvips wheel, read from the library itself."""
 
 import re
 from functools import cache
@@ -14,9 +14,9 @@ _CODECS = {
     "AV1 encoder": rb"AOMedia Project AV1 Encoder v([0-9.]+)",
     "AV1 decoder": rb"AOMedia Project AV1 Decoder v([0-9.]+)",
 }
-"""Where a codec leaves its version in the library's data.
+"""Patterns of codec versions in the data of the library.
 
-libtiff, libwebp, libheif, lcms2, cgif and imagequant leave none that can be found.
+libtiff, libwebp, libheif, lcms2, cgif and imagequant leave no version.
 """
 
 
@@ -28,7 +28,7 @@ def _library() -> bytes:
 
 
 def versions() -> dict[str, str]:
-    """The packages and, as far as they tell, the codecs within."""
+    """Versions of the packages and of the codecs inside, if known."""
     packages = {name: version(name) for name in ("pyvips", "pyvips-binary")}
     libvips = ".".join(str(pyvips.version(part)) for part in range(3))
     return {**packages, "libvips": libvips, **{name: _version(pattern) for name, pattern in _CODECS.items()}}
@@ -40,7 +40,7 @@ def _version(pattern: bytes) -> str:
 
 
 def features() -> dict[str, bool]:
-    """What the library was built with, by libvips' own words: `HEIC/AVIF load/save with libheif`."""
+    """Build options in libvips' own words: `HEIC/AVIF load/save with libheif`."""
     lines = re.findall(rb"^([A-Za-z0-9/ ]+ (?:with|using) [A-Za-z0-9 -]+): (true|false)", _library(), re.MULTILINE)
     return {name.decode(): value == b"true" for name, value in lines}
 

@@ -1,4 +1,4 @@
-"""What an upload may be, and what a decoder can load, are the same: else a picture is accepted that nobody can process."""
+"""Accepted uploads and available loaders match: no upload is accepted that can't be processed."""
 
 from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.pipeline.vips.loaders import HEIF, SOURCES

@@ -1,4 +1,4 @@
-"""Every kind of file that docs/formats.md has a row for, in its order."""
+"""Every kind of file in docs/formats.md, in order."""
 
 from tests.golden.formats.kind import Kind
 from tests.golden.formats.kinds import gif, heif, jpeg, png, png_chunks, tiff, tiff_samples, webp

@@ -14,7 +14,7 @@ def _gif(name: str, data: Any, shown: str = "as it is", **right: Any) -> Kind:
 
 
 def _corners(width: int = 64, height: int = 48, frames: int = 2) -> bytes:
-    """The top left quarter of an opaque animation, cleared, then its bottom right one."""
+    """An opaque animation: the top left quarter, cleared, then the bottom right one."""
     size = width // 2, height // 2
     corners = gifs.GifFrame(gifs.plain(0, *size), disposal=2), gifs.GifFrame(gifs.plain(2, *size), *size)
     return gifs.gif_file(width, height, *corners[:frames])

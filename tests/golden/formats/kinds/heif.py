@@ -1,4 +1,4 @@
-"""AVIF and HEIC, where the configuration takes them."""
+"""AVIF and HEIC, which need configuration."""
 
 from functools import partial
 from typing import Any

@@ -26,7 +26,7 @@ def _halves() -> pyvips.Image:
 
 
 def _key() -> bytes:
-    """RGB with one colour that is transparent: that of the lower right quarter."""
+    """RGB with one transparent colour: that of the lower right quarter."""
     return pictures.with_png_chunks(
         bytes(pictures.scene().pngsave_buffer(keep="none")), pictures.png_chunk(b"tRNS", bytes([0, 250, 0, 250, 0, 250]))
     )

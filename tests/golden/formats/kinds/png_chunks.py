@@ -1,4 +1,4 @@
-"""PNG whose chunks say more than the pixels: colours, range, frames."""
+"""PNG with chunks for colours, range and frames."""
 
 import struct
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def _told(name: str, image: Callable[[], pyvips.Image], chunks: bytes, shown: st
 
 
 def _light(image: pyvips.Image) -> pyvips.Image:
-    """As linear light, in 16 bits."""
+    """The scene in linear light, in 16 bits."""
     value = image / 255
     light = (value <= 0.04045).ifthenelse(value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
     deep = (light * 65535).rint().cast("ushort")
@@ -54,14 +54,14 @@ def _deep_quarters(*colours: tuple[float, ...]) -> Callable[[], pyvips.Image]:
 
 
 def _moving(*, apart: bool) -> Callable[[], bytes]:
-    """The scene, and two frames that change a part of it."""
+    """The scene, and two frames that change parts of it."""
     part = pictures.scene(20, 20)
     frames = [Drawn(pictures.scene()), Drawn(part, 4, 4), Drawn(part, 30, 20)]
     return lambda: apng(frames, static=pictures.scene() if apart else None)
 
 
 def _faulty() -> bytes:
-    """It says that it has more frames than there are."""
+    """An animation that declares more frames than it has."""
     return apng([Drawn(pictures.scene()), Drawn(pictures.scene(20, 20), 4, 4)], declared=3)
 
 

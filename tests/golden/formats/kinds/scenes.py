@@ -1,4 +1,4 @@
-"""The scene in the colour kinds that several formats share."""
+"""The scene in the colour types that several formats share."""
 
 import pyvips
 
@@ -8,7 +8,7 @@ from tests.profiles import grey_profile
 
 GREYS = greys(40, 120, 200, 250)
 INKS = opaque((0, 155, 228), (234, 23, 133), (255, 240, 0), (40, 35, 43))
-"""What `inks` looks like by libvips' own profile (8.18.7): cyan, magenta, yellow and black."""
+"""`inks` in sRGB by libvips' own CMYK profile (8.18.7): cyan, magenta, yellow and black."""
 
 
 def _half_clear(colours: Quarters) -> Quarters:
@@ -16,7 +16,7 @@ def _half_clear(colours: Quarters) -> Quarters:
 
 
 HALF_CLEAR, GREY_HALF_CLEAR = _half_clear(SCENE), _half_clear(GREYS)
-"""`pictures.alpha_scene`: its right half is transparent."""
+"""`pictures.alpha_scene`: the right half is transparent."""
 
 
 def grey() -> pyvips.Image:
@@ -29,7 +29,7 @@ def grey_alpha() -> pyvips.Image:
 
 
 def deep() -> pyvips.Image:
-    """16 bits a channel."""
+    """16 bits per channel."""
     return pictures.scene().colourspace("rgb16")
 
 
@@ -39,7 +39,7 @@ def wide() -> pyvips.Image:
 
 
 def profiled_grey() -> pyvips.Image:
-    """The greys as the values of a monitor with a gamma of 1.5, with a profile that says so."""
+    """The greys for a gamma of 1.5, with a profile of it."""
     shown = grey() / 255
     light = (shown <= 0.04045).ifthenelse(shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)
     stored = (light ** (1 / 1.5) * 255).rint().cast("uchar").copy(interpretation="b-w")
@@ -48,14 +48,14 @@ def profiled_grey() -> pyvips.Image:
 
 
 def lying(orientation: int) -> pyvips.Image:
-    """As it is stored where this orientation (2 to 8) turns it upright, which the savers of libvips write down as EXIF."""
+    """The scene stored with this orientation (2 to 8), which the savers of libvips write as EXIF."""
     stored = pictures.turned_back(orientation, 64, 48).copy()
     stored.set_type(pyvips.GValue.gint_type, "orientation", orientation)
     return stored
 
 
 def inks() -> pyvips.Image:
-    """Four quarters, each of one ink of CMYK in full."""
+    """Four quarters, each one full ink of CMYK."""
     return four((255, 0, 0, 0), (0, 255, 0, 0), (0, 0, 255, 0), (0, 0, 0, 255)).copy(interpretation="cmyk")
 
 

@@ -32,7 +32,7 @@ def _big_endian() -> bytes:
 
 
 def _pages() -> bytes:
-    """Of other colours each."""
+    """Pages of different colours."""
     return written(picture(64, 48), picture(64, 48, pixel=b"\xff\0\0"), picture(64, 48, pixel=b"\0\0\xff"))
 
 
@@ -41,7 +41,7 @@ def _zstandard() -> bytes:
 
 
 def _raw(kind: str) -> Kind:
-    """What a decoder says of it. Its upload is refused, unless its directories lie far in."""
+    """The error in a decoder. The upload refuses it too, unless its directories are far inside."""
     sentence = f"This is a camera raw file: {kind}. Develop it, and send the result."
     return Kind("TIFF", kind, "image/tiff", lambda: RAWS[kind], sentence, refused="unsupported_media_type")
 

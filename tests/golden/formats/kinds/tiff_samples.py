@@ -1,4 +1,4 @@
-"""TIFF, of every kind of sample: the left half is one colour, the right half another."""
+"""TIFF with every type of sample: one colour on the left half, another on the right."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from tests.tiffs import DOUBLE, LONG, SHORT, UNDEFINED, Fields, Ifd, written
 SIZE = (64, 48)
 RED, BLUE = (200, 40, 40), (40, 90, 200)
 WARM, COLD = (0.8, 0.2, 0.1), (0.1, 0.2, 0.8)
-"""Shares of the whole; as light they are LIT."""
+"""Shares of the full range; as linear light they are LIT."""
 LIT, SHARES = ((231, 124, 89), (89, 124, 231)), ((204, 51, 26), (26, 51, 204))
 
 
@@ -42,14 +42,14 @@ def _refused(name: str, sentence: str, *stored: Any, **layout: Any) -> Kind:
 
 
 def _whole(kind: str, *shares: float) -> tuple[float, ...]:
-    """Signed numbers lie as far above their lowest one."""
+    """Signed values have the same distance from their lowest one."""
     bits = int(kind[1:]) * 8
     low = -(2 ** (bits - 1)) if kind[0] == "i" else 0
     return tuple(low + int(share * (2**bits - 1)) for share in shares)
 
 
 def _before(*, below: bool) -> Callable[[], bytes]:
-    """A small version, then the picture."""
+    """A reduced version, then the picture."""
 
     def data() -> bytes:
         preview = halves((90, 90, 90), (90, 90, 90), "u1", RGB, {254: (LONG, (1,))}, size=(16, 12))

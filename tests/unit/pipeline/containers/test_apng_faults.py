@@ -1,4 +1,4 @@
-"""Animated PNG with something wrong in it: a fault in its chunks leaves the static picture, damaged pixels are refused."""
+"""Invalid animated PNG: invalid chunks leave the static picture, damaged pixels are refused."""
 
 import struct
 import zlib
@@ -31,7 +31,7 @@ FRAMES = [Drawn(colour(rgb, 8, 6)) for rgb in (RED, GREEN, BLUE)]
 
 
 def with_chunk(position: int, *instead: bytes) -> bytes:
-    """The three frames with another chunk, or none, or more, in place of this one.
+    """The three frames with this chunk replaced by others, or removed.
 
     0 IHDR, 1 acTL, 2 fcTL, 3 IDAT, 4 fcTL, 5 fdAT, 6 fcTL, 7 fdAT, 8 IEND.
     """
@@ -97,7 +97,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_of_an_animation_with_a_fault_the_static_picture_is_left(fault: str, render_job: JobRenderer) -> None:
+def test_an_invalid_animation_leaves_the_static_picture(fault: str, render_job: JobRenderer) -> None:
     """PNG 3, section 4.9: decoders should show the static image when there is an error."""
     done = render_job(FAULTS[fault], "format:webp|lossless", "image/png", want_facts=True)
 
@@ -107,8 +107,8 @@ def test_of_an_animation_with_a_fault_the_static_picture_is_left(fault: str, ren
     assert pyvips.Image.new_from_file(str(done.target)).getpoint(4, 4) == list(RED)
 
 
-def test_a_frame_without_a_fault_is_none() -> None:
-    """Else the faults above would prove nothing."""
+def test_an_unchanged_animation_is_valid() -> None:
+    """Control: the unchanged file is an animation."""
     assert joined(_CHUNKS) == apng(FRAMES) == with_chunk(6, _fctl_of(8, 6))
 
 
@@ -125,7 +125,7 @@ def test_a_frame_without_a_fault_is_none() -> None:
     ids=["checksum", "bits", "no zlib", "too few rows", "nothing", "unknown filter"],
 )
 def test_a_frame_whose_pixels_are_damaged_is_no_part_of_a_result(data: bytes, rendered: Renderer) -> None:
-    """The static picture is whole, and is shown where a still is asked for; an animation would lack a frame in silence."""
+    """A still shows the intact static picture; an animation would silently lack a frame."""
     for made in ("webp", "gif"):
         with pytest.raises(InvalidImage):
             rendered(data, f"format:{made}", "image/png")

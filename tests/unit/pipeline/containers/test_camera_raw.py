@@ -1,4 +1,4 @@
-"""A camera's raw file is told from a TIFF that shows a picture, wherever its directories lie."""
+"""Camera raw files are distinguished from ordinary TIFFs, wherever their directories lie."""
 
 import io
 from pathlib import Path
@@ -28,15 +28,15 @@ def test_in_every_layout(order: str, big: bool) -> None:
 
 
 def scan(maker: str) -> bytes:
-    """A scan, or an edited photograph, that names the maker."""
+    """A scan or edited photograph with a Make tag."""
     out = io.BytesIO()
     Image.new("RGB", (8, 6), (90, 90, 90)).save(out, "TIFF", tiffinfo={271: maker})
     return out.getvalue()
 
 
 @pytest.mark.parametrize("company", ["NIKON CORPORATION", "SONY", "Canon", "PENTAX", "Phase One"])
-def test_the_companys_name_alone_makes_no_raw_file(company: str, rendered: Renderer) -> None:
-    """A film scanner and every photo editor write it."""
+def test_the_make_tag_alone_is_no_raw_file(company: str, rendered: Renderer) -> None:
+    """Film scanners and photo editors write the Make tag too."""
     data = scan(company)
 
     assert raw_format(io.BytesIO(data)) is None
@@ -55,7 +55,7 @@ def test_a_picture_with_a_reduced_one_below_it_is_none(rendered: Renderer) -> No
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("pixel", [b"CR\x02\0", b"CR\x02", b"CRd", b"BR\x02", b"II*\0", b"\xff\xd8\xff"])
 def test_pixels_behind_the_header_say_nothing(pixel: bytes, order: str, big: bool, rendered: Renderer) -> None:
-    """`filetype` 1.2.0 took a TIFF whose pixels begin with CR for Canon's raw file, and libvips writes them directly there."""
+    """`filetype` 1.2.0 takes a TIFF whose pixels begin with CR for Canon raw, and libvips writes pixels at that place."""
     data = tiffs.written(tiffs.picture(8, 6, pixel=pixel), order=order, big=big)
     assert data[16 if big else 8 :].startswith(pixel)
 
@@ -63,7 +63,7 @@ def test_pixels_behind_the_header_say_nothing(pixel: bytes, order: str, big: boo
     assert rendered(data, "format:png", "image/tiff")[0].height == 6
 
 
-def test_canons_name_and_pixels_like_its_mark_make_no_raw_file() -> None:
+def test_canon_make_and_pixels_like_its_signature_are_no_raw_file() -> None:
     data = tiffs.written(tiffs.picture(8, 6, {271: (ASCII, b"Canon\0")}, pixel=b"CR\x02"))
     assert data[8:11] == b"CR\x02"
 
@@ -77,8 +77,8 @@ def test_a_compression_that_only_cameras_write_is_enough(compression: int) -> No
     assert raw_format(io.BytesIO(data)) == "Nikon raw (NEF)"
 
 
-def test_canons_mark_in_a_picture_of_eight_bytes_is_a_pixel() -> None:
-    """Its directory lies at 16, as Canon's does."""
+def test_canon_signature_at_offset_8_may_be_pixels() -> None:
+    """Its directory is at offset 16, as in Canon raw."""
     strip = b"CR\x02\0\0\0\0\0"
     fields = {256: (SHORT, (8,)), 257: (SHORT, (1,)), 258: (SHORT, (8,)), 262: (SHORT, (1,)), 279: (LONG, (8,))}
     data = tiffs.written(Ifd(dict(fields), strip=strip))
@@ -89,7 +89,7 @@ def test_canons_mark_in_a_picture_of_eight_bytes_is_a_pixel() -> None:
 
 @pytest.mark.parametrize("name", ["Nikon raw (NEF)", "Adobe DNG"])
 def test_the_worker_names_what_the_first_bytes_do_not_tell(name: str, tmp_path: Path, rendered: Renderer) -> None:
-    """Its directories lie behind the pixels."""
+    """Its directories come after the pixels."""
     fields: Fields = {50706: (BYTE, (1, 4, 0, 0))} if name == "Adobe DNG" else {}
     data = tiffs.written(preview(b"NIKON", sensor(), fields=fields), padding=70_000)
     file = tmp_path / "raw.tif"
@@ -105,7 +105,7 @@ def test_the_worker_names_what_the_first_bytes_do_not_tell(name: str, tmp_path: 
 
 
 class Counted(io.BytesIO):
-    """A file that counts how often it is read."""
+    """A file that counts its reads."""
 
     reads = 0
 
@@ -114,8 +114,8 @@ class Counted(io.BytesIO):
         return super().read(size)
 
 
-def test_any_number_of_directories_is_soon_over() -> None:
-    """Looked at are sixteen, of 256 fields each."""
+def test_any_number_of_directories_is_bounded() -> None:
+    """At most 16 directories with 256 fields each are read."""
     wide = Ifd(dict.fromkeys(range(1000, 5000), (SHORT, (1,))))
     many = Ifd({256: (SHORT, (1,))}, tuple(wide for _ in range(12)))
     file = Counted(tiffs.written(*[many] * 4))
@@ -125,7 +125,7 @@ def test_any_number_of_directories_is_soon_over() -> None:
 
 
 @pytest.mark.parametrize("at", range(0, 200, 3))
-def test_a_directory_that_points_anywhere_is_no_trouble(at: int) -> None:
+def test_a_directory_with_any_offsets_is_handled(at: int) -> None:
     data = RAWS["Sony raw (ARW)"]
     for place in (at, int.from_bytes(data[4:8], "little") + at):
         raw_format(io.BytesIO(data[:place] + b"\xff" * 4 + data[place + 4 :]))

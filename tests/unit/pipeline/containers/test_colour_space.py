@@ -1,4 +1,4 @@
-"""The mathematics of colour spaces, held against published numbers."""
+"""Colour space arithmetic against published numbers."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def test_white_stays_white_between_primaries() -> None:
 
 
 def test_the_d50_colours_of_srgb_are_those_of_its_profile() -> None:
-    """IEC 61966-2-1, as everybody's sRGB profile has them."""
+    """IEC 61966-2-1, as in every sRGB profile."""
     right = [[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7142]]
     for row, expected in zip(BT709.to_d50(), right, strict=True):
         assert row == pytest.approx(expected, abs=4e-4)

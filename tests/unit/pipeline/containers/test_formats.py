@@ -1,4 +1,4 @@
-"""Which formats a picture is made in."""
+"""The choice of output formats."""
 
 import pytest
 
@@ -34,15 +34,13 @@ def test_the_result_is_as_the_input_unless_a_format_is_named(asked_for: str | No
         ("avif", "avif", 1, None),
     ],
 )
-def test_the_alternative_is_another_file_of_the_same_frames(
-    modern: str | None, fallback: str, frames: int, made: str | None
-) -> None:
+def test_both_files_of_auto_have_the_same_frames(modern: str | None, fallback: str, frames: int, made: str | None) -> None:
     alternative = alternative_format(modern, FORMATS[fallback], frames=frames)
 
     assert (alternative.name if alternative else None) == made
 
 
-def test_what_has_no_quality_is_what_is_lossless_or_has_a_palette() -> None:
+def test_formats_without_quality_are_lossless_or_have_a_palette() -> None:
     assert {known.name for known in FORMATS.values() if known.quality is None} == {"png", "gif"}
     assert {known.name for known in FORMATS.values() if known.profile} == set(FORMATS) - {"gif"}
     assert set(FORMATS) >= LOSSLESS

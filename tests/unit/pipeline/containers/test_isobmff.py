@@ -1,4 +1,4 @@
-"""The boxes of AVIF and HEIC files, and what the worker says of such a file."""
+"""ISOBMFF boxes of AVIF and HEIC files, and the error for a HEIC file."""
 
 import io
 import struct
@@ -49,7 +49,7 @@ def test_the_facts_are_as_stored_and_the_result_is_upright(orientation: int, ren
 
 @pytest.mark.usefixtures("heif_input")
 def test_limits_are_held_against_what_is_stored(render_job: JobRenderer) -> None:
-    """As the upload does."""
+    """The boxes in the first bytes, as at upload."""
     low = RenderLimits(70, 50, 10**6, 10, 10**6, 10**6)
 
     with pytest.raises(ImageTooLarge, match="48 x 64 pixels; a height of 50 is the most"):
@@ -73,7 +73,7 @@ REORDERED = pictures.animated_avif(5).replace(b"ftypavis\0\0\0\0avifavis", b"fty
 
 @pytest.mark.usefixtures("heif_input")
 @pytest.mark.parametrize("data", [pictures.animated_avif(5), REORDERED], ids=["avis first", "avif first"])
-def test_of_a_sequence_the_first_frame_is_shown_and_all_are_counted(data: bytes, render_job: JobRenderer) -> None:
+def test_a_sequence_shows_its_first_frame_and_counts_all(data: bytes, render_job: JobRenderer) -> None:
     assert set(brands_of(data)) >= {b"avif", b"avis"}
 
     made = render_job(data, "format:png", AVIF, want_facts=True)
@@ -87,7 +87,7 @@ def test_of_a_sequence_the_first_frame_is_shown_and_all_are_counted(data: bytes,
 
 @pytest.mark.usefixtures("heif_input")
 @pytest.mark.parametrize("chain", ["format:webp", "format:gif", "resize:16x12|format:jpeg"])
-def test_it_is_one_picture_in_every_result(chain: str, render_job: JobRenderer) -> None:
+def test_a_still_apng_has_one_frame_in_every_format(chain: str, render_job: JobRenderer) -> None:
     assert render_job(pictures.animated_avif(5), chain, AVIF).rendered.result.frames == 1
 
 
@@ -100,7 +100,7 @@ def test_a_sequence_of_too_many_frames_is_refused(render_job: JobRenderer) -> No
 
 
 def sequence(samples: int, listed: int, times: int, handler: bytes = b"pict") -> bytes:
-    """A track whose tables say so many frames: sizes (`stsz`, of which so many are listed) and times (`stts`)."""
+    """A track with these numbers of samples: `stsz` (count and listed entries) and `stts`."""
     sizes = box(b"stsz", bytes(4), struct.pack(">II", 0, samples), bytes(4 * listed))
     tables = box(b"stbl", sizes, box(b"stts", bytes(4), struct.pack(">III", 1, times, 1)))
     media = box(b"mdia", box(b"hdlr", bytes(8), handler, bytes(12)), box(b"minf", tables))
@@ -111,8 +111,8 @@ def sequence(samples: int, listed: int, times: int, handler: bytes = b"pict") ->
     ("data", "frames"),
     [
         (sequence(7, 7, 7), 7),
-        (sequence(2**32 - 1, 7, 2**32 - 1), 7),  # no more than are listed
-        (sequence(7, 7, 3), 3),  # nor than have a time
+        (sequence(2**32 - 1, 7, 2**32 - 1), 7),  # at most the listed sizes
+        (sequence(7, 7, 3), 3),  # at most the listed times
         (sequence(0, 0, 0), 1),
         (sequence(7, 7, 7, b"soun"), 1),
         (box(b"ftyp", b"avis", bytes(4)) + box(b"moov", box(b"trak")), 1),
@@ -145,7 +145,7 @@ def test_boxes_without_end_are_not_walked(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("seed", range(100))
-def test_damaged_boxes_are_told_or_not(seed: int) -> None:
+def test_damaged_boxes_do_no_harm(seed: int) -> None:
     random = Random(seed)
     data = bytearray(random.choice([pictures.animated_avif(5), pictures.turned_avif(6), sequence(7, 7, 7)]))
     for _ in range(random.randrange(1, 40)):

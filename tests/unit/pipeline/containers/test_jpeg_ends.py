@@ -1,6 +1,6 @@
-"""JPEG without an EOI: shown when all data of its scans are there, whatever follows them; refused when they end early.
+"""JPEG without an EOI: accepted if the data of its scans are complete, whatever follows; refused if they end early.
 
-libvips 8.18.7 refuses most that lack it, and of data that end early at some other EOI it makes grey.
+libvips 8.18.7 refuses most files without an EOI, and shows grey for data that end early at some other EOI.
 """
 
 import random
@@ -19,12 +19,12 @@ from tests.unit.pipeline.conftest import Renderer
 EOI = b"\xff\xd9"
 FILM = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + random.Random(1).randbytes(5000) + EOI + b"moov"
 FURTHER = b"\xff\xe2\0\x08MPF\0MM"
-"""A segment that tells of further pictures."""
+"""An MPF segment, which announces further pictures."""
 WORDS = b"made by somebody, and told so at length. " * 20
 
 
 def _samsung(*blocks: bytes) -> bytes:
-    """Blocks, and the directory of them that stands at the end of the file."""
+    """Samsung blocks and their directory at the end of the file."""
     places = [sum(map(len, blocks[number:])) for number in range(len(blocks))]
     entries = [struct.pack("<HHII", 0, 1, place, len(block)) for place, block in zip(places, blocks, strict=True)]
     directory = b"SEFH" + struct.pack("<II", 106, len(blocks)) + b"".join(entries)
@@ -32,7 +32,7 @@ def _samsung(*blocks: bytes) -> bytes:
 
 
 def _adobe(data: bytes) -> bytes:
-    """Marked as YCbCr, as Photoshop does."""
+    """Tagged as YCbCr, as Photoshop does."""
     return data[:2] + b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\1" + data[2:]
 
 
@@ -55,7 +55,7 @@ KNOWN: dict[str, bytes] = {
     "a film": FILM,
     "Samsung's blocks": _samsung(WORDS, b"\0\0\1\x0a" + WORDS, FILM),
 }
-"""What may follow a picture, and is told from its data."""
+"""Data that may follow a picture and are recognized."""
 
 OTHERS: dict[str, bytes] = {"another JPEG": pictures.jpeg(), "words": WORDS, "words that no block names": WORDS + _samsung()}
 
@@ -74,7 +74,7 @@ def decoded(tmp_path: Path) -> Callable[[bytes], bytes]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("tail", [*KNOWN.values(), *OTHERS.values()], ids=[*KNOWN, *OTHERS])
-def test_whole_data_are_shown_whatever_follows(kind: str, tail: bytes, decoded: Callable[[bytes], bytes]) -> None:
+def test_complete_data_are_shown_whatever_follows(kind: str, tail: bytes, decoded: Callable[[bytes], bytes]) -> None:
     whole = KINDS[kind]
     right = bytes(pyvips.Image.jpegload_buffer(whole).write_to_memory())
 
@@ -85,7 +85,7 @@ def test_whole_data_are_shown_whatever_follows(kind: str, tail: bytes, decoded: 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("tail", KNOWN.values(), ids=KNOWN)
 def test_data_that_end_early_are_refused_whatever_follows(kind: str, tail: bytes, decoded: Callable[[bytes], bytes]) -> None:
-    """The last byte counts: it may hold no more than a few bits of the last block."""
+    """The last byte matters: it may hold a few bits of the last block."""
     for missing in (1, 2, 3, 10, 100):
         with pytest.raises(InvalidImage, match="cut short"):
             decoded(KINDS[kind][: -2 - missing] + tail)
@@ -93,7 +93,7 @@ def test_data_that_end_early_are_refused_whatever_follows(kind: str, tail: bytes
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_data_that_end_early_are_refused_before_further_pictures(kind: str, decoded: Callable[[bytes], bytes]) -> None:
-    """As cameras lay them at a place that is a multiple of something."""
+    """Cameras align appended pictures."""
     whole = KINDS[kind][:2] + FURTHER + KINDS[kind][2:]
     assert decoded(whole + bytes(100) + pictures.jpeg()) == decoded(KINDS[kind])
 
@@ -105,7 +105,7 @@ def test_data_that_end_early_are_refused_before_further_pictures(kind: str, deco
 @pytest.mark.parametrize("chain", ["strip", "resize:40x40", "crop:20x20", "resize:16x|format:webp", "rotate:90"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_data_that_end_early_at_an_eoi_are_refused(kind: str, chain: str, rendered: Renderer) -> None:
-    """Some programs write one behind whatever they have got. libvips 8.18.7 makes grey of what is missing, and logs it."""
+    """Some programs append an EOI to truncated data. libvips 8.18.7 shows grey for missing data and logs it."""
     for tail in (EOI, pictures.jpeg()):
         for missing in (1, 30):
             with pytest.raises(InvalidImage, match="cut short"):
@@ -114,7 +114,7 @@ def test_data_that_end_early_at_an_eoi_are_refused(kind: str, chain: str, render
 
 
 @pytest.mark.parametrize("chain", ["strip", "resize:40x40", "crop:20x20", "resize:16x|format:webp"])
-def test_it_is_shown_and_refused_in_every_size(chain: str, rendered: Renderer) -> None:
+def test_every_size_is_shown_or_refused(chain: str, rendered: Renderer) -> None:
     for whole in (pictures.photo_jpeg(320, 247), pictures.photo_jpeg(320, 247, interlace=True)):
         rendered(whole[:-2], chain)
         with pytest.raises(InvalidImage):
@@ -122,7 +122,7 @@ def test_it_is_shown_and_refused_in_every_size(chain: str, rendered: Renderer) -
 
 
 def test_a_progressive_picture_that_lacks_its_last_scans_is_refused(decoded: Callable[[bytes], bytes]) -> None:
-    """Each scan that is there is whole."""
+    """The existing scans are complete."""
     whole = KINDS["progressive"]
     start = whole.index(b"\xff\xda") + 1
     while (start := whole.find(b"\xff\xda", start)) > 0:
@@ -131,15 +131,15 @@ def test_a_progressive_picture_that_lacks_its_last_scans_is_refused(decoded: Cal
         start += 1
 
 
-def test_what_libvips_says_of_one_picture_is_not_held_against_the_next(rendered: Renderer) -> None:
+def test_warnings_about_one_picture_do_not_affect_the_next(rendered: Renderer) -> None:
     for _ in range(3):
         with pytest.raises(InvalidImage):
             rendered(KINDS["grey"][:-12] + EOI, "resize:20x20")
         rendered(KINDS["grey"], "resize:20x20")
 
 
-def test_of_arithmetic_coding_it_cannot_be_told(decoded: Callable[[bytes], bytes]) -> None:
-    """libjpeg takes what is missing for zeros, as the standard says, and warns of nothing."""
+def test_arithmetic_coding_without_an_eoi_is_refused(decoded: Callable[[bytes], bytes]) -> None:
+    """libjpeg treats missing scans as zeros, as the standard says, without a warning."""
     with pytest.raises(InvalidImage, match="cut short"):
         decoded(KINDS["grey"][:-2].replace(b"\xff\xc0", b"\xff\xc9"))
 

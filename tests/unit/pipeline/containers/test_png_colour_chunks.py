@@ -1,7 +1,7 @@
-"""The colours that a PNG's chunks give to its numbers: cICP, iCCP, sRGB, then gAMA with cHRM (PNG 3, section 4.3).
+"""Colour space of a PNG from its chunks: cICP, iCCP, sRGB, then gAMA with cHRM (PNG 3, section 4.3).
 
-Where nothing else is said, the right values are what Chromium 156 shows. libvips 8.18.7 reads none of these chunks but iCCP: it
-showed linear 128 as 128, Display P3 (200,80,60) as (200,80,60), and PQ as if it were sRGB.
+Unless noted, the expected values are those of Chromium 156. libvips 8.18.7 reads only iCCP: it shows linear 128 as 128, Display
+P3 (200,80,60) as (200,80,60), and PQ as sRGB.
 """
 
 import struct
@@ -82,7 +82,7 @@ def test_every_kind_of_png_follows_its_gamma(data: bytes, chain: str, rendered: 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_a_palette_follows_the_gamma(bits: int, rendered: Renderer) -> None:
-    """Its entries are meant in it; libvips makes RGB of them before."""
+    """Palette entries are in that colour space; libvips converts them to RGB before."""
     data = bytes(pictures.scene().pngsave_buffer(palette=True, bitdepth=bits, keep="none"))
 
     stored = pyvips.Image.new_from_buffer(data, "").getpoint(6, 6)
@@ -96,14 +96,14 @@ def _srgb(light: float) -> float:
     return 255 * (12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055)
 
 
-def test_what_is_transparent_stays_as_transparent_as_it_is(rendered: Renderer) -> None:
+def test_alpha_does_not_change(rendered: Renderer) -> None:
     for data in (plain([128, 60, 30, 100], LINEAR), plain([128, 100], LINEAR), plain([0x8080, 0x6464], LINEAR, deep=True)):
         assert shown(rendered, data)[-1] == 100
 
 
 @pytest.mark.parametrize("bands", [1, 3])
 def test_dark_light_is_not_rounded_before_it_is_scaled(bands: int, rendered: Renderer) -> None:
-    """A mesh of 0 and 1 of 255 in linear light is seen as 0 and 13, in the mean 6.5; scaled in 8 bits of light, as 0 or 13."""
+    """A checkerboard of 0 and 1 of 255 in linear light is 0 and 13 in sRGB, with a mean of 6.5; in 8 bits it would be 0 or 13."""
     mesh = (pyvips.Image.xyz(64, 64)[0] + pyvips.Image.xyz(64, 64)[1]).remainder(2).cast("uchar")
     mesh = mesh.bandjoin([mesh] * 2).copy(interpretation="srgb") if bands == 3 else mesh.copy(interpretation="b-w")
 
@@ -218,12 +218,12 @@ def test_code_points_that_cannot_be_used_leave_it_to_the_next_chunk(unusable: by
     ids=["sRGB", "beyond", "alpha", "grey", "16 bits", "P3", "linear", "PQ"],
 )
 def test_the_narrow_range_is_stretched(data: bytes, right: Colour, rendered: Renderer) -> None:
-    """H.273, section 8.3, VideoFullRangeFlag 0. Chromium 156 takes no notice of the flag."""
+    """H.273, section 8.3, VideoFullRangeFlag 0. Chromium 156 ignores the flag."""
     assert shown(rendered, data) == pytest.approx(right, abs=1)
 
 
 def test_fewer_than_eight_bits_have_no_narrow_range(rendered: Renderer) -> None:
-    """H.273 does not say what it would be."""
+    """H.273 does not define a narrow range here."""
     third = pyvips.Image.black(SIDE, SIDE).linear(0, 85).cast("uchar").copy(interpretation="b-w")
     data = bytes(third.pngsave_buffer(bitdepth=2, keep="none"))
 
@@ -242,8 +242,8 @@ def test_fewer_than_eight_bits_have_no_narrow_range(rendered: Renderer) -> None:
     ],
     ids=["P3", "linear", "Adobe RGB", "16 bit", "narrow"],
 )
-def test_kept_colours_have_the_profile_that_says_what_they_are(data: bytes, made: str, rendered: Renderer) -> None:
-    """`keep:icc`: the file's own numbers, in 8 bits and full range, and beside them what the chunks said, as a profile."""
+def test_kept_colours_have_their_profile(data: bytes, made: str, rendered: Renderer) -> None:
+    """`keep:icc`: the file's own values in 8 bits and full range, with a profile made from the chunks."""
     _, path = rendered(data, f"keep:icc|format:{made}|lossless" if made == "webp" else f"keep:icc|format:{made}", "image/png")
 
     image = pyvips.Image.new_from_file(str(path))
@@ -258,7 +258,7 @@ def test_kept_colours_have_the_profile_that_says_what_they_are(data: bytes, made
     [plain(COLOUR), plain(COLOUR, cicp(1, 13, 0, 1)), plain(sixteen(0.5, 0.4, 0.3), cicp(9, PQ, 0, 1), deep=True)],
     ids=["nothing said", "sRGB", "PQ"],
 )
-def test_what_is_srgb_has_no_profile(data: bytes, rendered: Renderer) -> None:
+def test_srgb_needs_no_profile(data: bytes, rendered: Renderer) -> None:
     with_profile = with_png_chunks(data, iccp(P3_PROFILE)) if b"cICP" in data else data
 
     _, path = rendered(with_profile, "keep:icc", "image/png")
@@ -267,7 +267,7 @@ def test_what_is_srgb_has_no_profile(data: bytes, rendered: Renderer) -> None:
     assert shown(rendered, with_profile, "keep:icc") == shown(rendered, data)
 
 
-def test_facts_are_of_the_colours_that_are_seen(render_job: JobRenderer) -> None:
+def test_facts_use_the_visible_colours(render_job: JobRenderer) -> None:
     for chain in ("strip", "keep:icc", "resize:9x9|grayscale"):
         facts = render_job(plain(COLOUR, P3), chain, "image/png", want_facts=True).rendered.facts
         assert facts is not None
@@ -290,7 +290,7 @@ def test_significant_bits_and_background_change_nothing(chunk: bytes, rendered: 
 
 
 def test_a_chunk_that_no_decoder_may_pass_over_is_not_passed_over(rendered: Renderer) -> None:
-    """PNG 3, section 13.5: its type begins with a capital."""
+    """PNG 3, section 13.5: the type of a critical chunk begins with a capital letter."""
     with pytest.raises(InvalidImage):
         shown(rendered, plain(COLOUR, png_chunk(b"NEWs", bytes(4))))
 
@@ -298,6 +298,6 @@ def test_a_chunk_that_no_decoder_may_pass_over_is_not_passed_over(rendered: Rend
 
 
 @pytest.mark.parametrize("chunks", [{}, {b"gAMA": struct.pack(">I", 45_455), b"cHRM": struct.pack(">8I", *SRGB_CHRM)}])
-def test_ordinary_files_have_nothing_to_be_converted(chunks: dict[bytes, bytes]) -> None:
-    """What most programs write costs nothing."""
+def test_ordinary_files_need_no_conversion(chunks: dict[bytes, bytes]) -> None:
+    """No conversion for the chunks that most programs write."""
     assert read_colours(chunks, bits=8) == PngColours()

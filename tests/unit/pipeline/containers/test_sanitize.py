@@ -1,4 +1,4 @@
-"""PNG with nothing but what a decoder needs; files that lack their end, and files that were made to be slow."""
+"""Sanitizing: PNG chunks that a decoder does not need, truncated files, and files built to be slow."""
 
 import zlib
 from contextlib import suppress
@@ -41,21 +41,21 @@ def test_text_chunks_are_left_out_and_nothing_else(texts: list[bytes], file: Pat
     assert copy.read_bytes() == with_png_chunks(pictures.png(), gamma)
 
 
-def test_a_lean_png_is_not_copied(file: Path, tmp_path: Path) -> None:
+def test_a_png_without_unneeded_chunks_is_not_copied(file: Path, tmp_path: Path) -> None:
     file.write_bytes(pictures.png())
 
     assert strip_chunks(file, tmp_path / "copy") == file
     assert not (tmp_path / "copy").exists()
 
 
-def test_what_follows_the_end_of_a_png_is_not_read(file: Path, tmp_path: Path) -> None:
+def test_data_after_iend_are_not_read(file: Path, tmp_path: Path) -> None:
     file.write_bytes(pictures.png() + TEXTS[0] * 3)
 
     assert strip_chunks(file, tmp_path / "copy") == file
 
 
 @pytest.mark.parametrize("kind", [b"sPLT", b"hIST", b"tIME", b"bKGD", b"acTL", b"fdAT", b"vpAg"])
-def test_what_a_decoder_has_no_use_for_is_left_out(kind: bytes, file: Path, tmp_path: Path) -> None:
+def test_unneeded_chunks_are_stripped(kind: bytes, file: Path, tmp_path: Path) -> None:
     file.write_bytes(with_png_chunks(PLAIN, png_chunk(kind, b"x" * 100)))
 
     assert strip_chunks(file, tmp_path / "copy").read_bytes() == PLAIN
@@ -110,7 +110,7 @@ def test_a_png_of_too_many_chunks_is_refused(file: Path, tmp_path: Path) -> None
     ids=["unknown", "damaged", "no type"],
 )
 def test_a_chunk_that_is_needed_and_unknown_is_named(chunk: bytes, sentence: str, file: Path, tmp_path: Path) -> None:
-    """libpng 1.6.58 by itself: "unhandled critical chunk", as for a file that is damaged."""
+    """libpng 1.6.58 says "unhandled critical chunk", as for a damaged file."""
     file.write_bytes(with_png_chunks(PLAIN, chunk))
 
     with pytest.raises(InvalidImage, match=sentence):
@@ -139,7 +139,9 @@ def test_a_tiff_cut_anywhere_is_noticed(whole: bytes, file: Path) -> None:
     file.write_bytes(whole)
     sanitize(file)
 
-    for length in range(0, len(whole) * 9 // 10, 97):  # the last bytes are of fields that libvips looks after
+    for length in range(
+        0, len(whole) * 9 // 10, 97
+    ):  # the last bytes belong to fields that libvips checks that libvips looks after
         file.write_bytes(whole[:length])
         with pytest.raises(InvalidImage):
             sanitize(file)
@@ -155,7 +157,7 @@ def test_a_gif_of_too_many_blocks_is_refused(file: Path) -> None:
 
 
 def test_a_tiff_without_fields_is_refused(file: Path) -> None:
-    """libtiff would say that it has no memory for them."""
+    """libtiff would report that memory is exhausted."""
     file.write_bytes(b"II*\0" + (8).to_bytes(4, "little") + bytes(6))
 
     with pytest.raises(InvalidImage):
@@ -163,7 +165,7 @@ def test_a_tiff_without_fields_is_refused(file: Path) -> None:
 
 
 @pytest.mark.parametrize("at", range(0, 200, 4))
-def test_a_tiff_that_points_anywhere_is_told_or_left_to_libvips(at: int, file: Path) -> None:
+def test_a_tiff_with_any_offsets_is_refused_or_left_to_libvips(at: int, file: Path) -> None:
     data = pictures.tiff(16, 16, bigtiff=True)
     directory = int.from_bytes(data[8:16], "little")
     for place in (at, directory + at):
@@ -203,7 +205,7 @@ def test_a_jpeg_of_too_many_segments_is_refused(file: Path) -> None:
 
 
 def test_a_jpeg_of_too_many_scans_is_refused(file: Path) -> None:
-    file.write_bytes(files.jpeg_of_many_scans(MAX_SCANS - 1, side=64))  # behind the first one
+    file.write_bytes(files.jpeg_of_many_scans(MAX_SCANS - 1, side=64))  # after the first one
     inspect_jpeg(file)
     file.write_bytes(files.jpeg_of_many_scans(MAX_SCANS, side=64))
 
@@ -211,8 +213,8 @@ def test_a_jpeg_of_too_many_scans_is_refused(file: Path) -> None:
         inspect_jpeg(file)
 
 
-def test_what_looks_like_scans_behind_a_jpeg_is_not_counted(file: Path) -> None:
-    """Phones put a film there."""
+def test_scans_after_the_end_of_a_jpeg_do_not_count(file: Path) -> None:
+    """Phones append a video."""
     film = b"\xff\xda\0\x08\1\1\0\0\0\0" * 1000
     for data in (pictures.jpeg() + film, pictures.jpeg(interlace=True) + film, pictures.jpeg()[:-2] + film + b"\xff\xd9"):
         file.write_bytes(data)

@@ -1,4 +1,4 @@
-"""Which of a TIFF's pictures is shown: the first full one, not a preview and not a mask; and that looking for it is bounded."""
+"""The TIFF page to show: the first full picture, not a preview and not a mask. The search is bounded."""
 
 from io import BytesIO
 from pathlib import Path
@@ -28,7 +28,7 @@ SMALL, LARGE = (16, 8), (64, 48)
 def picture(
     kind: int | None, size: tuple[int, int] = LARGE, level: int = 200, fields: Fields | None = None, **layout: Any
 ) -> Ifd:
-    """A plain picture of this NewSubfileType, None for none."""
+    """A picture with this NewSubfileType, or without the field for None."""
     stated: Fields = {} if kind is None else {254: (LONG, (kind,))}
     return halves((level,) * 3, (level,) * 3, "u1", RGB, stated | (fields or {}), size=size, **layout)
 
@@ -65,7 +65,7 @@ def below(ifd: Ifd, *others: Ifd) -> Ifd:
     ],
 )
 def test_the_first_full_picture_is_shown(chain: Any, form: dict[str, Any], rendered: Renderer) -> None:
-    """libvips, like others, shows the first directory, whatever it is."""
+    """libvips and other programs show the first directory."""
     data = written(*chain(order=form.get("order", "<")), **form)
     for operations, size in (("format:png", LARGE), ("resize:32x24|format:jpeg", (32, 24))):
         facts, path = rendered(data, operations, "image/tiff")
@@ -90,8 +90,8 @@ def test_the_limits_are_held_against_it(rendered: Renderer) -> None:
 
 
 @pytest.mark.parametrize("chain", [[preview(), picture(FULL)], [below(preview(), picture(FULL))]])
-def test_it_must_be_there(chain: list[Ifd], rendered: Renderer) -> None:
-    """Where the picture is cut off the preview is not shown in its place."""
+def test_the_image_must_exist(chain: list[Ifd], rendered: Renderer) -> None:
+    """If the picture is truncated, the preview does not replace it."""
     data = written(*chain)
     rendered(data, "strip", "image/tiff")
     for length in range(8, len(data) - 8, 501):
@@ -113,8 +113,8 @@ def test_a_mask_is_never_shown(mask: Ifd, rendered: Renderer) -> None:
 
 
 @pytest.mark.parametrize("photometric", [32803, 34892])
-def test_what_a_sensor_saw_is_refused_by_name(photometric: int, rendered: Renderer) -> None:
-    """A camera's raw file is not shown as the preview that it begins with."""
+def test_sensor_data_are_refused_by_name(photometric: int, rendered: Renderer) -> None:
+    """A camera raw file is not shown as its preview."""
     raw = halves((1,), (2,), "u2", photometric, {254: (LONG, (FULL,))}, size=LARGE)
     for chain in ([below(preview(), raw)], [preview(), raw], [raw]):
         with pytest.raises(UnsupportedMediaType, match="raw"):
@@ -123,7 +123,7 @@ def test_what_a_sensor_saw_is_refused_by_name(photometric: int, rendered: Render
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_the_upload_knows_no_size_where_the_first_is_not_it(form: dict[str, Any]) -> None:
-    """Rather none than the preview's; the worker learns it."""
+    """No size is better than the preview's; the worker finds it."""
 
     def measured(*chain: Ifd) -> Measured:
         return measure(written(*chain, **form), "image/tiff", RULES, whole=True)
@@ -136,7 +136,7 @@ def test_the_upload_knows_no_size_where_the_first_is_not_it(form: dict[str, Any]
 
 
 def directories(count: int, *, last: int = FULL, loop: bool = False) -> bytes:
-    """Previews that share one pixel, and a last one."""
+    """Previews that share one pixel, then a last directory."""
     pages = [Ifd(dict(picture(REDUCED, (1, 1)).fields), strip=b"") for _ in range(count - 1)]
     data = bytearray(written(*pages, picture(last, (16, 8))))
     if loop:
@@ -148,7 +148,7 @@ def directories(count: int, *, last: int = FULL, loop: bool = False) -> bytes:
 
 
 class Counted(BytesIO):
-    """Counts what is read of it."""
+    """A file that counts its reads."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
@@ -165,7 +165,7 @@ def reads(data: bytes) -> int:
     return file.reads
 
 
-def test_looking_takes_steps_in_proportion_and_ends() -> None:
+def test_the_search_is_linear_and_bounded() -> None:
     few, many = reads(directories(20)), reads(directories(200))
     assert 9 * few < many < 11 * few
     assert reads(directories(MAX_DIRECTORIES)) < 1.5 * many
@@ -184,7 +184,7 @@ def test_directories_that_lead_in_circles_are_read_once() -> None:
 
 
 def test_sub_directories_are_counted_as_well() -> None:
-    """One that names itself, one that names thousands, one that names what is not there."""
+    """Sub-directories that refer to themselves, to thousands, or to missing ones."""
     data = bytearray(written(below(preview(), preview())))
     tiff = TiffFile(BytesIO(data))
     place = tiff.directory(tiff.first).fields[330].at
@@ -203,8 +203,8 @@ def test_sub_directories_are_counted_as_well() -> None:
 
 
 @pytest.mark.parametrize(("place", "kind"), [(float("inf"), DOUBLE), (float("nan"), DOUBLE), (8.0, DOUBLE), (-8, SLONG)])
-def test_places_that_are_no_whole_numbers_are_none(place: float, kind: int, rendered: Renderer) -> None:
-    """Neither here nor where the upload looks for a sensor's data."""
+def test_offsets_that_are_no_integers_are_ignored(place: float, kind: int, rendered: Renderer) -> None:
+    """Neither here nor in the search for sensor data."""
     field: Fields = {330: (kind, (place,))}
     data = written(preview(fields=field), picture(FULL, fields=field))
     assert rendered(data, "strip", "image/tiff")[0].width == LARGE[0]

@@ -1,4 +1,4 @@
-"""TIFF samples of every kind come out as their numbers mean, in whatever way they lie in the file."""
+"""TIFF samples of every type and layout are decoded correctly."""
 
 import math
 import struct
@@ -32,11 +32,11 @@ LAYOUTS: tuple[dict[str, Any], ...] = (
     {"planes": True, "tile": 16, "compression": LZW, "order": ">"},
     {"planes": True, "tile": 16, "big": True},
 )
-"""Strips and tiles, both byte orders, classic and BigTIFF, samples together and in planes, compressed or not."""
+"""Strips and tiles, both byte orders, classic and BigTIFF, chunky and planar, compressed or not."""
 
 
 def sample(kind: str, share: float) -> float:
-    """The number that is so much of the kind's range above zero."""
+    """The value at this share of the type's range above zero."""
     return share if kind[0] == "f" else int(share * TOP[kind])
 
 
@@ -45,7 +45,7 @@ def pixel(kind: str, *shares: float) -> Pixel:
 
 
 def as_seen(kind: str, share: float) -> int:
-    """What such a sample is in 8 bits: unsigned by its range, signed shifted by it, floats as linear light (sRGB's curve)."""
+    """The sample in 8 bits: unsigned by its range, signed shifted by it, floats as linear light (sRGB curve)."""
     if kind[0] == "i":
         return round(255 * (128 + 127 * share) / 255)
     if kind[0] == "u":
@@ -56,9 +56,9 @@ def as_seen(kind: str, share: float) -> int:
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
 @pytest.mark.parametrize("kind", TOP)
 def test_samples_of_every_kind(kind: str, layout: dict[str, Any], shown: ShownColours) -> None:
-    """libvips 8.18.7: 32 unsigned bits in white and black, grey floats all black, signed ones all white, 64 bits refused.
+    """libvips 8.18.7: 32 unsigned bits become black and white, grey floats black, signed values white, 64 bits are refused.
 
-    Of planes in strips it mixes the rows up, but for RGB and CMYK of whole numbers; planes in tiles it refuses.
+    It mixes up the rows of planes in strips, except for RGB and CMYK integers, and refuses planes in tiles.
     """
     grey = tiff(pixel(kind, 0.25), pixel(kind, 0.75), kind, GREY, **layout | {"planes": False})
     assert near(shown(grey), [[as_seen(kind, 0.25)], [as_seen(kind, 0.75)]])
@@ -95,7 +95,7 @@ def test_half_the_light_is_188(shown: ShownColours) -> None:
     ],
 )
 def test_whole_numbers_go_from_smin_to_smax(kind: str, left: int, right: int, fields: Fields, shown: ShownColours) -> None:
-    """TIFF 6.0, section 19: the range of the samples, by default that of their type."""
+    """TIFF 6.0, section 19: the range of the samples; by default that of their type."""
     for order in "<>":
         assert near(shown(tiff((left,), (right,), kind, GREY, fields, order=order)), [[127.5], [255]])
     assert near(
@@ -110,8 +110,8 @@ def test_floats_go_from_smin_to_smax(kind: str, shown: ShownColours) -> None:
     assert shown(tiff((0.0, -100.0, 0.0), (-300.0, 0.0, 100.0), kind, RGB, fields)) == [[188, 0, 188], [0, 188, 255]]
 
 
-def test_of_several_ranges_the_widest_counts(shown: ShownColours) -> None:
-    """As libtiff merges them: colours keep their proportion."""
+def test_the_widest_of_several_ranges_is_used(shown: ShownColours) -> None:
+    """As in libtiff: colours keep their proportion."""
     fields: Fields = {340: (DOUBLE, (0.0, 0.0, 0.0)), 341: (DOUBLE, (1.0, 0.5, 2.0))}
     assert shown(tiff((1.0, 1.0, 1.0), (2.0, 1.0, 0.0), "f4", RGB, fields)) == [[188] * 3, [255, 188, 0]]
 
@@ -120,20 +120,20 @@ def test_of_several_ranges_the_widest_counts(shown: ShownColours) -> None:
     "fields",
     [between(5, 5, LONG), between(9, 3, LONG), between(0.0, float("nan"), DOUBLE), between(float("-inf"), float("inf"), DOUBLE)],
 )
-def test_a_range_that_is_none_does_not_count(fields: Fields, shown: ShownColours) -> None:
+def test_an_invalid_range_is_ignored(fields: Fields, shown: ShownColours) -> None:
     assert near(shown(tiff((2**31,), (2**32 - 1,), "u4", GREY, fields)), [[128], [255]])
 
 
 def test_eight_and_sixteen_bits_are_shown_as_everywhere(shown: ShownColours) -> None:
-    """No program looks at a range here, nor at MinSampleValue and MaxSampleValue, which are statistics."""
+    """No program uses a range here, nor MinSampleValue and MaxSampleValue, which are statistics."""
     statistics: Fields = {280: (SHORT, (0,)), 281: (SHORT, (100,))}
     assert shown(tiff((50,), (100,), "u1", GREY, between(0, 100, SHORT) | statistics)) == [[50], [100]]
     assert shown(tiff((50 * 257,), (100 * 257,), "u2", GREY, between(0, 25700, SHORT))) == [[50], [100]]
     assert near(shown(tiff((2**31,), (2**32 - 1,), "u4", GREY, statistics)), [[128], [255]])
 
 
-def test_what_is_no_number_is_black_and_infinity_white(shown: ShownColours) -> None:
-    """libvips 8.18.7 takes what is no number for infinity in floats of 16 bits."""
+def test_nan_is_black_and_infinity_white(shown: ShownColours) -> None:
+    """libvips 8.18.7 turns NaN into infinity in floats of 16 bits."""
     nan, inf = float("nan"), float("inf")
     for kind in ("f4", "f8"):
         assert shown(tiff((nan,), (inf,), kind, GREY)) == [[0], [255]]
@@ -143,7 +143,7 @@ def test_what_is_no_number_is_black_and_infinity_white(shown: ShownColours) -> N
 
 
 def test_floats_that_are_not_from_zero_to_one_are_refused(shown: ShownColours) -> None:
-    """A height map, or 0 to 255, would come out white all over. A few bright spots are light."""
+    """A height map, or values of 0 to 255, would be all white. A few bright spots are fine."""
     for kind in ("f4", "f8"):
         with pytest.raises(InvalidImage, match="lie outside of 0 to 1"):
             shown(tiff((200.0,), (255.0,), kind, GREY))
@@ -152,7 +152,7 @@ def test_floats_that_are_not_from_zero_to_one_are_refused(shown: ShownColours) -
 
 @pytest.mark.parametrize("kind", ["f2", "f4", "f8", "u4", "i2"])
 def test_a_profile_says_what_the_numbers_mean(kind: str, rendered: Renderer, shown: ShownColours) -> None:
-    """P3 (200, 80, 60) is (216, 69, 50) in sRGB. libvips 8.18.7 makes black of floats with a profile."""
+    """P3 (200, 80, 60) is (216, 69, 50) in sRGB. libvips 8.18.7 shows floats with a profile as black."""
     profile = pyvips.Image.black(1, 1, bands=3).copy(interpretation="srgb").icc_transform("p3", input_profile="srgb").get(PROFILE)
     shares = [value / 255 for value in (200, 80, 60)]
     low = -(2**15) if kind == "i2" else 0
@@ -188,7 +188,7 @@ def test_a_predictor_beside_samples_that_we_take_apart_is_refused(kind: str, sho
 
 @pytest.mark.parametrize("bits", [*range(1, 8), *range(9, 16)])
 def test_packed_samples(bits: int, shown: ShownColours) -> None:
-    """libvips 8.18.7 reads 1, 2 and 4 bits of a single sample only. Of 12 bits 2048 is 128, as of 8 and 16."""
+    """libvips 8.18.7 reads 1, 2 and 4 bits of single samples only. In 12 bits, 2048 is 128."""
     top = 2**bits - 1
     middle = 2 ** (bits - 1) - 1
     grey = middle * 255 / top
@@ -229,7 +229,7 @@ def test_twelve_bits_of_grey(shown: ShownColours) -> None:
         (tiff((1,), (2,), "b12", GREY, {259: (SHORT, (7,))}), "compressed in a way"),
     ],
 )
-def test_what_can_not_be_shown_is_named(data: bytes, reason: str, shown: ShownColours) -> None:
+def test_unsupported_samples_are_named(data: bytes, reason: str, shown: ShownColours) -> None:
     with pytest.raises(InvalidImage, match=reason):
         shown(data)
 
@@ -248,8 +248,8 @@ def test_pixels_that_are_missing_are_noticed_in_every_plane(shown: ShownColours)
         shown(whole[:1200])
 
 
-def test_what_libvips_reads_right_is_not_copied(tmp_path: Path, rendered: Renderer) -> None:
-    """A photograph must not pay for rare kinds: no copy, and no step more than before."""
+def test_tiffs_that_libvips_decodes_correctly_are_not_copied(tmp_path: Path, rendered: Renderer) -> None:
+    """Photographs pay nothing for rare types: no copy and no additional step."""
 
     def samples(data: bytes) -> Samples:
         path = tmp_path / "file"
@@ -266,8 +266,8 @@ def test_what_libvips_reads_right_is_not_copied(tmp_path: Path, rendered: Render
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_of_a_field_that_is_there_twice_the_first_counts(order: str, shown: ShownColours) -> None:
-    """As in libtiff: what is looked at here and what is shown must be the same."""
+def test_the_first_of_duplicate_fields_wins(order: str, shown: ShownColours) -> None:
+    """As in libtiff: the checked and the decoded values must be the same."""
     data = tiff((200, 40, 40), (40, 90, 200), "u1", RGB, order=order)
     samples, planes = (data.index(struct.pack(f"{order}HHI", tag, SHORT, 1)) for tag in (277, 284))
     twice = data[:planes] + data[samples : samples + 8] + struct.pack(f"{order}HH", 1, 0) + data[planes + 12 :]

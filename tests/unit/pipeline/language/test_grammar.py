@@ -1,4 +1,4 @@
-"""The grammar: what it reads, the one form in which it writes, and where it says that a fault is."""
+"""The grammar: accepted input, canonical output, and positions of errors."""
 
 import json
 import random
@@ -21,7 +21,7 @@ GRAMMAR = Grammar(
 )
 
 
-def test_a_chain_keeps_the_order_of_its_operations_and_frames_it_with_its_options() -> None:
+def test_a_chain_keeps_the_order_of_operations_and_sorts_its_options() -> None:
     chain = GRAMMAR.parse("format:png | flip|resize:100x50,fit=cover|autorotate:false|blur:2.0")
 
     assert [type(operation).__name__ for operation in chain.operations] == ["Flip", "Resize", "Blur"]
@@ -120,7 +120,7 @@ def test_every_way_to_say_it_has_one_canonical_form(text: str, canonical: str) -
         ('["\ud800"]', 0, "not a JSON list"),
     ],
 )
-def test_a_fault_is_pointed_at(text: str, position: int, says: str) -> None:
+def test_an_error_has_its_position(text: str, position: int, says: str) -> None:
     with pytest.raises(InvalidProcessing) as fault:
         GRAMMAR.parse(text)
 
@@ -151,7 +151,7 @@ def test_a_fault_is_pointed_at(text: str, position: int, says: str) -> None:
         ('["format:png|flip", "lossless|format:jpeg"]', 2, 30, "give it once"),
     ],
 )
-def test_a_fault_in_a_list_is_pointed_at_and_its_item_is_named(text: str, item: int, position: int, says: str) -> None:
+def test_an_error_in_a_list_has_its_position_and_item(text: str, item: int, position: int, says: str) -> None:
     with pytest.raises(InvalidProcessing) as fault:
         GRAMMAR.parse(text)
 
@@ -160,7 +160,7 @@ def test_a_fault_in_a_list_is_pointed_at_and_its_item_is_named(text: str, item: 
     assert fault.value.position == position
 
 
-def test_what_cannot_be_printed_is_not_echoed() -> None:
+def test_unprintable_characters_are_not_echoed() -> None:
     with pytest.raises(InvalidProcessing) as fault:
         GRAMMAR.parse("fl\ud800ip\x00\x1b[31m")
 

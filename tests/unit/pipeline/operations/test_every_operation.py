@@ -1,4 +1,4 @@
-"""What every operation owes: hard pictures, animations, and pixels that are read but once."""
+"""Requirements of every operation: difficult pictures, animations, and pixels that are read once."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,12 +30,12 @@ FURTHER = (
     "round:9,background=00ff00",
     "trim:0,background=fff",
 )
-"""Where an example does not show all of an operation."""
+"""Chains for operations whose example does not show everything."""
 CHAINS = tuple(operation.example for operation in BUILT_IN if operation is not Preset) + FURTHER
 
 
 def thread(width: int, height: int, suffix: str) -> bytes:
-    """Cut out of a picture where its four quarters meet."""
+    """The centre of a picture, where its four quarters meet."""
     part = pictures.alpha_scene(128, 128).crop(64 - width // 2, 64 - height // 2, width, height)
     return bytes(part.write_to_buffer(f".{suffix}"))
 
@@ -82,7 +82,7 @@ def test_frames_that_are_alike_stay_frames_in_a_gif(chain: str, rendered: Render
 
 
 def test_the_frames_of_a_result_are_counted_in_it(rendered: Renderer) -> None:
-    """libwebp makes one of two frames that are alike."""
+    """libwebp merges two equal frames."""
     facts, path = rendered(pictures.standing_gif(), "format:webp", "image/gif")
 
     image = pyvips.Image.new_from_file(str(path), n=-1)
@@ -91,7 +91,7 @@ def test_the_frames_of_a_result_are_counted_in_it(rendered: Renderer) -> None:
 
 @pytest.mark.parametrize("chain", [chain for chain in CHAINS if "format" not in chain])
 @pytest.mark.parametrize("media_type", MOVING)
-def test_an_animation_stays_one(media_type: str, chain: str, rendered: Renderer) -> None:
+def test_an_animation_stays_animated(media_type: str, chain: str, rendered: Renderer) -> None:
     facts, path = rendered(MOVING[media_type](), chain, media_type)
 
     image = pyvips.Image.new_from_file(str(path), n=-1)
@@ -113,7 +113,7 @@ def difference(one: pyvips.Image, other: pyvips.Image) -> float:
 @pytest.mark.parametrize("make", [pictures.scene, pictures.alpha_scene], ids=["colour", "alpha"])
 @pytest.mark.parametrize("chain", [*(operation.example for operation in STEPS), *FURTHER])
 def test_each_frame_comes_out_as_it_would_by_itself(chain: str, make: Callable[..., pyvips.Image]) -> None:
-    """All of them are mirror images of one, so that they have the same borders and are lively in the same way."""
+    """All of them are mirror images of one picture, so they have the same borders and the same saliency."""
     first = make(64, 48)
     frames = [first, first.invert() if first.bands == 3 else first.flipver(), first]
 
@@ -133,14 +133,14 @@ STREAMING = [
 
 
 def streamed(path: Path, chain: str, **options: object) -> pyvips.Image:
-    """The pixels that the chain makes of a file that can be read once, from top to bottom."""
+    """The result of the chain on a file that can be read once, from top to bottom."""
     pixels = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="truncated", **options)
     return apply_chain(chain, Picture(pixels, int(pixels.get("n-pages")) if options else 1)).pixels.copy_memory()
 
 
 @pytest.fixture(scope="module")
 def long_pictures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Far higher than what libvips keeps of a file while it reads on: a still one and an animation."""
+    """Much higher than the rows that libvips buffers while it reads: a still and an animation."""
     folder = tmp_path_factory.mktemp("long")
     still, moving = folder / "still.png", folder / "moving.webp"
     pictures.photo(100, 4000).addalpha().pngsave(str(still))
@@ -149,7 +149,7 @@ def long_pictures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]
 
 
 @pytest.mark.parametrize("chain", STREAMING)
-def test_what_streams_reads_a_file_once(chain: str, long_pictures: tuple[Path, Path]) -> None:
+def test_streaming_operations_read_the_file_once(chain: str, long_pictures: tuple[Path, Path]) -> None:
     for path, options in zip(long_pictures, ({}, {"n": -1}), strict=True):
         whole = pyvips.Image.new_from_file(str(path), **options).copy_memory()
         expected = apply_chain(chain, Picture(whole, int(whole.get("n-pages")) if options else 1)).pixels
@@ -157,7 +157,7 @@ def test_what_streams_reads_a_file_once(chain: str, long_pictures: tuple[Path, P
 
 
 @pytest.mark.parametrize("chain", STREAMING)
-def test_what_streams_looks_at_all_rows(chain: str, long_pictures: tuple[Path, Path], tmp_path: Path) -> None:
+def test_streaming_operations_read_all_rows(chain: str, long_pictures: tuple[Path, Path], tmp_path: Path) -> None:
     path = tmp_path / "cut.png"
     path.write_bytes(pictures.cut(long_pictures[0].read_bytes(), 0.97))
 
@@ -165,7 +165,7 @@ def test_what_streams_looks_at_all_rows(chain: str, long_pictures: tuple[Path, P
         streamed(path, chain)
 
 
-def test_what_needs_the_whole_picture_does_not_stream() -> None:
+def test_operations_on_the_whole_picture_do_not_stream() -> None:
     streaming = {chain.partition(":")[0] for chain in STREAMING}
 
     assert {"flop", "grayscale", "brightness", "tint", "round"} <= streaming

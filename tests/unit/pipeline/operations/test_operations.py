@@ -1,4 +1,4 @@
-"""What each operation makes of a picture: its size, and where the scene's four quarters end up."""
+"""Each operation: the size of its result and the place of the four quarters of the scene."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def corners(path: Path) -> list[object]:
 
 
 def named(pixel: list[float]) -> object:
-    """The scene's colour that this pixel is, give or take what a format loses."""
+    """The scene's colour nearest to this pixel, within the loss of a format."""
     if len(pixel) in (2, 4) and pixel[-1] < 8:
         return CLEAR
     near = [colour for colour in (RED, GREEN, BLUE, WHITE) if all(abs(a - b) < 20 for a, b in zip(colour, pixel, strict=False))]
@@ -124,7 +124,7 @@ def test_autorotate_can_be_switched_off(rendered: Renderer) -> None:
 
 
 @pytest.mark.parametrize("gravity", ["attention", "entropy"])
-def test_cover_finds_what_is_lively(gravity: str, rendered: Renderer) -> None:
+def test_cover_finds_the_salient_part(gravity: str, rendered: Renderer) -> None:
     plain = pyvips.Image.black(300, 100, bands=3).copy(interpretation="srgb")
     lively = plain.insert(pictures.photo(60, 60, seed=3), 230, 20).pngsave_buffer()
 
@@ -163,7 +163,7 @@ def test_transparency_is_laid_over_the_background(chain: str, behind: tuple[int,
     assert max(abs(a - b) for a, b in zip(image.getpoint(60, 4), behind, strict=True)) < 8
 
 
-def test_scaling_asks_again_for_what_it_has() -> None:
+def test_target_size_is_idempotent() -> None:
     grammar = Grammar()
     for text in (
         "resize:300x300",

@@ -1,4 +1,4 @@
-"""The colour operations, by numbers: what their formulas make of single colours. The CSS ones are those that browsers show."""
+"""Colour operations on single colours, against their formulas. Those of CSS are as in browsers."""
 
 import pytest
 import pyvips
@@ -11,7 +11,7 @@ COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (1
 
 
 def plain(*values: int) -> Picture:
-    """A picture of one colour: grey, grey with alpha, sRGB or sRGB with alpha, by the number of its channels."""
+    """A picture of one colour. The number of channels selects grey or sRGB and alpha."""
     pixels = pyvips.Image.black(6, 4, bands=len(values)).linear(1, list(values)).cast("uchar")
     return Picture(pixels.copy(interpretation="srgb" if len(values) > 2 else "b-w"))
 

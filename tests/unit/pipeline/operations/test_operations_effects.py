@@ -1,4 +1,4 @@
-"""Operations that look at neighbours or at places: pixelate, round, sharpen, blur."""
+"""Operations on neighbourhoods and areas: pixelate, round, sharpen, blur."""
 
 from math import pi
 
@@ -38,7 +38,7 @@ def test_a_square_larger_than_the_picture_is_its_average() -> None:
 
 
 @pytest.mark.parametrize("chain", ["pixelate:4", "pixelate:20", "blur:2"])
-def test_what_is_hidden_by_transparency_lends_no_colour(chain: str) -> None:
+def test_hidden_colours_do_not_bleed(chain: str) -> None:
     made = apply_chain(chain, halves()).pixels
 
     for x in range(20):
@@ -48,7 +48,7 @@ def test_what_is_hidden_by_transparency_lends_no_colour(chain: str) -> None:
 
 @pytest.mark.parametrize("hidden", [(0, 0, 0), (255, 255, 255), (255, 0, 0)])
 def test_sharpen_does_not_see_what_is_hidden_by_transparency(hidden: tuple[int, int, int]) -> None:
-    """Beside it a plain colour stays what it is, and alpha too."""
+    """A plain colour beside it and its alpha do not change."""
     left, right = (pyvips.Image.black(20, 10, bands=4).linear(1, pixel) for pixel in ([180, 60, 60, 255], [*hidden, 0]))
     both = left.join(right, "horizontal").cast("uchar").copy(interpretation="srgb")
 
@@ -71,7 +71,7 @@ def test_a_blur_of_any_strength_keeps_a_plain_colour(sigma: float, pixel: tuple[
 
 @pytest.mark.parametrize("sigma", [9, 14, 30])
 def test_sigma_is_the_width_of_an_edge(sigma: float) -> None:
-    """A step from black to white has risen to 16 % one sigma before its middle, and to 84 % one behind it; the tails are cut."""
+    """A step from black to white is at 16 % one sigma before its centre and at 84 % one sigma after it; the tails are cut."""
     step = (pyvips.Image.xyz(400, 8)[0] >= 200).copy(interpretation="b-w")
 
     made = apply_chain(f"blur:{sigma}", Picture(step)).pixels
@@ -92,7 +92,7 @@ def test_a_plain_picture_keeps_its_colour_and_its_transparency(chain: str, pixel
 
 @pytest.mark.parametrize("alpha", [False, True])
 def test_sharpen_makes_edges_steeper_and_leaves_the_rest(alpha: bool) -> None:
-    """Of two greys side by side, above something transparent."""
+    """Two greys side by side, above a transparent area."""
     step = (pyvips.Image.xyz(64, 48)[0] >= 32).ifthenelse(160, 80)
     opaque = (pyvips.Image.xyz(64, 48)[1] < 24).cast("uchar")
     pixels = step.bandjoin([step, step, opaque] if alpha else [step, step]).cast("uchar").copy(interpretation="srgb")
@@ -141,7 +141,7 @@ def test_round_has_smooth_edges_and_leaves_the_colours() -> None:
     assert (made.pixels[:3] - pictures.scene(64, 48)).abs().max() == 0
 
 
-def test_round_only_ever_takes_opacity_away() -> None:
+def test_round_never_adds_opacity() -> None:
     made = apply_chain("round:10", Picture(pictures.alpha_scene(64, 48)))
 
     assert opacity(made).getpoint(16, 24) == [255]

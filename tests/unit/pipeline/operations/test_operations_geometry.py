@@ -1,4 +1,4 @@
-"""Where pixels go: rotate by any angle, pad, trim, and the rectangle that crop finds for itself."""
+"""Geometry: rotation by any angle, padding, trimming, and the rectangle that smartcrop finds."""
 
 import pytest
 import pyvips
@@ -68,7 +68,7 @@ def test_rotate_paints_its_corners(colour: tuple[int, ...], background: str, cor
 
 @pytest.mark.parametrize("colour", [(*RED, 255), (*RED, 77), (90, 255)])
 def test_rotate_leaves_no_seam(colour: tuple[int, ...]) -> None:
-    """Half transparent pixels at the edge have the colour of the picture, not a mixture with what is not there."""
+    """Translucent edge pixels have the colour of the picture, not a mixture with the background."""
     made = apply_chain("rotate:20", Picture(plain(colour))).pixels
 
     alpha = made.bands - 1
@@ -118,7 +118,7 @@ def test_pad_puts_the_picture_on_a_larger_canvas(chain: str, expected: tuple[int
         ((90, 200), "", [255, 0]),
     ],
 )
-def test_the_room_is_clear_where_the_picture_may_be(given: tuple[int, ...], background: str, room: list[int]) -> None:
+def test_padding_is_transparent_if_the_picture_has_alpha(given: tuple[int, ...], background: str, room: list[int]) -> None:
     made = apply_chain(f"pad:margin=2{background}", Picture(plain(given))).pixels
 
     assert made.getpoint(0, 0) == room
@@ -134,13 +134,13 @@ def test_trim_cuts_off_what_is_like_the_top_left_pixel(colour: tuple[int, ...]) 
     assert (made.pixels - inner).abs().max() == 0
 
 
-def test_trim_sees_a_border_that_only_its_transparency_tells_from_the_picture() -> None:
+def test_trim_detects_a_transparent_border() -> None:
     made = apply_chain("trim", Picture(framed(plain((*RED, 255)), 3, 5, 7, 9, (*RED, 0))))
 
     assert size(made) == (40, 30)
 
 
-def test_trim_takes_the_border_it_is_told() -> None:
+def test_trim_takes_the_given_border() -> None:
     both = framed(framed(plain(RED), 4, 4, 4, 4, BLUE), 2, 2, 2, 2, WHITE)
 
     assert size(apply_chain("trim:0,background=fafafa", Picture(both))) == (48, 38)
@@ -198,11 +198,11 @@ def test_crop_finds_its_rectangle(chain: str, expected: list[int]) -> None:
 
 
 @pytest.mark.parametrize("gravity", ["attention", "entropy"])
-def test_crop_finds_what_is_lively(gravity: str) -> None:
+def test_crop_finds_the_salient_part(gravity: str) -> None:
     picture = plain((0, 0, 0), 300, 100).insert(pictures.photo(60, 60, seed=3), 230, 20)
 
     assert apply_chain(f"crop:100x100,gravity={gravity}", Picture(picture)).pixels.avg() > 30
 
 
-def test_crop_takes_no_more_than_there_is() -> None:
+def test_crop_is_clipped_to_the_picture() -> None:
     assert size(apply_chain("crop:999x10", Picture(pictures.scene(64, 48)))) == (64, 10)

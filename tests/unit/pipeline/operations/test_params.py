@@ -1,4 +1,4 @@
-"""The notations of parameters, and the bounds of the operations: how they are read, written, and refused."""
+"""Parameter types and bounds of operations: parsing, serializing, refusing."""
 
 import json
 
@@ -120,7 +120,7 @@ def test_json_takes_no_number_where_it_is_none(step: dict[str, object], says: st
         ("crop:9x9+1+65536", 5, "none of the numbers above 65535"),
     ],
 )
-def test_a_value_out_of_bounds_is_pointed_at(text: str, position: int, says: str) -> None:
+def test_a_value_out_of_bounds_has_its_position(text: str, position: int, says: str) -> None:
     with pytest.raises(InvalidProcessing) as fault:
         GRAMMAR.parse(text)
 
@@ -128,7 +128,7 @@ def test_a_value_out_of_bounds_is_pointed_at(text: str, position: int, says: str
     assert fault.value.position == position
 
 
-def test_notations_are_values() -> None:
+def test_params_are_values() -> None:
     assert Region(1, 2) != Region(1, 2, (0, 0))
     assert Region.parse("1x2+0+0") == Region(1, 2, (0, 0))
     assert Margins.parse("7") == Margins(7, 7, 7, 7)

@@ -1,4 +1,4 @@
-"""Watermarks: where they lie, and how they mix with what is below."""
+"""Watermarks: position and compositing."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ GRAMMAR = Grammar()
 
 
 def plain(width: int, height: int, *colour: int) -> pyvips.Image:
-    """One colour everywhere; one or two channels are grey, an even number has alpha."""
+    """A picture of one colour. One or two channels are grey; an even number has alpha."""
     interpretation = "b-w" if len(colour) < 3 else "srgb"
     black = pyvips.Image.black(width, height, bands=len(colour))
     return black.linear(0, list(colour), uchar=True).copy(interpretation=interpretation)
@@ -31,7 +31,7 @@ def marked(below: pyvips.Image, arguments: str, logo: pyvips.Image | None = None
 
 
 def box(pixels: pyvips.Image) -> tuple[int, ...]:
-    """Left, top, width and height of what is not black."""
+    """Left, top, width and height of the pixels that are not black."""
     return tuple(pixels.find_trim(background=[0] * pixels.bands, threshold=40, line_art=True))
 
 
@@ -53,7 +53,7 @@ RED = plain(10, 6, 255, 0, 0)
         ("southeast", (47, 31)),
     ],
 )
-def test_it_lies_where_gravity_and_margin_say(gravity: str, corner: tuple[int, int]) -> None:
+def test_gravity_and_margin_set_the_position(gravity: str, corner: tuple[int, int]) -> None:
     result = marked(BLACK, f"{LOGO},gravity={gravity},margin=3", RED)
 
     assert box(result.pixels) == (*corner, 10, 6)
@@ -71,14 +71,14 @@ def test_it_lies_where_gravity_and_margin_say(gravity: str, corner: tuple[int, i
         (",scale=1,angle=90", (24, 40)),
     ],
 )
-def test_it_has_its_own_size_or_a_share_of_the_width_and_fits_in(arguments: str, size: tuple[int, int]) -> None:
+def test_the_watermark_has_its_own_size_or_its_scale_and_fits(arguments: str, size: tuple[int, int]) -> None:
     result = marked(BLACK, LOGO + arguments, RED)
 
     assert (result.width, result.height) == (60, 40)
     assert box(result.pixels)[2:] == size
 
 
-def test_one_that_is_turned_askew_fits_in_too() -> None:
+def test_a_rotated_watermark_fits_too() -> None:
     left, top, width, height = box(marked(BLACK, f"{LOGO},scale=1,angle=45,margin=4", RED).pixels)
 
     assert left >= 4
@@ -214,7 +214,7 @@ def test_a_tall_picture_is_read_once_from_top_to_bottom(arguments: str, bands: i
     ],
 )
 def test_an_image_is_decoded_like_any_other(logo: bytes, media_type: str, tmp_path: Path) -> None:
-    """The picture below has text as well, so that both need a copy without it at one time."""
+    """The picture itself has text chunks too, so that both need a stripped copy at the same time."""
     (tmp_path / "logo").write_bytes(logo)
     below = bytes(plain(640, 480, 0, 0, 0).pngsave_buffer())
     (tmp_path / "source").write_bytes(pictures.with_png_chunks(below, pictures.png_chunk(b"tEXt", b"Title\0Below")))
@@ -230,7 +230,7 @@ def test_an_image_is_decoded_like_any_other(logo: bytes, media_type: str, tmp_pa
     assert {file.name for file in tmp_path.iterdir()} == {"logo", "source", "target"}
 
 
-def test_one_that_is_not_there_is_named() -> None:
+def test_a_missing_image_is_named() -> None:
     with pytest.raises(InvalidProcessing, match=LOGO):
         marked(BLACK, LOGO)
 

@@ -1,8 +1,7 @@
-"""Animated PNG: the static picture for a still, all frames for WebP and GIF, composed as PNG 3 (section 11.3.6) says.
+"""Animated PNG: the static picture as a still, all frames for WebP and GIF, composed by PNG 3 (section 11.3.6).
 
-The frames are held against the standard's own formula, written out below pixel by pixel, and against Pillow 13.0.0 where it
-follows it (findings/pillow_apng.sh says where it does not). Chromium 156 shows the first and the last frame of 150 files
-like these as we do.
+Frames are compared with the standard's formula, implemented below pixel by pixel, and with Pillow 13.0.0 where it follows it
+(findings/pillow_apng.sh shows where it does not). Chromium 156 shows the first and the last frame of 150 such files as we do.
 """
 
 import io
@@ -41,8 +40,8 @@ CLEAR: Pixel = (0, 0, 0, 0)
 
 
 def roll_of(data: bytes, folder: Path, *, size: tuple[int, int] | None = None) -> tuple[pyvips.Image, PngSource]:
-    """All frames as the loader gives them, one below the other."""
-    pyvips.cache_set_max(0)  # of files that have the same name
+    """All frames from the loader, one below the other."""
+    pyvips.cache_set_max(0)  # files have the same name
     path = folder / "source"
     path.write_bytes(data)
     source = PngSource(path, "image/png", folder, "copy")
@@ -88,7 +87,7 @@ def over(pixel: Pixel, ground: Pixel) -> Pixel:
 
 
 def off(seen: list[Pixel], right: list[Pixel]) -> int:
-    """How far the farthest value is from what is right; transparent pixels are alike whatever their colour."""
+    """The largest difference of any value. Transparent pixels are equal whatever their colour."""
     pairs = ((one, other) for one, other in zip(seen, right, strict=True) if one[3] or other[3])
     return max((abs(a - b) for pair in pairs for a, b in zip(*pair, strict=True)), default=0)
 
@@ -96,7 +95,7 @@ def off(seen: list[Pixel], right: list[Pixel]) -> int:
 def random_animation(
     seed: int, *, bands: int, deep: bool, alphas: tuple[int, ...], apart: bool
 ) -> tuple[list[Drawn], pyvips.Image]:
-    """Frames of noise anywhere on a small canvas, and a static picture of its size."""
+    """Frames of noise at random places on a small canvas, and a static picture of its size."""
     dice = random.Random(seed)
     width, height = dice.randrange(3, 12), dice.randrange(3, 10)
 
@@ -156,8 +155,8 @@ def test_frames_are_composed_as_pillow_does(tmp_path: Path) -> None:
             assert off(seen, pixels_of(right)) == 0, (seed, number)
 
 
-def test_what_is_laid_over_itself_stays_what_it_is(tmp_path: Path) -> None:
-    """libvips 8.18.7's composite cuts off what lies behind the point: a step darker with every frame."""
+def test_compositing_a_picture_over_itself_changes_nothing(tmp_path: Path) -> None:
+    """libvips 8.18.7's composite truncates: one step darker with every frame."""
     ground, veil = colour((200, 101, 51, 255), 3, 3), colour((200, 101, 51, 77), 3, 3)
 
     roll, _ = roll_of(apng([Drawn(ground), *[Drawn(veil, blend=OVER)] * 30]), tmp_path)
@@ -167,7 +166,7 @@ def test_what_is_laid_over_itself_stays_what_it_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8])
 def test_frames_share_the_palette_and_its_transparency(depth: int, tmp_path: Path) -> None:
-    """Red everywhere; then a frame that is clear in its left column lies over it, and one like it takes its place."""
+    """Red; then a frame with a transparent left column is composited, and an equal one replaces it."""
     whole, part = [[0] * 5] * 4, [[1, 0, 0]] * 2
     big, small = Drawn(colour((0,), 5, 4)), Drawn(colour((0,), 3, 2), 1, 1)
     data = joined(
@@ -192,7 +191,7 @@ def test_frames_share_the_palette_and_its_transparency(depth: int, tmp_path: Pat
 
 
 def indexed(rows: list[list[int]], depth: int) -> bytes:
-    """Rows of indices, packed."""
+    """Rows of packed indexes."""
     packed = bytearray()
     for row in rows:
         bits = "".join(f"{index:0{depth}b}" for index in row)
@@ -205,7 +204,7 @@ def indexed(rows: list[list[int]], depth: int) -> bytes:
     [((1, 10), 100), ((1, 0), 10), ((1, 3), 333), ((2, 3), 667), ((1, 1000), 1), ((0, 1), 0), ((65535, 1), 65_535_000)],
 )
 def test_delays_are_in_milliseconds(delay: tuple[int, int], milliseconds: int, tmp_path: Path) -> None:
-    """A divisor of 0 stands for 100 (PNG 3, section 11.3.6.2)."""
+    """A divisor of 0 means 100 (PNG 3, section 11.3.6.2)."""
     roll, _ = roll_of(apng([Drawn(colour(RED), delay=delay), Drawn(colour(BLUE))]), tmp_path)
 
     assert roll.get("delay") == [milliseconds, 100]

@@ -1,4 +1,4 @@
-"""Animated PNG in results: what moves, what is still, and what operations and limits see of it."""
+"""Animated PNG in results: animated and still formats, operations, and limits."""
 
 import struct
 import zlib
@@ -26,7 +26,7 @@ from tests.unit.pipeline.conftest import LIMITS, JobRenderer, Renderer
 
 
 @pytest.mark.parametrize("made", ["webp", "gif"])
-def test_a_result_that_can_move_does(made: str, render_job: JobRenderer) -> None:
+def test_formats_with_animation_stay_animated(made: str, render_job: JobRenderer) -> None:
     done = render_job(
         moving_png(plays=3), f"format:{made}" + ("|lossless" if made == "webp" else ""), "image/png", want_facts=True
     )
@@ -75,8 +75,8 @@ def test_one_frame_is_a_still(static: pyvips.Image | None, render_job: JobRender
 
 
 @pytest.mark.parametrize(("made", "longest"), [("webp", 2**24 - 1), ("gif", 655_350)])
-def test_what_a_format_cannot_count_is_as_much_as_it_can(made: str, longest: int, rendered: Renderer) -> None:
-    """libvips 8.18.7 refuses 2**24 ms for WebP, writes 700 s to GIF as 44.64, and 65,536 plays to WebP as endless ones."""
+def test_delays_and_plays_are_clipped_to_the_format(made: str, longest: int, rendered: Renderer) -> None:
+    """libvips 8.18.7 refuses 2**24 ms for WebP, writes 700 s to GIF as 44.64 s, and 65,536 plays to WebP as endless."""
     data = apng([Drawn(colour(RED), delay=(65535, 1)), Drawn(colour(BLUE))], plays=2**31 - 1)
 
     _, path = rendered(data, f"format:{made}", "image/png")
@@ -110,7 +110,7 @@ def test_small_frames_count_as_large_as_the_canvas(tmp_path: Path, rendered: Ren
     ],
 )
 def test_operations_work_on_whole_canvases(chain: str, blue: tuple[int, int], red: tuple[int, int], rendered: Renderer) -> None:
-    """A frame that covers a part of the canvas is not what is scaled, cut or turned."""
+    """The whole canvas is scaled, cropped or rotated, not a frame that covers a part of it."""
     frames = [Drawn(colour(RED)), Drawn(colour(BLUE, WIDE // 2, HIGH // 2))]
 
     _, path = rendered(apng(frames), chain, "image/png")

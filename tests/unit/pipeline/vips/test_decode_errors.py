@@ -1,4 +1,4 @@
-"""What a library raises while it computes becomes an error of ours."""
+"""Errors of libraries during processing become our own errors."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ MAKERS: dict[str, Callable[[], bytes]] = {
 
 
 def _turned(data: bytes, start: int, count: int = 20) -> bytes:
-    """`count` bytes from `start` on with all of their bits turned; nothing is missing."""
+    """`count` bytes from `start` on with all bits inverted; nothing is missing."""
     return data[:start] + bytes(255 - value for value in data[start : start + count]) + data[start + count :]
 
 
@@ -29,7 +29,7 @@ def _turned(data: bytes, start: int, count: int = 20) -> bytes:
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.6, 0.9])
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_file_that_is_cut_is_named(name: str, share: float, rendered: Renderer) -> None:
-    """libvips 8.18.7 says `(2.100)` of an AVIF file and `unable to parse image` of a WebP file."""
+    """libvips 8.18.7 reports `(2.100)` for an AVIF file and `unable to parse image` for a WebP file."""
     with pytest.raises(InvalidImage) as failed:
         rendered(pictures.cut(MAKERS[name](), share), "format:png", f"image/{name.lower()}")
 
@@ -49,7 +49,7 @@ def test_a_file_that_is_cut_is_named(name: str, share: float, rendered: Renderer
     ],
 )
 def test_a_file_that_is_damaged_is_named(name: str, data: bytes, rendered: Renderer) -> None:
-    """libvips 8.18.7 says `libpng read error` of damaged data."""
+    """libvips 8.18.7 reports `libpng read error` for damaged data."""
     with pytest.raises(InvalidImage) as failed:
         rendered(data, "format:png", f"image/{name.lower()}")
 
@@ -68,7 +68,7 @@ def test_a_file_that_is_damaged_is_named(name: str, data: bytes, rendered: Rende
         ("image/tiff", "tiff2vips: unsupported tiff image type", "unsupported tiff image type"),
     ],
 )
-def test_what_is_not_supported_is_told_in_the_words_of_the_library(media_type: str, words: str, sentence: str) -> None:
+def test_unsupported_features_are_named_in_the_words_of_the_library(media_type: str, words: str, sentence: str) -> None:
     with pytest.raises(InvalidImage) as failed, translate_errors(media_type):
         raise _error(words)
 
@@ -77,7 +77,7 @@ def test_what_is_not_supported_is_told_in_the_words_of_the_library(media_type: s
 
 
 @pytest.mark.parametrize("media_type", ["image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff"])
-def test_what_goes_wrong_in_a_saver_is_no_fault_of_the_file(media_type: str) -> None:
+def test_an_error_of_a_saver_is_not_blamed_on_the_file(media_type: str) -> None:
     with pytest.raises(InvalidImage, match=r"^The picture can't be processed: anim add error\.$"), translate_errors(media_type):
         raise _error("webpsave: anim add error")
 
@@ -89,6 +89,6 @@ def _error(words: str) -> pyvips.Error:
 
 
 def test_a_message_that_is_no_text_is_a_fault_of_the_picture() -> None:
-    """libvips quotes a broken file's bytes, and pyvips 3.2.0 then raises UnicodeDecodeError in place of its own error."""
+    """libvips quotes a damaged file's bytes, and pyvips 3.2.0 then raises UnicodeDecodeError instead of its own error."""
     with pytest.raises(InvalidImage, match=r"^The AVIF file is cut short or damaged\.$"), translate_errors("image/avif"):
         b"heifload: bad brand \xff\xfe".decode()

@@ -1,4 +1,4 @@
-"""How results are written: AVIF, the two files of `format:auto`, and the options that say how much is kept."""
+"""Encoding: AVIF, the two files of `format:auto`, and the quality options."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +13,11 @@ from tests import pictures
 from tests.unit.pipeline.conftest import LIMITS, JobRenderer, Renderer
 
 PHOTO = pictures.photo_jpeg(320, 240)
-pytestmark = pytest.mark.usefixtures("heif_input")  # to look at what was made
+pytestmark = pytest.mark.usefixtures("heif_input")  # to inspect results
 
 
 def _moving(saver: str) -> bytes:
-    """Six frames that are costly enough for a modern format to gain something."""
+    """Six frames that are large enough for a modern format to be smaller."""
     roll = pictures.photo(64, 48 * 6).copy()
     roll.set_type(pyvips.GValue.gint_type, "page-height", 48)
     return bytes(getattr(roll, f"{saver}save_buffer")())
@@ -163,7 +163,7 @@ def test_auto_makes_a_modern_file_beside_the_fallback(render_job: JobRenderer) -
 
 
 def test_a_quality_means_the_same_for_both_files_of_auto(render_job: JobRenderer) -> None:
-    """AVIF's own scale is another one: its usual 55 looks like a JPEG of 80."""
+    """AVIF has another scale: its default of 55 looks like a JPEG of 80."""
     usual = render_job(PHOTO, "format:auto,modern=avif").rendered.alternative
 
     assert usual == render_job(PHOTO, "quality:80|format:auto,modern=avif").rendered.alternative
@@ -181,7 +181,7 @@ def test_a_quality_means_the_same_for_both_files_of_auto(render_job: JobRenderer
         (_moving("webp"), "image/webp", "format:auto,modern=avif", ("image/webp", None)),
     ],
 )
-def test_what_auto_makes_of_each_input(
+def test_the_files_of_auto_for_each_input(
     data: bytes, media_type: str, chain: str, made_as: tuple[str, str | None], render_job: JobRenderer
 ) -> None:
     done = render_job(data, chain, media_type)

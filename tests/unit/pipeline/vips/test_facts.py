@@ -1,4 +1,4 @@
-"""What is found out about an original beside its results: its size as stored, its colour, its look from afar."""
+"""Facts about an original: stored size, dominant colour, thumbhash."""
 
 import base64
 import random
@@ -33,7 +33,7 @@ def _near(colour: str, expected: tuple[int, int, int]) -> bool:
     return all(abs(a - b) <= 4 for a, b in zip(bytes.fromhex(colour[1:]), expected, strict=True))
 
 
-def test_facts_are_looked_for_on_demand_only(render_job: JobRenderer) -> None:
+def test_facts_are_computed_on_demand_only(render_job: JobRenderer) -> None:
     assert render_job(pictures.jpeg(), "strip", "image/jpeg").rendered.facts is None
 
 
@@ -43,13 +43,17 @@ def test_facts_are_looked_for_on_demand_only(render_job: JobRenderer) -> None:
         (pictures.jpeg(640, 480), "image/jpeg", (640, 480, 1, False)),
         (pictures.exif_jpeg(6, 640, 480), "image/jpeg", (480, 640, 1, False)),
         (pictures.alpha_png(), "image/png", (64, 48, 1, True)),
-        (pictures.animated_gif(5), "image/gif", (32, 24, 5, True)),  # GIF's writer keeps one colour for what is clear
+        (
+            pictures.animated_gif(5),
+            "image/gif",
+            (32, 24, 5, True),
+        ),  # the GIF saver reserves one colour for transparency one colour for what is clear
         (pictures.animated_webp(3), "image/webp", (32, 24, 3, False)),
         (pictures.alpha_tiff(), "image/tiff", (64, 48, 1, True)),
     ],
 )
 @pytest.mark.parametrize("chain", ["strip", "crop:9x9+0+0|format:jpeg", "resize:20x20|rotate:90|format:png"])
-def test_they_are_the_originals_whatever_the_chain(
+def test_facts_do_not_depend_on_the_chain(
     data: bytes, media_type: str, expected: tuple[int, int, int, bool], chain: str, facts: Callable[..., Facts]
 ) -> None:
     found = facts(data, media_type, chain)
@@ -86,7 +90,7 @@ def test_a_chain_that_distorts_the_picture_leaves_its_facts_alone(
 
 
 @pytest.mark.parametrize("keep", ["strip", "keep:icc"])
-def test_colours_are_told_in_srgb(keep: str, facts: Callable[..., Facts]) -> None:
+def test_facts_are_in_srgb(keep: str, facts: Callable[..., Facts]) -> None:
     red = pictures.scene(64, 48).crop(0, 0, 20, 20).icc_transform("p3", input_profile="srgb").jpegsave_buffer(Q=95, profile="p3")
 
     assert _near(facts(bytes(red), "image/jpeg", keep).dominant_colour, pictures.RED)
@@ -112,7 +116,7 @@ def test_the_dominant_colour_is_what_most_of_the_picture_shows(
     assert _near(found, expected)
 
 
-def test_of_two_colours_that_are_equally_full_it_is_always_the_same_one() -> None:
+def test_ties_for_the_dominant_colour_are_deterministic() -> None:
     dark, light = bytes([10, 20, 30, 255]), bytes([200, 210, 220, 255])
 
     assert dominant_colour(dark * 9 + light * 9) == dominant_colour(light * 9 + dark * 9) == "#0a141e"
@@ -157,7 +161,7 @@ def test_a_thumbhash_of_what_cannot_be_seen_or_is_too_large() -> None:
 
 
 def test_a_small_copy_has_nearly_the_hash_of_a_large_one(facts: Callable[..., Facts]) -> None:
-    """32 pixels are enough: against 100 a wave or two falls on the other side of a rounding."""
+    """32 pixels are enough: compared with 100, one or two waves round differently."""
     photo = pictures.photo(800, 600)
     hundred = photo.resize(1 / 8)
 
@@ -167,7 +171,7 @@ def test_a_small_copy_has_nearly_the_hash_of_a_large_one(facts: Callable[..., Fa
 
 
 def _differences(one: bytes, other: bytes) -> int:
-    """How many half bytes are not the same; those behind the five bytes of the head may be off by one."""
+    """The number of different half bytes; those after the five header bytes may differ by one."""
     assert len(one) == len(other)
     pairs = list(zip(one[5:].hex(), other[5:].hex(), strict=True))
     assert all(abs(int(a, 16) - int(b, 16)) <= 2 for a, b in pairs)

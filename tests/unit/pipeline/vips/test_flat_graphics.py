@@ -1,4 +1,4 @@
-"""Flat graphics come out small: PNG with a palette, GIF no larger than the input, WebP without loss. Photographs pay nothing."""
+"""Flat graphics become small files: PNG with a palette, GIF no larger than the input, lossless WebP. Photographs pay nothing."""
 
 import struct
 from collections.abc import Callable
@@ -26,14 +26,14 @@ MOVES: dict[str, Callable[[pyvips.Image], pyvips.Image]] = {
     "flop": lambda image: image.fliphor(),
     "rotate:90": lambda image: image.rot90(),
 }
-"""Chains that add no colours, and what each makes."""
+"""Chains that add no colours, and their expected result."""
 
 
 LOSSLESS = "|format:png|lossless"
 
 
 def stored(data: bytes) -> tuple[int, int]:
-    """Bits of a value and colour type of a PNG."""
+    """Bit depth and colour type of a PNG."""
     return data[24], data[25]
 
 
@@ -46,14 +46,14 @@ def farthest(one: pyvips.Image, other: pyvips.Image) -> float:
 
 
 def difference(one: pyvips.Image, other: pyvips.Image) -> pyvips.Image:
-    """CIEDE2000 of each pixel, seen on white."""
+    """CIEDE2000 of each pixel over white."""
     seen = [image.flatten(background=255) if image.hasalpha() else image for image in (one, other)]
     first, second = (image.copy(interpretation="b-w" if image.bands == 1 else "srgb").colourspace("lab") for image in seen)
     return first.dE00(second)
 
 
 def in_greys(bits: int) -> bytes:
-    """A PNG in grey of so few bits; libpng writes the low bits of a value, so that it is given no others."""
+    """A grey PNG of this bit depth. libpng writes the low bits of a value, so the values have no others."""
     most = (1 << bits) - 1
     grey = (pictures.diagram()[1] / 255 * most).rint().cast("uchar") * (255 // most)
     return bytes(grey.cast("uchar").copy(interpretation="b-w").pngsave_buffer(bitdepth=bits))
@@ -84,7 +84,7 @@ KINDS = {
 @pytest.mark.parametrize("chain", MOVES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_png_of_few_colours_comes_out_exactly_and_in_as_few_bits(kind: str, chain: str, rendered: Renderer) -> None:
-    """libvips 8.18.7 by itself: 8 or 24 bits a pixel, and twice the bytes."""
+    """libvips 8.18.7 alone: 8 or 24 bits per pixel, and twice the bytes."""
     data, (bits, colour_type) = KINDS[kind]
 
     made = rendered(data, chain, PNG)[1].read_bytes()
@@ -110,7 +110,7 @@ def test_after_a_resize_a_palette_comes_back_as_long_as_it_looks_the_same(kind: 
     assert difference(opened(made), opened(plain)).shrink(32, 32).max() <= 3
 
 
-def test_flat_areas_keep_their_very_colour(rendered: Renderer) -> None:
+def test_flat_areas_keep_their_exact_colour(rendered: Renderer) -> None:
     made, plain = (opened(rendered(with_palette(8), f"resize:320x{more}", PNG)[1].read_bytes()) for more in ("", LOSSLESS))
 
     ground = (plain == [250, 250, 250]).bandand()
@@ -120,7 +120,7 @@ def test_flat_areas_keep_their_very_colour(rendered: Renderer) -> None:
 
 @pytest.mark.parametrize("chain", ["resize:320x", "resize:320x|format:png|lossless", "blur:2"])
 def test_true_colour_stays_true_colour(chain: str, rendered: Renderer) -> None:
-    """Only what came in few colours may lose some."""
+    """Only originals with few colours may lose some."""
     source = pictures.diagram().pngsave_buffer()
     if "lossless" in chain:
         source = with_palette(8)
@@ -139,8 +139,8 @@ def test_true_colour_of_few_colours_gets_a_palette(rendered: Renderer) -> None:
     assert farthest(opened(made), source) == 0
 
 
-def test_what_a_palette_would_show_otherwise_keeps_all_its_colours(rendered: Renderer) -> None:
-    """A colour photograph that is laid over a drawing, say: here, soft colours all over."""
+def test_a_picture_that_a_palette_would_change_keeps_all_colours(rendered: Renderer) -> None:
+    """For example a colour photograph over a drawing: here, soft colours all over."""
     made = rendered(with_palette(8), "blur:60", PNG)[1].read_bytes()
     plain = rendered(with_palette(8), "blur:60|format:png|lossless", PNG)[1].read_bytes()
 
@@ -179,7 +179,7 @@ def test_257_colours_are_too_many() -> None:
 
 
 def test_colours_that_fall_into_one_cell_are_told_apart() -> None:
-    """Green 16 is blue 1 in the first way of counting."""
+    """With the first hash factor, green 16 equals blue 1."""
     picture = pyvips.Image.new_from_memory(bytes([0, 16, 0, 0, 0, 1]), 2, 1, 3, "uchar")
 
     made = index_colours(picture)
@@ -189,7 +189,7 @@ def test_colours_that_fall_into_one_cell_are_told_apart() -> None:
 
 
 RARE = [(0, 16, 0), (0, 0, 1), (9, 9, 1), (200, 7, 1), (200, 7, 0)]
-"""No sample shows them. The first two share a cell in the first way of counting."""
+"""Colours that no sample contains. The first two share a cell with the first hash factor."""
 
 
 @pytest.mark.parametrize("rare", [RARE, RARE[1:], [(number, 255 - number, number * 7 % 256) for number in range(254)]])
@@ -230,7 +230,7 @@ def test_all_greys_are_a_palette_too() -> None:
 
 @pytest.mark.parametrize("chain", ["format:webp", "format:webp|quality:60", "flop|format:webp|max_bytes:20000"])
 def test_flat_graphics_are_webp_without_loss_where_that_is_smaller(chain: str, rendered: Renderer) -> None:
-    """libvips 8.18.7 by itself: three times the bytes, and every edge blurred."""
+    """libvips 8.18.7 alone: three times the bytes, and blurred edges."""
     source = pictures.diagram()
 
     made = rendered(source.pngsave_buffer(), chain, PNG)[1].read_bytes()
@@ -301,12 +301,12 @@ def test_a_photograph_is_encoded_once(made_as: str, rendered: Renderer, monkeypa
     ],
     ids=["diagram", "scene", "one colour", "photo", "blurred photo", "photo on white", "photo in a diagram"],
 )
-def test_flatness_is_told_from_a_few_pixels(picture: pyvips.Image, flat: bool) -> None:
+def test_flatness_is_detected_from_a_sample(picture: pyvips.Image, flat: bool) -> None:
     assert is_flat(picture.copy_memory()) is flat
 
 
 def film(width: int = 240, height: int = 180, frames: int = 8) -> bytes:
-    """A GIF of soft colours that move, each frame with a palette of its own."""
+    """A GIF of soft moving colours, each frame with its own palette."""
     place = pyvips.Image.xyz(width, height)
     steps = [
         (place[0] + 4 * step).bandjoin([place[1] * 255 / height + 2 * step, (place[0] + place[1] + 3 * step) / 4]) % 256
@@ -326,7 +326,7 @@ def film(width: int = 240, height: int = 180, frames: int = 8) -> bytes:
     ],
 )
 def test_a_gif_made_smaller_has_no_more_bytes_than_before(make: Callable[[], bytes], chain: str, rendered: Renderer) -> None:
-    """libvips 8.18.7 by itself makes up to six times as many: another palette and other dots for each frame."""
+    """libvips 8.18.7 alone writes up to six times as many bytes: another palette and dither for each frame."""
     data = make()
 
     facts, path = rendered(data, chain, GIF)
@@ -342,7 +342,7 @@ def test_a_gif_made_smaller_has_no_more_bytes_than_before(make: Callable[[], byt
 
 
 def test_a_gif_is_far_smaller_than_libvips_makes_it(rendered: Renderer) -> None:
-    """A hair smaller than it came: every edge now has colours between, so that it can't be as small as it was."""
+    """Slightly smaller than the original: every edge has new intermediate colours, so the file can't be as small."""
     data = pictures.recording()
 
     facts, _ = rendered(data, "resize:216x162", GIF)
@@ -353,7 +353,7 @@ def test_a_gif_is_far_smaller_than_libvips_makes_it(rendered: Renderer) -> None:
 
 
 def patches(frames: int = 4) -> bytes:
-    """A GIF of 300 squares in as many colours, which change with each frame."""
+    """A GIF of 300 squares in as many colours that change with each frame."""
     roll = []
     for frame in range(frames):
         image = pyvips.Image.black(240, 180, bands=3).linear(1, [250 - 5 * frame, 240, 230]).cast("uchar")
@@ -368,13 +368,13 @@ def patches(frames: int = 4) -> bytes:
 
 
 def unevenness(image: pyvips.Image) -> pyvips.Image:
-    """How much the values of a pixel and its eight neighbours differ."""
+    """The range of values in a pixel and its eight neighbours."""
     return image.rank(3, 3, 8) - image.rank(3, 3, 0)
 
 
 @pytest.mark.parametrize("chain", ["resize:216x162", "resize:200x150"])
 def test_a_scaled_gif_has_no_noise_where_it_is_flat(chain: str, rendered: Renderer) -> None:
-    """With libvips 8.18.7's own dither and effort of 7: a mean of 0.6 to 1.1, and up to 73, where there is one colour."""
+    """With libvips 8.18.7's default dither and effort of 7: a mean of 0.6 to 1.1 and up to 73 in areas of one colour."""
     data = patches()
 
     facts, path = rendered(data, chain, GIF)
@@ -386,7 +386,7 @@ def test_a_scaled_gif_has_no_noise_where_it_is_flat(chain: str, rendered: Render
 
 
 def unoptimised(data: bytes, scale: float) -> pyvips.Image:
-    """Each frame scaled by itself, in all its colours."""
+    """Each frame scaled separately, with all its colours."""
     roll = opened(data)
     height = roll.get("page-height")
     frames = [roll.crop(0, top, roll.width, height).resize(scale).cast("uchar") for top in range(0, roll.height, height)]
@@ -394,7 +394,7 @@ def unoptimised(data: bytes, scale: float) -> pyvips.Image:
 
 
 def test_frames_of_few_colours_keep_them(rendered: Renderer) -> None:
-    """Without dither, without palettes of other frames."""
+    """Without dither and without shared palettes."""
     data = pictures.recording()
 
     made = opened(rendered(data, "flop", GIF)[1].read_bytes())
@@ -403,7 +403,7 @@ def test_frames_of_few_colours_keep_them(rendered: Renderer) -> None:
 
 
 def test_a_small_thing_in_a_large_animation_keeps_its_colour(rendered: Renderer) -> None:
-    """A palette of 15 colours made of a few of its pixels would miss it."""
+    """A palette of 15 colours from a few of its pixels would miss it."""
     data = pictures.recording(600, 450, 3)
 
     facts, path = rendered(data, "resize:500x", GIF)
@@ -437,7 +437,7 @@ def test_a_gif_that_looks_wrong_is_made_with_more_colours(monkeypatch: pytest.Mo
 
 
 def test_the_tuning_of_avif_is_named(rendered: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`iq` is the default of the libheif in libvips 8.18.7's wheel, `ssim` was it before: 19.8 and 18.7 kB of one picture."""
+    """`iq` is the default in libvips 8.18.7's wheel, `ssim` was before: 19.8 and 18.7 kB for one picture."""
     asked: list[object] = []
     save = pyvips.Image.heifsave
 
@@ -454,7 +454,7 @@ def test_the_tuning_of_avif_is_named(rendered: Renderer, monkeypatch: pytest.Mon
     assert "tune" in Introspect.get("heifsave").optional_input
 
 
-def test_what_is_too_large_to_be_held_is_written_as_it_comes(rendered: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_too_large_to_hold_is_streamed(rendered: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encode, "MAX_HELD_BYTES", 100 * 100 * 3)
 
     small, large = (

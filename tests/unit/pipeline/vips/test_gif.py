@@ -1,7 +1,7 @@
-"""GIF: every frame comes as the specification and browsers show it, on the logical screen, transparent where nothing is drawn.
+"""GIF: every frame is as the specification and browsers show it: on the logical screen, transparent where nothing is drawn.
 
-For the files themselves libvips 8.18.7 (libnsgif) gives: a screen of the first frame's size for some screens, its background
-colour or black where the screen is bare, no frames behind a NUL, other rows where an interlaced frame reaches below the screen.
+For the unchanged files libvips 8.18.7 (libnsgif) shows the first frame's size for some screens, its background colour or black
+for clear areas, no frames after a NUL, and wrong rows of an interlaced frame that reaches below the screen.
 """
 
 import io
@@ -75,7 +75,7 @@ def test_every_frame_is_shown_as_the_specification_says(seed: int, opened: Opene
 
 @pytest.mark.parametrize(("width", "height"), [*MONITORS, *OTHERS])
 def test_the_logical_screen_is_the_size(width: int, height: int, opened: Opener) -> None:
-    """libvips 8.18.7 shows the first six, and those with a side above 2048, as large as the first frame: 30x20 here."""
+    """libvips 8.18.7 shows the first six, and screens with a side above 2048, in the size of the first frame: here 30x20."""
     frames = [GifFrame(plain(2, 24, 16), 6, 4), GifFrame(plain(3, 10, 8), width - 10, height - 8)]
     indexed = [msgspec.structs.replace(frame, transparent=1) for frame in frames]
     for some in (frames, frames[:1], indexed, indexed[:1]):
@@ -128,8 +128,8 @@ def test_a_first_frame_that_is_taken_away_leaves_the_screen_bare(disposal: int, 
 
 
 @pytest.mark.parametrize("result", ["gif", "webp"])
-def test_what_is_bare_stays_clear_in_an_animation_that_is_made_smaller(result: str, rendered: Renderer) -> None:
-    """A box moves over a bare screen. libvips 8.18.7 leaves a trail in the background colour, green here."""
+def test_clear_areas_stay_clear_in_a_scaled_animation(result: str, rendered: Renderer) -> None:
+    """A box moves over a clear screen. libvips 8.18.7 leaves a trail in the background colour, here green."""
     boxes = [GifFrame(plain(2, 40, 40), 40 * step, 20, disposal=2) for step in range(4)]
 
     facts, path = rendered(gif_file(160, 80, *boxes), f"resize:80x40|format:{result}", "image/gif")
@@ -144,7 +144,7 @@ def test_what_is_bare_stays_clear_in_an_animation_that_is_made_smaller(result: s
 
 
 def test_a_result_without_transparency_has_its_ground_where_nothing_is_drawn(rendered: Renderer) -> None:
-    """Black with libvips 8.18.7, which knows of no alpha here."""
+    """libvips 8.18.7 shows black, because it finds no alpha here."""
     _, path = rendered(gif_file(40, 30, GifFrame(plain(2, 20, 30))), "format:jpeg|quality:95", "image/gif")
 
     assert min(pyvips.Image.new_from_file(str(path)).getpoint(30, 15)) >= 253
@@ -191,7 +191,7 @@ def test_a_gif_cut_inside_a_block_is_refused(opened: Opener) -> None:
 
 @pytest.mark.parametrize("tail", [b"", b";", b"\0;"])
 def test_a_frame_blanked_by_zeros_is_refused(tail: bytes, opened: Opener) -> None:
-    """As a download leaves it whose size was set first. The zeros end the frame's data; libnsgif takes that for all of it."""
+    """Like an incomplete download into a preallocated file. Zeros end the data of the frame, and libnsgif accepts that."""
     whole = head(30, 20) + b"".join(WRITTEN)
     source = opened(whole[:-100] + bytes(100) + tail)
 
@@ -201,7 +201,7 @@ def test_a_frame_blanked_by_zeros_is_refused(tail: bytes, opened: Opener) -> Non
 
 
 def test_a_gif_whose_frames_libnsgif_gives_up_is_refused(opened: Opener) -> None:
-    """Codes of 12 bits and more: libnsgif stops there, and says nothing."""
+    """Codes of 12 bits and more: libnsgif stops there without an error."""
     bad = WRITTEN[1].replace(b"\2", b"\x0c", 1) if WRITTEN[1].count(b"\2") == 1 else WRITTEN[1][:18] + b"\x0c" + WRITTEN[1][19:]
 
     with pytest.raises(InvalidImage, match="damaged"):

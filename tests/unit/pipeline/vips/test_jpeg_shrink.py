@@ -1,7 +1,7 @@
-"""A JPEG that is decoded smaller shows things where they are, and all of its rows and columns.
+"""Shrink-on-load of JPEG keeps positions and all rows and columns.
 
-libvips 8.18.7 leaves out the columns and rows that a shrink does not divide, up to seven, and draws the rest over all of the
-result: a line near the right edge of 1607 pixels is then off by 0.9 pixels of a result of 200.
+libvips 8.18.7 drops up to seven columns and rows that a shrink does not divide, and stretches the rest over the result: a line
+near the right edge of 1607 pixels is displaced by 0.9 pixels in a result of 200.
 """
 
 import itertools
@@ -18,13 +18,13 @@ from tests.jpegs import lossless_jpeg
 from tests.unit.pipeline.conftest import Renderer
 
 EXACT = 0.25
-"""Pixels of the result."""
+"""Tolerance in pixels of the result."""
 SIZES = [(65, 8), (66, 8), (71, 8), (129, 16), (257, 32), (1001, 125), (1004, 125), (1004, 124), (1001, 250), (1002, 250)]
 SIZES += [(1003, 250), (1001, 333), (1607, 200), (777, 49), (1999, 100), (803, 263), (333, 110)]
 
 
 def _edge(length: int, at: int, *, down: bool, **options: object) -> bytes:
-    """Dark up to `at`, then light, from the left or from the top."""
+    """Dark up to `at`, then light, from the left or the top."""
     across = max(64, length // 6)
     place = pyvips.Image.xyz(*((across, length) if down else (length, across)))[1 if down else 0]
     light = (place >= at).ifthenelse(255, 0).cast("uchar")
@@ -32,7 +32,7 @@ def _edge(length: int, at: int, *, down: bool, **options: object) -> bytes:
 
 
 def _edge_in(path: Path, *, down: bool) -> float:
-    """Where dark turns light, in pixels, from the mean of a line."""
+    """Position of the edge in pixels, from the mean of a line."""
     image = pyvips.Image.new_from_file(str(path))[0]
     line = image.crop(image.width // 2, 0, 1, image.height) if down else image.crop(0, image.height // 2, image.width, 1)
     return float(max(line.width, line.height) - line.avg() * max(line.width, line.height) / 255)
@@ -40,7 +40,7 @@ def _edge_in(path: Path, *, down: bool) -> float:
 
 @pytest.mark.parametrize("down", [False, True], ids=["across", "down"])
 @pytest.mark.parametrize(("length", "wanted"), SIZES)
-def test_an_edge_is_where_it_was(length: int, wanted: int, down: bool, rendered: Renderer) -> None:
+def test_edges_keep_their_position(length: int, wanted: int, down: bool, rendered: Renderer) -> None:
     chain = f"resize:{length}x{wanted}" if down else f"resize:{wanted}x{length}"
     for share, mode in itertools.product((0.1, 0.5, 0.95), ("on", "off")):
         at = round(length * share)
@@ -57,7 +57,7 @@ def test_an_edge_is_where_it_was(length: int, wanted: int, down: bool, rendered:
     ("size", "differs"), [((1607, 1207), 60), ((1600, 1200), 60), ((807, 607), 60), ((1999, 1499), 60), ((1603, 1205), 110)]
 )
 def test_a_frame_keeps_all_four_sides(size: tuple[int, int], differs: int, orientation: int, rendered: Renderer) -> None:
-    """Six pixels wide. libvips 8.18.7 loses the right and the lower side of the first. The last is off by 0.19 pixels."""
+    """Lines of six pixels. libvips 8.18.7 loses the right and lower side of the first. The last is displaced by 0.19 pixels."""
     inner = pyvips.Image.black(size[0] - 12, size[1] - 12, bands=3) + 255
     framed = inner.embed(6, 6, *size).cast("uchar").copy(interpretation="srgb")
     framed.set_type(pyvips.GValue.gint_type, "orientation", orientation)
@@ -77,7 +77,7 @@ def test_a_frame_keeps_all_four_sides(size: tuple[int, int], differs: int, orien
 
 @pytest.mark.parametrize("size", [(1607, 1207), (1337, 999)])
 @pytest.mark.parametrize("wanted", [90, 200, 300, 401])
-def test_it_looks_like_what_is_decoded_in_full(size: tuple[int, int], wanted: int, rendered: Renderer) -> None:
+def test_shrink_on_load_looks_like_a_full_decode(size: tuple[int, int], wanted: int, rendered: Renderer) -> None:
     data = pictures.photo_jpeg(*size)
     _, path = rendered(data, f"resize:{wanted}x|format:png")
 
@@ -89,7 +89,7 @@ def test_it_looks_like_what_is_decoded_in_full(size: tuple[int, int], wanted: in
 
 
 def test_a_lossless_jpeg_is_shown_in_whole(rendered: Renderer) -> None:
-    """libvips 8.18.7 takes the upper left part of it for the picture made smaller."""
+    """libvips 8.18.7 would return the upper left part instead of a smaller picture."""
     data = lossless_jpeg([[40] * 60 + [200] * 60 for _ in range(90)])
 
     for wanted in (30, 20, 12):
@@ -100,8 +100,8 @@ def test_a_lossless_jpeg_is_shown_in_whole(rendered: Renderer) -> None:
 
 
 @pytest.mark.parametrize("divided", [2, 4, 8])
-def test_what_is_reduced_comes_out_in_full_and_in_place(divided: int) -> None:
-    """For all remainders and a range of sizes; where it can't be placed well enough, a smaller shrink can."""
+def test_a_partial_edge_is_kept_in_place(divided: int) -> None:
+    """For all remainders and a range of sizes. If a shrink displaces too much, a smaller one does not."""
     for length, wanted in itertools.product(range(200, 230), range(5, 40)):
         if not divided <= length / wanted <= 2 * divided + 2:
             continue
@@ -128,7 +128,7 @@ def test_the_largest_shrink_is_taken_that_is_exact_enough(side: int, shrink: int
     ("components", "room"),
     [([(1, 2, 2), (2, 1, 1), (3, 1, 1)], True), ([(1, 4, 1), (2, 1, 1)], True), ([(1, 3, 1), (2, 2, 1)], False)],
 )
-def test_there_is_room_where_no_component_would_have_more_blocks(components: list[tuple[int, int, int]], room: bool) -> None:
+def test_a_size_with_the_same_blocks_in_every_component_fits(components: list[tuple[int, int, int]], room: bool) -> None:
     frame = JpegFrame(0, 0xC0, 33, 50, components)
 
     assert frame.has_room_for(33, 50)

@@ -1,4 +1,4 @@
-"""`keep:icc`: which colours stay in their own profile, and that all others are seen as they should be."""
+"""`keep:icc`: pictures that stay in their own profile, and correct colours for all others."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests import pictures
 from tests.profiles import grey_profile
 from tests.unit.pipeline.conftest import Renderer
 
-pytestmark = pytest.mark.usefixtures("heif_input")  # to look at what was made
+pytestmark = pytest.mark.usefixtures("heif_input")  # to inspect results
 
 
 def _profile(path: Path) -> bytes | None:
@@ -55,7 +55,7 @@ def test_keep_icc_leaves_the_pixels_in_their_own_colours(given: str, made: str, 
 )
 def test_where_no_profile_can_be_kept_the_colours_are_srgb(make: Callable[[], bytes], chain: str, rendered: Renderer) -> None:
     data = make()
-    image_is_print = pyvips.Image.new_from_buffer(data, "").interpretation == "cmyk"  # and can't show this red
+    image_is_print = pyvips.Image.new_from_buffer(data, "").interpretation == "cmyk"  # which does not contain this red
 
     _, path = rendered(data, chain)
 
@@ -73,7 +73,7 @@ def test_a_profile_goes_when_the_chain_makes_other_channels(made: str, rendered:
     "chain", ["pad:64x80,background=c85028", "round:20,background=c85028", "resize:64x80,fit=contain,background=c85028"]
 )
 def test_a_colour_that_is_named_is_that_colour_beside_a_kept_profile(chain: str, rendered: Renderer) -> None:
-    """As it is seen: in the picture's own numbers it would be another one."""
+    """The expected colours are the visible ones; the raw values would look different."""
     _, path = rendered(_wide("png")[0], f"{chain}|keep:icc", "image/png")
 
     image = pyvips.Image.new_from_file(str(path))
@@ -96,7 +96,7 @@ def test_a_grey_that_can_not_keep_its_profile_is_the_same_grey(made: str, render
 
 @pytest.mark.parametrize("bits", [8, 16])
 def test_a_grey_profile_is_followed_in_the_dark_too(bits: int, rendered: Renderer) -> None:
-    """Linear light of 3 of 255 is 28; libvips 8.18.7 makes 19 of it."""
+    """3 of 255 in linear light is 28 in sRGB; libvips 8.18.7 returns 19."""
     value = 3 if bits == 8 else 3 * 257
     dark = pyvips.Image.black(32, 32).linear(0, value).cast("uchar" if bits == 8 else "ushort")
     dark = dark.copy(interpretation="b-w" if bits == 8 else "grey16")
@@ -125,7 +125,7 @@ def test_sixteen_bits_and_a_profile_become_eight_and_the_profile(rendered: Rende
 
 
 def _broken(profile: bytes) -> bytes:
-    """Its head is whole, and what follows is not."""
+    """The profile header is intact, the rest is not."""
     return profile[:200] + b"\xff" * (len(profile) - 200)
 
 

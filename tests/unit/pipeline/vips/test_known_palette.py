@@ -1,4 +1,4 @@
-"""A PNG's own palette is what its pixels are looked up in, as long as no operation has added a colour."""
+"""Pixels are looked up in the PNG's own palette as long as no operation has added a colour."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from tests.unit.pipeline.conftest import Renderer
 PNG = "image/png"
 FULL = [bytes([number, 255 - number, number * 7 % 256]) for number in range(256)]
 SHARING = [bytes([0, 16, 0]), bytes([0, 0, 1])]
-"""In the first way of counting they fall into one cell."""
+"""They share a cell with the first hash factor."""
 
 
 def picture_of(colours: Sequence[bytes]) -> pyvips.Image:
@@ -23,13 +23,13 @@ def picture_of(colours: Sequence[bytes]) -> pyvips.Image:
 
 
 def chunk_of(data: bytes, kind: bytes) -> bytes:
-    """The first chunk's content; empty where there is none."""
+    """Content of the first chunk of this type; empty if there is none."""
     at = data.find(kind)
     return data[at + 4 : at + 4 + int.from_bytes(data[at - 4 : at], "big")] if at > 0 else b""
 
 
 def dense() -> bytes:
-    """A drawing of so many fine lines that a sample misses some of its colours, with a palette."""
+    """A drawing with a palette and so many fine lines that a sample misses some colours."""
     image = pictures.diagram(1200, 900, colours=40)
     for number in range(20):
         image = image.draw_rect([number, 3 * number, 250], 1 + 13 * number, 1 + 29 * number, 1, 60, fill=True)
@@ -97,7 +97,7 @@ def test_a_palette_as_png_writes_it(entries: bytes, alphas: bytes, expected: tup
 
 @pytest.mark.parametrize("chain", ["strip", "flop", "rotate:90", "crop:900x700+7+9"])
 def test_a_dense_drawing_is_looked_up_and_not_counted(chain: str, rendered: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sample misses colours of it: to find these took three times as long as to write the file."""
+    """A sample misses colours of it. Searching them took three times as long as encoding the file."""
     monkeypatch.setattr(palettes, "_add_missing", None)
     monkeypatch.setattr(palettes, "_count_cells", None)
 
@@ -110,7 +110,7 @@ def test_a_dense_drawing_is_looked_up_and_not_counted(chain: str, rendered: Rend
 
 
 def test_a_resized_drawing_is_not_counted_exactly_first(rendered: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its sample shows fewer than 256 colours, and so many once that all of it must have more."""
+    """Its sample has fewer than 256 colours, but so many of them once that the picture must have more."""
     monkeypatch.setattr(png, "index_colours", None)
     monkeypatch.setattr(png, "index_by_palette", None)
 

@@ -1,4 +1,4 @@
-"""What would be too much is told with the right code, and before it is computed."""
+"""Results beyond a limit are refused with the right code before they are computed."""
 
 import pytest
 import pyvips

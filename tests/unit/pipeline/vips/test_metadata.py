@@ -1,4 +1,4 @@
-"""G8: nothing of what a camera or an editor wrote beside the pixels reaches a result, but for what `keep` names."""
+"""G8: no metadata of the original reaches a result, except what `keep` names."""
 
 import struct
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.tiff_pictures import RGB, halves
 from tests.tiffs import ASCII, LONG, Fields, Ifd, picture, written
 from tests.unit.pipeline.conftest import Renderer
 
-pytestmark = pytest.mark.usefixtures("heif_input")  # to look at what was made
+pytestmark = pytest.mark.usefixtures("heif_input")  # to inspect results
 
 PRIVATE = (
     pictures.GPS_MARK,
@@ -61,11 +61,11 @@ EXIF_OF_OURS = {
     *("exif-ifd0-ResolutionUnit", "exif-ifd0-YCbCrPositioning", "exif-ifd2-ExifVersion", "exif-ifd2-ComponentsConfiguration"),
     *("exif-ifd2-FlashpixVersion", "exif-ifd2-ColorSpace", "exif-ifd2-PixelXDimension", "exif-ifd2-PixelYDimension"),
 }
-"""Whose picture it is, and what says how to read the pixels that are there."""
+"""Fields for the copyright and for decoding the pixels."""
 
 
 def _exif(order: str = "<", owner: bytes = OWNER, rights: bytes = RIGHTS) -> bytes:
-    """An owner and rights, and private things around them: a description, a tag that nobody knows, a place, a thumbnail."""
+    """Artist, copyright, and private data around them: description, unknown tag, location, thumbnail."""
     texts = {0x010E: pictures.GPS_MARK, 0x013B: owner, 0x8298: rights, 0xC5A0: pictures.GPS_MARK}
     start = 8 + 2 + 12 * (len(texts) + 2) + 4
     entries, values = [(0x0112, 3, 1, struct.pack(f"{order}HH", 6, 0))], b""
@@ -82,7 +82,7 @@ def _exif(order: str = "<", owner: bytes = OWNER, rights: bytes = RIGHTS) -> byt
 
 
 def _owned(given: str, exif: bytes | None = None) -> bytes:
-    """Lies on its side, and carries all that a file can."""
+    """A picture that lies on its side and carries every kind of metadata."""
     image = pictures.scene(64, 48).rot270().copy()
     plain = bytes(image.jpegsave_buffer(Q=95, keep="none"))
     exif = exif or _exif()
@@ -103,7 +103,7 @@ def _notes(path: Path) -> dict[str, object]:
 @pytest.mark.parametrize("chain", ["strip", "resize:32x32", "crop:20x20+0+0|blur:1", "rotate:90|grayscale"])
 @pytest.mark.parametrize("made", ["jpeg", "png", "webp", "avif"])
 @pytest.mark.parametrize("given", ["jpeg", "png", "webp"])
-def test_keep_copyright_keeps_whose_it_is_and_nothing_else(given: str, made: str, chain: str, rendered: Renderer) -> None:
+def test_keep_copyright_keeps_artist_and_copyright_only(given: str, made: str, chain: str, rendered: Renderer) -> None:
     data = _owned(given)
     assert pictures.GPS_MARK in data
 
@@ -127,7 +127,7 @@ def test_keep_copyright_reads_both_byte_orders(order: str, rendered: Renderer) -
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("big", [False, True])
 def test_keep_copyright_works_for_tiff(big: bool, order: str, rendered: Renderer) -> None:
-    """Whichever directory is shown, and however its samples are read."""
+    """For any directory that is shown, and any way of reading its samples."""
     owned: Fields = {315: (ASCII, OWNER + b"\0")}
     chains = (
         [halves((1, 2, 3), (3, 2, 1), "u1", RGB, owned, order=order)],

@@ -1,4 +1,4 @@
-"""High dynamic range in PNG, PQ and HLG, as sRGB: the right values are what Chromium 156 shows on a plain display."""
+"""HDR PNG (PQ and HLG) as sRGB. Expected values are those of Chromium 156 on an SDR display."""
 
 import struct
 from itertools import pairwise
@@ -79,7 +79,7 @@ def test_eight_bits_of_high_dynamic_range(rendered: Renderer) -> None:
     ids=["nothing", "1000", "4000", "400", "no more than white", "by the display", "cut"],
 )
 def test_how_bright_a_picture_gets_says_where_white_is(told: list[bytes], white: int, at_four: int, rendered: Renderer) -> None:
-    """Reference white, and four times as bright."""
+    """Reference white and four times its luminance."""
     for light, right in ((1, white), (4, at_four)):
         value = _pq_value(light * 203)
         assert shown(rendered, plain(sixteen(value, value, value), cicp(9, PQ, 0, 1), *told, deep=True))[0] == pytest.approx(

@@ -1,4 +1,4 @@
-"""Formats, colours, limits, metadata, and files that are not what they should be."""
+"""Rendering: formats, colours, limits, metadata, and damaged or mislabelled files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +41,7 @@ CUT: dict[str, tuple[str, bytes]] = {
     "jpeg whose last rows a shrink leaves over": ("image/jpeg", pictures.photo_jpeg(320, 324)),
 }
 LAST = {"image/gif": 2, "image/jpeg": 3}
-"""How many bytes must be missing at the least, if not one: a picture that is whole is shown without its trailer or EOI."""
+"""The minimum number of missing bytes, if not one: without its trailer or EOI a picture is still complete."""
 
 
 @pytest.mark.parametrize("made", ["jpeg", "png", "webp", "gif"])
@@ -102,7 +102,7 @@ def test_damage_shows_also_where_a_crop_does_not_look(rendered: Renderer) -> Non
 @pytest.mark.parametrize(
     "data", [b"", b"\xff", b"GIF89a", b"not a picture at all, but a text of some length", pictures.png()[:40]]
 )
-def test_what_is_no_picture_is_refused(media_type: str, data: bytes, rendered: Renderer) -> None:
+def test_files_that_are_no_pictures_are_refused(media_type: str, data: bytes, rendered: Renderer) -> None:
     with pytest.raises(InvalidImage):
         rendered(data, "strip", media_type)
 
@@ -148,7 +148,7 @@ def test_sixteen_bits_become_eight(rendered: Renderer) -> None:
 @pytest.mark.parametrize("colour", [(51200, 12800, 0), (32768,)])
 @pytest.mark.parametrize("chain", ["strip", "resize:21x", "resize:300x,enlarge=true"])
 def test_sixteen_bits_of_a_plain_colour_and_its_alpha(chain: str, colour: tuple[int, ...], rendered: Renderer) -> None:
-    """Nothing is lost but the finer steps: what was opaque still is."""
+    """Only finer steps are lost. Opaque pixels stay opaque."""
     deep = pyvips.Image.black(64, 48, bands=len(colour) + 1).linear(1, [*colour, 65535]).cast("ushort")
     data = deep.copy(interpretation="rgb16" if len(colour) > 1 else "grey16").pngsave_buffer()
 
@@ -159,7 +159,7 @@ def test_sixteen_bits_of_a_plain_colour_and_its_alpha(chain: str, colour: tuple[
 
 
 @pytest.mark.parametrize("chain", ["pad:80x60,background=ffcc00", "round:3,background=ffcc00", "rotate:10,background=ffcc00"])
-def test_what_can_not_be_transparent_is_laid_over_the_background(chain: str, rendered: Renderer) -> None:
+def test_formats_without_alpha_get_the_background(chain: str, rendered: Renderer) -> None:
     clear = pyvips.Image.black(40, 30, bands=4).cast("uchar").copy(interpretation="srgb")
 
     _, path = rendered(bytes(clear.pngsave_buffer()), f"{chain}|format:jpeg|quality:100", "image/png")
@@ -263,10 +263,10 @@ STREAMS = [
 @pytest.mark.parametrize("made_as", ["jpeg", "png", "webp"])
 @pytest.mark.parametrize("chain", STREAMS)
 @pytest.mark.parametrize("given", MAKERS)
-def test_what_streams_is_never_held_in_memory_and_is_the_same_picture(
+def test_streaming_operations_need_no_memory_and_give_the_same_result(
     given: str, chain: str, made_as: str, rendered: Renderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Encoding looks at a PNG, WebP or GIF before it is written, but not at one of more than MAX_HELD_BYTES."""
+    """PNG, WebP and GIF pictures are held in memory for encoding, but not above MAX_HELD_BYTES."""
     monkeypatch.setattr(encode, "MAX_HELD_BYTES", 0)
     held = rendered(MAKERS[given](), f"{chain}|rotate:180|rotate:180|format:{made_as}", given)[1].read_bytes()
 
@@ -310,7 +310,7 @@ def test_avif_and_heif_are_taken_only_where_it_is_said_so(rendered: Renderer) ->
 
 @pytest.mark.usefixtures("heif_input")
 def test_avif_is_turned_upright_once(rendered: Renderer) -> None:
-    """Its own notes turn it, and its EXIF says so again."""
+    """Its own properties rotate it, and its EXIF repeats that."""
     for turned in range(1, 9):
         lying = pyvips.Image.new_from_buffer(pictures.exif_jpeg(turned, 64, 48), "")
 

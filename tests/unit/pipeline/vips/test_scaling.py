@@ -1,4 +1,4 @@
-"""Scaling: what is seen of translucent pixels, and what it takes for granted of the GIF loader."""
+"""Scaling: visible colours of translucent pixels, and the assumption about the GIF loader."""
 
 import struct
 from pathlib import Path
@@ -17,14 +17,14 @@ PALETTE = bytes.fromhex("ff0000 00ff00 0000ff ffffff")
 
 
 def gif_of(disposal: int, transparent: bool = True) -> bytes:
-    """4x4 pixels, two frames: one whose upper half is blue, then a single clear pixel in the middle of it."""
+    """4x4 pixels, two frames: one with a blue upper half, then a single transparent pixel at the centre."""
     head = b"GIF89a" + struct.pack("<HHBBB", 4, 4, 0x91, RED_BACKGROUND, 0) + PALETTE
     first = _frame((0, 0, 4, 4), [BLUE] * 8 + [CLEAR] * 8, disposal, transparent)
     return head + first + _frame((1, 1, 1, 1), [CLEAR], disposal, transparent) + b";"
 
 
 def _frame(box: tuple[int, int, int, int], indices: list[int], disposal: int, transparent: bool) -> bytes:
-    """Its LZW codes, three bits each, begin anew before every pixel: 4 says so, 5 is the end."""
+    """Its LZW codes of three bits restart before every pixel: 4 is the clear code, 5 the end."""
     codes = [code for index in indices for code in (4, index)] + [5]
     stream = sum(code << (3 * place) for place, code in enumerate(codes))
     data = stream.to_bytes(-(-3 * len(codes) // 8), "little")
@@ -38,7 +38,7 @@ def _frame(box: tuple[int, int, int, int], indices: list[int], disposal: int, tr
     ids=["no word", "keep", "to background", "to previous", "opaque", "by libvips"],
 )
 def test_a_transparent_pixel_of_a_gif_is_black(data: bytes, tmp_path: Path) -> None:
-    """Whatever its palette says: it is multiplied by alpha already, and alpha is all or nothing."""
+    """Whatever the palette says: GIF pixels are premultiplied already, and alpha is 0 or 255."""
     assert {media_type for media_type, source in SOURCES.items() if source.premultiplied} == {"image/gif"}
     (tmp_path / "gif").write_bytes(data)
     source = SOURCES["image/gif"](tmp_path / "gif", "image/gif", tmp_path, "source")
@@ -53,7 +53,7 @@ def test_a_transparent_pixel_of_a_gif_is_black(data: bytes, tmp_path: Path) -> N
 @pytest.mark.parametrize("size", ["63x47", "31x90", "200x150"])
 @pytest.mark.parametrize("pixel", [(200, 100, 50, 77), (1, 2, 3, 255), (254, 253, 128, 3), (200, 9), (200, 100, 50), (7,)])
 def test_a_plain_picture_looks_the_same_in_every_size(size: str, pixel: tuple[int, ...]) -> None:
-    """Over any ground: a colour may differ by one step where it is opaque, else by as much more as less is seen of it."""
+    """Over any background, a colour may differ by one step where it is opaque, and by more the less opaque it is."""
     pixels = pyvips.Image.black(64, 48, bands=len(pixel)).linear(1, list(pixel)).cast("uchar")
     alpha = pixel[-1] if len(pixel) in (2, 4) else 255
 
@@ -68,15 +68,15 @@ def test_a_plain_picture_looks_the_same_in_every_size(size: str, pixel: tuple[in
 
 
 @pytest.mark.parametrize("size", ["20x9", "19x30"])
-def test_what_is_hidden_by_transparency_lends_no_colour(size: str) -> None:
+def test_hidden_colours_do_not_bleed(size: str) -> None:
     made = apply_chain(f"resize:{size},fit=fill,enlarge=true", Picture(hidden_red(12, 12))).pixels
 
     assert red_seen(made) <= 0.51
 
 
 @pytest.mark.parametrize("size", [25, 60, 90, 199])
-def test_nor_does_it_where_a_webp_is_made_smaller_as_it_is_read(size: int, rendered: Renderer) -> None:
-    """Its decoder would scale red beside grey, whatever is seen of them."""
+def test_hidden_colours_do_not_bleed_in_a_webp_scaled_on_load(size: int, rendered: Renderer) -> None:
+    """libwebp would scale red next to grey without regard to alpha."""
     data = hidden_red(101, 99).webpsave_buffer(Q=90, exact=True)
 
     _, path = rendered(data, f"resize:{size}x|format:png", "image/webp")
@@ -85,13 +85,13 @@ def test_nor_does_it_where_a_webp_is_made_smaller_as_it_is_read(size: int, rende
 
 
 def hidden_red(left: int, right: int) -> pyvips.Image:
-    """Left so many columns of opaque grey, right of transparent red."""
+    """Opaque grey columns on the left, transparent red on the right."""
     halves = ((left, [100, 100, 100, 255]), (right, [255, 0, 0, 0]))
     grey, red = (pyvips.Image.black(width, 10, bands=4).linear(1, pixel) for width, pixel in halves)
     return grey.join(red, "horizontal").cast("uchar").copy(interpretation="srgb")
 
 
 def red_seen(pixels: pyvips.Image) -> float:
-    """How much redder than grey a row is at most, as seen: from 0 to 255."""
+    """The largest visible excess of red over grey in a row, from 0 to 255."""
     row: list[list[float]] = [pixels.getpoint(x, pixels.height // 2) for x in range(pixels.width)]
     return max((red - green) * alpha / 255 for red, green, _, alpha in row)

@@ -1,4 +1,4 @@
-"""Text in a picture: its letters, its fonts, and how it is written in a chain."""
+"""Text: rendering, fonts, and its form in a chain."""
 
 import random
 import shutil
@@ -43,13 +43,13 @@ def test_each_letter_has_a_shape_of_its_own() -> None:
     assert all(shape.max() > 200 for shape in shapes.values())
 
 
-def test_a_letter_that_no_font_has_is_named_instead_of_drawn_as_a_box() -> None:
+def test_a_character_that_no_font_has_is_named() -> None:
     with pytest.raises(InvalidProcessing, match="漢"):
         ink("Hello 漢")
 
 
 @pytest.mark.parametrize("text", ["e\u0301", "a\u200bb", "a\u00a0b", "a\nb", "\u202eab", "a\ufe0e"])
-def test_what_has_no_ink_of_its_own_needs_no_letter(text: str) -> None:
+def test_characters_without_ink_need_no_glyph(text: str) -> None:
     assert ink(text).max() > 200
 
 
@@ -89,14 +89,14 @@ def test_scale_is_its_share_of_the_width(scale: str, width: int) -> None:
 
 
 @pytest.mark.parametrize("size", [5, 20, 100])
-def test_size_is_that_of_the_letters(size: int) -> None:
+def test_size_is_the_height_of_the_text(size: int) -> None:
     assert ink_box(written(f"text=H,size={size}"))[3] == pytest.approx(size * ink("H", 64).height / 64, abs=1.5)
 
 
 @pytest.mark.parametrize(
     "arguments", ["text=Hello,size=65535", "text=I,scale=1", f"text={'W' * MAX_CHARACTERS},scale=1,margin=20"]
 )
-def test_it_is_never_larger_than_the_picture(arguments: str) -> None:
+def test_the_watermark_is_never_larger_than_the_picture(arguments: str) -> None:
     left, top, width, height = ink_box(written(arguments, 300, 100))
 
     assert 0 <= left <= left + width <= 300
@@ -104,14 +104,14 @@ def test_it_is_never_larger_than_the_picture(arguments: str) -> None:
     assert max(width, height) > 50
 
 
-def test_letters_that_are_smaller_than_a_pixel_are_a_grey_line() -> None:
+def test_text_smaller_than_a_pixel_is_a_grey_line() -> None:
     line = written(f"text={'W' * MAX_CHARACTERS},scale=1", 12, 5)
 
     assert [line.getpoint(x, 2)[0] > 30 for x in range(12)] == [True] * 12
     assert line.crop(0, 0, 12, 2).max() == 0
 
 
-def test_it_has_the_colour_and_opacity_asked_for() -> None:
+def test_the_text_has_its_colour_and_opacity() -> None:
     solid = written("text=I,size=300,colour=2080ff")
     clear = written("text=I,size=300,colour=2080ff80,opacity=0.5")
 
@@ -151,7 +151,7 @@ def test_any_text_survives_the_grammar() -> None:
         assert operation.text.value == text.value  # type: ignore[attr-defined]
 
 
-def test_the_json_form_takes_the_same_notation() -> None:
+def test_the_json_form_takes_the_same_text() -> None:
     chain = GRAMMAR.parse('[{"op": "watermark", "text": "50%25 off%2C \\u00e9", "size": 20}]')
 
     assert chain.canonical == "watermark:text=50%25 off%2C é,size=20"
@@ -184,7 +184,7 @@ def test_the_json_form_takes_the_same_notation() -> None:
         ("watermark:text=a,gravity=attention", 17, "expected one of centre"),
     ],
 )
-def test_a_fault_is_pointed_at(chain: str, position: int, says: str) -> None:
+def test_an_error_has_its_position(chain: str, position: int, says: str) -> None:
     with pytest.raises(InvalidProcessing) as fault:
         GRAMMAR.parse(chain)
 
@@ -192,8 +192,8 @@ def test_a_fault_is_pointed_at(chain: str, position: int, says: str) -> None:
     assert fault.value.position == position
 
 
-def test_fonts_that_may_not_be_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As those of root's project are to its decoders, below /root: Pango draws a box for each letter."""
+def test_unreadable_fonts_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for the fonts of a project below /root, which unprivileged decoders can't read: Pango draws boxes."""
     monkeypatch.setattr("internal.pipeline.vips.text._fonts", lambda: (tmp_path / "NotoSans.ttf",))
     _font.cache_clear()
     try:
@@ -215,8 +215,8 @@ print(len(text._fonts()), len(os.listdir("/proc/self/task")))
 """
 
 
-def test_a_second_family_begins_no_thread_when_fonts_are_loaded(tmp_path: Path) -> None:
-    """A child of root's loads them before its walls are up, and they don't close around another thread."""
+def test_loading_a_second_family_starts_no_thread(tmp_path: Path) -> None:
+    """A child of root loads fonts before its sandbox is set up, which does not cover threads that exist already."""
     ours = Path(fontpkg.path(FAMILY))
     shutil.copy(ours, tmp_path / "other.ttf")
 

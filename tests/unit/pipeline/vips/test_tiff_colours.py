@@ -1,4 +1,4 @@
-"""What TIFF samples mean: L*a*b*, YCbCr, palettes, CMYK, SGI's LogLuv; what is missing, and what is named and refused."""
+"""TIFF colour types: L*a*b*, YCbCr, palettes, CMYK, SGI LogLuv; missing and unsupported types are refused by name."""
 
 import math
 import struct
@@ -37,7 +37,7 @@ D50: Fields = {318: (RATIONAL, (3457, 10000, 3585, 10000))}
 
 
 def lab(photometric: int, bits: int, lightness: float, a: float, b: float) -> list[int]:
-    """As the file has it: TIFF 6.0's a* and b* are signed, ICC's are 128 more, and its L* ends at 0xFF00 in 16 bits."""
+    """Values as stored: a* and b* of TIFF 6.0 are signed; those of ICC are offset by 128; its L* ends at 0xFF00 in 16 bits."""
     byte = 2 ** (bits - 8)
     if photometric == ICCLAB:
         return [round(lightness * 2.55 * byte), round((a + 128) * byte), round((b + 128) * byte)]
@@ -48,9 +48,9 @@ def lab(photometric: int, bits: int, lightness: float, a: float, b: float) -> li
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("photometric", [CIELAB, ICCLAB])
 def test_lab(photometric: int, bits: int, layout: dict[str, Any], shown: ShownColours) -> None:
-    """libvips 8.18.7 refuses CIELab of 8 bits ("bad labq format"; 8.17.3 read it) and shows ICCLab as if it were RGB.
+    """libvips 8.18.7 refuses CIELab of 8 bits ("bad labq format"; 8.17.3 read it) and shows ICCLab as RGB.
 
-    The white of TIFF 6.0's is D65, that of ICC's is D50.
+    White is D65 in TIFF 6.0 and D50 in ICC.
     """
     colours = {CIELAB: ((44.16, 60.88, 40.84), (41.11, 23.78, -61.93)), ICCLAB: ((44.94, 61.62, 42.51), (40.09, 15.46, -63.32))}
     left, right = (lab(photometric, bits, *colour) for colour in colours[photometric])
@@ -83,7 +83,7 @@ def test_lab_with_transparency(shown: ShownColours) -> None:
 
 
 def test_lab_in_jpeg(shown: ShownColours) -> None:
-    """Compressed as three components of no meaning."""
+    """Compressed as three components without a colour space."""
     plain = pyvips.Image.black(32, 16, bands=3) + lab(CIELAB, 8, 50, 0, 0)
     scan = bytes(plain.cast("uchar").copy(interpretation="srgb").jpegsave_buffer(Q=100, subsample_mode="off", keep="none"))
     as_rgb = scan.replace(b"\xff\xe0\0\x10JFIF", b"\xff\xfe\0\x10JFIF")
@@ -95,7 +95,7 @@ def test_lab_in_jpeg(shown: ShownColours) -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
 def test_ycbcr_of_full_resolution(layout: dict[str, Any], shown: ShownColours) -> None:
-    """libvips 8.18.7 shows luma and differences as red, green and blue, unless JPEG has packed them or some are left out."""
+    """libvips 8.18.7 shows luma and chroma as RGB, unless they are JPEG-compressed or subsampled."""
     full: Fields = {530: (SHORT, (1, 1))}
     assert near(shown(tiff((76, 85, 255), (150, 44, 21), "u1", YCBCR, full, **layout)), [[254, 0, 0], [0, 255, 1]])
     video: Fields = {532: (RATIONAL, (16, 1, 235, 1, 128, 1, 240, 1, 128, 1, 240, 1))}
@@ -109,7 +109,7 @@ def test_ycbcr_of_full_resolution(layout: dict[str, Any], shown: ShownColours) -
 
 
 def test_ycbcr_of_which_some_are_left_out(shown: ShownColours) -> None:
-    """Four of luma, then one of each difference, for two pixels by two; libtiff makes RGBA of it, in which no alpha is meant."""
+    """Four luma samples and one of each chroma for 2 x 2 pixels. libtiff converts it to RGBA without a real alpha."""
     blocks = b"".join(
         bytes([*[luma] * 4, cb, cr]) for _ in range(8) for luma, cb, cr in [(76, 85, 255)] * 8 + [(150, 44, 21)] * 8
     )
@@ -142,7 +142,7 @@ def test_palettes(bits: int, shown: ShownColours) -> None:
 
 
 def logluv(light: float) -> bytes:
-    """One neutral pixel of SGI's 32 bits."""
+    """One neutral pixel of SGI LogLuv, 32 bits."""
     return struct.pack(">HBB", int(256 * (math.log2(light) + 64)), int(410 * 0.2105), int(410 * 0.4737))
 
 
@@ -155,7 +155,7 @@ def test_logluv(shown: ShownColours) -> None:
 
 
 def test_without_photometric_interpretation(shown: ShownColours) -> None:
-    """As Pillow 13.0 shows one sample of 8 bits or less: white is zero. It refuses colours; of 16 bits it says black is zero."""
+    """As in Pillow 13.0 for one sample of at most 8 bits: white is zero. It refuses colours; in 16 bits black is zero."""
     layouts: tuple[dict[str, Any], ...] = ({}, {"tile": 16, "order": ">", "big": True})
     for layout in layouts:
         assert shown(tiff((50,), (200,), "u1", None, **layout)) == [[205], [55]]
@@ -184,13 +184,13 @@ def test_without_photometric_interpretation(shown: ShownColours) -> None:
         (halves((1, 2, 3), (3, 2, 1), "u1", YCBCR, {530: (SHORT, (2, 2))}, planes=True), "separate planes"),
     ],
 )
-def test_what_can_not_be_shown_is_named(page: Ifd, reason: str, shown: ShownColours) -> None:
+def test_unsupported_samples_are_named(page: Ifd, reason: str, shown: ShownColours) -> None:
     with pytest.raises(InvalidImage, match=reason):
         shown(written(page))
 
 
 def test_old_jpeg_is_refused_with_a_reason(shown: ShownColours) -> None:
-    """libtiff is built without it in pyvips-binary 8.18.7."""
+    """libtiff in pyvips-binary 8.18.7 is built without it."""
     page = halves(
         (0, 0, 0), (0, 0, 0), "u1", YCBCR, {259: (SHORT, (6,)), 512: (SHORT, (1,)), 513: (LONG, (8,)), 514: (LONG, (99,))}
     )
@@ -208,7 +208,7 @@ def test_white_is_zero(shown: ShownColours) -> None:
         low, high = {"u1": (50, 200), "b1": (0, 1), "b4": (5, 15)}[kind]
         assert shown(tiff((low,), (high,), kind, 0)) == right
         assert shown(tiff((low,), (high,), kind, GREY)) == [[255 - value[0]] for value in right]
-    half = tiff((100, 128), (0, 255), "u1", 0, extra(1))  # 100 of 128 is a white that is 56 of 255
+    half = tiff((100, 128), (0, 255), "u1", 0, extra(1))  # 100 of 128 is white, which is 56 of 255 that is 56 of 255
     assert near(shown(half), [[56, 128], [255, 255]])
 
 

@@ -1,4 +1,4 @@
-"""A TIFF whose pixels can't be decoded is refused, whatever is wrong: its compression, or a strip or tile of it."""
+"""A TIFF whose pixels can't be decoded is refused, because of its compression or of a damaged strip or tile."""
 
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -17,7 +17,7 @@ from tests.tiffs import ASCII, SHORT, UNDEFINED, Fields, Ifd, picture, written
 from tests.unit.pipeline.conftest import JobRenderer, Renderer, ShownColours
 
 SCHEMES = sorted({*range(1, 11), 32766, 32771, 32773, 32809, *range(34924, 34936), *READABLE, *OTHERS, 7777})
-"""Of libtiff's tiff.h, of others, and of nobody."""
+"""Compressions of libtiff's tiff.h, of other programs, and unassigned ones."""
 COMPRESSION = 259
 RED, BLUE = (200, 40, 40), (40, 90, 200)
 LAYOUTS: Mapping[str, dict[str, Any]] = {
@@ -28,13 +28,13 @@ LAYOUTS: Mapping[str, dict[str, Any]] = {
 
 
 def marked(compression: int, *args: Any, **layout: Any) -> bytes:
-    """Stored bytes that are said to be compressed."""
+    """Uncompressed bytes with another value of Compression."""
     return tiff(*args, {COMPRESSION: (SHORT, (compression,))}, **layout)
 
 
 @pytest.mark.parametrize("compression", SCHEMES)
 def test_every_scheme_is_one_that_the_wheel_reads_or_is_refused_by_name(compression: int, shown: ShownColours) -> None:
-    """pyvips-binary 8.18.7 makes black of what it has no decoder for, unless fail_on is "error"."""
+    """pyvips-binary 8.18.7 shows black for unsupported compressions, unless fail_on is "error"."""
     data = marked(compression, RED, BLUE, "u1", RGB)
     said = ""
     try:
@@ -57,7 +57,7 @@ def test_zstandard_is_refused_in_every_layout(layout: dict[str, Any], kind: str,
 
 
 def damaged(data: bytes, compression: str) -> bytes:
-    """200 bytes in its middle are others. JPEG decodes most of what there can be, but not an end."""
+    """200 changed bytes in the middle. JPEG decodes most byte sequences, but not a premature end."""
     middle = len(data) // 2
     changed = bytes(byte ^ (255, 85, 3)[place % 3] for place, byte in enumerate(data[middle : middle + 200]))
     changed = b"\xff\xd9" * 100 if compression == "jpeg" else changed
@@ -75,7 +75,7 @@ def photo_tiff(compression: str, layout: str) -> bytes:
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("compression", ["lzw", "deflate", "packbits", "jpeg", "ccittfax4"])
 def test_a_damaged_strip_or_tile_is_refused(compression: str, layout: str, rendered: Renderer) -> None:
-    """libvips 8.18.7 with fail_on="truncated" shows a block of black, grey or odd colours for each."""
+    """With fail_on="truncated", libvips 8.18.7 shows a black, grey or oddly coloured block for each."""
     whole = photo_tiff(compression, layout)
     _, path = rendered(whole, "format:png", "image/tiff")
     assert pyvips.Image.new_from_file(str(path)).width == 640
@@ -90,7 +90,7 @@ def test_pixels_in_webp_are_read(rendered: Renderer) -> None:
 
 
 def test_a_damaged_picture_that_is_laid_over_another_is_named(render_job: JobRenderer, tmp_path: Path) -> None:
-    """What is wrong with a tile of JPEG shows only when all is done."""
+    """Damage in a JPEG tile shows only at the end."""
     name, path = "0199c2f0-1b2c-7d3e-8f40-123456789abc", tmp_path / "overlay.tif"
     for data, refused in ((photo_tiff("jpeg", "tiles"), False), (damaged(photo_tiff("jpeg", "tiles"), "jpeg"), True)):
         path.write_bytes(data)
@@ -99,8 +99,8 @@ def test_a_damaged_picture_that_is_laid_over_another_is_named(render_job: JobRen
 
 
 @pytest.mark.parametrize("tile", [None, 16])
-def test_odd_fields_are_no_damage(tile: int | None, shown: ShownColours) -> None:
-    """Of the empty profile libtiff warns, and libvips 8.18.7 refuses strips for it with fail_on="warning"."""
+def test_unusual_fields_are_no_damage(tile: int | None, shown: ShownColours) -> None:
+    """libtiff warns of the empty profile, and libvips 8.18.7 refuses strips because of it with fail_on="warning"."""
     private: Fields = {60000: (SHORT, (1,)), 60001: (ASCII, b"made by a scanner\0"), 34675: (UNDEFINED, b"")}
     assert shown(tiff(RED, BLUE, "u1", RGB, private, tile=tile)) == [list(RED), list(BLUE)]
 
@@ -115,12 +115,12 @@ def test_odd_fields_are_no_damage(tile: int | None, shown: ShownColours) -> None
     ],
     ids=["old-style JPEG", "Zstandard", "no height and no strips"],
 )
-def test_what_is_wrong_with_another_page_does_not_count(second: Ifd, tile: int | None, shown: ShownColours) -> None:
-    """libtiff reads the directories of all pages, and fail_on="error" takes an error there for one of the first."""
+def test_damage_on_another_page_does_not_matter(second: Ifd, tile: int | None, shown: ShownColours) -> None:
+    """libtiff reads the directories of all pages, and fail_on="error" applies their errors to the first page."""
     assert shown(written(halves(RED, BLUE, "u1", RGB, tile=tile), second)) == [list(RED), list(BLUE)]
 
 
-def test_of_several_pages_the_first_is_shown(shown: ShownColours, render_job: JobRenderer) -> None:
+def test_the_first_of_several_pages_is_shown(shown: ShownColours, render_job: JobRenderer) -> None:
     pages = written(halves((50,), (100,), "u1", GREY), halves((150,), (200,), "u1", GREY))
     assert shown(pages) == [[50], [100]]
     facts = render_job(pages, "format:png", "image/tiff", want_facts=True).rendered.facts

@@ -1,4 +1,4 @@
-"""Channels beside the colours: spot inks and saved selections are not shown, nor are they transparency; alpha is what says so."""
+"""Extra channels: spot inks and saved selections are neither shown nor used as transparency; only alpha is."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from tests.tiffs import UNDEFINED, Fields
 from tests.unit.pipeline.conftest import JobRenderer, Renderer, ShownColours
 
 RED, BLUE, WHITE, BLACK = [200, 40, 40], [40, 90, 200], [255] * 3, [40, 35, 43]
-"""BLACK is all of the black ink by the CMYK profile of libvips 8.18.7."""
+"""BLACK is full black ink by the CMYK profile of libvips 8.18.7."""
 LAYOUTS: tuple[dict[str, Any], ...] = (
     {},
     {"tile": 16, "order": ">", "compression": LZW, "big": True},
@@ -25,12 +25,12 @@ NO_ALPHA: Fields = {}
 
 
 def of(kind: str, *values: int) -> list[int]:
-    """Numbers of 8 bits in `kind`."""
+    """8 bit values converted to `kind`."""
     return [value * 257 if kind == "u2" else value for value in values]
 
 
 def spotted() -> Iterator[Any]:
-    """Colours, then what lies beside them, which must change nothing."""
+    """Colours, then extra channels, which must not change anything."""
     for kind in ("u1", "u2"):
         for spot in (0, 128, 255):
             yield pytest.param(kind, RGB, RED, BLUE, (spot,), extra(0), id=f"{kind} RGB and a selection at {spot}")
@@ -45,7 +45,7 @@ def spotted() -> Iterator[Any]:
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
 @pytest.mark.parametrize(("kind", "photometric", "left", "right", "spots", "fields"), list(spotted()))
-def test_what_is_no_alpha_is_no_transparency(
+def test_extra_channels_are_not_transparency(
     kind: str,
     photometric: int,
     left: list[int],
@@ -55,7 +55,7 @@ def test_what_is_no_alpha_is_no_transparency(
     layout: dict[str, Any],
     shown: ShownColours,
 ) -> None:
-    """libvips 8.18.7 takes the first channel beside the colours for alpha, whatever ExtraSamples says."""
+    """libvips 8.18.7 takes the first extra channel for alpha, whatever ExtraSamples says."""
     data = tiff(of(kind, *left, *spots), of(kind, *right, *spots), kind, photometric, fields, **layout)
     colours = [WHITE, BLACK] if photometric == CMYK else [left, right]
     for chain in CHAINS if not layout else CHAINS[:2]:
@@ -92,7 +92,7 @@ def test_alpha(
     layout: dict[str, Any],
     shown: ShownColours,
 ) -> None:
-    """Colours that were multiplied by it (associated) are divided again."""
+    """Premultiplied (associated) colours are divided by alpha."""
     data = tiff(of(kind, *left), of(kind, *right), kind, photometric, fields, **layout)
     assert near(shown(data), seen)
     smaller = shown(data, "resize:16x8")

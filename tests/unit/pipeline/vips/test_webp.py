@@ -1,6 +1,6 @@
-"""Animated WebP: what was transparent is transparent in whatever reads the file.
+"""Animated WebP: transparent areas are transparent in every reader.
 
-With libvips 8.18.7 (libwebp 1.6.0) the alpha flag is missing where opaque frames leave a part of the canvas bare: Pillow 13.0.0
+With libvips 8.18.7 (libwebp 1.6.0) the alpha flag is missing if opaque frames leave a part of the canvas clear: Pillow 13.0.0
 shows black there.
 """
 
@@ -33,7 +33,7 @@ def _frame(index: int, left: int, *, width: int = 20, disposal: int = 2) -> GifF
     ],
     ids=["never drawn", "here and there", "bare later", "covered bit by bit"],
 )
-def test_what_frames_leave_bare_is_transparent(frames: list[GifFrame], chain: str, rendered: Renderer) -> None:
+def test_undrawn_areas_are_transparent(frames: list[GifFrame], chain: str, rendered: Renderer) -> None:
     data = gif_file(64, 20, *frames)
 
     facts, path = rendered(data, chain, "image/gif")
@@ -49,7 +49,7 @@ def test_what_frames_leave_bare_is_transparent(frames: list[GifFrame], chain: st
 
 @pytest.mark.parametrize("disposal", [1, 2])
 def test_an_animation_that_shows_no_transparency_says_so(disposal: int, rendered: Renderer) -> None:
-    """Its frames have a transparent index, and so an alpha channel, and no pixel of them is transparent."""
+    """Its frames have a transparent index, so an alpha channel, but no transparent pixel."""
     whole = [_frame(1, 0, width=64, disposal=disposal), _frame(2, 0, width=64, disposal=disposal)]
     _, path = rendered(gif_file(64, 20, *whole), "format:webp", "image/gif")
 
