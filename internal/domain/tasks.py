@@ -3,10 +3,9 @@
 from uuid import UUID
 
 import msgspec
-import structlog
 from msgspec import Struct
 
-from internal.domain.message import Channel, Message
+from internal.domain.message import Channel, Message, MessageContext
 from internal.domain.rendition import Lane
 
 
@@ -18,8 +17,6 @@ class Task(Struct, frozen=True):
 
 
 TASK_TYPE = "image.process"
-
-REQUEST_ID_HEADER = "x-request-id"
 
 CHANNEL = {Lane.FAST: Channel.FAST, Lane.SLOW: Channel.SLOW}
 
@@ -34,11 +31,9 @@ class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int = 1
 
 
-def task_message(image_id: UUID, lane: Lane) -> Message:
-    """The message that asks for an image's renditions of one lane. The request id of whoever asks travels along."""
-    request_id = structlog.contextvars.get_contextvars().get("request_id")
-    headers = {REQUEST_ID_HEADER: request_id} if request_id else {}
-    return Message(TASK_TYPE, str(image_id), msgspec.json.encode(_Body(image_id, lane)), headers)
+def task_message(image_id: UUID, lane: Lane, context: MessageContext) -> Message:
+    """The message that asks for an image's renditions of one lane. Its headers carry `context`."""
+    return Message(TASK_TYPE, str(image_id), msgspec.json.encode(_Body(image_id, lane)), context.headers())
 
 
 def read_task(message: Message) -> Task:

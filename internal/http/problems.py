@@ -78,24 +78,31 @@ class ProblemResponse(ASGIResponse):
         return self
 
 
-def problem_response(status: int, code: str, detail: str, *, position: int | None = None, retry: bool = False) -> ASGIResponse:
+def problem_response(
+    status: int, code: str, detail: str, *, request_id: str | None = None, position: int | None = None, retry: bool = False
+) -> ASGIResponse:
     title = TITLE.get(status) or HTTPStatus(status).phrase
-    request_id = structlog.contextvars.get_contextvars().get("request_id")
     problem = Problem(title, status, code, detail, position=position, request_id=request_id)
     headers = {"Retry-After": str(RETRY_SECONDS)} if retry else {}
     return ProblemResponse(body=msgspec.json.encode(problem), status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def path_not_found() -> ASGIResponse:
+def path_not_found(request_id: str | None) -> ASGIResponse:
     """A 404 for a path that is none of ours."""
-    return problem_response(404, CODE_OF_STATUS[404], HTTPStatus(404).description)
+    return problem_response(404, CODE_OF_STATUS[404], HTTPStatus(404).description, request_id=request_id)
 
 
-def method_not_allowed(allowed: str) -> ASGIResponse:
+def method_not_allowed(allowed: str, request_id: str | None) -> ASGIResponse:
     """A 405, with the methods that the path has, for `Allow`."""
-    response = problem_response(405, CODE_OF_STATUS[405], f"{HTTPStatus(405).description}. This path has: {allowed}.")
+    detail = f"{HTTPStatus(405).description}. This path has: {allowed}."
+    response = problem_response(405, CODE_OF_STATUS[405], detail, request_id=request_id)
     response.headers["Allow"] = allowed
     return response
+
+
+def _request_id(request: Request[Any, Any, Any]) -> str | None:
+    request_id: str | None = request.scope["state"].get("request_id")
+    return request_id
 
 
 def service_problem(request: Request[Any, Any, Any], error: ServiceError) -> ASGIResponse:
@@ -104,7 +111,9 @@ def service_problem(request: Request[Any, Any, Any], error: ServiceError) -> ASG
     if status >= 500:
         log.warning("request.failed", code=error.code, detail=error.detail, cause=repr(error.__cause__))
     position = error.position if isinstance(error, InvalidProcessing) else None
-    response = problem_response(status, error.code, error.detail, position=position, retry=isinstance(error, RETRY_LATER))
+    retry = isinstance(error, RETRY_LATER)
+    request_id = _request_id(request)
+    response = problem_response(status, error.code, error.detail, request_id=request_id, position=position, retry=retry)
     if isinstance(error, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, errors.RangeNotSatisfiable):
@@ -119,7 +128,7 @@ def framework_problem(request: Request[Any, Any, Any], error: HTTPException) -> 
     if status >= 500:
         return unexpected_problem(request, error)
     detail = _validation_detail(error) if isinstance(error, ValidationException) else HTTPStatus(status).description
-    response = problem_response(status, code, detail or HTTPStatus(status).phrase)
+    response = problem_response(status, code, detail or HTTPStatus(status).phrase, request_id=_request_id(request))
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
     return response
@@ -135,7 +144,7 @@ def _validation_detail(error: ValidationException) -> str:
 def unexpected_problem(request: Request[Any, Any, Any], error: Exception) -> ASGIResponse:
     request.scope["state"]["problem"] = ServiceError.code
     log.error("request.crashed", exc_info=error)
-    return problem_response(500, ServiceError.code, ServiceError().detail)
+    return problem_response(500, ServiceError.code, ServiceError().detail, request_id=_request_id(request))
 
 
 HANDLERS: dict[Any, Any] = {

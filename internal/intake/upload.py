@@ -15,6 +15,7 @@ from internal.domain.events import Event, EventType, new_event
 from internal.domain.ids import new_id
 from internal.domain.image import Image, Original
 from internal.domain.keys import original_key
+from internal.domain.message import NO_REQUEST, MessageContext
 from internal.domain.status import Status
 from internal.domain.tasks import CHANNEL, task_message
 from internal.intake.idempotency import Reservation, Slip, fingerprint, reserved
@@ -30,12 +31,13 @@ ROUTE = "POST /images"
 
 
 class Context(Struct, frozen=True):
-    """Whose upload it is and how it is answered: `answer` makes the response's bytes from the image."""
+    """Whose upload it is and how it is answered: `answer` makes the response's bytes from the image. Tasks carry `cause`."""
 
     owner: str
     idempotency_key: str | None
     timeout_seconds: float
     answer: Callable[[Image], bytes]
+    cause: MessageContext = NO_REQUEST
 
 
 async def accept_upload(incoming: UploadSource, ports: Ports, context: Context) -> bytes:
@@ -181,7 +183,7 @@ async def _commit(image: Image, ports: Ports, context: Context, reservation: Res
 
 async def _add(image: Image, tables: Tables, context: Context) -> bytes:
     lanes = sorted({rendition.lane for rendition in image.renditions})
-    tasks = [(CHANNEL[lane], task_message(image.id, lane)) for lane in lanes]
+    tasks = [(CHANNEL[lane], task_message(image.id, lane, context.cause)) for lane in lanes]
     created_at = await tables.images.add(image, tasks, _uploaded(image))
     return context.answer(msgspec.structs.replace(image, created_at=created_at, updated_at=created_at))
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from internal.domain.errors import InvalidRequest, NotFound, NothingToRetry, RenditionExists
 from internal.domain.image import Image
+from internal.domain.message import MessageContext
 from internal.domain.rendition import Rendition
 from internal.domain.tasks import CHANNEL, task_message
 from internal.intake.ports import Ports
@@ -25,7 +26,9 @@ class Asked(Struct, frozen=True):
     new: bool
 
 
-async def add_rendition(work: Tables, ports: Ports, owner: str, image_id: UUID, name: str, processing: str) -> Asked:
+async def add_rendition(
+    work: Tables, ports: Ports, owner: str, image_id: UUID, name: str, processing: str, context: MessageContext
+) -> Asked:
     """Ask for one more rendition. The same name and chain again changes nothing; another chain raises RenditionExists.
 
     But a stale rendition is made anew when the chain is what it was asked for, and is served as it is until then.
@@ -39,38 +42,39 @@ async def add_rendition(work: Tables, ports: Ports, owner: str, image_id: UUID, 
         raise RenditionExists
     await check_references({name: (processing, chain)}, work, owner)
     if known is not None:
-        await _remake(work, ports, image, known, chain)
+        await _remake(work, ports, image, known, chain, context)
     else:
-        await _add(work, ports, image, rendition_of(image_id, name, processing, chain, image.original, ports.rules))
+        rendition = rendition_of(image_id, name, processing, chain, image.original, ports.rules)
+        await _add(work, ports, image, rendition, context)
     return Asked(await _locked(work, owner, image_id), new=True)
 
 
-async def _add(work: Tables, ports: Ports, image: Image, rendition: Rendition) -> None:
+async def _add(work: Tables, ports: Ports, image: Image, rendition: Rendition, context: MessageContext) -> None:
     if len(image.renditions) >= ports.rules.max_renditions:
         raise InvalidRequest(f"An image may have at most {ports.rules.max_renditions} renditions.")
     await work.renditions.add(rendition)
-    await work.outbox.add(CHANNEL[rendition.lane], task_message(image.id, rendition.lane))
+    await work.outbox.add(CHANNEL[rendition.lane], task_message(image.id, rendition.lane, context))
     await work.images.refresh_status(image.id)
 
 
-async def _remake(work: Tables, ports: Ports, image: Image, rendition: Rendition, chain: Chain) -> None:
+async def _remake(work: Tables, ports: Ports, image: Image, rendition: Rendition, chain: Chain, context: MessageContext) -> None:
     """INVARIANT: an attempt that is at work on the old chain changes nothing, because the fence rises with the new one
     (tests/integration/test_regenerate.py::test_an_attempt_at_the_old_chain_is_lost).
     """
     lane = lane_of(image.original, chain, ports.rules)
     await work.renditions.remake(rendition.id, pipeline=chain.canonical, lane=lane)
-    await work.outbox.add(CHANNEL[lane], task_message(image.id, lane))
+    await work.outbox.add(CHANNEL[lane], task_message(image.id, lane, context))
     await work.images.refresh_status(image.id)
 
 
-async def retry_failed(work: Tables, owner: str, image_id: UUID) -> Image:
+async def retry_failed(work: Tables, owner: str, image_id: UUID, context: MessageContext) -> Image:
     """Queue the failed renditions again, with all their tries. Raises NothingToRetry."""
     await _locked(work, owner, image_id)
     lanes = await work.renditions.retry(image_id)
     if not lanes:
         raise NothingToRetry
     for lane in sorted(lanes):
-        await work.outbox.add(CHANNEL[lane], task_message(image_id, lane))
+        await work.outbox.add(CHANNEL[lane], task_message(image_id, lane, context))
     await work.images.refresh_status(image_id)
     return await _locked(work, owner, image_id)
 

@@ -7,8 +7,8 @@ from uuid import UUID
 import structlog
 
 from internal.domain.dead_letter import UNREADABLE, DeadLetter
-from internal.domain.message import Message
-from internal.domain.tasks import CHANNEL, REQUEST_ID_HEADER, task_message
+from internal.domain.message import Message, MessageContext
+from internal.domain.tasks import CHANNEL, task_message
 from internal.ports.repository.dead_letters import KeptDeadLetter
 from internal.ports.repository.repository import Repository, Tables
 
@@ -60,8 +60,8 @@ async def replay(repository: Repository, letter_id: int) -> Replay:
         if letter.image_id is None or letter.rendition is None:
             outcome = await _send_again(work, letter_id, letter)
         else:
-            with structlog.contextvars.bound_contextvars(request_id=letter.headers.get(REQUEST_ID_HEADER)):
-                outcome = await _retry(work, letter.image_id, letter.rendition)
+            context = MessageContext.of_headers(letter.headers)
+            outcome = await _retry(work, letter.image_id, letter.rendition, context)
     log.info("dead_letter.replayed", id=letter_id, outcome=outcome.value)
     return outcome
 
@@ -74,14 +74,14 @@ async def drop(repository: Repository, letter_id: int) -> bool:
     return dropped
 
 
-async def _retry(work: Tables, image_id: UUID, rendition: str) -> Replay:
+async def _retry(work: Tables, image_id: UUID, rendition: str, context: MessageContext) -> Replay:
     if await work.images.lock(image_id) is None:
         return Replay.IMAGE_GONE
     lanes = await work.renditions.retry(image_id, rendition)
     if not lanes:
         return Replay.NOT_FAILED
     for lane in lanes:
-        await work.outbox.add(CHANNEL[lane], task_message(image_id, lane))
+        await work.outbox.add(CHANNEL[lane], task_message(image_id, lane, context))
     await work.images.refresh_status(image_id)
     await work.dead_letters.remove_of(image_id, rendition)
     return Replay.QUEUED

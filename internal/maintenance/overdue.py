@@ -15,6 +15,7 @@ import structlog
 from msgspec import Struct
 
 from internal.domain.errors import QueueUnavailable, Unavailable
+from internal.domain.message import NO_REQUEST
 from internal.domain.rendition import Lane
 from internal.domain.tasks import CHANNEL, task_message
 from internal.maintenance.quarantine import Quarantine
@@ -108,7 +109,7 @@ class OverdueTasks:
                 await work.images.hold(image_id)
                 count = await work.renditions.resend(image_id, lane)
                 if count:
-                    await work.outbox.add(CHANNEL[lane], task_message(image_id, lane))
+                    await work.outbox.add(CHANNEL[lane], task_message(image_id, lane, NO_REQUEST))
         except Exception as error:
             self._set_aside.add(image_id, error)
             if isinstance(error, Unavailable):

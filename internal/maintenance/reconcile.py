@@ -20,6 +20,7 @@ import structlog
 from msgspec import Struct
 
 from internal.domain.errors import ObjectNotFound, ObjectUnreadable, StoreUnavailable
+from internal.domain.message import NO_REQUEST
 from internal.domain.status import Status
 from internal.domain.tasks import CHANNEL, task_message
 from internal.ports.object_store import ObjectStore
@@ -224,6 +225,7 @@ async def _make_again(reference: Reference, repository: Repository) -> bool:
             return False
         if rendition.status in (Status.PROCESSED, Status.FAILED):
             await work.renditions.remake(rendition.id, pipeline=rendition.pipeline, lane=rendition.lane)
-            await work.outbox.add(CHANNEL[rendition.lane], task_message(reference.image_id, rendition.lane))
+            message = task_message(reference.image_id, rendition.lane, NO_REQUEST)
+            await work.outbox.add(CHANNEL[rendition.lane], message)
             await work.images.refresh_status(reference.image_id)
     return True

@@ -55,15 +55,15 @@ async def process_task(task: Task, workshop: Workshop, origin: Origin) -> None:
     until = time.monotonic() + workshop.schedule.defer_seconds
     with Scratch(workshop.scratch) as scratch:
         while (left := await _next(task, workshop, scratch, origin, until)) is not _Left.NOTHING:
-            if time.monotonic() >= until and await _deferred(task, workshop, left):
+            if time.monotonic() >= until and await _deferred(task, workshop, origin, left):
                 return
 
 
-async def _deferred(task: Task, workshop: Workshop, left: _Left) -> bool:
+async def _deferred(task: Task, workshop: Workshop, origin: Origin, left: _Left) -> bool:
     """Send again what is left of the task; False when the database does not take it now."""
     seconds = workshop.schedule.defer_seconds if left is _Left.WAITING else 0
     try:
-        await defer_task(task, workshop, seconds=seconds)
+        await defer_task(task, workshop, origin.context, seconds=seconds)
     except Unavailable:
         return False
     metrics.DEFERRED.labels(task.lane).inc()

@@ -14,6 +14,7 @@ from msgspec import Struct
 from internal.domain.dead_letter import DeadLetter
 from internal.domain.errors import PERMANENT, DeadlinePassed, ServiceError, Unavailable, WorkerLost
 from internal.domain.events import Event, EventType, new_event
+from internal.domain.message import MessageContext
 from internal.domain.rendition import Claim, Failure
 from internal.domain.tasks import CHANNEL, Task, task_message
 from internal.ports.repository.renditions import StalledRendition
@@ -34,6 +35,10 @@ class Origin(Struct, frozen=True):
     source: str
     headers: Mapping[str, str]
     body: bytes
+
+    @property
+    def context(self) -> MessageContext:
+        return MessageContext.of_headers(self.headers)
 
 
 HOUSEKEEPING = Origin("housekeeping", {}, b"")
@@ -104,7 +109,9 @@ async def fail_or_postpone(claim: Claim, error: ServiceError, workshop: Workshop
         if final:
             ours = await _fail(work, claim, Failure(error.code, error.detail), origin)
         else:
-            ours = await _postpone(work, claim, seconds=_backoff(claim.tries, workshop.schedule.backoff_seconds))
+            ours = await _postpone(
+                work, claim, seconds=_backoff(claim.tries, workshop.schedule.backoff_seconds), context=origin.context
+            )
         if not ours:
             raise StaleClaim
     return final
@@ -116,7 +123,7 @@ async def end_abandoned(work: Tables, found: StalledRendition, workshop: Worksho
     if final:
         await _fail(work, found, Failure(WorkerLost.code, WorkerLost().detail), HOUSEKEEPING)
     else:
-        await _postpone(work, found, seconds=0)
+        await _postpone(work, found, seconds=0, context=HOUSEKEEPING.context)
     return final
 
 
@@ -128,7 +135,7 @@ async def give_back(claim: Claim, workshop: Workshop) -> bool:
     return await workshop.repository.renditions.postpone(claim.rendition_id, claim.attempt, seconds=0, give_back=True)
 
 
-async def defer_task(task: Task, workshop: Workshop, *, seconds: float) -> None:
+async def defer_task(task: Task, workshop: Workshop, context: MessageContext, *, seconds: float) -> None:
     """Have what is left of the task done later, by a message of its own: the one in hand can be acknowledged then.
 
     INVARIANT: what is left is due and has a message, or neither, because both are one transaction (G1)
@@ -137,7 +144,8 @@ async def defer_task(task: Task, workshop: Workshop, *, seconds: float) -> None:
     async with workshop.repository.transaction() as work:
         await work.images.hold(task.image_id)
         if await work.renditions.defer(task.image_id, task.lane, seconds=seconds):
-            await work.outbox.add(CHANNEL[task.lane], task_message(task.image_id, task.lane), delay_seconds=seconds)
+            message = task_message(task.image_id, task.lane, context)
+            await work.outbox.add(CHANNEL[task.lane], message, delay_seconds=seconds)
 
 
 async def _fail(work: Tables, attempt: Claim | StalledRendition, failure: Failure, origin: Origin) -> bool:
@@ -158,10 +166,10 @@ async def _fail(work: Tables, attempt: Claim | StalledRendition, failure: Failur
     return True
 
 
-async def _postpone(work: Tables, attempt: Claim | StalledRendition, *, seconds: float) -> bool:
+async def _postpone(work: Tables, attempt: Claim | StalledRendition, *, seconds: float, context: MessageContext) -> bool:
     if not await work.renditions.postpone(attempt.rendition_id, attempt.attempt, seconds=seconds, give_back=False):
         return False
-    message = task_message(attempt.image_id, attempt.lane)
+    message = task_message(attempt.image_id, attempt.lane, context)
     await work.outbox.add(CHANNEL[attempt.lane], message, delay_seconds=seconds)
     return True
 

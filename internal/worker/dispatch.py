@@ -11,7 +11,7 @@ import structlog
 
 from internal.domain.dead_letter import UNREADABLE, DeadLetter
 from internal.domain.errors import ServiceError, Unavailable
-from internal.domain.tasks import REQUEST_ID_HEADER
+from internal.domain.message import MessageContext
 from internal.ports.queue import Delivery
 from internal.rendering.workshop import Workshop
 from internal.worker import handlers
@@ -47,7 +47,7 @@ async def dispatch(delivery: Delivery, workshop: Workshop, known: Mapping[str, H
         log.warning("message.unreadable", source=delivery.source, detail=delivery.unreadable)
         await workshop.repository.dead_letters.add(_dead_letter(delivery, UNREADABLE, delivery.unreadable))
         return
-    with structlog.contextvars.bound_contextvars(request_id=message.headers.get(REQUEST_ID_HEADER)):
+    with structlog.contextvars.bound_contextvars(request_id=MessageContext.of_headers(message.headers).request_id):
         try:
             handler = known.get(message.type)
             if handler is None:

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from internal.domain.image import ANONYMOUS, Image
+from internal.domain.message import NO_REQUEST, MessageContext
 from internal.domain.rendition import Claim, Lane, Rendition
 from internal.domain.tasks import Task
 from internal.intake.options import UploadOptions
@@ -66,11 +67,12 @@ class Service:
         *,
         key: str | None = None,
         broken: Exception | None = None,
+        cause: MessageContext = NO_REQUEST,
         **wishes: Any,
     ) -> UUID:
         """Accept an upload and return the image's id."""
         requested = UploadOptions(filename="picture.jpg", processing=processing, **wishes)
-        context = Context(ANONYMOUS, key, 10, lambda image: msgspec.json.encode({"id": image.id}))
+        context = Context(ANONYMOUS, key, 10, lambda image: msgspec.json.encode({"id": image.id}), cause)
         answer = await accept_upload(Arriving(data, requested, broken=broken), self.ports, context)
         return UUID(msgspec.json.decode(answer)["id"])
 

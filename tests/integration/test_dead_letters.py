@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from internal.domain.dead_letter import DeadLetter
-from internal.domain.message import Channel, Message
+from internal.domain.message import NO_REQUEST, Channel, Message
 from internal.domain.rendition import Lane
 from internal.domain.status import Status
 from internal.domain.tasks import task_message
@@ -55,7 +55,7 @@ async def test_a_replay_tries_the_rendition_again(service: Service) -> None:
     after = await service.rendition(image_id)
     assert (after.status, after.tries, after.attempt, after.failure) == (Status.UPLOADED, 0, before.attempt, None)
     assert (await service.image(image_id)).status == Status.PROCESSING
-    assert await sent(service) == [("fast", task_message(image_id, Lane.FAST))]
+    assert await sent(service) == [("fast", task_message(image_id, Lane.FAST, NO_REQUEST))]
     assert await letters(service) == []
     assert await replay(service.repository, letter_id) == Replay.NO_LETTER
     assert (await service.process(image_id)).status == Status.PROCESSED
@@ -65,7 +65,7 @@ async def test_a_replay_is_of_one_rendition_and_takes_all_its_letters(service: S
     image_id = await service.upload(pictures.jpeg(), None, renditions={"one": "resize:8x8", "two": "resize:9x9"})
     await fail(service, image_id)
     async with service.repository.transaction() as work:
-        await retry_failed(work, "anonymous", image_id)
+        await retry_failed(work, "anonymous", image_id, NO_REQUEST)
     await fail(service, image_id)  # each has two letters now
     of_one = [kept.id async for kept in every_letter(service.repository, code="lease_lost") if kept.letter.rendition == "one"]
 
@@ -84,7 +84,7 @@ async def test_what_can_not_be_replayed_is_told_and_stays(service: Service) -> N
     await fail(service, retried)
     await service.delete(gone)
     async with service.repository.transaction() as work:
-        await retry_failed(work, "anonymous", retried)
+        await retry_failed(work, "anonymous", retried, NO_REQUEST)
     await service.repository.dead_letters.add(DeadLetter("unprocessable_message", "from long ago", "topic/0/1", 1))
     kept = [found async for found in every_letter(service.repository, code=None)]
     before = await sent(service)

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from internal.domain.errors import DatabaseUnavailable, QueueUnavailable, ScratchUnavailable
-from internal.domain.message import Channel
+from internal.domain.message import NO_REQUEST, Channel
 from internal.domain.rendition import Lane
 from internal.domain.status import Status
 from internal.domain.tasks import Task, task_message
@@ -132,7 +132,7 @@ async def test_a_long_waiting_task_does_not_hold_the_committed_offset(
     others = [await service.upload(pictures.jpeg()) for _ in range(6)]
     await service.session.run("DELETE FROM outbox")
     for image_id in (cramped, *others):  # all in one partition: one key
-        await queue.publish(Channel.FAST, replace(task_message(image_id, Lane.FAST), key="one"))
+        await queue.publish(Channel.FAST, replace(task_message(image_id, Lane.FAST, NO_REQUEST), key="one"))
 
     async def acknowledged() -> bool:
         with contextlib.suppress(QueueUnavailable):

@@ -10,6 +10,7 @@ import pytest
 
 from internal.domain.errors import DecoderFailed, NotFound, NothingToRetry, RenditionExists, StoreUnavailable
 from internal.domain.image import ANONYMOUS
+from internal.domain.message import NO_REQUEST
 from internal.domain.rendition import Lane
 from internal.domain.status import Status
 from internal.domain.tasks import Task
@@ -178,12 +179,12 @@ async def test_a_retry_begins_anew_but_the_fence_rises(service: Service) -> None
     await service.process(image_id)
     async with service.repository.transaction() as work:
         with pytest.raises(NothingToRetry):
-            await retry_failed(work, ANONYMOUS, image_id)
+            await retry_failed(work, ANONYMOUS, image_id, NO_REQUEST)
 
     broken = await service.upload(pictures.cut(pictures.jpeg(200, 200)))
     await service.process(broken)
     async with service.repository.transaction() as work:
-        image = await retry_failed(work, ANONYMOUS, broken)
+        image = await retry_failed(work, ANONYMOUS, broken, NO_REQUEST)
     assert image.status == Status.PROCESSING
     assert (await service.rendition(broken)).tries == 0
 
@@ -307,14 +308,14 @@ async def test_a_further_rendition_makes_a_final_image_go_on(service: Service) -
     await service.process(image_id)
 
     async with service.repository.transaction() as work:
-        asked = await add_rendition(work, service.ports, ANONYMOUS, image_id, "small", "preset:small")
+        asked = await add_rendition(work, service.ports, ANONYMOUS, image_id, "small", "preset:small", NO_REQUEST)
     assert asked.new
     assert asked.image.status == Status.PROCESSING
 
     async with service.repository.transaction() as work:
-        assert not (await add_rendition(work, service.ports, ANONYMOUS, image_id, "small", "resize:16x16")).new
+        assert not (await add_rendition(work, service.ports, ANONYMOUS, image_id, "small", "resize:16x16", NO_REQUEST)).new
         with pytest.raises(RenditionExists):
-            await add_rendition(work, service.ports, ANONYMOUS, image_id, "small", "resize:17x17")
+            await add_rendition(work, service.ports, ANONYMOUS, image_id, "small", "resize:17x17", NO_REQUEST)
     assert (await service.process(image_id)).status == Status.PROCESSED
 
 

@@ -7,6 +7,7 @@ import pytest
 from internal.domain.errors import InvalidProcessing
 from internal.domain.ids import new_id
 from internal.domain.image import ANONYMOUS
+from internal.domain.message import NO_REQUEST
 from internal.domain.status import Status
 from internal.intake.rendition_request import MAX_REFERENCES
 from internal.library.renditions import add_rendition
@@ -55,9 +56,9 @@ async def test_a_further_rendition_is_looked_at_as_well(service: Service) -> Non
 
     async with service.repository.transaction() as work:
         with pytest.raises(InvalidProcessing, match="Rendition 'marked'"):
-            await add_rendition(work, service.ports, ANONYMOUS, image_id, "marked", over(new_id()))
+            await add_rendition(work, service.ports, ANONYMOUS, image_id, "marked", over(new_id()), NO_REQUEST)
     async with service.repository.transaction() as work:
-        assert (await add_rendition(work, service.ports, ANONYMOUS, image_id, "marked", over(mark))).new
+        assert (await add_rendition(work, service.ports, ANONYMOUS, image_id, "marked", over(mark), NO_REQUEST)).new
 
     assert (await service.process(image_id)).status == Status.PROCESSED
 

@@ -5,6 +5,7 @@ import pytest
 
 from internal.domain.errors import InvalidProcessing, RenditionExists
 from internal.domain.image import ANONYMOUS
+from internal.domain.message import NO_REQUEST
 from internal.domain.rendition import Lane, Rendition
 from internal.domain.status import Status
 from internal.library.lookup import result_of
@@ -26,7 +27,7 @@ def configured(service: Service, **presets: str) -> Service:
 
 async def ask(service: Service, before: Rendition, processing: str) -> Asked:
     async with service.repository.transaction() as work:
-        return await add_rendition(work, service.ports, ANONYMOUS, before.image_id, before.name, processing)
+        return await add_rendition(work, service.ports, ANONYMOUS, before.image_id, before.name, processing, NO_REQUEST)
 
 
 async def made(service: Service, data: bytes = b"") -> Rendition:
@@ -136,7 +137,7 @@ async def test_one_that_can_not_be_made_anew_is_failed_and_its_old_bytes_are_ser
     assert failed.failure.code == "invalid_processing"
     assert (result_of(failed), failed.finished_at) == (result_of(before), before.finished_at)
     async with service.repository.transaction() as work:
-        again = (await retry_failed(work, ANONYMOUS, before.image_id)).renditions[0]
+        again = (await retry_failed(work, ANONYMOUS, before.image_id, NO_REQUEST)).renditions[0]
     assert (result_of(again), again.finished_at) == (result_of(before), before.finished_at)
 
 

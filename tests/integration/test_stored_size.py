@@ -8,6 +8,7 @@ import pyvips
 
 from internal.api.schemas import image_body
 from internal.domain.image import ANONYMOUS, Image, Original
+from internal.domain.message import NO_REQUEST
 from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.library.renditions import add_rendition
 from internal.pipeline.language.grammar import Grammar
@@ -143,7 +144,7 @@ async def test_a_row_from_before_reads_as_null_and_learns_with_its_next_renditio
     assert image_body(old, Grammar()).original.orientation is None
 
     async with service.repository.transaction() as work:
-        await add_rendition(work, service.ports, ANONYMOUS, image_id, "next", "resize:9x9")
+        await add_rendition(work, service.ports, ANONYMOUS, image_id, "next", "resize:9x9", NO_REQUEST)
     await service.process(image_id)
 
     assert told((await service.image(image_id)).original) == (WIDTH, HEIGHT, 6)

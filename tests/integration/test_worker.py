@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from internal.domain.errors import DatabaseUnavailable
-from internal.domain.message import Channel, Message
+from internal.domain.message import NO_REQUEST, Channel, Message
 from internal.domain.rendition import Lane
 from internal.domain.status import Status
 from internal.domain.tasks import task_message
@@ -55,8 +55,8 @@ def lanes_of(line: Line, service: Service, known: dict[str, Handler], stopping: 
 async def test_a_task_is_processed_and_acknowledged(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     line, stopping = Line(), asyncio.Event()
-    line.put(task_message(image_id, Lane.FAST), "a")
-    line.put(task_message(image_id, Lane.FAST), "again")  # at least once: a duplicate finds nothing to do
+    line.put(task_message(image_id, Lane.FAST, NO_REQUEST), "a")
+    line.put(task_message(image_id, Lane.FAST, NO_REQUEST), "again")  # at least once: a duplicate finds nothing to do
 
     async with cancelled_at_end(asyncio.create_task(lanes_of(line, service, find_handlers(), stopping).consume(Channel.FAST, 2))):
         await eventually(lambda: sorted(line.acknowledged) == ["a", "again"])
@@ -116,7 +116,9 @@ async def test_a_task_of_an_image_that_is_gone_is_done(service: Service) -> None
     image_id = await service.upload(pictures.jpeg())
     await service.delete(image_id)
 
-    await dispatch(Delivery(task_message(image_id, Lane.FAST), Channel.FAST, "s", None), service.workshop, find_handlers())
+    await dispatch(
+        Delivery(task_message(image_id, Lane.FAST, NO_REQUEST), Channel.FAST, "s", None), service.workshop, find_handlers()
+    )
 
     assert await service.count("dead_letters") == 0
 

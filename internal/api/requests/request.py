@@ -5,6 +5,7 @@ import msgspec
 
 from internal.domain.errors import InvalidRequest, NotFound
 from internal.domain.image import ANONYMOUS
+from internal.domain.message import MessageContext
 from internal.http.asgi import ApiRequest
 from internal.wiring.api import ApiParts
 
@@ -25,6 +26,11 @@ def parts_of(request: ApiRequest) -> ApiParts:
 def owner_of(_: ApiRequest) -> str:
     """Whose images the request is about: everybody is `anonymous` until there are identities."""
     return ANONYMOUS
+
+
+def message_context_of(request: ApiRequest) -> MessageContext:
+    """The context of the messages that the request leads to: its id."""
+    return MessageContext(request_id=request.scope["state"].get("request_id"))
 
 
 def image_id_of(text: str) -> UUID:

@@ -13,7 +13,15 @@ from litestar.response.base import ASGIResponse
 from internal.api.requests.conditional import PRECONDITIONS, conditions_of, unmet_precondition
 from internal.api.requests.cursor import cursor_after, read_cursor
 from internal.api.requests.queries import read
-from internal.api.requests.request import chain_text, idempotency_key_of, image_id_of, json_of, owner_of, parts_of
+from internal.api.requests.request import (
+    chain_text,
+    idempotency_key_of,
+    image_id_of,
+    json_of,
+    message_context_of,
+    owner_of,
+    parts_of,
+)
 from internal.api.responses.download import etag_of
 from internal.api.responses.stored import answer, response
 from internal.api.schemas import ImageBody, MessageBody, NewRendition, PageBody, image_body
@@ -80,7 +88,7 @@ async def new_rendition(request: ApiRequest, image_id: FromPath[str]) -> ASGIRes
     processing = chain_text(data.processing, "`processing`")
 
     async def act(work: Tables) -> bytes:
-        asked = await add_rendition(work, ports, owner, wanted, data.name, processing)
+        asked = await add_rendition(work, ports, owner, wanted, data.name, processing, message_context_of(request))
         return answer(202 if asked.new else 200, asked.image, ports.grammar)
 
     chain = ports.grammar.parse(processing).canonical
@@ -94,7 +102,8 @@ async def retry_image(request: ApiRequest, image_id: FromPath[str]) -> ASGIRespo
     ports, owner, wanted = parts_of(request).ports, owner_of(request), image_id_of(image_id)
 
     async def act(work: Tables) -> bytes:
-        return answer(202, await retry_failed(work, owner, wanted), ports.grammar)
+        image = await retry_failed(work, owner, wanted, message_context_of(request))
+        return answer(202, image, ports.grammar)
 
     return response(await answered_once(ports.repository, _slip(request, wanted, "retry"), fingerprint(wanted), act))
 

@@ -8,7 +8,7 @@ from litestar.response.base import ASGIResponse
 
 from internal.api.forms.form import Form
 from internal.api.forms.upload_slots import UploadPlaces
-from internal.api.requests.request import idempotency_key_of, owner_of, parts_of
+from internal.api.requests.request import idempotency_key_of, message_context_of, owner_of, parts_of
 from internal.api.responses.stored import answer, response
 from internal.domain.errors import PayloadTooLarge
 from internal.http.asgi import ApiRequest
@@ -52,6 +52,7 @@ async def upload_image(request: ApiRequest) -> ASGIResponse:
         idempotency_key=idempotency_key_of(request),
         timeout_seconds=parts.settings.server.upload_seconds,
         answer=partial(answer, 201, grammar=parts.ports.grammar),
+        cause=message_context_of(request),
     )
     async with place:
         return response(await accept_upload(form, parts.ports, context))

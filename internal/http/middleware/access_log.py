@@ -29,7 +29,7 @@ class AccessLog:
         request_id = _request_id(scope)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             exchange = _Exchange(receive, send, request_id)
-            scope.setdefault("state", {})
+            scope.setdefault("state", {})["request_id"] = request_id
             try:
                 await self._app(scope, exchange.receive, exchange.send)
             finally:

@@ -51,8 +51,9 @@ class Methods:
             return
         path = self._path(scope)
         if path is None:
-            scope.setdefault("state", {})["problem"] = "not_found"
-            await _send(path_not_found(), send)
+            state = scope.setdefault("state", {})
+            state["problem"] = "not_found"
+            await _send(path_not_found(state.get("request_id")), send)
             return
         scope["path_template"] = path.template
         method = scope["method"]
@@ -61,8 +62,9 @@ class Methods:
         elif method == "HEAD" and "HEAD" not in path.handled and "GET" in path.handled:
             await self._app({**scope, "method": "GET"}, receive, _without_body(send))
         elif method not in path.handled:
-            scope.setdefault("state", {})["problem"] = "method_not_allowed"
-            await _send(method_not_allowed(path.allowed), send)
+            state = scope.setdefault("state", {})
+            state["problem"] = "method_not_allowed"
+            await _send(method_not_allowed(path.allowed, state.get("request_id")), send)
         else:
             await self._app(scope, receive, send)
 
