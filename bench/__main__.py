@@ -27,7 +27,8 @@ from bench.report import Report, Result, new_report, print_result, write  # noqa
 from bench.requests import RequestFailed  # noqa: E402
 from bench.trees import RevisionFailed, Tree, checked_out  # noqa: E402
 from internal.observability.logs import configure_logging  # noqa: E402
-from internal.settings.sections import PROJECT, Logging  # noqa: E402
+from internal.observability.settings import LoggingSettings  # noqa: E402
+from internal.runtime.project import PROJECT  # noqa: E402
 
 Alone = Callable[[], Result]
 Deployed = Callable[[Deployment], Result]
@@ -35,7 +36,7 @@ Deployed = Callable[[Deployment], Result]
 
 def main() -> None:
     options = parsed(sys.argv[1:])
-    configure_logging(Logging(level="warning", format="console"), "bench")
+    configure_logging(LoggingSettings(level="warning", format="console"), "bench")
     signal.signal(signal.SIGTERM, _interrupt)
     report = new_report()
     print(f"{report.machine}; load {report.load[0]:.1f}")

@@ -20,8 +20,9 @@ from bench.programs import run_launcher
 from bench.sampler import Group
 from bench.servers import durability, listening_group, postgres_group
 from bench.trees import THIS, Tree
+from internal.runtime.project import PROJECT
 from internal.settings.loader import load_settings
-from internal.settings.sections import PROJECT, Settings, every_setting
+from internal.settings.sections import Settings, every_setting
 from internal.standalone.postgres import embedded_postgres
 from internal.wiring.bootstrap import provide
 from tests.services import run

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from bench.report import table
 from bench.trees import OF_THE_CALLER
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 from tests.e2e.processes import end_all, environment
 from tests.services.reachable import free_port
 

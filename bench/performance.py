@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bench.report import Report, Result, table
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 PAGE = PROJECT / "docs" / "performance.md"
 BLOCK = re.compile(r"(<!-- bench: ([a-z]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)

@@ -21,7 +21,8 @@ from msgspec import Struct
 
 from bench.trees import THIS, Tree
 from internal.observability.logs import configure_logging
-from internal.settings.sections import PROJECT, Logging
+from internal.observability.settings import LoggingSettings
+from internal.runtime.project import PROJECT
 
 T = TypeVar("T")
 
@@ -120,7 +121,7 @@ def run_command(command: list[str], order: Any, outcome: type[T], environment: M
 
 def taken_order(kind: type[T]) -> T:
     """In a program of ours: what it was asked to do. From here on only what goes wrong is logged."""
-    configure_logging(Logging(level="warning", format="console"), "bench")
+    configure_logging(LoggingSettings(level="warning", format="console"), "bench")
     return msgspec.json.decode(sys.stdin.buffer.read(), type=kind, dec_hook=lambda wanted, value: wanted(value))
 
 

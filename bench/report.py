@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 RESULTS = PROJECT / "bench" / "results"
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 GIT_SECONDS = 120.0
 SETUP_SECONDS = 1200.0

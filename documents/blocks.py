@@ -11,7 +11,7 @@ from documents.errors import problems
 from documents.makefile import targets
 from documents.operations import operations
 from internal.api.openapi.guide import failure_table
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from documents.markdown import table
+from internal.runtime.project import PROJECT
 from internal.settings.loader import load_settings
-from internal.settings.sections import PROJECT, Setting, every_setting
+from internal.settings.sections import Setting, every_setting
 
 
 def settings() -> str:

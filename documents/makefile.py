@@ -3,7 +3,7 @@
 import re
 
 from documents.markdown import table
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 
 def targets() -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyvips
 
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 PICTURE = PROJECT / "docs" / "pictures" / "demo.jpg"
 SHOWN = (

@@ -5,7 +5,7 @@ requirements-standalone.lock for `make run`, and requirements-uv.lock for the in
 import re
 from pathlib import Path
 
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 DEVELOPERS = PROJECT / "requirements.lock"
 RUNTIME = PROJECT / "requirements-runtime.lock"

@@ -24,7 +24,7 @@ from bench.render import THUMBNAIL, WEB
 from bench.report import Result, number, verdict
 from bench.sandbox import folder_in_memory, in_memory
 from bench.sources import jpeg
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 FOLDER = PROJECT / "bench" / "peers"
 INSTALL_SECONDS = 120.0

@@ -13,11 +13,12 @@ from internal.api.server_limits import connection_limits
 from internal.http.server.connections import ConnectionLimits
 from internal.http.server.lingering import linger_bytes
 from internal.http.server.protocol import WatchedProtocol
+from internal.http.settings import ServerSettings
 from internal.observability.logs import configure_logging
 from internal.observability.metrics import shared_between_processes
 from internal.runtime.listening import refuse_taken_ports
 from internal.settings.addresses import api_ports
-from internal.settings.sections import Server, Settings
+from internal.settings.sections import Settings
 
 
 def serve(settings: Settings) -> None:
@@ -31,7 +32,7 @@ def serve(settings: Settings) -> None:
         _run(server, settings.limits.max_upload_bytes, connection_limits(server))
 
 
-def _run(server: Server, max_upload_bytes: int, limits: ConnectionLimits) -> None:
+def _run(server: ServerSettings, max_upload_bytes: int, limits: ConnectionLimits) -> None:
     protocol = partial(WatchedProtocol, max_bytes=linger_bytes(max_upload_bytes), limits=limits)
     uvicorn.run(
         "internal.api.app:app_from_environment",

@@ -7,7 +7,7 @@ import structlog
 
 from internal.http.server.connections import ConnectionLimits
 from internal.http.server.deadlines import Deadlines
-from internal.settings.sections import Server
+from internal.http.settings import ServerSettings
 
 log = structlog.get_logger(__name__)
 
@@ -18,7 +18,7 @@ FILES_EACH = 2
 """Of a connection: itself, and the object, or the connection to the store, that it reads from or writes to."""
 
 
-def connection_limits(server: Server) -> ConnectionLimits:
+def connection_limits(server: ServerSettings) -> ConnectionLimits:
     """As configured, or fewer where the system allows too few open files; their soft limit is raised as far as is needed."""
     most = min(server.max_connections, max(8, (_raise_open_files(server.max_connections) - FILES_BESIDE) // FILES_EACH))
     if most < server.max_connections:
@@ -27,7 +27,7 @@ def connection_limits(server: Server) -> ConnectionLimits:
     return ConnectionLimits(most, share_of_one_address(most, server), deadlines)
 
 
-def share_of_one_address(most: int, server: Server) -> int:
+def share_of_one_address(most: int, server: ServerSettings) -> int:
     """How many of `most` one client address may have, at least one."""
     return max(1, math.ceil(most * server.address_share))
 

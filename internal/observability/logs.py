@@ -11,7 +11,7 @@ import sys
 
 import structlog
 
-from internal.settings.sections import Logging
+from internal.observability.settings import LoggingSettings
 
 _JSON_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
@@ -19,7 +19,7 @@ _CONSOLE_TRACEBACKS = structlog.dev.plain_traceback
 """structlog 26.1.0 shows local variables on the console as soon as `rich` can be imported, and Litestar brings it along."""
 
 
-def configure_logging(settings: Logging, process: str) -> None:
+def configure_logging(settings: LoggingSettings, process: str) -> None:
     """Call once, at start. `process` (`api`, `worker`, …) is in every line. Libraries' warnings come out in the same form."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

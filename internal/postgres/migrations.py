@@ -22,7 +22,8 @@ from internal.domain.errors import DatabaseUnavailable
 from internal.postgres import first_release
 from internal.postgres.migration_locks import apply, short_locks, with_locks
 from internal.postgres.pool import connection_string, translated
-from internal.settings.sections import PROJECT, Database
+from internal.postgres.settings import DatabaseSettings
+from internal.runtime.project import PROJECT
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +37,7 @@ LOCK_SECONDS, LOCK_PAUSE_SECONDS = 600.0, 0.5
 TAKE_LOCK = f"SELECT pg_try_advisory_lock({LOCK})"
 
 
-def migrate(settings: Database, *, lock_seconds: float = LOCK_SECONDS) -> None:
+def migrate(settings: DatabaseSettings, *, lock_seconds: float = LOCK_SECONDS) -> None:
     """Apply what is missing. Several may call it at once: one does it, the others wait for it.
 
     Each migration is done as a whole or not at all, and tries for `lock_seconds` to get its locks beside dumps and other long
@@ -76,7 +77,7 @@ def _put_back_if_unused(backend: yoyo.backends.DatabaseBackend) -> None:
         first_release.put_back(backend.connection)
 
 
-def roll_back(settings: Database) -> None:
+def roll_back(settings: DatabaseSettings) -> None:
     """Undo every migration, newest first: all data is lost. For tests and for starting over."""
     with translated(), _alone(settings), _backend(settings) as backend, backend.lock():
         with backend.transaction():
@@ -98,7 +99,7 @@ class _Connection(psycopg.Connection[TupleRow]):
 
 
 @contextmanager
-def _alone(settings: Database) -> Iterator[None]:
+def _alone(settings: DatabaseSettings) -> Iterator[None]:
     """Hold the advisory lock: it goes with its connection, also when the process is killed, and so can't be left behind.
 
     INVARIANT: nobody waits for ever, neither for another migration that stands still nor for a silent database
@@ -125,7 +126,7 @@ def _taken(connection: _Connection) -> bool:
 
 
 @contextmanager
-def _backend(settings: Database) -> Iterator[yoyo.backends.DatabaseBackend]:
+def _backend(settings: DatabaseSettings) -> Iterator[yoyo.backends.DatabaseBackend]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # yoyo's own
         backend = yoyo.get_backend(_address(settings))
@@ -146,7 +147,7 @@ def _end_with_its_client(connection: psycopg.Connection[TupleRow]) -> None:
             connection.execute("SET client_connection_check_interval = '1s'")
 
 
-def _address(settings: Database) -> str:
+def _address(settings: DatabaseSettings) -> str:
     """yoyo wants a URL. The network's limits are those of the pool, the server's are not: a migration may take its time."""
     parameters = conninfo_to_dict(connection_string(settings))
     del parameters["options"]

@@ -28,8 +28,8 @@ from psycopg_pool import AsyncConnectionPool
 from internal.domain.errors import ConnectionsInUse, DatabaseBusy, DatabaseReadOnly, DatabaseUnavailable, StaleStatement
 from internal.postgres.connection import BoundedConnection
 from internal.postgres.first_release import APPLICATION, LOOK_INTO
+from internal.postgres.settings import DatabaseSettings
 from internal.runtime.circuit_breaker import CircuitBreaker
-from internal.settings.sections import Database
 
 
 class Pool(AsyncConnectionPool[BoundedConnection[DictRow]]):
@@ -199,7 +199,7 @@ def translated() -> Iterator[None]:
         raise DatabaseUnavailable from error
 
 
-def connection_string(settings: Database, **more: Any) -> str:
+def connection_string(settings: DatabaseSettings, **more: Any) -> str:
     """The libpq connection string. The server ends a statement after DB_TIMEOUT_SECONDS, and a transaction that idles after four
     times that; a server that is not heard of for twice that is given up: two statements may wait for their answers together.
     """
@@ -239,7 +239,7 @@ def _prepare(seconds: float) -> Callable[[AsyncConnection[DictRow]], Awaitable[N
 
 
 @asynccontextmanager
-async def open_pool(settings: Database, breaker: CircuitBreaker | None = None) -> AsyncIterator[Pool]:
+async def open_pool(settings: DatabaseSettings, breaker: CircuitBreaker | None = None) -> AsyncIterator[Pool]:
     """Open the process's pool. It does not wait for the database: a process starts, and says that it is not ready."""
     pool = Pool(
         connection_string(settings),

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 import yaml
 
-from internal.settings.sections import PROJECT, Setting, Settings, every_setting
+from internal.runtime.project import PROJECT
+from internal.settings.sections import Setting, Settings, every_setting
 
 
 class SettingsError(Exception):

@@ -5,7 +5,8 @@ import os
 from msgspec.structs import replace
 
 from internal.domain.errors import DatabaseUnavailable
-from internal.settings.sections import PROJECT, Settings
+from internal.runtime.project import PROJECT
+from internal.settings.sections import Settings
 
 PORT, SOCKET_FOLDER = 3, 4
 """Lines of PostgreSQL's pid file."""

@@ -14,8 +14,8 @@ import psycopg
 import structlog
 from psycopg import sql
 
+from internal.postgres.settings import DatabaseSettings
 from internal.runtime.private_folder import private_folder
-from internal.settings.sections import Database
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ START_SECONDS = 60.0
 
 
 @contextmanager
-def embedded_postgres(folder: Path, settings: Database) -> Iterator[Database]:
+def embedded_postgres(folder: Path, settings: DatabaseSettings) -> Iterator[DatabaseSettings]:
     """Run PostgreSQL on `folder` while the block runs, and give the settings that reach it. Data stay in the folder.
 
     Survives a kill -9 of an earlier run: a server that is still there is taken over, a stale pid file is cleared away.
@@ -42,7 +42,7 @@ def embedded_postgres(folder: Path, settings: Database) -> Iterator[Database]:
             left.unlink(missing_ok=True)  # the server's user could not reach it to remove it
 
 
-def _start(folder: Path, settings: Database) -> Any:
+def _start(folder: Path, settings: DatabaseSettings) -> Any:
     (folder / ".handle_pids.json").unlink(missing_ok=True)  # a killed run's entry would keep the server from ever being stopped
     server = _import_starter()(folder, cleanup_mode=None, start=False)
     deadline = time.monotonic() + START_SECONDS
@@ -106,16 +106,16 @@ def _shut_out_others(server: Any) -> Path:
     return sockets
 
 
-def _reached(server: Any, settings: Database) -> Database:
+def _reached(server: Any, settings: DatabaseSettings) -> DatabaseSettings:
     info = server.get_postmaster_info()
     return msgspec.structs.replace(settings, host=str(info.socket_dir), port=info.port or 5432, user="postgres", password="")
 
 
-def _conninfo(settings: Database) -> str:
+def _conninfo(settings: DatabaseSettings) -> str:
     return psycopg.conninfo.make_conninfo(host=settings.host, port=settings.port, user=settings.user, dbname="postgres")
 
 
-def _create_database(settings: Database) -> None:
+def _create_database(settings: DatabaseSettings) -> None:
     with psycopg.connect(_conninfo(settings), autocommit=True) as connection:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [settings.name]).fetchone()
         if known is None:

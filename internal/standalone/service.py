@@ -18,9 +18,11 @@ from msgspec.structs import replace
 
 from internal.domain.errors import StoreRefused, Unavailable
 from internal.postgres.migrations import migrate
+from internal.postgres.settings import DatabaseSettings
 from internal.runtime.listening import refuse_taken_ports
+from internal.runtime.project import PROJECT
 from internal.settings.addresses import api_ports
-from internal.settings.sections import PROJECT, Database, Settings
+from internal.settings.sections import Settings
 from internal.standalone.postgres import embedded_postgres
 from internal.standalone.welcome import welcome
 from internal.wiring.bootstrap import provide_store
@@ -72,7 +74,7 @@ def _only_one(data: Path) -> Iterator[None]:
         yield
 
 
-def _environment(settings: Settings, data: Path, database: Database) -> dict[str, str]:
+def _environment(settings: Settings, data: Path, database: DatabaseSettings) -> dict[str, str]:
     """What the processes are told beside their files: where the embedded database and the objects are."""
     return {
         **os.environ,

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 PICTURE = PROJECT / "docs/pictures/landscape.jpg"
 

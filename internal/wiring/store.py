@@ -7,7 +7,8 @@ from internal.objectstore.identified import IdentifiedStore
 from internal.ports.object_store import IdentifiableStore, ObjectStore
 from internal.postgres.pool import Pool, PooledSession
 from internal.repository.store_identity import PostgresStoreIdentity
-from internal.settings.sections import PROJECT, Settings
+from internal.runtime.project import PROJECT
+from internal.settings.sections import Settings
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from internal.http.monitoring.health import health_handlers
 from internal.http.monitoring.metrics import metrics_handler
 from internal.http.monitoring.metrics_access import MetricsAccess
 from internal.http.server.side_server import SideServer, side_app
-from internal.settings.sections import Worker
+from internal.rendering.settings import WorkerSettings
 from internal.wiring.worker import WorkerParts
 
 
@@ -14,6 +14,6 @@ def health_app(parts: WorkerParts, metrics_token: str = "") -> App:
     return side_app([*health_handlers(parts.dependencies), metrics_handler(parts.measures, MetricsAccess(metrics_token))])
 
 
-async def serve_health(settings: Worker, parts: WorkerParts, metrics_token: str) -> None:
+async def serve_health(settings: WorkerSettings, parts: WorkerParts, metrics_token: str) -> None:
     """Serve until cancelled. Raises SystemExit when the port is taken."""
     await SideServer(health_app(parts, metrics_token), settings.host, settings.port).serve()

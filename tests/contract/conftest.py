@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from internal.domain.keys import STORE_ID_KEY
 from internal.objectstore.filesystem.store import create_folder, open_filesystem_store
+from internal.objectstore.s3.settings import MinioSettings
 from internal.objectstore.s3.store import create_bucket, open_minio_store
 from internal.ports.object_store import IdentifiableStore
-from internal.settings.sections import Minio
 from tests.services.accounts import own_account
 from tests.services.folders import files_below
 from tests.services.kinds import S3Service
@@ -92,7 +92,7 @@ class FolderPlace(Place):
 class BucketPlace(Place):
     threads = "minio-store"
 
-    def __init__(self, s3: S3Service, bucket: str, settings: Minio | None = None) -> None:
+    def __init__(self, s3: S3Service, bucket: str, settings: MinioSettings | None = None) -> None:
         super().__init__()
         self._s3 = s3
         self._settings = settings or s3.settings(bucket)
@@ -140,7 +140,7 @@ async def own_bucket(s3: S3Service) -> str:
 
 
 @pytest.fixture(scope="session")
-async def account(s3: S3Service, own_bucket: str) -> Minio:
+async def account(s3: S3Service, own_bucket: str) -> MinioSettings:
     """The settings of API and worker in the full stack: an account with the least rights."""
     return await own_account(s3, own_bucket)
 

@@ -16,11 +16,11 @@ from internal.postgres.listener import open_listener
 from internal.postgres.migrations import migrate
 from internal.postgres.pool import connection_string, open_pool
 from internal.queue.kafka.queue import create_topics, open_kafka_queue
+from internal.queue.kafka.settings import KafkaSettings
 from internal.queue.kafka.topics import has_controller
 from internal.queue.postgres.queue import open_postgres_queue
 from internal.repository.queue_messages import NOTIFICATIONS
 from internal.settings.loader import load_settings
-from internal.settings.sections import Kafka
 from tests.services.reachable import free_port
 
 SETTINGS = load_settings({})
@@ -58,7 +58,7 @@ class KafkaBroker:
         # The consumer's own heartbeat looks, then the other's learns of it; there are three in a session.
         self.notices_seconds = 2 / 3 * SESSION_SECONDS + 1
         name = f"test-{uuid4().hex}"
-        self.settings: Kafka = replace(
+        self.settings: KafkaSettings = replace(
             SETTINGS.kafka, brokers=brokers, topic=name, slow_topic=f"{name}-slow", events_topic="", dlq_topic="", group_id=name,
             partitions=4, replication=1, publish_seconds=PATIENT_SECONDS, session_seconds=SESSION_SECONDS,
         )  # fmt: skip

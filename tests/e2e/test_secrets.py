@@ -12,7 +12,7 @@ import pytest
 from minio import Minio
 from minio.error import S3Error
 
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 from tests import pictures
 from tests.e2e.compose import Compose, require_compose
 from tests.e2e.deployment import IMAGES, client

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from internal.postgres.migrations import migrate, roll_back
+from internal.postgres.settings import DatabaseSettings
 from internal.settings.loader import load_settings
-from internal.settings.sections import Database
 from tests.e2e.processes import environment, running
 from tests.services import run
 from tests.services.databases import own_database
@@ -33,7 +33,7 @@ def settings_of(database: PostgresService, **more: object) -> dict[str, str]:
     return environment(**{**database.variables, "STORAGE_BACKEND": "filesystem", "QUEUE_BACKEND": "postgres", **more})
 
 
-def in_process(database: PostgresService) -> Database:
+def in_process(database: PostgresService) -> DatabaseSettings:
     return load_settings(settings_of(database)).database
 
 

@@ -11,7 +11,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from internal.postgres import migrations
-from internal.settings.sections import Database
+from internal.postgres.settings import DatabaseSettings
 from tests.e2e.deployment import IMAGES
 from tests.faults.cluster import Cluster
 from tests.faults.load import Load
@@ -51,9 +51,11 @@ def test_reads_go_on(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.Monke
         cluster.checked(load)
 
 
-def database(conninfo: str) -> Database:
+def database(conninfo: str) -> DatabaseSettings:
     parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
-    return Database(parts["host"], int(parts["port"]), parts["user"], parts["password"], parts["dbname"], "prefer", 2, 5.0)
+    return DatabaseSettings(
+        parts["host"], int(parts["port"]), parts["user"], parts["password"], parts["dbname"], "prefer", 2, 5.0
+    )
 
 
 def read_all(http: httpx2.Client, ids: list[str]) -> bool:

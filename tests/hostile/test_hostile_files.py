@@ -14,9 +14,10 @@ import pytest
 from internal.domain.errors import ServiceError
 from internal.intake.inspect import Inspection
 from internal.ports.sandbox import RenderJob
+from internal.runtime.project import PROJECT
 from internal.sandbox.pool import DecoderPool, open_pool
 from internal.settings.loader import load_settings
-from internal.settings.sections import PROJECT, Settings
+from internal.settings.sections import Settings
 from internal.wiring.api import upload_policy
 from internal.wiring.worker import render_limits
 from tests import pictures

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from internal.pipeline.language.grammar import Grammar
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 from tests.golden.cases import cases, postcard
 from tests.hostile.mutants import CHAINS, originals
 

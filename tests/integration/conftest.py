@@ -14,11 +14,11 @@ from internal.ports.sandbox import RenderLimits
 from internal.postgres.listener import Listener, open_listener
 from internal.postgres.migrations import migrate
 from internal.postgres.pool import Pool, PooledSession, connection_string, open_pool
+from internal.postgres.settings import DatabaseSettings
 from internal.rendering.timings import WorkerTimings
 from internal.rendering.workshop import Workshop
 from internal.repository.tables import PostgresRepository
 from internal.sandbox.pool import open_pool as open_sandbox
-from internal.settings.sections import Database
 from tests.integration.service import Service
 from tests.services import wheels
 from tests.services.kinds import PostgresService, S3Service
@@ -51,7 +51,7 @@ LIMITS = RenderLimits(20_000, 20_000, 100_000_000, 1000, 50_000_000, 50_000_000)
 
 
 @pytest.fixture(scope="session")
-def database_settings(database: PostgresService) -> Database:
+def database_settings(database: PostgresService) -> DatabaseSettings:
     """A migrated database of this session's own."""
     settings = database.settings(pool_size=8)
     migrate(settings)
@@ -71,13 +71,13 @@ def every_look_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-async def pool(database_settings: Database) -> AsyncIterator[Pool]:
+async def pool(database_settings: DatabaseSettings) -> AsyncIterator[Pool]:
     async with open_pool(database_settings) as pool:
         yield pool
 
 
 @pytest.fixture(scope="session")
-async def listener(database_settings: Database) -> AsyncIterator[Listener]:
+async def listener(database_settings: DatabaseSettings) -> AsyncIterator[Listener]:
     async with open_listener(connection_string(database_settings), ("outbox", "image")) as listener:
         yield listener
 

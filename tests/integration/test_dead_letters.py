@@ -15,8 +15,8 @@ from internal.library.renditions import retry_failed
 from internal.maintenance.dead_letters import BATCH, Replay, every_letter, replay
 from internal.maintenance.requeue import requeue_abandoned
 from internal.ports.queue import Delivery
+from internal.postgres.settings import DatabaseSettings
 from internal.settings.loader import load_settings
-from internal.settings.sections import Database
 from internal.wiring.operator import open_repository
 from internal.worker.dispatch import dispatch, find_handlers
 from tests import pictures
@@ -185,7 +185,7 @@ async def test_a_letter_is_removed_by_one_only(service: Service) -> None:
 
 @pytest.mark.parametrize(("backend", "carried"), [("postgres", {"fast", "slow"}), ("kafka", set(Channel))])
 async def test_a_command_sends_what_the_configured_queue_carries(
-    service: Service, database_settings: Database, backend: str, carried: set[str]
+    service: Service, database_settings: DatabaseSettings, backend: str, carried: set[str]
 ) -> None:
     settings = msgspec.structs.replace(load_settings({"QUEUE_BACKEND": backend}), database=database_settings)
 

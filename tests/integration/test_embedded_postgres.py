@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 PROGRAM = """
 import sys

@@ -21,8 +21,8 @@ from internal.postgres import first_release, migrations
 from internal.postgres.first_release import NEW_CODE
 from internal.postgres.migrations import MIGRATIONS, migrate, roll_back
 from internal.postgres.pool import open_pool
+from internal.postgres.settings import DatabaseSettings
 from internal.repository.tables import PostgresRepository
-from internal.settings.sections import Database
 from tests.services.databases import own_database
 from tests.services.kinds import PostgresService
 
@@ -73,13 +73,13 @@ class OldProcess:
 
 
 @pytest.fixture
-def settings(postgres: PostgresService) -> Iterator[Database]:
+def settings(postgres: PostgresService) -> Iterator[DatabaseSettings]:
     with own_database(postgres) as own:
         yield own.settings()
 
 
 @pytest.fixture
-def of_first_release(settings: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+def of_first_release(settings: DatabaseSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DatabaseSettings:
     """A database that the first release has migrated."""
     folder = tmp_path / "migrations"
     folder.mkdir()
@@ -92,7 +92,7 @@ def of_first_release(settings: Database, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @contextmanager
-def connected(settings: Database) -> Iterator[psycopg.Connection[Any]]:
+def connected(settings: DatabaseSettings) -> Iterator[psycopg.Connection[Any]]:
     with closing(
         psycopg.connect(
             host=settings.host,
@@ -108,14 +108,14 @@ def connected(settings: Database) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-def images_are(settings: Database) -> set[str]:
+def images_are(settings: DatabaseSettings) -> set[str]:
     """`schema kind` of all that is called images: r for a table, v for a view."""
     with connected(settings) as connection:
         return {row["kind"] for row in connection.execute(KIND)}
 
 
 @pytest.mark.usefixtures("of_first_release")
-def test_its_processes_go_on(settings: Database) -> None:
+def test_its_processes_go_on(settings: DatabaseSettings) -> None:
     with connected(settings) as connection, connected(settings) as opened_later:
         old = OldProcess(connection)
         for _ in range(PREPARED):
@@ -129,7 +129,7 @@ def test_its_processes_go_on(settings: Database) -> None:
 
 
 @pytest.mark.usefixtures("of_first_release")
-async def test_new_code_has_the_new_columns_beside_it(settings: Database) -> None:
+async def test_new_code_has_the_new_columns_beside_it(settings: DatabaseSettings) -> None:
     async with open_pool(settings) as pool:  # also one that was started before migrate
         repository = PostgresRepository(pool, frozenset(Channel))
         with connected(settings) as connection:
@@ -144,7 +144,7 @@ async def test_new_code_has_the_new_columns_beside_it(settings: Database) -> Non
 
 
 @pytest.mark.usefixtures("of_first_release")
-async def test_the_table_is_put_back_when_it_is_gone(settings: Database) -> None:
+async def test_the_table_is_put_back_when_it_is_gone(settings: DatabaseSettings) -> None:
     """Beside newer processes, which have prepared their statements on the table where it was."""
     async with open_pool(settings) as pool:
         repository = PostgresRepository(pool, frozenset(Channel))
@@ -166,14 +166,14 @@ async def test_the_table_is_put_back_when_it_is_gone(settings: Database) -> None
 
 
 @pytest.mark.usefixtures("of_first_release")
-def test_an_upgrade_without_old_processes_leaves_nothing_behind(settings: Database) -> None:
+def test_an_upgrade_without_old_processes_leaves_nothing_behind(settings: DatabaseSettings) -> None:
     """As one with a pause, or of `make run`."""
     migrate(settings)
     assert images_are(settings) == {"public r"}
 
 
 @pytest.mark.usefixtures("of_first_release")
-def test_it_waits_for_no_lock_to_put_it_back(settings: Database) -> None:
+def test_it_waits_for_no_lock_to_put_it_back(settings: DatabaseSettings) -> None:
     with connected(settings) as connection:
         migrate(settings)
         connection.execute("SET application_name = 'a dump'")
@@ -186,7 +186,7 @@ def test_it_waits_for_no_lock_to_put_it_back(settings: Database) -> None:
 
 
 @pytest.mark.usefixtures("of_first_release")
-def test_who_may_use_the_table_may_use_the_view(settings: Database) -> None:
+def test_who_may_use_the_table_may_use_the_view(settings: DatabaseSettings) -> None:
     role = f"test_{uuid4().hex[:12]}"
     with connected(settings) as connection:
         connection.execute(f'CREATE ROLE "{role}"'.encode())
@@ -206,7 +206,7 @@ def test_who_may_use_the_table_may_use_the_view(settings: Database) -> None:
 
 
 @pytest.mark.usefixtures("of_first_release")
-def test_without_the_right_to_make_a_schema_it_says_so(settings: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_right_to_make_a_schema_it_says_so(settings: DatabaseSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(first_release, "MAY_CREATE_SCHEMA", "SELECT false")
     with capture_logs() as lines:
         migrate(settings)
@@ -215,7 +215,7 @@ def test_without_the_right_to_make_a_schema_it_says_so(settings: Database, monke
 
 
 @pytest.mark.usefixtures("of_first_release")
-def test_it_can_be_rolled_back(settings: Database) -> None:
+def test_it_can_be_rolled_back(settings: DatabaseSettings) -> None:
     with connected(settings):
         migrate(settings)
         roll_back(settings)
@@ -223,7 +223,7 @@ def test_it_can_be_rolled_back(settings: Database) -> None:
     assert images_are(settings) == {"public r"}
 
 
-def test_a_new_database_has_a_table_and_nothing_else(settings: Database) -> None:
+def test_a_new_database_has_a_table_and_nothing_else(settings: DatabaseSettings) -> None:
     with connected(settings):
         migrate(settings)
     assert images_are(settings) == {"public r"}

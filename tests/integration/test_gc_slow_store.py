@@ -16,8 +16,8 @@ from internal.maintenance import gc
 from internal.maintenance.gc import sweep_unreferenced
 from internal.objectstore.filesystem.folder import Folder
 from internal.postgres.pool import open_pool
+from internal.postgres.settings import DatabaseSettings
 from internal.repository.tables import PostgresRepository
-from internal.settings.sections import Database
 from tests.integration.service import Service, cancelled_at_end
 from tests.services.waiting import eventually
 
@@ -111,7 +111,9 @@ async def test_an_object_whose_transaction_ends_meanwhile_holds_up_no_other(
     assert await service.listed() == {stuck}
 
 
-async def test_the_lock_lasts_longer_than_any_other_transaction_may(service: Service, database_settings: Database) -> None:
+async def test_the_lock_lasts_longer_than_any_other_transaction_may(
+    service: Service, database_settings: DatabaseSettings
+) -> None:
     await two_overdue(service)
     impatient = replace(database_settings, timeout_seconds=0.25)  # so that a transaction may idle for a second
     free: list[list[str]] = []

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from internal.domain.errors import DatabaseBusy, DatabaseUnavailable
 from internal.postgres import migrations
 from internal.postgres.migrations import MIGRATIONS, migrate
-from internal.settings.sections import Database
+from internal.postgres.settings import DatabaseSettings
 from tests.services.databases import own_database
 from tests.services.kinds import PostgresService
 from tests.services.waiting import wait_until
@@ -40,13 +40,13 @@ Write = Callable[[str, str], None]
 
 
 @pytest.fixture
-def own(postgres: PostgresService, database_settings: Database) -> Iterator[PostgresService]:
+def own(postgres: PostgresService, database_settings: DatabaseSettings) -> Iterator[PostgresService]:
     with own_database(postgres) as own:
         yield own
 
 
 @pytest.fixture
-def settings(own: PostgresService) -> Database:
+def settings(own: PostgresService) -> DatabaseSettings:
     settings = own.settings()
     migrate(settings)
     return settings
@@ -85,7 +85,7 @@ def value(connection: psycopg.Connection, statement: str) -> object:
 
 
 def test_reads_go_on_behind_a_migration_that_waits(
-    own: PostgresService, settings: Database, add: Write, session: psycopg.Connection
+    own: PostgresService, settings: DatabaseSettings, add: Write, session: psycopg.Connection
 ) -> None:
     add("9999_a_column", ADD_COLUMN)
     session.execute(f"SET statement_timeout = '{A_READ_MAY_TAKE}'".encode())
@@ -104,7 +104,7 @@ def test_reads_go_on_behind_a_migration_that_waits(
 
 
 def test_it_says_what_it_waits_for_and_gives_up_in_time(
-    own: PostgresService, settings: Database, add: Write, session: psycopg.Connection
+    own: PostgresService, settings: DatabaseSettings, add: Write, session: psycopg.Connection
 ) -> None:
     add("9999_a_column", ADD_COLUMN)
     with reading(own) as reader, capture_logs() as lines:
@@ -121,7 +121,7 @@ def test_it_says_what_it_waits_for_and_gives_up_in_time(
 
 
 def test_an_index_is_built_beside_readers_and_writers(
-    own: PostgresService, settings: Database, add: Write, session: psycopg.Connection
+    own: PostgresService, settings: DatabaseSettings, add: Write, session: psycopg.Connection
 ) -> None:
     """It waits for them however long it takes, and nobody waits for it."""
     add("9999_an_index", BUILD_INDEX)
@@ -137,7 +137,7 @@ def test_an_index_is_built_beside_readers_and_writers(
     assert value(session, INDEX) is True
 
 
-def test_an_invalid_index_is_built_anew(settings: Database, add: Write, session: psycopg.Connection) -> None:
+def test_an_invalid_index_is_built_anew(settings: DatabaseSettings, add: Write, session: psycopg.Connection) -> None:
     """Left by a build that found two rows alike."""
     add("9999_an_index", BUILD_INDEX)
     add_image(session, "twice.jpg")
@@ -154,7 +154,7 @@ def test_an_invalid_index_is_built_anew(settings: Database, add: Write, session:
 
 @pytest.mark.filterwarnings("ignore:Nested transaction requested")  # yoyo's, of a connection that is gone
 def test_a_build_that_is_cut_off_is_built_anew(
-    own: PostgresService, settings: Database, add: Write, session: psycopg.Connection
+    own: PostgresService, settings: DatabaseSettings, add: Write, session: psycopg.Connection
 ) -> None:
     """As by a server that restarts, in the middle of it."""
     add("9999_an_index", BUILD_INDEX)
@@ -170,7 +170,7 @@ def test_a_build_that_is_cut_off_is_built_anew(
     assert value(session, INDEX) is True
 
 
-def test_the_server_ends_what_a_killed_migrate_was_doing(settings: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_ends_what_a_killed_migrate_was_doing(settings: DatabaseSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     connect = yoyo.get_backend
     opened: list[yoyo.backends.DatabaseBackend] = []
 

@@ -14,7 +14,7 @@ from internal.domain.errors import DatabaseUnavailable
 from internal.postgres import migrations
 from internal.postgres.migrations import LOCK, migrate, roll_back
 from internal.postgres.pool import connection_string
-from internal.settings.sections import Database
+from internal.postgres.settings import DatabaseSettings
 from tests.services.databases import own_database
 from tests.services.kinds import PostgresService
 from tests.services.proxy import Proxy, proxy_thread
@@ -23,7 +23,7 @@ from tests.services.waiting import wait_until
 TOO_LONG = 60.0  # seconds: far above what a call here may take, and there to end the test
 
 
-def test_migrating_again_and_back_and_again(postgres: PostgresService, database_settings: Database) -> None:
+def test_migrating_again_and_back_and_again(postgres: PostgresService, database_settings: DatabaseSettings) -> None:
     with own_database(postgres) as fresh:
         settings = msgspec.structs.replace(database_settings, name=fresh.database)
         migrate(settings)
@@ -37,7 +37,7 @@ def test_migrating_again_and_back_and_again(postgres: PostgresService, database_
 
 
 @pytest.fixture
-def held(database_settings: Database) -> Iterator[psycopg.Connection]:
+def held(database_settings: DatabaseSettings) -> Iterator[psycopg.Connection]:
     """Another migration, as the database sees it: it ends when this connection does."""
     with _connected(database_settings) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
@@ -46,19 +46,19 @@ def held(database_settings: Database) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
-def proxy(database_settings: Database) -> Iterator[Proxy]:
+def proxy(database_settings: DatabaseSettings) -> Iterator[Proxy]:
     with proxy_thread(database_settings.host, database_settings.port) as proxy:
         yield proxy
 
 
-def _behind(proxy: Proxy, settings: Database, timeout_seconds: float = 0.5) -> Database:
+def _behind(proxy: Proxy, settings: DatabaseSettings, timeout_seconds: float = 0.5) -> DatabaseSettings:
     """The way through the proxy, for the impatient."""
     return msgspec.structs.replace(settings, host="127.0.0.1", port=proxy.port, timeout_seconds=timeout_seconds)
 
 
 @pytest.mark.usefixtures("held")
 def test_a_migration_that_stands_still_is_not_waited_for_for_ever(
-    database_settings: Database, monkeypatch: pytest.MonkeyPatch
+    database_settings: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrations, "LOCK_SECONDS", 0.1)
 
@@ -70,7 +70,7 @@ def test_a_migration_that_stands_still_is_not_waited_for_for_ever(
     assert repr(told.__cause__) == f"TimeoutError('advisory lock {LOCK}')"
 
 
-def test_one_that_ends_is_waited_for(database_settings: Database, held: psycopg.Connection, proxy: Proxy) -> None:
+def test_one_that_ends_is_waited_for(database_settings: DatabaseSettings, held: psycopg.Connection, proxy: Proxy) -> None:
     with ThreadPoolExecutor(1) as elsewhere:
         waiting = elsewhere.submit(migrate, _behind(proxy, database_settings, timeout_seconds=TOO_LONG))
         wait_until(lambda: proxy.requests > 6 or waiting.done(), within=TOO_LONG)  # it has looked more than once
@@ -80,7 +80,7 @@ def test_one_that_ends_is_waited_for(database_settings: Database, held: psycopg.
 
 
 @pytest.mark.usefixtures("held")
-def test_a_database_that_falls_silent_is_not_waited_for(database_settings: Database, proxy: Proxy) -> None:
+def test_a_database_that_falls_silent_is_not_waited_for(database_settings: DatabaseSettings, proxy: Proxy) -> None:
     with ThreadPoolExecutor(1) as elsewhere:
         waiting = elsewhere.submit(migrate, _behind(proxy, database_settings))
         wait_until(lambda: proxy.requests > 6 or waiting.done(), within=TOO_LONG)
@@ -89,7 +89,7 @@ def test_a_database_that_falls_silent_is_not_waited_for(database_settings: Datab
 
 
 def test_a_database_that_is_silent_from_the_second_connection_on(
-    database_settings: Database, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    database_settings: DatabaseSettings, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """yoyo's own."""
     connect = yoyo.get_backend
@@ -106,7 +106,7 @@ def test_a_database_that_is_silent_from_the_second_connection_on(
 
 
 def test_the_connection_that_migrates_has_the_networks_limits_and_none_of_the_servers(
-    database_settings: Database, monkeypatch: pytest.MonkeyPatch
+    database_settings: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A migration may run long; a network that is gone ends it."""
     connect = yoyo.get_backend
@@ -128,18 +128,18 @@ def test_the_connection_that_migrates_has_the_networks_limits_and_none_of_the_se
     assert of_server == ("0", "0")
 
 
-def _leave_a_lock_behind(settings: Database) -> None:
+def _leave_a_lock_behind(settings: DatabaseSettings) -> None:
     """What a `kill -9` in the middle of a migration leaves in yoyo's table."""
     with _connected(settings) as connection:
         connection.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 99999)")
 
 
-def _tables(settings: Database) -> set[str]:
+def _tables(settings: DatabaseSettings) -> set[str]:
     with _connected(settings) as connection:
         return {row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
 
 
-def _connected(settings: Database) -> psycopg.Connection:
+def _connected(settings: DatabaseSettings) -> psycopg.Connection:
     return psycopg.connect(
         host=settings.host, port=settings.port, user=settings.user, password=settings.password, dbname=settings.name
     )

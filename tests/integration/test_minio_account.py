@@ -13,15 +13,15 @@ from msgspec.structs import replace
 
 from internal.domain.errors import StoreUnavailable
 from internal.objectstore.s3.account import create_account
+from internal.objectstore.s3.settings import MinioSettings
 from internal.objectstore.s3.store import create_bucket, open_minio_store
-from internal.settings.sections import Minio
 from tests.services.accounts import admin_of, as_migrate, require_minio, without_root
 from tests.services.kinds import S3Service
 from tests.services.reachable import free_port
 
 
 @pytest.fixture
-def root_settings(s3: S3Service, bucket: str) -> Iterator[Minio]:
+def root_settings(s3: S3Service, bucket: str) -> Iterator[MinioSettings]:
     """As migrate has them, for an account that is gone afterwards."""
     require_minio(s3)
     settings = as_migrate(s3, bucket)
@@ -41,12 +41,12 @@ def other_bucket(s3: S3Service) -> Iterator[str]:
     client.remove_bucket(name)
 
 
-def client_of(settings: Minio) -> Client:
+def client_of(settings: MinioSettings) -> Client:
     access, secret = settings.key
     return Client(f"{settings.host}:{settings.port}", access, secret, secure=settings.secure, region=settings.region)
 
 
-async def works(settings: Minio) -> bool:
+async def works(settings: MinioSettings) -> bool:
     async with open_minio_store(without_root(settings)) as store:
         try:
             await store.check()
@@ -55,7 +55,7 @@ async def works(settings: Minio) -> bool:
         return True
 
 
-async def test_the_account_can_not_touch_another_bucket(root_settings: Minio, other_bucket: str, bucket: str) -> None:
+async def test_the_account_can_not_touch_another_bucket(root_settings: MinioSettings, other_bucket: str, bucket: str) -> None:
     await create_account(root_settings)
     client = client_of(without_root(root_settings))
 
@@ -81,7 +81,9 @@ async def test_the_account_can_not_touch_another_bucket(root_settings: Minio, ot
     assert told == dict.fromkeys(attempts, "AccessDenied")
 
 
-async def test_the_account_sees_no_other_bucket_and_no_account(s3: S3Service, root_settings: Minio, other_bucket: str) -> None:
+async def test_the_account_sees_no_other_bucket_and_no_account(
+    s3: S3Service, root_settings: MinioSettings, other_bucket: str
+) -> None:
     await create_account(root_settings)
     known = replace(s3, access_key=root_settings.access_key, secret_key=root_settings.secret_key)
 
@@ -90,14 +92,14 @@ async def test_the_account_sees_no_other_bucket_and_no_account(s3: S3Service, ro
         admin_of(known).user_list()
 
 
-async def test_migrate_may_make_it_again_and_several_at_once(root_settings: Minio) -> None:
+async def test_migrate_may_make_it_again_and_several_at_once(root_settings: MinioSettings) -> None:
     await create_account(root_settings)
     await asyncio.gather(*(create_account(root_settings) for _ in range(3)))
 
     assert await works(root_settings)
 
 
-async def test_a_new_secret_key_replaces_the_old_one(root_settings: Minio) -> None:
+async def test_a_new_secret_key_replaces_the_old_one(root_settings: MinioSettings) -> None:
     await create_account(root_settings)
     rotated = replace(root_settings, secret_key=uuid4().hex)
 
@@ -107,7 +109,7 @@ async def test_a_new_secret_key_replaces_the_old_one(root_settings: Minio) -> No
     assert not await works(root_settings)
 
 
-async def test_rights_that_it_had_before_are_taken_away(s3: S3Service, root_settings: Minio, other_bucket: str) -> None:
+async def test_rights_that_it_had_before_are_taken_away(s3: S3Service, root_settings: MinioSettings, other_bucket: str) -> None:
     await create_account(replace(root_settings, bucket=other_bucket))
 
     await create_account(root_settings)
@@ -116,7 +118,7 @@ async def test_rights_that_it_had_before_are_taken_away(s3: S3Service, root_sett
     assert not await works(replace(root_settings, bucket=other_bucket))
 
 
-async def test_root_makes_the_bucket_that_the_account_can_not_make(s3: S3Service, root_settings: Minio) -> None:
+async def test_root_makes_the_bucket_that_the_account_can_not_make(s3: S3Service, root_settings: MinioSettings) -> None:
     settings = replace(root_settings, bucket=f"made-{uuid4().hex[:12]}")
     await create_account(settings)
     with pytest.raises(StoreUnavailable):
@@ -136,6 +138,6 @@ async def test_nothing_is_asked_for_without_both_keys(s3: S3Service, given: dict
     await create_account(replace(full, **given))
 
 
-async def test_an_account_that_is_refused_is_an_outage_that_says_so(root_settings: Minio) -> None:
+async def test_an_account_that_is_refused_is_an_outage_that_says_so(root_settings: MinioSettings) -> None:
     with pytest.raises(StoreUnavailable, match="account of MINIO_ACCESS_KEY"):
         await create_account(replace(root_settings, root_password="not the password"))

@@ -16,9 +16,9 @@ from msgspec.structs import replace
 from internal.domain.errors import StoreUnavailable
 from internal.domain.keys import original_key
 from internal.objectstore.s3.bucket import Bucket, Reading
+from internal.objectstore.s3.settings import MinioSettings
 from internal.objectstore.s3.store import create_bucket, open_minio_store
 from internal.ports.object_store import ObjectInfo, ObjectStore
-from internal.settings import sections
 from tests.services.kinds import S3Service
 from tests.services.proxy import Proxy, open_proxy
 from tests.services.waiting import eventually
@@ -33,7 +33,7 @@ async def proxy(s3: S3Service) -> AsyncIterator[Proxy]:
         yield proxy
 
 
-def beyond(proxy: Proxy, s3: S3Service, bucket: str, seconds: float) -> sections.Minio:
+def beyond(proxy: Proxy, s3: S3Service, bucket: str, seconds: float) -> MinioSettings:
     """The way through the proxy, for who waits so long."""
     way = replace(s3.settings(bucket), host="127.0.0.1", port=proxy.port, threads=2)
     return replace(way, timeout_seconds=seconds, connect_seconds=seconds)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pyvips
 
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 from tests import pictures
 
 PLUGIN = PROJECT / "tests/plugin"

@@ -17,7 +17,7 @@ from internal.postgres import listener as listening
 from internal.postgres.connection import BoundedConnection
 from internal.postgres.listener import open_listener
 from internal.postgres.pool import Pool, PooledSession, connection_string, open_pool, transaction
-from internal.settings.sections import Database
+from internal.postgres.settings import DatabaseSettings
 from tests.services.proxy import Proxy, open_proxy
 from tests.services.waiting import eventually
 
@@ -27,19 +27,19 @@ TOO_LONG = 30.0  # seconds: far above what every call here may take, and there t
 
 
 @pytest.fixture
-async def proxy(database_settings: Database) -> AsyncIterator[Proxy]:
+async def proxy(database_settings: DatabaseSettings) -> AsyncIterator[Proxy]:
     async with open_proxy(database_settings.host, database_settings.port) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def beyond(database_settings: Database, proxy: Proxy) -> Database:
+def beyond(database_settings: DatabaseSettings, proxy: Proxy) -> DatabaseSettings:
     """The way through the proxy, for the impatient."""
     return replace(database_settings, host="127.0.0.1", port=proxy.port, pool_size=POOL, timeout_seconds=PATIENCE)
 
 
 @pytest.fixture
-async def far(beyond: Database) -> AsyncIterator[Pool]:
+async def far(beyond: DatabaseSettings) -> AsyncIterator[Pool]:
     async with open_pool(beyond) as pool:
         yield pool
 
@@ -92,7 +92,7 @@ async def test_silence_ends_a_transaction_at_each_step(far: Pool, proxy: Proxy) 
         proxy.silent = False
 
 
-async def test_what_was_not_answered_is_closed(beyond: Database, proxy: Proxy) -> None:
+async def test_what_was_not_answered_is_closed(beyond: DatabaseSettings, proxy: Proxy) -> None:
     """Its answer may still come, and would be the next statement's."""
     conninfo = make_conninfo(connection_string(beyond), connect_timeout=int(TOO_LONG))
     async with await BoundedConnection.connect(conninfo, autocommit=True) as connection:
@@ -102,7 +102,7 @@ async def test_what_was_not_answered_is_closed(beyond: Database, proxy: Proxy) -
         assert connection.closed
 
 
-async def test_what_was_never_connected_is_closed(beyond: Database, proxy: Proxy) -> None:
+async def test_what_was_never_connected_is_closed(beyond: DatabaseSettings, proxy: Proxy) -> None:
     """At once: a pool that tries again and again must not collect open sockets until Python collects garbage."""
     proxy.silent = True
     gc.disable()
@@ -115,7 +115,7 @@ async def test_what_was_never_connected_is_closed(beyond: Database, proxy: Proxy
     assert not [socket for socket in sockets if socket.raddr and socket.raddr.port == proxy.port]
 
 
-async def test_who_is_cancelled_does_not_wait_for_a_silent_server(beyond: Database, proxy: Proxy) -> None:
+async def test_who_is_cancelled_does_not_wait_for_a_silent_server(beyond: DatabaseSettings, proxy: Proxy) -> None:
     """However long it would have waited itself: neither for its answer, nor for that to its wish to cancel."""
     async with open_pool(replace(beyond, timeout_seconds=TOO_LONG)) as pool:
         await PooledSession(pool).run("SELECT 1")
@@ -133,7 +133,7 @@ async def test_who_is_cancelled_does_not_wait_for_a_silent_server(beyond: Databa
 
 
 async def test_a_transaction_may_take_longer_than_one_answer(
-    database_settings: Database, monkeypatch: pytest.MonkeyPatch
+    database_settings: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limit is each answer's: what a transaction does between its statements is limited by the server."""
     waited: list[tuple[int, float | None]] = []
@@ -154,7 +154,7 @@ async def test_a_transaction_may_take_longer_than_one_answer(
 
 
 async def test_a_silent_server_is_noticed_by_who_only_listens(
-    beyond: Database, pool: Pool, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    beyond: DatabaseSettings, pool: Pool, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a busy machine it may reconnect a few times more."""
     monkeypatch.setattr(listening, "ALIVE_SECONDS", 0.1)

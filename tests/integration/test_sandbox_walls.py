@@ -17,13 +17,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from internal.domain.errors import ScratchUnavailable, StartRefused
+from internal.runtime.project import PROJECT
 from internal.sandbox import landlock
 from internal.sandbox.cgroup import ChildGroups, is_bounded
 from internal.sandbox.decoder import Decoder, environment
 from internal.sandbox.job_directory import JobDirectory
 from internal.sandbox.process_limits import FILE_BYTES, MAX_THREADS, user_of_child
 from internal.sandbox.protocol import Ready
-from internal.settings.sections import PROJECT
 from tests import pictures
 from tests.integration.sandbox_bench import LIMITS, bench, descriptors, proc_file
 from tests.services.folders import files_below

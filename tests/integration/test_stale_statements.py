@@ -21,7 +21,8 @@ from internal.domain.errors import StaleStatement
 from internal.domain.status import Status
 from internal.postgres.migrations import migrate
 from internal.postgres.pool import Pool, PooledSession, connection_string, open_pool, transaction
-from internal.settings.sections import PROJECT, Database
+from internal.postgres.settings import DatabaseSettings
+from internal.runtime.project import PROJECT
 from tests import pictures
 from tests.integration.service import Service
 from tests.integration.test_plans import FRAGMENTS, OF_MIGRATE, PLACE, THEIR_OWN, VALUES, statements
@@ -92,14 +93,14 @@ def test_a_product_names_no_column() -> None:
 
 
 @pytest.fixture
-def own(postgres: PostgresService) -> Iterator[Database]:
+def own(postgres: PostgresService) -> Iterator[DatabaseSettings]:
     with own_database(postgres) as own:
         settings = own.settings(pool_size=1)
         migrate(settings)
         yield settings
 
 
-async def test_every_statement_outlives_a_new_column_in_each_table(own: Database) -> None:
+async def test_every_statement_outlives_a_new_column_in_each_table(own: DatabaseSettings) -> None:
     """On one connection, as psycopg would run them without our second try: not one of them may be stale."""
     async with open_pool(own) as pool, pool.connection() as connection:
         image_id = uuid4()
@@ -146,7 +147,7 @@ def add_a_column_to_each(conninfo: str, tables: list[str]) -> None:
 
 
 @pytest.fixture
-async def small(database_settings: Database) -> AsyncIterator[Pool]:
+async def small(database_settings: DatabaseSettings) -> AsyncIterator[Pool]:
     """A pool of one connection, so that it is the one which has prepared the statement; and a table that may change."""
     async with open_pool(replace(database_settings, pool_size=1)) as pool:
         await PooledSession(pool).run("CREATE TABLE changing (id integer)")

@@ -18,9 +18,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from internal.runtime.project import PROJECT
 from internal.sandbox import landlock, limits, seccomp
 from internal.sandbox.child import GIVEN, MADE, libraries, lock_in
-from internal.settings.sections import PROJECT
 
 user, outside, parent = int(sys.argv[2]), Path(sys.argv[3]), os.getppid()
 libc = ctypes.CDLL(None, use_errno=True)

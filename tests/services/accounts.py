@@ -9,7 +9,7 @@ from minio.error import MinioAdminException
 from msgspec.structs import replace
 
 from internal.objectstore.s3.account import create_account
-from internal.settings.sections import Minio
+from internal.objectstore.s3.settings import MinioSettings
 from tests.services.kinds import S3Service
 
 
@@ -30,18 +30,18 @@ def admin_of(s3: S3Service) -> MinioAdmin:
     return MinioAdmin(endpoint=f"{s3.host}:{s3.port}", credentials=provider, region="us-east-1", secure=s3.secure)
 
 
-def as_migrate(s3: S3Service, bucket: str) -> Minio:
+def as_migrate(s3: S3Service, bucket: str) -> MinioSettings:
     """Settings with root, and with a key that nobody has yet."""
     key = {"access_key": f"account-{uuid4().hex[:12]}", "secret_key": uuid4().hex}
     return replace(s3.settings(bucket), root_user=s3.access_key, root_password=s3.secret_key, **key)
 
 
-def without_root(settings: Minio) -> Minio:
+def without_root(settings: MinioSettings) -> MinioSettings:
     """The same as API and worker have them."""
     return replace(settings, root_user="", root_password="")
 
 
-async def own_account(s3: S3Service, bucket: str) -> Minio:
+async def own_account(s3: S3Service, bucket: str) -> MinioSettings:
     """Make one; returns what API and worker know of it. It goes with the server."""
     require_minio(s3)
     settings = as_migrate(s3, bucket)

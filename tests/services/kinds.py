@@ -5,7 +5,8 @@ from typing import Literal, Protocol, TypeAlias, TypeVar
 from minio import Minio
 from msgspec import Raw, Struct, structs
 
-from internal.settings import sections
+from internal.objectstore.s3.settings import MinioSettings
+from internal.postgres.settings import DatabaseSettings
 from internal.settings.loader import load_settings
 
 Source: TypeAlias = Literal["environment", "testcontainers", "wheels"]
@@ -26,9 +27,9 @@ class PostgresService(Struct, frozen=True):
         """For libpq and psycopg."""
         return f"host={self.host} port={self.port} user={self.user} password='{self.password}' dbname={self.database}"
 
-    def settings(self, *, pool_size: int = 2) -> sections.Database:
+    def settings(self, *, pool_size: int = 2) -> DatabaseSettings:
         """For the repository under test. Patient: a busy server is no outage."""
-        return sections.Database(
+        return DatabaseSettings(
             self.host, self.port, self.user, self.password, self.database, "prefer", pool_size, timeout_seconds=30.0
         )
 
@@ -54,7 +55,7 @@ class S3Service(Struct, frozen=True):
     secret_key: str
     secure: bool = False
 
-    def settings(self, bucket: str) -> sections.Minio:
+    def settings(self, bucket: str) -> MinioSettings:
         """For the adapter under test. Patient: a busy server is no outage, and who tests outages sets times of their own."""
         given = {"host": self.host, "port": self.port, "access_key": self.access_key, "secret_key": self.secret_key}
         patient = {"connect_seconds": 30.0, "timeout_seconds": 60.0}

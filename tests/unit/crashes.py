@@ -21,7 +21,7 @@ from internal.http.middleware.methods import Methods
 from internal.http.problems import HANDLERS
 from internal.http.server.lingering import LingeringProtocol
 from internal.observability.logs import configure_logging
-from internal.settings.sections import Logging
+from internal.observability.settings import LoggingSettings
 from internal.worker.health import health_app
 
 SECRET = "sesame-0123456789"
@@ -108,7 +108,7 @@ async def main(headers: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    configure_logging(Logging(level="debug", format=cast("Any", sys.argv[1])), "api")
+    configure_logging(LoggingSettings(level="debug", format=cast("Any", sys.argv[1])), "api")
     given = {"authorization": f"Bearer {SECRET}", "cookie": f"session={SECRET}"}
     uvloop.run(main(given))
     thread = threading.Thread(target=crash, args=("thread", given))

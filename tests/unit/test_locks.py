@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 from tests.locks import DEVELOPERS, NOT_FOR_THE_IMAGE, RUNTIME, STANDALONE, UV, pinned
 
 IMPORT_WITH_THE_RUNTIME_LOCK_ONLY = """

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from internal import plugin
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 DOCUMENT = PROJECT / "docs/extending/plugin.md"
 EXAMPLE = PROJECT / "tests/plugin/src"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 from tests.e2e.compose import SECRETS
 
 DOCKER = """#!/bin/sh

@@ -20,7 +20,7 @@ from types import ModuleType
 
 import pytest
 
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 SETUP = PROJECT / "cmd/setup/main.py"
 UV = """#!/bin/sh

@@ -6,7 +6,7 @@ from importlib.metadata import distribution
 import pytest
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 from tests.locks import RUNTIME, pinned
 from tests.unit.third_party import DOCUMENT, INSIDE, document, licence_of, texts_of
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from internal.api.docs import VENDORED
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 VENDOR = PROJECT / "internal/web/vendor"
 PACKAGES: dict[str, dict[str, Any]] = tomllib.loads((VENDOR / "packages.toml").read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ from importlib.metadata import Distribution, distribution
 
 from packaging.licenses import canonicalize_license_expression
 
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 from tests.locks import RUNTIME, pinned
 
 DOCUMENT = PROJECT / "THIRD-PARTY.md"

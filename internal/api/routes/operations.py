@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from internal.api.requests.request import parts_of
 from internal.http.asgi import ApiRequest
+from internal.intake.settings import LimitSettings
 from internal.sandbox import landlock
-from internal.settings.sections import Limits
 
 
 class CatalogueBody(Struct):
@@ -35,7 +35,7 @@ class SandboxBody(Struct):
 class LimitsBody(Struct):
     """The limits in force, under the names of their settings, the media types that are taken, and what a decoder may use."""
 
-    limits: Limits
+    limits: LimitSettings
     media_types: list[str]
     sandbox: SandboxBody
 

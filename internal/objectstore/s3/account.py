@@ -14,15 +14,15 @@ from minio.error import MinioAdminException, MinioException
 
 from internal.domain.errors import StoreUnavailable
 from internal.objectstore.s3.connections import close, connections
+from internal.objectstore.s3.settings import AccessKey, MinioSettings
 from internal.objectstore.threads import open_threads
-from internal.settings.sections import AccessKey, Minio
 
 ON_THE_BUCKET = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
 ON_ITS_OBJECTS = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
 """What bucket.py calls, but `create`; PutObject allows the parts of an upload and its completion too."""
 
 
-async def create_account(settings: Minio) -> None:
+async def create_account(settings: MinioSettings) -> None:
     """Make the access key's account, or give it the secret key and the rights that it should have.
 
     Does nothing unless MINIO_ACCESS_KEY and root are both given: other S3 stores have accounts of their own. Safe to repeat
@@ -34,7 +34,7 @@ async def create_account(settings: Minio) -> None:
         await threads.run(partial(_create, settings, settings.root))
 
 
-def _create(settings: Minio, root: AccessKey) -> None:
+def _create(settings: MinioSettings, root: AccessKey) -> None:
     http = connections(settings, 1)
     admin = MinioAdmin(
         endpoint=f"{settings.host}:{settings.port}",

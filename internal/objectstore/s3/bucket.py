@@ -21,9 +21,8 @@ from minio.error import InvalidResponseError, MinioException, S3Error
 from internal.domain.errors import ObjectNotFound, ObjectUnreadable, StoredInPart, StoreMissing, StoreUnavailable, WrongStore
 from internal.domain.keys import STORE_ID_KEY, check_key
 from internal.objectstore.s3.connections import close, connections
+from internal.objectstore.s3.settings import AccessKey, MinioSettings
 from internal.ports.object_store import ByteRange, ObjectInfo
-from internal.settings.sections import AccessKey
-from internal.settings.sections import Minio as MinioSettings
 
 BLOCK = 2**20  # bytes that one thread hop reads
 PAGE = 1000  # objects that one listing request answers

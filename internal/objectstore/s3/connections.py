@@ -8,7 +8,7 @@ import certifi
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from internal.settings.sections import Minio as MinioSettings
+from internal.objectstore.s3.settings import MinioSettings
 
 PIECE = 2**20
 """Bytes that have to go out within `connect_seconds`."""

@@ -17,15 +17,15 @@ from internal.domain.errors import StoreUnavailable, WrongStore
 from internal.domain.keys import check_key
 from internal.objectstore.reading import opened
 from internal.objectstore.s3.bucket import Bucket
+from internal.objectstore.s3.settings import MinioSettings
 from internal.objectstore.threads import Threads, open_threads, shielded
 from internal.ports.object_store import ByteRange, IdentifiableStore, ObjectInfo, ObjectStream
-from internal.settings.sections import Minio
 
 PART = 8 * 2**20
 
 
 @asynccontextmanager
-async def open_minio_store(settings: Minio, *, part_size: int = PART) -> AsyncIterator[IdentifiableStore]:
+async def open_minio_store(settings: MinioSettings, *, part_size: int = PART) -> AsyncIterator[IdentifiableStore]:
     """The store in one bucket; nothing is asked of the server yet.
 
     `part_size`, in bytes and at least S3's 5 MiB, is the longest content that goes in one request.
@@ -38,7 +38,7 @@ async def open_minio_store(settings: Minio, *, part_size: int = PART) -> AsyncIt
         bucket.close()
 
 
-async def create_bucket(settings: Minio) -> None:
+async def create_bucket(settings: MinioSettings) -> None:
     """Make the bucket unless it is there, as root where that is given. Safe to repeat and to race. Raises StoreUnavailable."""
     bucket = Bucket.at(settings, count=1, key=settings.root)
     try:

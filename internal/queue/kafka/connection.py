@@ -3,7 +3,7 @@
 import ssl
 from typing import Any
 
-from internal.settings.sections import Kafka
+from internal.queue.kafka.settings import KafkaSettings
 
 METADATA_SECONDS = 3.0
 """How old a client's picture of the topics may be: a new partition is consumed once the group's leader has seen it.
@@ -12,7 +12,7 @@ aiokafka 0.14.0 looks every five minutes by default, and a task on a new partiti
 """
 
 
-def connection(settings: Kafka, *, request_seconds: float) -> dict[str, Any]:
+def connection(settings: KafkaSettings, *, request_seconds: float) -> dict[str, Any]:
     """The arguments that all of aiokafka's clients share. `request_seconds` bounds one request, connecting included."""
     arguments: dict[str, Any] = {
         "bootstrap_servers": [broker.strip() for broker in settings.brokers.split(",") if broker.strip()],

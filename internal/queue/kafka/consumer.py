@@ -23,9 +23,9 @@ from internal.queue.kafka.committed import GroupOffsets, Ticket
 from internal.queue.kafka.connection import connection
 from internal.queue.kafka.records import message_of
 from internal.queue.kafka.restarts import Restarts
+from internal.queue.kafka.settings import KafkaSettings
 from internal.queue.prefetch import PrefetchBuffer
 from internal.runtime.background import running
-from internal.settings.sections import Kafka
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ UNREADABLE_BYTES = 65_536
 class KafkaConsumer:
     """The port's Consumer of one topic; receives while `run` runs."""
 
-    def __init__(self, settings: Kafka, channel: Channel, topic: str, *, slots: int) -> None:
+    def __init__(self, settings: KafkaSettings, channel: Channel, topic: str, *, slots: int) -> None:
         self._settings = settings
         self._channel = channel
         self._topic = topic
@@ -177,7 +177,7 @@ def _raise_if_dead(consumer: AIOKafkaConsumer) -> None:
         raise RuntimeError("aiokafka's fetching task has ended") from fetching.exception()
 
 
-def group_of(settings: Kafka, channel: Channel) -> str:
+def group_of(settings: KafkaSettings, channel: Channel) -> str:
     """The consumer group of one channel: see internal/queue/kafka/queue.py."""
     return f"{settings.group_id}-{channel}"
 
@@ -188,7 +188,9 @@ def _is_undone(delivery: Delivery) -> bool:
 
 
 @asynccontextmanager
-async def open_kafka_consumer(settings: Kafka, channel: Channel, topic: str, *, slots: int) -> AsyncIterator[KafkaConsumer]:
+async def open_kafka_consumer(
+    settings: KafkaSettings, channel: Channel, topic: str, *, slots: int
+) -> AsyncIterator[KafkaConsumer]:
     """Consume in the background while the block runs; at its end commit what is done and leave the group."""
     consumer = KafkaConsumer(settings, channel, topic, slots=slots)
     async with running(kafka_consumer=consumer.run()):

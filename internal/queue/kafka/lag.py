@@ -7,7 +7,7 @@ from aiokafka.errors import KafkaError
 from internal.domain.errors import QueueUnavailable
 from internal.ports.queue import Positions
 from internal.queue.kafka.connection import connection
-from internal.settings.sections import Kafka
+from internal.queue.kafka.settings import KafkaSettings
 
 
 def lag_of(positions: Positions) -> int:
@@ -15,7 +15,7 @@ def lag_of(positions: Positions) -> int:
     return sum(end - positions.done[partition] for partition, end in positions.ends.items())
 
 
-async def positions_of(settings: Kafka, topic: str, group: str, *, request_seconds: float) -> Positions:
+async def positions_of(settings: KafkaSettings, topic: str, group: str, *, request_seconds: float) -> Positions:
     """By partition. Connects for each call: it is asked every few seconds at most. Raises QueueUnavailable."""
     options = connection(settings, request_seconds=request_seconds)
     admin, consumer = AIOKafkaAdminClient(**options), AIOKafkaConsumer(topic, **options)

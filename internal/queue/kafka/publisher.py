@@ -14,7 +14,7 @@ from internal.domain.errors import QueueUnavailable
 from internal.domain.message import Message
 from internal.queue.kafka.connection import connection
 from internal.queue.kafka.records import headers_of
-from internal.settings.sections import Kafka
+from internal.queue.kafka.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ RECONNECT_SECONDS = 0.5
 class Publisher:
     """Publishes while `run` runs."""
 
-    def __init__(self, settings: Kafka) -> None:
+    def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._seconds = settings.publish_seconds
         self._producer: asyncio.Future[AIOKafkaProducer] = asyncio.get_running_loop().create_future()

@@ -13,9 +13,9 @@ from internal.ports.queue import Positions
 from internal.queue.kafka.consumer import KafkaConsumer, group_of, open_kafka_consumer
 from internal.queue.kafka.lag import lag_of, positions_of
 from internal.queue.kafka.publisher import Publisher
+from internal.queue.kafka.settings import KafkaSettings
 from internal.queue.kafka.topics import create_topics, topics
 from internal.runtime.background import running
-from internal.settings.sections import Kafka
 
 __all__ = ["KafkaQueue", "create_topics", "open_kafka_queue"]
 
@@ -23,7 +23,7 @@ __all__ = ["KafkaQueue", "create_topics", "open_kafka_queue"]
 class KafkaQueue:
     """The port's Queue. Lag and positions are asked for with requests of at most `look_seconds`."""
 
-    def __init__(self, settings: Kafka, publisher: Publisher, look_seconds: float) -> None:
+    def __init__(self, settings: KafkaSettings, publisher: Publisher, look_seconds: float) -> None:
         self._settings = settings
         self._topics = topics(settings)
         self._publisher = publisher
@@ -69,7 +69,7 @@ class KafkaQueue:
 
 
 @asynccontextmanager
-async def open_kafka_queue(settings: Kafka, *, look_seconds: float) -> AsyncIterator[KafkaQueue]:
+async def open_kafka_queue(settings: KafkaSettings, *, look_seconds: float) -> AsyncIterator[KafkaQueue]:
     """Open the queue without waiting for Kafka; it connects, and reconnects, by itself."""
     publisher = Publisher(settings)
     async with running(kafka_producer=publisher.run()):

@@ -8,10 +8,10 @@ from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_co
 from internal.domain.errors import QueueUnavailable
 from internal.domain.message import Channel
 from internal.queue.kafka.connection import connection
-from internal.settings.sections import Kafka
+from internal.queue.kafka.settings import KafkaSettings
 
 
-def topics(settings: Kafka) -> dict[Channel, str]:
+def topics(settings: KafkaSettings) -> dict[Channel, str]:
     """The topic of each channel that has one."""
     named = {
         Channel.FAST: settings.topic,
@@ -22,7 +22,7 @@ def topics(settings: Kafka) -> dict[Channel, str]:
     return {channel: topic for channel, topic in named.items() if topic}
 
 
-async def create_topics(settings: Kafka) -> None:
+async def create_topics(settings: KafkaSettings) -> None:
     """Create the topics that are missing; leaves those that exist as they are, so it may be called again and by many at once.
 
     Raises QueueUnavailable when the brokers can't be reached, or refuse, within KAFKA_REQUEST_SECONDS.
@@ -49,7 +49,7 @@ async def has_controller(admin: AIOKafkaAdminClient) -> bool:
     return cluster["controller_id"] in {broker["node_id"] for broker in cluster["brokers"]}
 
 
-def _new(topic: str, settings: Kafka) -> NewTopic:
+def _new(topic: str, settings: KafkaSettings) -> NewTopic:
     new = NewTopic(topic, settings.partitions, 1)
     new.replication_factor = settings.replication  # its constructor refuses -1 (the broker's default); the broker takes it
     return new

@@ -18,9 +18,9 @@ from internal.ports.queue import Delivery, Positions
 from internal.postgres.listener import Listener
 from internal.postgres.pool import Pool, PooledSession
 from internal.queue.prefetch import PrefetchBuffer
+from internal.queue.settings import QueueSettings
 from internal.repository.queue_messages import NOTIFICATIONS, QueueMessages
 from internal.runtime.background import running
-from internal.settings.sections import QueueSettings
 
 log = structlog.get_logger(__name__)
 

@@ -5,7 +5,7 @@ from functools import cache
 from itertools import groupby
 
 from internal.pipeline.containers.formats import FORMATS
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 from tests.golden.formats import wheel
 from tests.golden.formats.kind import Kind
 from tests.golden.formats.kinds import KINDS

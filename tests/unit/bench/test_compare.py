@@ -16,7 +16,7 @@ from bench.parts.every import NAMED_ONLY
 from bench.parts.scale import Scale
 from bench.programs import ProgramFailed
 from bench.trees import THIS, RevisionFailed, Tree, checked_out
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 OTHER = Tree("before", Path("/nowhere"), Path("/nowhere/python"))
 MAKEFILE = "setup:\n\tmkdir -p .venv/bin\n\tln -s $(PYTHON) .venv/bin/python\n\techo made >> .venv/made\n"

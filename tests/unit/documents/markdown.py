@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 DOCUMENTS = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").rglob("*.md"))]
 """Every document of the project; those of others, below licenses/ and internal/web/vendor/, are not ours to hold."""

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from internal.domain.message import Channel
 from internal.ports.queue import Delivery
 from internal.rendering.workshop import Workshop
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 from internal.worker import handlers
 from internal.worker.dispatch import dispatch, find_handlers
 from tests import pictures

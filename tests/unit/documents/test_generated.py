@@ -3,7 +3,7 @@
 import pytest
 
 from documents.blocks import BLOCKS, current
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 
 @pytest.mark.parametrize("document", BLOCKS)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from internal.http.problems import TITLE
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 from tests.unit.documents.markdown import DOCUMENTS, anchors, code, inline, links, name_of, prose
 
 SOURCES = sorted((PROJECT / "internal").rglob("*.py"))

@@ -12,7 +12,8 @@ import yaml
 
 from internal.cli.arguments import parser
 from internal.observability.gauges import PREFIX
-from internal.settings.sections import PROJECT, every_setting
+from internal.runtime.project import PROJECT
+from internal.settings.sections import every_setting
 from tests.unit.documents.markdown import DOCUMENTS, code, name_of
 
 RUNNING = sorted((PROJECT / "docs/running").glob("*.md"))

@@ -8,9 +8,9 @@ import urllib3
 from msgspec.structs import replace
 
 from internal.objectstore.s3.connections import PIECE, connections
-from internal.settings.sections import Minio
+from internal.objectstore.s3.settings import MinioSettings
 
-SETTINGS = Minio(
+SETTINGS = MinioSettings(
     host="localhost",
     port=1,
     access_key="",

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 from tests.unit.crashes import CRASHES, SECRET
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from internal.runtime.project import PROJECT
 from internal.sandbox.cgroup import ChildGroups, is_bounded
-from internal.settings.sections import PROJECT
 
 
 class Machine:

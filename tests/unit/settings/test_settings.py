@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from internal.runtime.project import PROJECT
 from internal.settings.loader import SettingsError, load_settings, require_store_key
-from internal.settings.sections import PROJECT, every_setting
+from internal.settings.sections import every_setting
 
 
 def test_the_environment_overrides_the_files() -> None:

@@ -17,7 +17,7 @@ from internal.pipeline.operations.params import WHITE
 from internal.pipeline.operations.text import MAX_CHARACTERS, Text
 from internal.pipeline.vips.picture import Picture
 from internal.pipeline.vips.text import FAMILY, _font, render_text
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 GRAMMAR = Grammar()
 
