@@ -16,10 +16,17 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from bench.sources import Source
-from internal.ports.sandbox import RenderJob, RenderLimits
 from internal.sandbox.pool import DecoderPool, open_pool
-from internal.settings.loader import load_settings
-from internal.settings.sections import Settings
+
+try:
+    from internal.ports.sandbox import RenderJob, RenderLimits
+    from internal.settings.loader import load_settings
+    from internal.settings.sections import Settings
+except ImportError:  # revisions up to a0cf3c6
+    from internal.configuration import load_settings  # type: ignore[import-not-found, no-redef]
+    from internal.sandbox.port import RenderJob, RenderLimits  # type: ignore[import-not-found, no-redef]
+
+    from internal.settings import Settings  # type: ignore[attr-defined, no-redef]
 
 FOR_EVER = 10**9
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made there
