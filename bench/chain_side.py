@@ -2,8 +2,8 @@
 
     python -m bench.chain_side FOLDER PROCESSES
 
-It says on stdout that it has started, then answers every Request of stdin with a Made or a Refused, until stdin ends. The Python
-that runs it is that of the tree that is measured; of `internal` it needs what bench/sandbox.py imports.
+It says on stdout that it has started, then answers every Request of stdin with a RenderCost or a Refused, until stdin ends. The
+Python that runs it is that of the tree that is measured; of `internal` it needs what bench/sandbox.py imports.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class Request(Struct, frozen=True):
     count: int
 
 
-class Made(Struct, frozen=True, tag="made"):
+class RenderCost(Struct, frozen=True, tag="cost"):
     """Seconds on the clock and CPU seconds of the children, both of one picture; the result's size in bytes."""
 
     seconds: float
@@ -61,7 +61,7 @@ async def serve(folder: Path, processes: int) -> None:
                 _say(Refused(f"{type(error).__name__}: {error}"))
 
 
-async def _made(request: Request, pool: DecoderPool, folder: Path, processes: int) -> Made:
+async def _made(request: Request, pool: DecoderPool, folder: Path, processes: int) -> RenderCost:
     targets = [folder / f"result-{number}" for number in range(processes)]
 
     async def work(target: Path, pictures: int) -> None:
@@ -74,14 +74,14 @@ async def _made(request: Request, pool: DecoderPool, folder: Path, processes: in
     began, cpu = time.perf_counter(), sum(map(cpu_seconds_of, pids))
     await asyncio.gather(*(work(target, request.count) for target in targets))
     seconds, made = time.perf_counter() - began, request.count * processes
-    return Made(seconds / made, (sum(map(cpu_seconds_of, pids)) - cpu) / made, targets[0].stat().st_size)
+    return RenderCost(seconds / made, (sum(map(cpu_seconds_of, pids)) - cpu) / made, targets[0].stat().st_size)
 
 
 def _request(line: bytes) -> Request:
     return msgspec.json.decode(line, type=Request, dec_hook=lambda wanted, value: wanted(value))
 
 
-def _say(answer: Started | Made | Refused) -> None:
+def _say(answer: Started | RenderCost | Refused) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(answer, enc_hook=str) + b"\n")
     sys.stdout.buffer.flush()
 

@@ -18,7 +18,7 @@ from internal.domain.errors import InvalidProcessing
 from internal.pipeline.operations.gravity import Gravity, Place
 from internal.pipeline.operations.operation import Operation
 from internal.pipeline.operations.params import MAX_SIDE, WHITE, Colour, ImageId, Margins, Param, Point, Radius, Region, Size
-from internal.pipeline.operations.text import Text
+from internal.pipeline.operations.text_param import Text
 
 if TYPE_CHECKING:
     from internal.pipeline.vips.picture import Picture, Pixels

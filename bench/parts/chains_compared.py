@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from bench.baseline_pyvips import CHAINS, Chain
-from bench.chain_side import Made, Refused, Request, Started
+from bench.chain_side import Refused, RenderCost, Request, Started
 from bench.compare import Rows, Spent, compare
 from bench.parts.chains import PROCESSES, SECONDS
 from bench.parts.scale import Scale
@@ -62,7 +62,7 @@ class _Asked:
         made = self._made(side, self._count)
         return Spent(made.cpu, made.seconds)
 
-    def _made(self, side: "Side", count: int) -> Made:
+    def _made(self, side: "Side", count: int) -> RenderCost:
         return side.make(Request(self._source, self._chain.processing, count))
 
 
@@ -72,7 +72,7 @@ class Side:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
 
-    def make(self, request: Request) -> Made:
+    def make(self, request: Request) -> RenderCost:
         assert self._process.stdin
         try:
             self._process.stdin.write(msgspec.json.encode(request, enc_hook=str) + b"\n")
@@ -80,15 +80,15 @@ class Side:
         except OSError as error:
             raise ProgramFailed("it has ended") from error
         answer = self.answer()
-        if isinstance(answer, Made):
+        if isinstance(answer, RenderCost):
             return answer
         raise ProgramFailed(answer.detail if isinstance(answer, Refused) else "it started twice")
 
-    def answer(self) -> Started | Made | Refused:
+    def answer(self) -> Started | RenderCost | Refused:
         assert self._process.stdout
         if not (line := self._process.stdout.readline()):
             raise ProgramFailed("it has ended")
-        return msgspec.json.decode(line, type=Started | Made | Refused, dec_hook=lambda wanted, value: wanted(value))
+        return msgspec.json.decode(line, type=Started | RenderCost | Refused, dec_hook=lambda wanted, value: wanted(value))
 
 
 @contextmanager

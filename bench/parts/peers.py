@@ -50,7 +50,7 @@ class Way(Struct, frozen=True):
         return f"{self.peer}, {self.at_once} at once" + (f", {self.threads} threads each" if self.threads else "")
 
 
-class Made(Struct, frozen=True):
+class PeerRound(Struct, frozen=True):
     """One round: pictures a second, CPU seconds of one, and of the first result its distance from the best and its bytes."""
 
     rate: float
@@ -65,7 +65,7 @@ def measure(scale: Scale) -> Result:
     rows, raw = [], {}
     versions: dict[str, None] = {}
     for case in CASES:
-        rounds: dict[str, list[Made]] = {way.name: [] for way in ways}
+        rounds: dict[str, list[PeerRound]] = {way.name: [] for way in ways}
         for _ in scale.turns(ROW_SECONDS):
             for way in ways:
                 rounds[way.name].append(_round(way, case, scale.count(case.count)))
@@ -106,7 +106,7 @@ def install_sharp() -> None:
         raise FileNotFoundError("no node")
 
 
-def _round(way: Way, case: Case, count: int) -> Made:
+def _round(way: Way, case: Case, count: int) -> PeerRound:
     with folder_in_memory() as folder:
         source = in_memory(jpeg(case.size), folder)
         links = [_link(source.path, folder / f"picture-{number}.jpg") for number in range(count)]
@@ -116,7 +116,7 @@ def _round(way: Way, case: Case, count: int) -> Made:
             raise ProgramFailed(f"{way.name} left out {missing} of {count} pictures")
         result = result_of(folder, 0)
         distance = to_file(best_thumbnail(picture(case.size), side), result)
-        return Made(count / outcome.seconds, outcome.cpu_seconds / count, distance, result.stat().st_size, outcome.version)
+        return PeerRound(count / outcome.seconds, outcome.cpu_seconds / count, distance, result.stat().st_size, outcome.version)
 
 
 def _link(path: Path, name: Path) -> Path:
@@ -124,7 +124,7 @@ def _link(path: Path, name: Path) -> Path:
     return name
 
 
-def _rows(case: Case, ways: list[Way], rounds: dict[str, list[Made]]) -> list[list[str]]:
+def _rows(case: Case, ways: list[Way], rounds: dict[str, list[PeerRound]]) -> list[list[str]]:
     rates = {way.name: median(made.rate for made in rounds[way.name]) for way in ways}
     rows = []
     for peer in dict.fromkeys(way.peer for way in ways):

@@ -28,7 +28,7 @@ Disposal = Literal["none", "background", "previous"]
 _DISPOSALS: tuple[Disposal, ...] = ("none", "background", "previous")
 
 
-class Frame(Struct):
+class ApngFrame(Struct):
     """One frame: its rectangle on the canvas in pixels, its delay in milliseconds, and the position of its data in the file.
 
     `over`: composited over the canvas, else it replaces the rectangle. `disposal`: the change of the canvas before the next
@@ -56,7 +56,7 @@ class Animation(Struct):
     """Content of IHDR. It applies to all frames, except for the size."""
     shared: bytes
     """The chunks that every frame needs: palette and transparency."""
-    frames: list[Frame]
+    frames: list[ApngFrame]
     plays: int
     separate_still: bool
 
@@ -81,14 +81,14 @@ def read_animation(source: Path) -> Animation | None:
     return animation if animation is not None and len(animation.frames) > 1 else None
 
 
-def frame_png(file: BinaryIO, animation: Animation, frame: Frame) -> bytes:
+def frame_png(file: BinaryIO, animation: Animation, frame: ApngFrame) -> bytes:
     """`frame` as a PNG of its own size. Raises InvalidImage if its data are damaged."""
     header = struct.pack(">II", frame.width, frame.height) + animation.header[8:]
     parts = [SIGNATURE, png_chunk(b"IHDR", header), animation.shared, *_pixels(file, frame), png_chunk(b"IEND", b"")]
     return b"".join(parts)
 
 
-def _pixels(file: BinaryIO, frame: Frame) -> Iterator[bytes]:
+def _pixels(file: BinaryIO, frame: ApngFrame) -> Iterator[bytes]:
     """The frame's data as IDAT chunks. The sequence number of fdAT is removed.
 
     Checksums are verified here, because the new chunks get new ones.
@@ -109,7 +109,7 @@ class _Walker:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._header = self._shared = b""
-        self._frames: list[Frame] = []
+        self._frames: list[ApngFrame] = []
         self._declared: tuple[int, int] | None = None
         self._sequence = 0
         self._static_apart: bool | None = None
@@ -161,7 +161,7 @@ class _Walker:
         if known == "previous" and not self._frames:  # there is no previous canvas
             known = "background"
         delay = round(1000 * numerator / (divisor or _DEFAULT_DIVISOR))
-        self._frames.append(Frame(left, top, width, height, delay, known, blend == 1, []))
+        self._frames.append(ApngFrame(left, top, width, height, delay, known, blend == 1, []))
 
     def _take_static(self, start: int, length: int) -> None:
         if self._static_apart is None:

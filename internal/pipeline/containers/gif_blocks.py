@@ -51,7 +51,7 @@ class Control(NamedTuple):
     """The palette index of transparent pixels."""
 
 
-class Frame(NamedTuple):
+class GifFrame(NamedTuple):
     box: Box
     interlaced: bool
     control: Control
@@ -63,7 +63,7 @@ class Block(NamedTuple):
     kind: int
     start: int
     end: int
-    frame: Frame | None = None
+    frame: GifFrame | None = None
 
 
 def read_screen(file: BinaryIO) -> Box:
@@ -130,12 +130,12 @@ def _read_control(file: BinaryIO, before: Control) -> Control:
     return Control(disposal == _CLEAR, disposal in _RESTORE, delay, index if flags & 1 else before.transparent)
 
 
-def _read_frame(file: BinaryIO, control: Control) -> Frame:
+def _read_frame(file: BinaryIO, control: Control) -> GifFrame:
     """The image descriptor. Skips the palette and the code size."""
     left, top, width, height, flags = struct.unpack("<HHHHB", file.read(9))
     _skip_colours(file, flags)
     file.seek(1, 1)
-    return Frame(Box(left, top, left + width, top + height), bool(flags & _INTERLACED), control)
+    return GifFrame(Box(left, top, left + width, top + height), bool(flags & _INTERLACED), control)
 
 
 def _skip_padding(file: BinaryIO) -> None:

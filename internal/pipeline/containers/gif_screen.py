@@ -18,7 +18,7 @@ from internal.pipeline.containers.gif_blocks import (
     TRAILER,
     Box,
     Control,
-    Frame,
+    GifFrame,
     blocks,
     pack_control,
     pack_empty_frame,
@@ -144,7 +144,7 @@ def _summarize(file: BinaryIO) -> Gif:
     return Gif(screen, canvas, frames, shown, has_alpha, plain, padded or not has_trailer)
 
 
-def _enlarged(screen: Box, first: Frame) -> Box:
+def _enlarged(screen: Box, first: GifFrame) -> Box:
     """The screen enlarged to the first frame, as in libnsgif and browsers. Later frames are clipped."""
     return Box(0, 0, max(screen.right, first.box.right), max(screen.bottom, first.box.bottom))
 

@@ -19,7 +19,7 @@ class Argument(Struct, frozen=True):
     position: int
 
 
-class Call(Struct, frozen=True):
+class OperationCall(Struct, frozen=True):
     """One step as written. Nothing is resolved: the operation need not exist.
 
     `item` is the number, from 1, of the item in a JSON list; None in a text.
@@ -31,7 +31,7 @@ class Call(Struct, frozen=True):
     item: int | None = None
 
 
-def parse_calls(text: str) -> Iterator[Call]:
+def parse_calls(text: str) -> Iterator[OperationCall]:
     """The calls in `text`: a JSON list if it begins with `[`, else steps separated by `|`. Raises InvalidProcessing."""
     return _parse_json(text) if text.lstrip().startswith("[") else _parse_text(text)
 
@@ -47,14 +47,14 @@ def item_context(item: int | None) -> Iterator[None]:
         raise InvalidProcessing(f"Item {item}: {error.detail}", error.position) from error
 
 
-def _parse_text(text: str) -> Iterator[Call]:
+def _parse_text(text: str) -> Iterator[OperationCall]:
     position = 0
     for step in text.split("|"):
         start = position + len(step) - len(step.lstrip())
         name, colon, rest = step.strip().partition(":")
         if not name.strip():
             raise InvalidProcessing("An operation is missing here: write name:argument, and | between two of them.", start)
-        yield Call(name.strip(), tuple(_parse_arguments(rest, start + len(name) + 1)) if colon else (), start)
+        yield OperationCall(name.strip(), tuple(_parse_arguments(rest, start + len(name) + 1)) if colon else (), start)
         position += len(step) + 1
 
 
@@ -76,7 +76,7 @@ _CHARACTER = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\.|.", re.
 """One character of a JSON string as written, with its escape."""
 
 
-def _parse_json(text: str) -> Iterator[Call]:
+def _parse_json(text: str) -> Iterator[OperationCall]:
     try:
         data = text.encode("utf-8")
         items = msgspec.json.decode(data, type=list[Raw])
@@ -94,7 +94,7 @@ def _parse_json(text: str) -> Iterator[Call]:
             yield msgspec.structs.replace(call, item=number)
 
 
-def _parse_string(data: bytes, position: int) -> list[Call]:
+def _parse_string(data: bytes, position: int) -> list[OperationCall]:
     """The calls in a text inside a JSON list. Positions count written characters: an escape has several."""
     raw = data.decode("utf-8")[1:-1]
     positions = [position + 1 + character.start() for character in _CHARACTER.finditer(raw)]
@@ -104,7 +104,7 @@ def _parse_string(data: bytes, position: int) -> list[Call]:
     except InvalidProcessing as error:
         raise InvalidProcessing(error.detail, positions[error.position or 0]) from error
     return [
-        Call(
+        OperationCall(
             call.name,
             tuple(Argument(argument.field, argument.value, positions[argument.position]) for argument in call.arguments),
             positions[call.position],
@@ -113,7 +113,7 @@ def _parse_string(data: bytes, position: int) -> list[Call]:
     ]
 
 
-def _parse_object(data: bytes, position: int) -> Call:
+def _parse_object(data: bytes, position: int) -> OperationCall:
     try:
         values = msgspec.json.decode(data, type=dict[str, Raw])
         name = msgspec.json.decode(values.pop("op", Raw(b"null")), type=str)
@@ -124,7 +124,7 @@ def _parse_object(data: bytes, position: int) -> Call:
     except (msgspec.MsgspecError, RecursionError) as error:
         message = 'An item is a text, or an object that names the operation as "op", like {"op": "resize", "size": "300x200"}.'
         raise InvalidProcessing(message, position) from error
-    return Call(name, tuple(arguments), position)
+    return OperationCall(name, tuple(arguments), position)
 
 
 def _position_of(data: bytes, field: str, value: bytes) -> int:

@@ -15,7 +15,7 @@ import msgspec
 
 from internal.domain.errors import InvalidProcessing
 from internal.pipeline.containers.formats import Modern
-from internal.pipeline.language.ast import Argument, Call, item_context, parse_calls
+from internal.pipeline.language.ast import Argument, OperationCall, item_context, parse_calls
 from internal.pipeline.language.chain import Chain, build_chain
 from internal.pipeline.language.serialize import serialize_value
 from internal.pipeline.operations import known_operations, params
@@ -74,7 +74,7 @@ class Grammar:
 
     def _steps(self, text: str) -> list[Operation]:
         steps: list[Operation] = []
-        calls: list[Call] = []
+        calls: list[OperationCall] = []
         for call in parse_calls(text):
             with item_context(call.item):
                 steps += self._expand(self._resolve(call), call)
@@ -91,7 +91,7 @@ class Grammar:
                 raise InvalidProcessing(f"`{name_of(type(step))}`: {reason}.", call.position)
         return steps
 
-    def _expand(self, operation: Operation, call: Call) -> list[Operation]:
+    def _expand(self, operation: Operation, call: OperationCall) -> list[Operation]:
         if isinstance(operation, Format) and operation.name == "auto":
             return [Format("auto", operation.modern or self._auto)]
         if not isinstance(operation, Preset):
@@ -104,13 +104,13 @@ class Grammar:
     def _known_presets(self) -> str:
         return f"The presets are {', '.join(self._presets)}." if self._presets else "There are no presets a chain could use here."
 
-    def _check_options_once(self, steps: list[Operation], call: Call) -> None:
+    def _check_options_once(self, steps: list[Operation], call: OperationCall) -> None:
         options = [type(step) for step in steps if isinstance(step, Option) and not isinstance(step, Strip)]
         for option in options:
             if options.count(option) > 1:
                 raise InvalidProcessing(f"`{name_of(option)}` holds for the whole chain: give it once.", call.position)
 
-    def _resolve(self, call: Call) -> Operation:
+    def _resolve(self, call: OperationCall) -> Operation:
         kind = self._operations.get(call.name)
         if kind is None:
             hint = _closest(call.name, self._operations) or "See GET /api/v1/operations."

@@ -10,7 +10,7 @@ from internal.pipeline.operations.gravity import Place, compass
 from internal.pipeline.operations.operation import Operation
 from internal.pipeline.operations.params import MAX_SIDE, WHITE, Colour, ImageId
 from internal.pipeline.operations.rotate import Rotate
-from internal.pipeline.operations.text import Text
+from internal.pipeline.operations.text_param import Text
 
 if TYPE_CHECKING:
     from internal.pipeline.vips.picture import Picture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyvips
 from msgspec import Struct
 
-from internal.pipeline.containers.apng import Animation, Frame, frame_png
+from internal.pipeline.containers.apng import Animation, ApngFrame, frame_png
 from internal.pipeline.vips.picture import Pixels, PixelsFn
 
 
@@ -54,7 +54,7 @@ def _canvases(source: Path, animation: Animation, size: tuple[int, int], composi
             canvas = _disposed(before, shown, frame)
 
 
-def _disposed(before: Pixels, shown: Pixels, frame: Frame) -> Pixels:
+def _disposed(before: Pixels, shown: Pixels, frame: ApngFrame) -> Pixels:
     """The canvas on which the next frame is drawn."""
     if frame.disposal == "previous":
         return before

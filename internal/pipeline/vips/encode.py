@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from internal.domain.errors import OutputTooLarge
 from internal.pipeline.containers.formats import Encoding, OutputFormat
-from internal.pipeline.vips.metadata import Metadata, attach_metadata
+from internal.pipeline.vips.metadata import ResultMetadata, attach_metadata
 from internal.pipeline.vips.picture import Picture, Pixels
 from internal.pipeline.vips.savers.flat_graphics import is_flat
 from internal.pipeline.vips.savers.gif import save_gif
@@ -76,7 +76,7 @@ _SAVERS: dict[str, tuple[str, Callable[[Encoding], dict[str, Any]]]] = {
 
 
 def encode(
-    picture: Picture, target: Path, result: OutputFormat, encoding: Encoding, metadata: Metadata, traits: InputTraits
+    picture: Picture, target: Path, result: OutputFormat, encoding: Encoding, metadata: ResultMetadata, traits: InputTraits
 ) -> None:
     """Write `picture` as `result` to `target`. `traits` bound the size of flat results.
 

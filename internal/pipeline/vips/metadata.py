@@ -13,22 +13,22 @@ _COPYRIGHT = (_EXIF, "exif-ifd0-Artist", "exif-ifd0-Copyright")
 _ANIMATION = frozenset({"page-height", "n-pages", "delay", "loop"})
 
 
-class Metadata(Struct, frozen=True):
+class ResultMetadata(Struct, frozen=True):
     """Metadata of a result. `profile` is the ICC profile of the picture's pixels; `exif` is written by us, see exif.py."""
 
     profile: bytes | None = None
     exif: bytes | None = None
 
 
-def select_metadata(source: Source, picture: Picture, names: frozenset[str]) -> Metadata:
+def select_metadata(source: Source, picture: Picture, names: frozenset[str]) -> ResultMetadata:
     """The metadata that `names` asks for. `picture` was loaded from `source`."""
-    return Metadata(
+    return ResultMetadata(
         profile=usable_profile(picture.pixels) if "icc" in names else None,
         exif=_copyright(source) if "copyright" in names else None,
     )
 
 
-def attach_metadata(pixels: Pixels, metadata: Metadata) -> tuple[Pixels, str]:
+def attach_metadata(pixels: Pixels, metadata: ResultMetadata) -> tuple[Pixels, str]:
     """`pixels` with this metadata and no other, and the value of the savers' option `keep`.
 
     The profile is dropped if the chain has changed the kind of colours, for example from colour to grey.

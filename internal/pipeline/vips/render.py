@@ -24,7 +24,7 @@ from internal.pipeline.vips.encode import InputTraits, encode
 from internal.pipeline.vips.facts import extract_facts
 from internal.pipeline.vips.load import count_frames, is_representative, load, open_source, restrict_libvips, small_copy
 from internal.pipeline.vips.loaders.source import Header, Source
-from internal.pipeline.vips.metadata import Metadata, select_metadata
+from internal.pipeline.vips.metadata import ResultMetadata, select_metadata
 from internal.pipeline.vips.picture import Picture
 from internal.ports.sandbox import Encoded, Facts, Rendered, RenderJob, RenderLimits
 
@@ -135,7 +135,7 @@ def _alternative(
     job: RenderJob,
     other: OutputFormat,
     encoding: Encoding,
-    metadata: Metadata,
+    metadata: ResultMetadata,
     traits: InputTraits,
     fallback: Encoded,
 ) -> Encoded | None:
@@ -165,7 +165,7 @@ def _encode_file(
     target: Path,
     result: OutputFormat,
     encoding: Encoding,
-    metadata: Metadata,
+    metadata: ResultMetadata,
     limits: RenderLimits,
     traits: InputTraits,
 ) -> Encoded:

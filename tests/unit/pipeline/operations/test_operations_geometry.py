@@ -16,7 +16,7 @@ def plain(colour: tuple[int, ...], width: int = 40, height: int = 30) -> pyvips.
     return pixels.copy(interpretation="srgb" if len(colour) > 2 else "b-w")
 
 
-def framed(inner: pyvips.Image, left: int, top: int, right: int, bottom: int, colour: tuple[int, ...]) -> pyvips.Image:
+def with_border(inner: pyvips.Image, left: int, top: int, right: int, bottom: int, colour: tuple[int, ...]) -> pyvips.Image:
     width, height = left + inner.width + right, top + inner.height + bottom
     return inner.embed(left, top, width, height, extend="background", background=list(colour))
 
@@ -128,20 +128,20 @@ def test_padding_is_transparent_if_the_picture_has_alpha(given: tuple[int, ...],
 def test_trim_cuts_off_what_is_like_the_top_left_pixel(colour: tuple[int, ...]) -> None:
     inner = pictures.scene(64, 48) if len(colour) == 3 else pictures.scene(64, 48).bandjoin(255)
 
-    made = apply_chain("trim", Picture(framed(inner, 3, 5, 7, 9, colour)))
+    made = apply_chain("trim", Picture(with_border(inner, 3, 5, 7, 9, colour)))
 
     assert size(made) == (64, 48)
     assert (made.pixels - inner).abs().max() == 0
 
 
 def test_trim_detects_a_transparent_border() -> None:
-    made = apply_chain("trim", Picture(framed(plain((*RED, 255)), 3, 5, 7, 9, (*RED, 0))))
+    made = apply_chain("trim", Picture(with_border(plain((*RED, 255)), 3, 5, 7, 9, (*RED, 0))))
 
     assert size(made) == (40, 30)
 
 
 def test_trim_takes_the_given_border() -> None:
-    both = framed(framed(plain(RED), 4, 4, 4, 4, BLUE), 2, 2, 2, 2, WHITE)
+    both = with_border(with_border(plain(RED), 4, 4, 4, 4, BLUE), 2, 2, 2, 2, WHITE)
 
     assert size(apply_chain("trim:0,background=fafafa", Picture(both))) == (48, 38)
     assert size(apply_chain("trim:0,background=1e1edc", Picture(both))) == (52, 42)
@@ -150,7 +150,7 @@ def test_trim_takes_the_given_border() -> None:
 
 @pytest.mark.parametrize(("threshold", "expected"), [(11, (60, 50)), (12, (40, 30)), (255, (60, 50))])
 def test_the_threshold_is_the_difference_in_the_channel_that_is_furthest_off(threshold: int, expected: tuple[int, int]) -> None:
-    border = framed(plain(BLUE), 10, 10, 10, 10, (200, 200, 200)).draw_rect([200, 212, 200], 59, 0, 1, 50, fill=True)
+    border = with_border(plain(BLUE), 10, 10, 10, 10, (200, 200, 200)).draw_rect([200, 212, 200], 59, 0, 1, 50, fill=True)
     border = border.draw_rect([200, 200, 188], 0, 49, 59, 1, fill=True)
 
     assert size(apply_chain(f"trim:{threshold}", Picture(border))) == expected

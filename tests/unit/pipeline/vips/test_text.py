@@ -14,7 +14,7 @@ import pyvips
 from internal.domain.errors import DecoderFailed, InvalidProcessing
 from internal.pipeline.language.grammar import Grammar
 from internal.pipeline.operations.params import WHITE
-from internal.pipeline.operations.text import MAX_CHARACTERS, Text
+from internal.pipeline.operations.text_param import MAX_CHARACTERS, Text
 from internal.pipeline.vips.picture import Picture
 from internal.pipeline.vips.text import FAMILY, _font, render_text
 from internal.runtime.project import PROJECT
