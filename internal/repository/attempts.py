@@ -2,8 +2,8 @@
 
 from typing import LiteralString
 
-from internal.repository.conclude import CONCLUDE
-from internal.repository.outbox import RECORD_HAPPENED
+from internal.repository.events import RECORD_EVENTS
+from internal.repository.finish import FINISH_IMAGE
 
 CLAIM_RENDITION: LiteralString = (
     """
@@ -39,12 +39,11 @@ CLAIM_RENDITION: LiteralString = (
     ), begun AS (
         UPDATE images SET status = 'processing', updated_at = now()
          WHERE id = (SELECT image_id FROM claimed WHERE image_status <> 'processing')
-    ), happened AS (
-        SELECT %(event_id)s::uuid AS id, %(event_type)s AS type, image_id, owner, '{}'::jsonb AS data
-          FROM claimed WHERE image_status <> 'processing'
+    ), new_event AS (
+        SELECT %(event)s::jsonb AS envelope, owner FROM claimed WHERE image_status <> 'processing'
     ),
 """
-    + RECORD_HAPPENED
+    + RECORD_EVENTS
     + """
     SELECT rendition_id, image_id, owner, name, pipeline, attempt, tries, original_key, original_sha256, original_size,
            media_type, facts_known, more, result_key, (SELECT pg_notify('outbox', 'events') FROM announced)
@@ -92,7 +91,7 @@ FINISH_RENDITION: LiteralString = (
         ON CONFLICT (key) DO UPDATE SET deadline = EXCLUDED.deadline
     ),
 """
-    + CONCLUDE
+    + FINISH_IMAGE
     + """
     SELECT (SELECT count(*) FROM settled) AS settled, pg_notify('image', %(image_id)s::text),
            (SELECT pg_notify('outbox', 'events') FROM announced LIMIT 1)
@@ -111,7 +110,7 @@ FAIL_RENDITION: LiteralString = (
         RETURNING id, status
     ),
 """
-    + CONCLUDE
+    + FINISH_IMAGE
     + """
     SELECT pg_notify('image', %(image_id)s::text), (SELECT pg_notify('outbox', 'events') FROM announced LIMIT 1) FROM changed
 """

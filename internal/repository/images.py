@@ -17,8 +17,8 @@ from internal.domain.status import Status
 from internal.ports.repository.images import ImageLock
 from internal.ports.sandbox import Facts
 from internal.postgres.pool import Session
-from internal.repository.conclude import DERIVE_STATUS
-from internal.repository.outbox import RECORD_HAPPENED
+from internal.repository.events import RECORD_EVENTS, event_parameters
+from internal.repository.finish import DERIVE_STATUS
 from internal.repository.records import image_from
 
 ADD_IMAGE: LiteralString = (
@@ -45,11 +45,11 @@ ADD_IMAGE: LiteralString = (
         SELECT task.channel, task.type, task.key, convert_to(task.body, 'UTF8'), task.headers
           FROM added, jsonb_to_recordset(%(tasks)s) AS task (channel text, type text, key text, body text, headers jsonb)
         RETURNING channel
-    ), happened AS (
-        SELECT %(event_id)s::uuid AS id, %(event_type)s AS type, id AS image_id, owner, %(event_data)s::jsonb AS data FROM added
+    ), new_event AS (
+        SELECT %(event)s::jsonb AS envelope, owner FROM added
     ),
 """
-    + RECORD_HAPPENED
+    + RECORD_EVENTS
     + """
     SELECT created_at,
            (SELECT count(pg_notify('outbox', channel))
@@ -155,10 +155,7 @@ class PostgresImages:
             "metadata": image.metadata,
             "renditions": Jsonb([_asked(rendition) for rendition in image.renditions]),
             "tasks": Jsonb([_sent(channel, task) for channel, task in tasks]),
-            "event_id": event.id,
-            "event_type": event.type,
-            "event_data": Jsonb(event.data),
-            "announce": self._announce,
+            **event_parameters(announce=self._announce, event=event),
         }
         rows = await self._session.rows(ADD_IMAGE, parameters)
         if not rows:

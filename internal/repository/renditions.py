@@ -10,8 +10,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from internal.domain.errors import DeadlinePassed
-from internal.domain.events import Event, EventType
-from internal.domain.ids import new_id
+from internal.domain.events import Event, EventType, new_event
 from internal.domain.keys import RESULT_KEY, attempt_keys
 from internal.domain.message import Channel
 from internal.domain.rendition import Claim, Failure, Lane, Rendition, Result
@@ -26,6 +25,7 @@ from internal.repository.attempts import (
     POSTPONE_RENDITION,
     RENEW_CLAIM,
 )
+from internal.repository.events import event_parameters
 
 ADD_RENDITION = """
     -- `place` keeps the order in which renditions were asked for; under the image's lock, or in its own insert, max() is exact.
@@ -131,9 +131,7 @@ class PostgresRenditions:
             "intent": intent_seconds,
             "result_key": RESULT_KEY,
             "max_attempts": max_attempts,
-            "event_id": started.id,
-            "event_type": started.type,
-            "announce": self._announce,
+            **event_parameters(announce=self._announce, event=started),
         }
         rows = await self._session.rows(CLAIM_RENDITION, parameters)
         return Claim(lane=lane, **{name: rows[0][name] for name in CLAIMED}) if rows else None
@@ -178,13 +176,12 @@ class PostgresRenditions:
             "attempt": attempt,
             "image_id": event.image_id,
             "owner": event.owner,
-            "event_id": event.id,
-            "event_type": event.type,
-            "event_data": Jsonb(event.data),
-            "final_id": new_id(),
-            "completed": EventType.IMAGE_PROCESSING_COMPLETED,
-            "failed": EventType.IMAGE_PROCESSING_FAILED,
-            "announce": self._announce,
+            **event_parameters(
+                announce=self._announce,
+                event=event,
+                completed=new_event(EventType.IMAGE_PROCESSING_COMPLETED, event.image_id, event.owner),
+                failed=new_event(EventType.IMAGE_PROCESSING_FAILED, event.image_id, event.owner),
+            ),
         }
 
     async def postpone(self, rendition_id: UUID, attempt: int, *, seconds: float, give_back: bool) -> bool:

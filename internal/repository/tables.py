@@ -12,9 +12,10 @@ from internal.repository.backlog import take_measures
 from internal.repository.chore_leases import PostgresChoreLeases
 from internal.repository.database_health import take_health
 from internal.repository.dead_letters import PostgresDeadLetters
+from internal.repository.events import PostgresEvents
 from internal.repository.idempotency import PostgresIdempotencyKeys
 from internal.repository.images import PostgresImages
-from internal.repository.outbox import PostgresEvents, PostgresOutbox
+from internal.repository.outbox import PostgresOutbox
 from internal.repository.pending_objects import PostgresPendingObjects
 from internal.repository.references import PostgresReferences
 from internal.repository.renditions import PostgresRenditions

@@ -22,8 +22,10 @@ import internal.postgres
 import internal.queue
 import internal.repository
 from bench.seed_rows import seed_rows
+from internal.domain.events import EventType, new_event
 from internal.domain.keys import RESULT_KEY, attempt_keys
 from internal.postgres.migrations import migrate
+from internal.repository.events import event_parameters
 from internal.settings.loader import load_settings
 from tests.services.databases import own_database
 from tests.services.kinds import PostgresService
@@ -36,7 +38,7 @@ SETTLED_AFTER = 8
 STATEMENT = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM)\b")
 PLACE = re.compile(r"%\((\w+)\)s")
 
-FRAGMENTS = {"DERIVE_STATUS", "CONCLUDE", "RECORD_HAPPENED", "KEPT_LETTERS", "REFERRED", "IMAGE_ROW"}
+FRAGMENTS = {"DERIVE_STATUS", "FINISH_IMAGE", "RECORD_EVENTS", "KEPT_LETTERS", "REFERRED", "IMAGE_ROW"}
 """Parts of statements, looked at in each that continues them."""
 
 NO_TABLE_OF_OURS = {"ANSWER", "CHECK_SCHEMA", "TAKE_HEALTH"}
@@ -70,25 +72,30 @@ OWN_PLANS = {
 }
 """What PostgreSQL runs by itself: a deleted image takes its renditions with it."""
 
+
+def envelopes() -> dict[str, Any]:
+    """New events for statements with RECORD_EVENTS, by the names of their parameters."""
+    of = [new_event(EventType.IMAGE_UPLOADED, uuid4(), "anonymous") for _ in range(4)]
+    return event_parameters(announce=True, event=of[0], completed=of[1], failed=of[2], envelopes=of[3:])
+
+
 TEXTS = (
     *("code", "content_type", "detail", "dominant_colour", "fingerprint", "filename", "key", "lane", "media_type", "name"),
     *("notifications", "original_key", "pipeline", "processing", "rendition", "route", "sha256", "source", "thumbhash", "type"),
-    *("event_type", "completed", "failed"),
 )
 VALUES: dict[str, Any] = {
-    **dict.fromkeys(("id", "image_id", "event_id", "final_id", "holder", "after", "after_id", "worker_id"), uuid4()),
-    **{name: [uuid4()] for name in ("ids", "images")},
+    **dict.fromkeys(("id", "image_id", "holder", "after", "after_id", "worker_id"), uuid4()),
     **dict.fromkeys(("after_time", "created_after", "created_before", "sent_before"), datetime(2026, 11, 1, tzinfo=UTC)),
     **dict.fromkeys(("attempt", "attempts", "frames", "given_back", "height", "max_attempts", "orientation", "size", "width"), 1),
     **dict.fromkeys(("delay", "grace", "intent", "lease", "older", "patience", "seconds", "since"), 60.0),
-    **dict.fromkeys(("alternatives", "event_data", "headers", "renditions", "tasks"), Jsonb([])),
-    **dict.fromkeys(("announce", "has_alpha"), True),
+    **dict.fromkeys(("alternatives", "headers", "renditions", "tasks"), Jsonb([])),
     **dict.fromkeys(("answer", "body"), b"{}"),
     **dict.fromkeys(TEXTS, "text"),
+    **envelopes(),
     "before": 150,
     "channel": "fast",
-    "data": [Jsonb({})],
     "days": 30,
+    "ids": [uuid4()],
     "keys": attempt_keys(RESULT_KEY % (uuid4(), uuid4(), 1)),
     "metadata": "{}",
     "limit": 20,  # as small beside these tables as a batch is beside a service's
@@ -96,10 +103,10 @@ VALUES: dict[str, Any] = {
     "owners": ["anonymous"],
     "result_key": RESULT_KEY,
     "exclude": [],
+    "has_alpha": True,
     "set_aside": [],
     "status": "uploaded",
     "tables": ["outbox", "renditions"],
-    "types": ["image.uploaded"],
 }
 """What a statement is given under these names, where THEIR_OWN says nothing else."""
 

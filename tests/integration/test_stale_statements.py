@@ -25,7 +25,7 @@ from internal.postgres.settings import DatabaseSettings
 from internal.runtime.project import PROJECT
 from tests import pictures
 from tests.integration.service import Service
-from tests.integration.test_plans import FRAGMENTS, OF_MIGRATE, PLACE, THEIR_OWN, VALUES, statements
+from tests.integration.test_plans import FRAGMENTS, OF_MIGRATE, PLACE, THEIR_OWN, VALUES, envelopes, statements
 from tests.services.databases import own_database
 from tests.services.kinds import PostgresService
 
@@ -126,13 +126,11 @@ KEPT = {"REMOVE_IMAGE"}
 async def run_all(connection: psycopg.AsyncConnection[Any], image_id: object) -> None:
     for name, text in WHOLE.items():
         for own in THEIR_OWN.get(name, [{}]):
-            values = {**VALUES, "event_id": uuid4(), "final_id": uuid4(), "fingerprint": uuid4().hex, **own}
+            values = {**VALUES, **envelopes(), "fingerprint": uuid4().hex, **own}
             if name not in KEPT:
                 values["image_id"] = image_id
             if name == "ADD_RENDITION":
                 values |= {"id": uuid4(), "name": uuid4().hex, "lane": "fast"}
-            if name == "ADD_EVENTS":
-                values["ids"] = [uuid4()]
             try:
                 await connection.execute(text, {key: values[key] for key in PLACE.findall(text)})
             except psycopg.Error as error:
