@@ -43,16 +43,16 @@ ROUTES = [
 
 
 def create_app(settings: Settings) -> App:
-    """The ASGI application. Its parts are opened when the server starts it, and closed when it ends."""
+    """The ASGI application. Its dependencies are opened when the server starts it, and closed when it ends."""
 
     @asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
-        async with open_api(settings) as parts:
-            app.state.parts = parts
+        async with open_api(settings) as state:
+            app.state.services = state
             uploads = settings.server.max_uploads
             app.state.places = UploadPlaces(uploads, share_of_one_address(uploads, settings.server))
-            machines = health_handlers(parts.dependencies)
-            async with _metrics(settings, parts.measures, machines):
+            machines = health_handlers(state.dependencies)
+            async with _metrics(settings, state.gauges, machines):
                 app.register(Router("/", route_handlers=machines))
                 yield
 

@@ -10,10 +10,12 @@ from internal.domain.errors import DatabaseUnavailable, StoreUnavailable
 from internal.events.relay import Relay
 from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.intake.policy import UploadPolicy
-from internal.intake.ports import Ports
 from internal.objectstore.guarded import GuardedStore
 from internal.observability.gauges import Source, of_circuits, of_database, of_database_pool, of_tables
 from internal.observability.health import Dependency
+from internal.pipeline.language.grammar import Grammar
+from internal.ports.object_store import ObjectStore
+from internal.ports.repository.repository import Repository
 from internal.ports.signals import Signals
 from internal.postgres.listener import open_listener
 from internal.postgres.pool import connection_string, open_pool
@@ -30,22 +32,25 @@ from internal.wiring.store import open_own_store
 API_SIGNALS = ("outbox", "image")
 
 
-class ApiParts(Struct, frozen=True):
-    """What the API works with."""
+class AppState(Struct, frozen=True):
+    """The open dependencies of the API. A handler takes the two or three that it uses."""
 
     settings: Settings
-    ports: Ports
+    repository: Repository
+    store: ObjectStore
+    grammar: Grammar
+    policy: UploadPolicy
     signals: Signals
-    ending: asyncio.Event
+    shutdown_event: asyncio.Event
     dependencies: dict[str, Dependency]
-    measures: list[Source]
+    gauges: list[Source]
 
 
 @asynccontextmanager
-async def open_api(settings: Settings) -> AsyncIterator[ApiParts]:
-    """The API's parts, and the relay that runs beside it."""
+async def open_api(settings: Settings) -> AsyncIterator[AppState]:
+    """Open what the API uses, and run the relay beside it, while the block runs."""
     async with AsyncExitStack() as stack:
-        ending = stack.enter_context(shutdown_event())
+        shutting_down = stack.enter_context(shutdown_event())
         database = CircuitBreaker("database", DatabaseUnavailable, settings.breaker)
         pool = await stack.enter_async_context(open_pool(settings.database, database))
         listener = await stack.enter_async_context(open_listener(connection_string(settings.database), API_SIGNALS))
@@ -57,13 +62,16 @@ async def open_api(settings: Settings) -> AsyncIterator[ApiParts]:
         repository = PostgresRepository(pool, queue.exports)
         relay = Relay(repository, queue, listener, lease_seconds=settings.queue.outbox_lease_seconds)
         await stack.enter_async_context(running(relay=relay.run()))
-        yield ApiParts(
+        yield AppState(
             settings=settings,
-            ports=Ports(repository, store, configured_grammar(settings), upload_policy(settings)),
+            repository=repository,
+            store=store,
+            grammar=configured_grammar(settings),
+            policy=upload_policy(settings),
             signals=listener,
-            ending=ending,
+            shutdown_event=shutting_down,
             dependencies=dependencies_of(repository, store, queue, settings.health.seconds),
-            measures=[
+            gauges=[
                 of_tables(repository),
                 of_database(repository),
                 of_database_pool(pool.get_stats),

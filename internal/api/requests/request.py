@@ -1,3 +1,5 @@
+"""What handlers read off a request: its owner, the image's id, the body, a few headers; and the open dependencies."""
+
 from typing import TypeVar
 from uuid import UUID
 
@@ -7,7 +9,7 @@ from internal.domain.errors import InvalidRequest, NotFound
 from internal.domain.image import ANONYMOUS
 from internal.domain.message import MessageContext
 from internal.http.asgi import ApiRequest
-from internal.wiring.api import ApiParts
+from internal.wiring.api import AppState
 
 _Body = TypeVar("_Body")
 
@@ -18,9 +20,9 @@ MAX_KEY = 255
 MAX_WAIT_SECONDS = 30.0
 
 
-def parts_of(request: ApiRequest) -> ApiParts:
-    parts: ApiParts = request.app.state.parts
-    return parts
+def state_of(request: ApiRequest) -> AppState:
+    state: AppState = request.app.state.services
+    return state
 
 
 def owner_of(_: ApiRequest) -> str:

@@ -1,9 +1,10 @@
 """Sending an object's bytes: small ones in one piece, larger ones as they come, ranges and conditions obeyed."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from functools import partial
 from urllib.parse import quote
 from uuid import UUID
 
@@ -24,11 +25,13 @@ from internal.domain.errors import (
     StoreUnavailable,
 )
 from internal.http.asgi import ApiRequest
-from internal.intake.ports import Ports
 from internal.observability import metrics
-from internal.ports.object_store import ByteRange, ObjectStream
+from internal.ports.object_store import ByteRange, ObjectStore, ObjectStream
+from internal.ports.repository.repository import Repository
 
 log = structlog.get_logger(__name__)
+
+OpenObject = Callable[[], AbstractAsyncContextManager[ObjectStream]]
 
 ONE_PIECE_BYTES = 2**20
 
@@ -64,7 +67,9 @@ def etag_of(sha256: str) -> str:
     return f'"{sha256[:32]}"'
 
 
-async def send(request: ApiRequest, ports: Ports, download: Download, cache_control: str) -> ASGIResponse:
+async def send(
+    request: ApiRequest, download: Download, store: ObjectStore, repository: Repository, cache_control: str
+) -> ASGIResponse:
     """The response for a GET or HEAD. The store is asked only when bytes are to be sent: a 304 costs it nothing.
 
     Raises PreconditionFailed and RangeNotSatisfiable, as the request's conditions say.
@@ -86,10 +91,12 @@ async def send(request: ApiRequest, ports: Ports, download: Download, cache_cont
     if request.method == HttpMethod.HEAD:
         return ASGIResponse(status_code=decision.status, headers=headers, is_head_response=True)
     if span.stop - span.start <= ONE_PIECE_BYTES:
-        async with _opened(ports, download, decision.span) as opened:
+        async with _opened(download, decision.span, store, repository) as opened:
             body = b"".join([chunk async for chunk in opened.chunks])
         return ASGIResponse(body=body, status_code=decision.status, headers=headers)
-    return StreamedObject(ports, download, decision.span, status_code=decision.status, headers=headers)
+    return StreamedObject(
+        partial(_opened, download, decision.span, store, repository), status_code=decision.status, headers=headers
+    )
 
 
 class StreamedObject(ASGIResponse):
@@ -102,16 +109,14 @@ class StreamedObject(ASGIResponse):
     (tests/integration/test_damaged_objects.py::test_a_body_that_breaks_off_closes_the_connection_and_is_no_200).
     """
 
-    def __init__(
-        self, ports: Ports, download: Download, span: ByteRange | None, *, status_code: int, headers: dict[str, str]
-    ) -> None:
+    def __init__(self, open_object: OpenObject, *, status_code: int, headers: dict[str, str]) -> None:
         super().__init__(status_code=status_code, headers=headers)
-        self._ports, self._download, self._span = ports, download, span
+        self._open_object = open_object
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._started = False
         try:
-            async with _opened(self._ports, self._download, self._span) as opened:
+            async with self._open_object() as opened:
                 await self._send(opened, scope, receive, send)
         except StoreUnavailable as outage:
             if not self._started:
@@ -136,7 +141,9 @@ class StreamedObject(ASGIResponse):
 
 
 @asynccontextmanager
-async def _opened(ports: Ports, download: Download, span: ByteRange | None) -> AsyncIterator[ObjectStream]:
+async def _opened(
+    download: Download, span: ByteRange | None, store: ObjectStore, repository: Repository
+) -> AsyncIterator[ObjectStream]:
     """The object, open, as long as its row says. Raises NotFound when it was deleted meanwhile, else ObjectLost.
 
     INVARIANT: an object of another size is a 500, and never a 200 with a broken body
@@ -144,9 +151,9 @@ async def _opened(ports: Ports, download: Download, span: ByteRange | None) -> A
     """
     async with AsyncExitStack() as stack:
         try:
-            opened = await stack.enter_async_context(ports.store.get(download.key, span))
+            opened = await stack.enter_async_context(store.get(download.key, span))
         except ObjectNotFound as error:
-            if not await ports.repository.references.referred([download.key]):
+            if not await repository.references.referred([download.key]):
                 raise NotFound from error  # its image was deleted between the look-up and now
             metrics.MISSING.inc()
             log.error("object.missing", image_id=str(download.image_id), key=download.key)

@@ -5,7 +5,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response.base import ASGIResponse
 
 from internal.api.requests.negotiation import preferred
-from internal.api.requests.request import image_id_of, owner_of, parts_of, wait_of
+from internal.api.requests.request import image_id_of, owner_of, state_of, wait_of
 from internal.api.responses.download import Download, send
 from internal.http.asgi import ApiRequest
 from internal.library.lookup import choose_rendition, find_image, result_of, wait_for_rendition
@@ -16,10 +16,12 @@ GET_AND_HEAD = [HttpMethod.GET, HttpMethod.HEAD]
 @route("/images/{image_id:str}", http_method=GET_AND_HEAD, status_code=200)
 async def rendition_bytes(request: ApiRequest, image_id: FromPath[str], rendition: FromQuery[str | None] = None) -> ASGIResponse:
     """The processed picture, in the file that `Accept` prefers; `Prefer: wait=N` waits for one that is still in work."""
-    parts, owner, wanted = parts_of(request), owner_of(request), image_id_of(image_id)
-    repository = parts.ports.repository
+    state, owner, wanted = state_of(request), owner_of(request), image_id_of(image_id)
+    repository = state.repository
     if seconds := wait_of(request):
-        image, chosen = await wait_for_rendition(repository, parts.signals, parts.ending, owner, wanted, rendition, seconds)
+        image, chosen = await wait_for_rendition(
+            repository, state.signals, state.shutdown_event, owner, wanted, rendition, seconds
+        )
     else:
         image = await find_image(repository, owner, wanted)
         chosen = choose_rendition(image, rendition)
@@ -34,7 +36,7 @@ async def rendition_bytes(request: ApiRequest, image_id: FromPath[str], renditio
 @route("/images/{image_id:str}/original", http_method=GET_AND_HEAD, status_code=200)
 async def original_bytes(request: ApiRequest, image_id: FromPath[str]) -> ASGIResponse:
     """The picture exactly as it was uploaded."""
-    image = await find_image(parts_of(request).ports.repository, owner_of(request), image_id_of(image_id))
+    image = await find_image(state_of(request).repository, owner_of(request), image_id_of(image_id))
     original = image.original
     stem = _stem(original.filename, image_id)
     download = Download(image.id, original.key, original.sha256, original.size, original.media_type, image.created_at, stem)
@@ -42,8 +44,8 @@ async def original_bytes(request: ApiRequest, image_id: FromPath[str]) -> ASGIRe
 
 
 async def _sent(request: ApiRequest, download: Download) -> ASGIResponse:
-    parts = parts_of(request)
-    return await send(request, parts.ports, download, parts.settings.server.cache_control)
+    state = state_of(request)
+    return await send(request, download, state.store, state.repository, state.settings.server.cache_control)
 
 
 def _stem(filename: str | None, image_id: str) -> str:

@@ -20,7 +20,7 @@ from internal.api.requests.request import (
     json_of,
     message_context_of,
     owner_of,
-    parts_of,
+    state_of,
 )
 from internal.api.responses.download import etag_of
 from internal.api.responses.stored import answer, response
@@ -30,6 +30,7 @@ from internal.domain.image import Image, ListFilter
 from internal.domain.status import Status
 from internal.http.asgi import ApiRequest
 from internal.intake.idempotency import Slip, answered_once, fingerprint
+from internal.intake.ports import Ports
 from internal.library.delete import delete_image
 from internal.library.lookup import choose_rendition, find_image
 from internal.library.renditions import add_rendition, retry_failed
@@ -47,8 +48,8 @@ KEY_LEASE_SECONDS = 30.0
 @get("/images/{image_id:str}/status")
 async def image_status(request: ApiRequest, image_id: FromPath[str]) -> ImageBody:
     """The image's status and that of each of its renditions."""
-    ports = parts_of(request).ports
-    return image_body(await find_image(ports.repository, owner_of(request), image_id_of(image_id)), ports.grammar)
+    state = state_of(request)
+    return image_body(await find_image(state.repository, owner_of(request), image_id_of(image_id)), state.grammar)
 
 
 @get("/images")
@@ -68,10 +69,10 @@ async def list_images(
         created_after=_in_utc(read("created_after", created_after, datetime)),
         created_before=_in_utc(read("created_before", created_before, datetime)),
     )
-    ports = parts_of(request).ports
-    found = await ports.repository.images.page(owner_of(request), wanted)
+    state = state_of(request)
+    found = await state.repository.images.page(owner_of(request), wanted)
     page = found[:limit]
-    items = [image_body(image, ports.grammar) for image in page]
+    items = [image_body(image, state.grammar) for image in page]
     return PageBody(items, cursor_after(page[-1]) if len(found) > limit else None)
 
 
@@ -83,29 +84,37 @@ def _in_utc(moment: datetime | None) -> datetime | None:
 @post("/images/{image_id:str}/renditions", status_code=202, request_max_body_size=MAX_JSON_BYTES)
 async def new_rendition(request: ApiRequest, image_id: FromPath[str]) -> ASGIResponse:
     """Ask for a further rendition, or for a stale one anew: 202; 200 when the image has it already, as it should be."""
-    ports, owner, wanted = parts_of(request).ports, owner_of(request), image_id_of(image_id)
+    state, owner, wanted = state_of(request), owner_of(request), image_id_of(image_id)
     data = await json_of(request, NewRendition)
     processing = chain_text(data.processing, "`processing`")
 
     async def act(work: Tables) -> bytes:
-        asked = await add_rendition(work, ports, owner, wanted, data.name, processing, message_context_of(request))
-        return answer(202 if asked.new else 200, asked.image, ports.grammar)
+        asked = await add_rendition(
+            work,
+            Ports(state.repository, state.store, state.grammar, state.policy),
+            owner,
+            wanted,
+            data.name,
+            processing,
+            message_context_of(request),
+        )
+        return answer(202 if asked.new else 200, asked.image, state.grammar)
 
-    chain = ports.grammar.parse(processing).canonical
+    chain = state.grammar.parse(processing).canonical
     mark = fingerprint(wanted, data.name, chain)
-    return response(await answered_once(ports.repository, _slip(request, wanted, "renditions"), mark, act))
+    return response(await answered_once(state.repository, _slip(request, wanted, "renditions"), mark, act))
 
 
 @post("/images/{image_id:str}/retry", status_code=202)
 async def retry_image(request: ApiRequest, image_id: FromPath[str]) -> ASGIResponse:
     """Queue the failed renditions again."""
-    ports, owner, wanted = parts_of(request).ports, owner_of(request), image_id_of(image_id)
+    state, owner, wanted = state_of(request), owner_of(request), image_id_of(image_id)
 
     async def act(work: Tables) -> bytes:
         image = await retry_failed(work, owner, wanted, message_context_of(request))
-        return answer(202, image, ports.grammar)
+        return answer(202, image, state.grammar)
 
-    return response(await answered_once(ports.repository, _slip(request, wanted, "retry"), fingerprint(wanted), act))
+    return response(await answered_once(state.repository, _slip(request, wanted, "retry"), fingerprint(wanted), act))
 
 
 def _slip(request: ApiRequest, image_id: UUID, action: str) -> Slip:
@@ -117,7 +126,7 @@ async def remove_image(request: ApiRequest, image_id: FromPath[str]) -> MessageB
     """Delete the image, its original and its renditions, at once; with If-Match only while GET answers with that tag."""
     conditions = conditions_of(request.headers)
     check = partial(_require, conditions) if any(name in conditions for name in PRECONDITIONS) else None
-    await delete_image(parts_of(request).ports.repository, owner_of(request), image_id_of(image_id), check=check)
+    await delete_image(state_of(request).repository, owner_of(request), image_id_of(image_id), check=check)
     return MessageBody("Image deleted successfully")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from litestar import get
 from msgspec import Struct
 
-from internal.api.requests.request import parts_of
+from internal.api.requests.request import state_of
 from internal.http.asgi import ApiRequest
 from internal.intake.settings import LimitSettings
 from internal.sandbox import landlock
@@ -43,17 +43,17 @@ class LimitsBody(Struct):
 @get("/operations")
 async def list_operations(request: ApiRequest) -> CatalogueBody:
     """Every operation with the JSON Schema of its parameters."""
-    parts = parts_of(request)
-    processing = parts.settings.processing
-    return CatalogueBody(parts.ports.grammar.describe(), processing.presets, processing.default)
+    state = state_of(request)
+    processing = state.settings.processing
+    return CatalogueBody(state.grammar.describe(), processing.presets, processing.default)
 
 
 @get("/limits")
 async def show_limits(request: ApiRequest) -> LimitsBody:
     """What this deployment takes and makes, in bytes, pixels, counts and seconds."""
-    parts = parts_of(request)
-    confines = parts.settings.sandbox
+    state = state_of(request)
+    confines = state.settings.sandbox
     sandbox = SandboxBody(
         confines.memory_bytes, confines.cpu_seconds, confines.wall_seconds, confines.max_pictures, landlock.abi()
     )
-    return LimitsBody(parts.settings.limits, sorted(parts.ports.rules.media_types), sandbox)
+    return LimitsBody(state.settings.limits, sorted(state.policy.media_types), sandbox)

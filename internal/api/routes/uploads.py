@@ -8,12 +8,13 @@ from litestar.response.base import ASGIResponse
 
 from internal.api.forms.form import Form
 from internal.api.forms.upload_slots import UploadPlaces
-from internal.api.requests.request import idempotency_key_of, message_context_of, owner_of, parts_of
+from internal.api.requests.request import idempotency_key_of, message_context_of, owner_of, state_of
 from internal.api.responses.stored import answer, response
 from internal.domain.errors import PayloadTooLarge
 from internal.http.asgi import ApiRequest
 from internal.http.server.connections import address_of
 from internal.http.server.protocol import connection_of
+from internal.intake.ports import Ports
 from internal.intake.upload import Context, accept_upload
 
 FORM_BYTES = 2**18
@@ -38,21 +39,21 @@ def places_of(request: ApiRequest) -> UploadPlaces:
 @post("/images", status_code=201)
 async def upload_image(request: ApiRequest) -> ASGIResponse:
     """Take a picture and ask for its renditions."""
-    parts = parts_of(request)
-    rules = parts.ports.rules
-    max_bytes = rules.max_upload_bytes + FORM_BYTES
+    state = state_of(request)
+    policy = state.policy
+    max_bytes = policy.max_upload_bytes + FORM_BYTES
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
-        raise PayloadTooLarge(f"The body has {announced} bytes; a picture may have {rules.max_upload_bytes}.")
+        raise PayloadTooLarge(f"The body has {announced} bytes; a picture may have {policy.max_upload_bytes}.")
     place = places_of(request).place(address_of(request.client.host if request.client else None), connection_of(request.scope))
     body = place.held_by(_at_most(max_bytes, request.stream()))
-    form = Form(body, request.headers.get("content-type", ""), max_metadata_bytes=rules.max_metadata_bytes)
+    form = Form(body, request.headers.get("content-type", ""), max_metadata_bytes=policy.max_metadata_bytes)
     context = Context(
         owner=owner_of(request),
         idempotency_key=idempotency_key_of(request),
-        timeout_seconds=parts.settings.server.upload_seconds,
-        answer=partial(answer, 201, grammar=parts.ports.grammar),
+        timeout_seconds=state.settings.server.upload_seconds,
+        answer=partial(answer, 201, grammar=state.grammar),
         cause=message_context_of(request),
     )
     async with place:
-        return response(await accept_upload(form, parts.ports, context))
+        return response(await accept_upload(form, Ports(state.repository, state.store, state.grammar, policy), context))

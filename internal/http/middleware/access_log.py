@@ -1,3 +1,8 @@
+"""Around every request: its id, its one line in the log, its place in the metrics, and the headers that every answer has.
+
+Plain ASGI, outside the framework, so that no answer escapes it: not a refused route and not a crash.
+"""
+
 import re
 import time
 

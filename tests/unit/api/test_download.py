@@ -18,8 +18,8 @@ from internal.domain.errors import ObjectNotFound
 from internal.http.asgi import ApiRequest
 from internal.http.monitoring.metrics import metrics_handler
 from internal.http.problems import HANDLERS
-from internal.intake.ports import Ports
-from internal.ports.object_store import ByteRange, ObjectStream
+from internal.ports.object_store import ByteRange, ObjectStore, ObjectStream
+from internal.ports.repository.repository import Repository
 from tests.unit.http.test_metrics import samples
 
 IMAGE_ID = UUID("0192f0c1-7c1e-7b7e-9d57-0e1f4a3c2b1a")
@@ -41,12 +41,12 @@ class References:
 
 def client(references: References, size: int) -> TestClient[Litestar]:
     """Of a service that has lost the object of its only picture."""
-    ports = cast("Ports", SimpleNamespace(store=EmptyStore(), repository=SimpleNamespace(references=references)))
+    store, repository = cast("ObjectStore", EmptyStore()), cast("Repository", SimpleNamespace(references=references))
     download = Download(IMAGE_ID, KEY, "0" * 64, size, "image/png", datetime.now(UTC), "picture")
 
     @get("/picture")
     async def picture(request: ApiRequest) -> ASGIResponse:
-        return await send(request, ports, download, "no-cache")
+        return await send(request, download, store, repository, "no-cache")
 
     return TestClient(Litestar([picture, metrics_handler([])], exception_handlers=HANDLERS, openapi_config=None))
 
@@ -104,12 +104,12 @@ class FullStore:
 @pytest.fixture(scope="module")
 def picture() -> Iterator[TestClient[Litestar]]:
     """A rendition of `format:auto`, in one of its two files."""
-    ports = cast("Ports", SimpleNamespace(store=FullStore()))
+    store, repository = cast("ObjectStore", FullStore()), cast("Repository", SimpleNamespace())
     download = Download(IMAGE_ID, KEY, "0" * 64, len(CONTENT), "image/png", MADE, "picture", varies=True)
 
     @route("/picture", http_method=[HttpMethod.GET, HttpMethod.HEAD])
     async def handler(request: ApiRequest) -> ASGIResponse:
-        return await send(request, ports, download, "private, no-cache")
+        return await send(request, download, store, repository, "private, no-cache")
 
     with TestClient(Litestar([handler], exception_handlers=HANDLERS, openapi_config=None)) as client:
         yield client
