@@ -10,11 +10,11 @@ import ast
 import importlib.util
 import os
 import shutil
+import ssl
 import subprocess
 import sys
-import tempfile
+import sysconfig
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -41,12 +41,10 @@ def main(what: str) -> None:
     if not PYTHON.exists():
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--clear", str(VENV)], check=True)
     locks = [argument for lock in LOCKS[what] for argument in ("--requirement", lock)]
-    with ExitStack() as stack:
-        if os.environ.get("INSTALLER") != "pip" and _install_with_uv(locks, stack):
-            return
-        pip = [*_pip(stack), "--python", str(PYTHON), "install", "--disable-pip-version-check"]
-        if not _install(pip, locks, _for_pip()):
-            sys.exit(1)
+    if os.environ.get("INSTALLER") != "pip" and _install_with_uv(locks):
+        return
+    if not _install([*_pip(), "--python", str(PYTHON), "install", "--disable-pip-version-check"], locks, _for_pip()):
+        sys.exit(1)
 
 
 def _install(command: Sequence[str], locks: Sequence[str], environ: Mapping[str, str]) -> bool:
@@ -60,8 +58,8 @@ def _install(command: Sequence[str], locks: Sequence[str], environ: Mapping[str,
         return False
 
 
-def _install_with_uv(locks: Sequence[str], stack: ExitStack) -> bool:
-    uv = shutil.which("uv") or _own_uv(stack)
+def _install_with_uv(locks: Sequence[str]) -> bool:
+    uv = shutil.which("uv") or _own_uv()
     if uv is None:
         return False
     settings = pip_settings()
@@ -76,21 +74,13 @@ def _install_with_uv(locks: Sequence[str], stack: ExitStack) -> bool:
     return False
 
 
-def _own_uv(stack: ExitStack) -> str | None:
+def _own_uv() -> str | None:
     """The uv in .venv, fetched when it is not there. None where it is not to be had."""
     program = OWN_UV / "bin/uv"
     if not program.exists():
-        options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--only-binary=:all:"]
-        command = [
-            *_pip(stack),
-            "install",
-            *options,
-            "--upgrade",
-            "--target",
-            str(OWN_UV),
-            "--requirement",
-            "requirements-uv.lock",
-        ]
+        options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--only-binary=:all:", "--upgrade"]
+        places = ["--target", str(OWN_UV), "--requirement", "requirements-uv.lock"]
+        command = [*_pip(), "install", *options, *places]
         done = subprocess.run(command, cwd=PROJECT, env=_for_pip(), stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode or not program.exists():
             shutil.rmtree(OWN_UV, ignore_errors=True)
@@ -100,13 +90,19 @@ def _own_uv(stack: ExitStack) -> str | None:
     return str(program)
 
 
-def _pip(stack: ExitStack) -> list[str]:
-    """The command of this Python's pip; where it has none, as Debian's without python3-pip, of one in a temporary folder."""
+def _pip() -> list[str]:
+    """The command of this Python's pip; where it has none, as Debian's, of the wheel that `venv` would install pip from.
+
+    Raises LookupError when there is neither.
+    """
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"]
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="image-processor-pip-"))
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    return [f"{folder}/bin/python", "-m", "pip"]
+    ensurepip = importlib.util.find_spec("ensurepip")
+    if ensurepip and ensurepip.origin:
+        folder = Path(sysconfig.get_config_var("WHEEL_PKG_DIR") or Path(ensurepip.origin).with_name("_bundled"))
+        for wheel in folder.glob("pip-*.whl"):
+            return [sys.executable, str(wheel / "pip")]
+    raise LookupError("This Python has neither pip nor ensurepip. Install one of them (Debian, Ubuntu: python3-venv).")
 
 
 def _for_pip() -> dict[str, str]:
@@ -115,16 +111,15 @@ def _for_pip() -> dict[str, str]:
 
 
 def pip_settings() -> dict[str, str]:
-    """What pip's files and variables say of its command `install`. Without pip: what the variables say."""
-    if importlib.util.find_spec("pip"):
-        command = [sys.executable, "-m", "pip", "config", "list"]
-        listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-        pairs = (line.split("=", 1) for line in listed.splitlines() if "=" in line)
-        values = {name: str(ast.literal_eval(value)) for name, value in pairs}
-    else:
-        variables = {name.removeprefix("PIP_"): value for name, value in os.environ.items() if name.startswith("PIP_")}
-        values = {f":env:.{name.lower().replace('_', '-')}": value for name, value in variables.items()}
-    settings = {}
+    """What pip's files and variables say of its command `install`."""
+    settings: dict[str, str] = {}
+    try:
+        command = [*_pip(), "config", "list"]
+    except LookupError:  # whose uv installs needs no pip
+        return {name[4:].lower().replace("_", "-"): value for name, value in os.environ.items() if name.startswith("PIP_")}
+    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    pairs = (line.split("=", 1) for line in listed.splitlines() if "=" in line)
+    values = {name: str(ast.literal_eval(value)) for name, value in pairs}
     for section in ("global.", "install.", ":env:."):  # the later ones win, as in pip
         settings |= {name.removeprefix(section): value for name, value in values.items() if name.startswith(section)}
     return settings
@@ -139,8 +134,16 @@ def uv_environment(settings: Mapping[str, str], environ: Mapping[str, str]) -> d
             values = [value for value in values if "://" in value or Path(value).is_dir()]  # pip passes over a missing folder
         if values and not any(name in environ for name in names):
             variables[names[0]] = ("," if setting == "find-links" else " ").join(values)
+    if _has_certificates() and "UV_NATIVE_TLS" not in environ:  # pip has trusted the system's since 24.2
+        variables.setdefault("UV_SYSTEM_CERTS", "true")
     variables.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # pip's; whichever index has a file, the hash decides
     return variables
+
+
+def _has_certificates() -> bool:
+    """Whether the system knows any authorities: a small container may not, and uv brings its own."""
+    paths = ssl.get_default_verify_paths()
+    return bool(paths.cafile) or (bool(paths.capath) and any(Path(paths.capath).iterdir()))
 
 
 if __name__ == "__main__":
@@ -148,3 +151,5 @@ if __name__ == "__main__":
         main(sys.argv[1])
     except subprocess.CalledProcessError as error:
         sys.exit(f"{' '.join(map(str, error.cmd))}: exit code {error.returncode}")
+    except LookupError as error:
+        sys.exit(str(error))

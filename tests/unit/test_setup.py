@@ -243,6 +243,22 @@ def test_a_python_without_pip_is_enough(project: Project, tmp_path: Path) -> Non
     assert (done.returncode, done.stderr, len(project.calls_of_uv())) == (0, "", 2)
 
 
+def test_without_pip_and_ensurepip_there_is_one_clear_line_unless_uv_is_on_the_path(project: Project, tmp_path: Path) -> None:
+    """As Debian's without python3-venv. What variables tell pip, uv is told all the same."""
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+    (hidden,) = bare.glob("lib/python*/site-packages")
+    (hidden / "sitecustomize.py").write_text("import sys\nsys.modules['ensurepip'] = None\n")
+
+    refused = project.set_up("run", python=str(bare / "bin/python"))
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
+    assert "python3-venv" in refused.stderr
+
+    project.uv_on_path()
+    assert project.set_up("run", python=str(bare / "bin/python"), PIP_INDEX_URL="https://one/simple").returncode == 0
+    assert [call.split()[0] for call in project.calls_of_uv()] == ["https://one/simple"] * 2
+
+
 def test_a_virtual_environment_whose_python_is_gone_is_made_anew(project: Project) -> None:
     project.uv_on_path()
     (project.folder / ".venv/bin").mkdir(parents=True)
@@ -254,7 +270,21 @@ def test_a_virtual_environment_whose_python_is_gone_is_made_anew(project: Projec
     assert not (project.folder / ".venv/.dev").exists()
 
 
-def test_what_pip_is_told_uv_is_told(script: ModuleType, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("files", "trusted"), [(["ca.pem"], {"UV_SYSTEM_CERTS": "true"}), ([], {})])
+def test_the_certificates_of_the_system_are_trusted_where_it_has_any(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[str], trusted: dict[str, str]
+) -> None:
+    for file in files:
+        (tmp_path / file).touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+
+    assert script.uv_environment({}, {}) == {"UV_INDEX_STRATEGY": "unsafe-best-match", **trusted}
+    assert script.uv_environment({}, {"UV_SYSTEM_CERTS": "false"})["UV_SYSTEM_CERTS"] == "false"
+
+
+def test_what_pip_is_told_uv_is_told(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script, "_has_certificates", lambda: False)
     settings = {
         "index-url": "https://one/simple",
         "extra-index-url": "https://two/simple\nhttps://three/simple",
@@ -278,7 +308,9 @@ def test_what_pip_is_told_uv_is_told(script: ModuleType, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("variable", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])
-def test_what_uv_is_told_itself_stays(script: ModuleType, variable: str) -> None:
+def test_what_uv_is_told_itself_stays(script: ModuleType, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setattr(script, "_has_certificates", lambda: False)
+
     environ = script.uv_environment({"index-url": "https://pip/simple"}, {variable: "https://uv/simple"})
 
     assert environ == {variable: "https://uv/simple", "UV_INDEX_STRATEGY": "unsafe-best-match"}
