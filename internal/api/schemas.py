@@ -61,7 +61,8 @@ class RenditionBody(Struct):
     """One rendition; sizes are null until there is a result, and are those of the old one while it is made anew.
 
     `processing` is the chain that it is made by, in its canonical form; `requested` is what was asked for. `stale`: that means
-    another chain by now. `url` is relative.
+    another chain by now. `attempts` counts the attempts since it was asked for, retried or regenerated, as WORKER_MAX_ATTEMPTS
+    does; one that an outage or a stop ended is not counted. `url` is relative.
     """
 
     name: str
@@ -174,7 +175,7 @@ def _rendition_body(path: str, rendition: Rendition, grammar: Grammar) -> Rendit
         stale=is_stale(rendition, grammar),
         status=rendition.status,
         error=_error(rendition.failure),
-        attempts=rendition.attempt,
+        attempts=rendition.attempts,
         width=result.width if result else None,
         height=result.height if result else None,
         frames=result.frames if result else None,

@@ -1,9 +1,9 @@
 """Object keys: made of our own ids and of nothing else, here and nowhere else (G8).
 
-originals/<image id>                                 as uploaded
-renditions/<image id>/<rendition id>/<attempt>       one attempt's result: a stale worker can overwrite nothing (G2)
-renditions/<image id>/<rendition id>/<attempt>-webp  its second file, by what it is: `-webp` or `-avif`
-store-id                                             which store this is: no picture's, and no put, delete or listing reaches it
+originals/<image id>                                    as uploaded
+renditions/<image id>/<rendition id>/<generation>       one attempt's result, so that a stale worker can overwrite nothing (G2)
+renditions/<image id>/<rendition id>/<generation>-webp  its second file, by its format: `-webp` or `-avif`
+store-id                                                the store's own id: no put, delete or listing reaches it
 """
 
 import re
@@ -12,7 +12,7 @@ from uuid import UUID
 STORE_ID_KEY = "store-id"
 
 RESULT_KEY = "renditions/%s/%s/%s"
-"""For image, rendition and attempt, in Python and in SQL's format() alike: the claim's statement makes and lists the key."""
+"""Of image, rendition and generation, in Python and in SQL's format() alike: the claim's statement makes and lists the key."""
 
 MODERN = ("webp", "avif")
 """What a second file can be."""
@@ -25,8 +25,8 @@ def original_key(image_id: UUID) -> str:
     return f"originals/{image_id}"
 
 
-def result_key(image_id: UUID, rendition_id: UUID, attempt: int) -> str:
-    return RESULT_KEY % (image_id, rendition_id, attempt)
+def result_key(image_id: UUID, rendition_id: UUID, generation: int) -> str:
+    return RESULT_KEY % (image_id, rendition_id, generation)
 
 
 def alternative_key(result: str, content_type: str) -> str:

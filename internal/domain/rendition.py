@@ -38,9 +38,10 @@ class Result(Struct, frozen=True):
 class Rendition(Struct, frozen=True):
     """One named result of a pipeline. `processing` is what was asked for, `pipeline` its canonical form with presets spelled out.
 
-    `attempt` only ever rises and is the fence of every write; `tries` is the counter that `max_attempts` bounds. `result` stays,
-    and is served, while the rendition is made anew; `alternatives` are further files of the same picture, for those who name
-    their type.
+    `generation` is the fencing token: it only rises, and every write of an attempt names it. `attempts` counts the attempts since
+    the rendition was asked for or retried; `max_attempts` bounds it. An attempt that an outage or a stop ended is not counted.
+    `result` stays and is served while the rendition is regenerated. `alternatives` are further files of the same picture, in
+    other formats, for clients that accept them.
     """
 
     id: UUID
@@ -50,8 +51,8 @@ class Rendition(Struct, frozen=True):
     pipeline: str
     lane: Lane
     status: Status = Status.UPLOADED
-    attempt: int = 0
-    tries: int = 0
+    generation: int = 0
+    attempts: int = 0
     failure: Failure | None = None
     result: Result | None = None
     alternatives: tuple[Result, ...] = ()
@@ -59,10 +60,10 @@ class Rendition(Struct, frozen=True):
 
 
 class Claim(Struct, frozen=True):
-    """One attempt of one rendition, held under a lease by one worker.
+    """One attempt of one rendition, held by one worker under a lease. `attempts` includes this one.
 
-    `facts_known`: nobody needs to look at the original for what a decode tells; `more`: the task has further renditions;
-    `result_key`: where the result goes, listed for removal from the moment of the claim (G4).
+    `facts_known`: the facts of the original are stored already; `more`: the task has further renditions; `result_key`: the key of
+    the result, which is a pending object from the moment of the claim (G4).
     """
 
     rendition_id: UUID
@@ -71,8 +72,8 @@ class Claim(Struct, frozen=True):
     name: str
     pipeline: str
     lane: Lane
-    attempt: int
-    tries: int
+    generation: int
+    attempts: int
     original_key: str
     original_sha256: str
     original_size: int

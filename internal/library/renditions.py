@@ -42,7 +42,7 @@ async def add_rendition(
         raise RenditionExists
     await check_references({name: (processing, chain)}, work, owner)
     if known is not None:
-        await _remake(work, ports, image, known, chain, context)
+        await _regenerate(work, ports, image, known, chain, context)
     else:
         rendition = rendition_of(image_id, name, processing, chain, image.original, ports.rules)
         await _add(work, ports, image, rendition, context)
@@ -57,12 +57,14 @@ async def _add(work: Tables, ports: Ports, image: Image, rendition: Rendition, c
     await work.images.refresh_status(image.id)
 
 
-async def _remake(work: Tables, ports: Ports, image: Image, rendition: Rendition, chain: Chain, context: MessageContext) -> None:
+async def _regenerate(
+    work: Tables, ports: Ports, image: Image, rendition: Rendition, chain: Chain, context: MessageContext
+) -> None:
     """INVARIANT: an attempt that is at work on the old chain changes nothing, because the fence rises with the new one
     (tests/integration/test_regenerate.py::test_an_attempt_at_the_old_chain_is_lost).
     """
     lane = lane_of(image.original, chain, ports.rules)
-    await work.renditions.remake(rendition.id, pipeline=chain.canonical, lane=lane)
+    await work.renditions.regenerate(rendition.id, pipeline=chain.canonical, lane=lane)
     await work.outbox.add(CHANNEL[lane], task_message(image.id, lane, context))
     await work.images.refresh_status(image.id)
 

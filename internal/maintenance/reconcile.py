@@ -224,7 +224,7 @@ async def _make_again(reference: Reference, repository: Repository) -> bool:
         if rendition is None:
             return False
         if rendition.status in (Status.PROCESSED, Status.FAILED):
-            await work.renditions.remake(rendition.id, pipeline=rendition.pipeline, lane=rendition.lane)
+            await work.renditions.regenerate(rendition.id, pipeline=rendition.pipeline, lane=rendition.lane)
             message = task_message(reference.image_id, rendition.lane, NO_REQUEST)
             await work.outbox.add(CHANNEL[rendition.lane], message)
             await work.images.refresh_status(reference.image_id)

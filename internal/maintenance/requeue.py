@@ -51,5 +51,5 @@ async def _end_next_abandoned(workshop: Workshop, set_aside: Quarantine[UUID]) -
     else:
         metrics.REQUEUED.labels("lease").inc()
     metrics.FAILURES.labels(WorkerLost.code).inc()
-    log.warning("lease.ran_out", image_id=str(rendition.image_id), rendition=rendition.name, attempt=rendition.attempt)
+    log.warning("lease.ran_out", image_id=str(rendition.image_id), rendition=rendition.name, generation=rendition.generation)
     return True

@@ -132,4 +132,4 @@ async def _renew_until_lost(claim: Claim, workshop: Workshop) -> None:
             ):
                 return
         except DatabaseUnavailable:  # the lease may run out meanwhile; the fence keeps a late result out
-            log.warning("lease.not_renewed", image_id=str(claim.image_id), rendition=claim.name, attempt=claim.attempt)
+            log.warning("lease.not_renewed", image_id=str(claim.image_id), rendition=claim.name, generation=claim.generation)

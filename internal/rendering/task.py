@@ -116,7 +116,9 @@ async def _attempt(claim: Claim, workshop: Workshop, scratch: Scratch, origin: O
     INVARIANT: what a lost attempt wrote is listed, also when it stood still until the sweep had been there
     (tests/integration/test_attempt.py::test_what_a_lost_attempt_wrote_late_is_listed_again).
     """
-    lines = log.bind(image_id=str(claim.image_id), rendition=claim.name, attempt=claim.attempt, lane=claim.lane)
+    lines = log.bind(
+        image_id=str(claim.image_id), rendition=claim.name, generation=claim.generation, attempts=claim.attempts, lane=claim.lane
+    )
     try:
         await _end(claim, workshop, scratch, origin, lines)
     except StaleClaim:
@@ -189,7 +191,7 @@ async def _release(claim: Claim | None, workshop: Workshop) -> None:
     """Give a cancelled attempt's claim back; best effort, for its lease runs out anyway."""
     if claim is None:
         return
-    lines = log.bind(image_id=str(claim.image_id), rendition=claim.name, attempt=claim.attempt)
+    lines = log.bind(image_id=str(claim.image_id), rendition=claim.name, generation=claim.generation, attempts=claim.attempts)
     try:
         async with asyncio.timeout(RELEASE_SECONDS):
             released = await _insist(claim, workshop)

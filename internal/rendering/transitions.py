@@ -103,14 +103,14 @@ async def fail_or_postpone(claim: Claim, error: ServiceError, workshop: Workshop
     INVARIANT: poison stops: a picture that kills every decoder is tried `max_attempts` times and no more
     (tests/integration/test_process.py::test_poison_stops_after_its_tries_with_backoff_between).
     """
-    final = isinstance(error, PERMANENT) or claim.tries >= workshop.schedule.max_attempts
+    final = isinstance(error, PERMANENT) or claim.attempts >= workshop.schedule.max_attempts
     async with workshop.repository.transaction() as work:
         await work.images.hold(claim.image_id)
         if final:
             ours = await _fail(work, claim, Failure(error.code, error.detail), origin)
         else:
             ours = await _postpone(
-                work, claim, seconds=_backoff(claim.tries, workshop.schedule.backoff_seconds), context=origin.context
+                work, claim, seconds=_backoff(claim.attempts, workshop.schedule.backoff_seconds), context=origin.context
             )
         if not ours:
             raise StaleClaim
@@ -119,7 +119,7 @@ async def fail_or_postpone(claim: Claim, error: ServiceError, workshop: Workshop
 
 async def end_abandoned(work: Tables, found: StalledRendition, workshop: Workshop) -> bool:
     """A worker died with this attempt in its hands. `work` holds the image's row. Returns whether it is failed for good."""
-    final = found.tries >= workshop.schedule.max_attempts
+    final = found.attempts >= workshop.schedule.max_attempts
     if final:
         await _fail(work, found, Failure(WorkerLost.code, WorkerLost().detail), HOUSEKEEPING)
     else:
@@ -132,7 +132,7 @@ async def give_back(claim: Claim, workshop: Workshop) -> bool:
 
     Returns False, and has changed nothing, when the attempt is no longer current.
     """
-    return await workshop.repository.renditions.postpone(claim.rendition_id, claim.attempt, seconds=0, give_back=True)
+    return await workshop.repository.renditions.postpone(claim.rendition_id, claim.generation, seconds=0, give_back=True)
 
 
 async def defer_task(task: Task, workshop: Workshop, context: MessageContext, *, seconds: float) -> None:
@@ -150,13 +150,13 @@ async def defer_task(task: Task, workshop: Workshop, context: MessageContext, *,
 
 async def _fail(work: Tables, attempt: Claim | StalledRendition, failure: Failure, origin: Origin) -> bool:
     told = _told(attempt, EventType.RENDITION_FAILED, {"code": failure.code, "detail": failure.detail})
-    if not await work.renditions.fail(attempt.rendition_id, attempt.attempt, failure, told):
+    if not await work.renditions.fail(attempt.rendition_id, attempt.generation, failure, told):
         return False
     letter = DeadLetter(
         code=failure.code,
         detail=failure.detail,
         source=origin.source,
-        attempts=attempt.tries,
+        attempts=attempt.attempts,
         image_id=attempt.image_id,
         rendition=attempt.name,
         headers=dict(origin.headers),
@@ -167,7 +167,7 @@ async def _fail(work: Tables, attempt: Claim | StalledRendition, failure: Failur
 
 
 async def _postpone(work: Tables, attempt: Claim | StalledRendition, *, seconds: float, context: MessageContext) -> bool:
-    if not await work.renditions.postpone(attempt.rendition_id, attempt.attempt, seconds=seconds, give_back=False):
+    if not await work.renditions.postpone(attempt.rendition_id, attempt.generation, seconds=seconds, give_back=False):
         return False
     message = task_message(attempt.image_id, attempt.lane, context)
     await work.outbox.add(CHANNEL[attempt.lane], message, delay_seconds=seconds)
@@ -175,7 +175,7 @@ async def _postpone(work: Tables, attempt: Claim | StalledRendition, *, seconds:
 
 
 def _told(attempt: Claim | StalledRendition, kind: EventType, facts: dict[str, Any]) -> Event:
-    return new_event(kind, attempt.image_id, attempt.owner, rendition=attempt.name, attempt=attempt.attempt, **facts)
+    return new_event(kind, attempt.image_id, attempt.owner, rendition=attempt.name, attempt=attempt.generation, **facts)
 
 
 def _backoff(tries: int, first: float) -> float:

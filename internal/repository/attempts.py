@@ -55,7 +55,7 @@ RENEW_CLAIM = """
     -- G4: what the attempt may write stays listed for as long as it lives; only every half of that time costs a write.
     WITH renewed AS (
         UPDATE renditions SET lease_until = now() + %(lease)s * interval '1 s'
-         WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
+         WHERE id = %(id)s AND attempt = %(generation)s AND status = 'processing'
         RETURNING id
     ), extended AS (
         UPDATE unreferenced_objects SET deadline = now() + %(intent)s * interval '1 s'
@@ -74,7 +74,7 @@ FINISH_RENDITION: LiteralString = (
            SET status = 'processed', lease_until = NULL, error_code = NULL, error_detail = NULL, finished_at = now(),
                result_key = %(key)s, sha256 = %(sha256)s, size = %(size)s, width = %(width)s, height = %(height)s,
                frames = %(frames)s, content_type = %(content_type)s, alternatives = %(alternatives)s
-         WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
+         WHERE id = %(id)s AND attempt = %(generation)s AND status = 'processing'
         RETURNING id, status
     ), settled AS (
         DELETE FROM unreferenced_objects
@@ -106,7 +106,7 @@ FAIL_RENDITION: LiteralString = (
            SET status = 'failed', lease_until = NULL, error_code = %(code)s, error_detail = %(detail)s,
                -- An old result is served on, and was made when it was made.
                finished_at = CASE WHEN result_key IS NULL THEN now() ELSE finished_at END
-         WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
+         WHERE id = %(id)s AND attempt = %(generation)s AND status = 'processing'
         RETURNING id, status
     ),
 """
@@ -119,7 +119,7 @@ FAIL_RENDITION: LiteralString = (
 POSTPONE_RENDITION = """
     UPDATE renditions
        SET status = 'uploaded', lease_until = NULL, due_at = now() + %(seconds)s * interval '1 s', tries = tries - %(given_back)s
-     WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
+     WHERE id = %(id)s AND attempt = %(generation)s AND status = 'processing'
     RETURNING id
 """
 

@@ -8,8 +8,29 @@ from uuid import UUID
 from psycopg.rows import DictRow
 
 from internal.domain.image import Image, Original
-from internal.domain.rendition import Failure, Lane, Rendition, Result
+from internal.domain.rendition import Claim, Failure, Lane, Rendition, Result
 from internal.domain.status import Status
+from internal.ports.repository.renditions import StalledRendition
+
+COLUMNS = {"generation": "attempt", "attempts": "tries"}
+"""Fields of a rendition whose columns keep their first names, so that older code runs on the schema."""
+
+
+def column(field: str) -> str:
+    """The column of `renditions` that holds a field of Rendition, Claim or StalledRendition."""
+    return COLUMNS.get(field, field)
+
+
+CLAIMED = tuple(field for field in Claim.__struct_fields__ if field != "lane")
+
+
+def claim_from(row: DictRow, lane: Lane) -> Claim:
+    return Claim(lane=lane, **{field: row[column(field)] for field in CLAIMED})
+
+
+def stalled_from(row: DictRow) -> StalledRendition:
+    fields = {field: row[column(field)] for field in StalledRendition.__struct_fields__}
+    return StalledRendition(**{**fields, "lane": Lane(row["lane"])})
 
 
 def rendition_from(row: Mapping[str, Any]) -> Rendition:
@@ -22,8 +43,8 @@ def rendition_from(row: Mapping[str, Any]) -> Rendition:
         pipeline=row["pipeline"],
         lane=Lane(row["lane"]),
         status=Status(row["status"]),
-        attempt=row["attempt"],
-        tries=row["tries"],
+        generation=row[column("generation")],
+        attempts=row[column("attempts")],
         failure=Failure(row["error_code"], row["error_detail"]) if row["error_code"] else None,
         result=_result_from(row) if row["result_key"] else None,
         alternatives=tuple(Result(**further) for further in row["alternatives"]),

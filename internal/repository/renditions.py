@@ -26,6 +26,7 @@ from internal.repository.attempts import (
     RENEW_CLAIM,
 )
 from internal.repository.events import event_parameters
+from internal.repository.records import claim_from, stalled_from
 
 ADD_RENDITION = """
     -- `place` keeps the order in which renditions were asked for; under the image's lock, or in its own insert, max() is exact.
@@ -34,7 +35,7 @@ ADD_RENDITION = """
       FROM renditions WHERE image_id = %(image_id)s
 """
 
-REMAKE_RENDITION = """
+REGENERATE_RENDITION = """
     -- The fence rises: an attempt that is at work on the old pipeline is lost. What it has stays until something new is there.
     UPDATE renditions
        SET pipeline = %(pipeline)s, lane = %(lane)s, status = 'uploaded', attempt = attempt + 1, tries = 0, due_at = now(),
@@ -43,7 +44,7 @@ REMAKE_RENDITION = """
 """
 
 RETRY_RENDITIONS = """
-    -- `attempt` stays: it is the fence, and only ever rises.
+    -- `attempt` is the fencing token: it stays, and only rises.
     UPDATE renditions
        SET status = 'uploaded', tries = 0, due_at = now(), requested_at = now(), resends = 0,
            error_code = NULL, error_detail = NULL, finished_at = CASE WHEN result_key IS NULL THEN NULL ELSE finished_at END
@@ -97,9 +98,6 @@ RESEND_RENDITIONS = """
     RETURNING id
 """
 
-REQUEUE = StalledRendition.__struct_fields__
-CLAIMED = tuple(name for name in Claim.__struct_fields__ if name != "lane")
-
 
 class PostgresRenditions:
     def __init__(self, session: Session, exports: frozenset[Channel], bounds: LowerBounds) -> None:
@@ -118,8 +116,8 @@ class PostgresRenditions:
         }
         await self._session.run(ADD_RENDITION, parameters)
 
-    async def remake(self, rendition_id: UUID, *, pipeline: str, lane: Lane) -> None:
-        await self._session.run(REMAKE_RENDITION, {"id": rendition_id, "pipeline": pipeline, "lane": lane})
+    async def regenerate(self, rendition_id: UUID, *, pipeline: str, lane: Lane) -> None:
+        await self._session.run(REGENERATE_RENDITION, {"id": rendition_id, "pipeline": pipeline, "lane": lane})
 
     async def claim(
         self, image_id: UUID, lane: Lane, started: Event, *, lease_seconds: float, intent_seconds: float, max_attempts: int
@@ -134,12 +132,12 @@ class PostgresRenditions:
             **event_parameters(announce=self._announce, event=started),
         }
         rows = await self._session.rows(CLAIM_RENDITION, parameters)
-        return Claim(lane=lane, **{name: rows[0][name] for name in CLAIMED}) if rows else None
+        return claim_from(rows[0], lane) if rows else None
 
     async def renew(self, claim: Claim, *, lease_seconds: float, intent_seconds: float) -> bool:
         parameters = {
             "id": claim.rendition_id,
-            "attempt": claim.attempt,
+            "generation": claim.generation,
             "lease": lease_seconds,
             "intent": intent_seconds,
             "keys": attempt_keys(claim.result_key),
@@ -151,7 +149,7 @@ class PostgresRenditions:
     ) -> bool:
         keys = [result.key, *(further.key for further in alternatives)]
         parameters = {
-            **self._concluding(claim.rendition_id, claim.attempt, event),
+            **self._concluding(claim.rendition_id, claim.generation, event),
             **msgspec.structs.asdict(result),
             "alternatives": Jsonb([msgspec.structs.asdict(further) for further in alternatives]),
             "keys": keys,
@@ -162,18 +160,18 @@ class PostgresRenditions:
             raise DeadlinePassed
         return bool(rows)
 
-    async def fail(self, rendition_id: UUID, attempt: int, failure: Failure, event: Event) -> bool:
+    async def fail(self, rendition_id: UUID, generation: int, failure: Failure, event: Event) -> bool:
         parameters = {
-            **self._concluding(rendition_id, attempt, event),
+            **self._concluding(rendition_id, generation, event),
             "code": failure.code,
             "detail": failure.detail,
         }
         return bool(await self._session.rows(FAIL_RENDITION, parameters))
 
-    def _concluding(self, rendition_id: UUID, attempt: int, event: Event) -> dict[str, Any]:
+    def _concluding(self, rendition_id: UUID, generation: int, event: Event) -> dict[str, Any]:
         return {
             "id": rendition_id,
-            "attempt": attempt,
+            "generation": generation,
             "image_id": event.image_id,
             "owner": event.owner,
             **event_parameters(
@@ -184,8 +182,8 @@ class PostgresRenditions:
             ),
         }
 
-    async def postpone(self, rendition_id: UUID, attempt: int, *, seconds: float, give_back: bool) -> bool:
-        parameters = {"id": rendition_id, "attempt": attempt, "seconds": seconds, "given_back": int(give_back)}
+    async def postpone(self, rendition_id: UUID, generation: int, *, seconds: float, give_back: bool) -> bool:
+        parameters = {"id": rendition_id, "generation": generation, "seconds": seconds, "given_back": int(give_back)}
         return bool(await self._session.rows(POSTPONE_RENDITION, parameters))
 
     async def defer(self, image_id: UUID, lane: Lane, *, seconds: float) -> bool:
@@ -200,7 +198,7 @@ class PostgresRenditions:
         parameters = {"limit": limit, "set_aside": list(set_aside), "since": bound.seconds()}
         rows = await self._session.rows(ABANDONED_RENDITIONS, parameters)
         bound.passed(began, rows[-1]["age"] if len(rows) == limit else 0)
-        return [StalledRendition(**{**{name: row[name] for name in REQUEUE}, "lane": Lane(row["lane"])}) for row in rows]
+        return [stalled_from(row) for row in rows]
 
     async def overdue_lanes(self, *, seconds: float) -> OverdueLook | None:
         bound, began = self._bounds.of("overdue"), time.monotonic()

@@ -44,7 +44,7 @@ async def test_a_cancelled_attempt_is_given_back(service: Service) -> None:
         await started.wait()
 
     rendition = await service.rendition(image_id)
-    assert (rendition.status, rendition.tries) == (Status.UPLOADED, 0)
+    assert (rendition.status, rendition.attempts) == (Status.UPLOADED, 0)
     assert (await service.process(image_id)).status == Status.PROCESSED
 
 
@@ -69,7 +69,7 @@ async def test_a_claim_that_is_cancelled_on_its_way_is_given_back(service: Servi
     await asyncio.gather(task, return_exceptions=True)
 
     rendition = await service.rendition(image_id)
-    assert (rendition.status, rendition.attempt, rendition.tries) == (Status.UPLOADED, 1, 0)
+    assert (rendition.status, rendition.generation, rendition.attempts) == (Status.UPLOADED, 1, 0)
 
 
 async def test_a_lost_lease_stops_the_work_at_once(service: Service) -> None:
@@ -157,7 +157,7 @@ async def test_a_lease_holds_until_a_cancelled_attempt_has_ended(service: Servic
             answers.set()
 
     rendition = await service.rendition(image_id)
-    assert (rendition.status, rendition.tries) == (Status.UPLOADED, 0)
+    assert (rendition.status, rendition.attempts) == (Status.UPLOADED, 0)
 
 
 async def _is_held(service: Service) -> bool:
@@ -190,7 +190,7 @@ async def test_an_outage_that_is_cancelled_while_it_is_waited_out_gives_back(
         monkeypatch.setattr(renditions, "postpone", postpone)
 
     rendition = await service.rendition(image_id)
-    assert (rendition.status, rendition.tries) == (Status.UPLOADED, 0)
+    assert (rendition.status, rendition.attempts) == (Status.UPLOADED, 0)
 
 
 class Loses:

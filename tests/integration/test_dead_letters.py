@@ -53,7 +53,7 @@ async def test_a_replay_tries_the_rendition_again(service: Service) -> None:
     assert await replay(service.repository, letter_id) == Replay.QUEUED
 
     after = await service.rendition(image_id)
-    assert (after.status, after.tries, after.attempt, after.failure) == (Status.UPLOADED, 0, before.attempt, None)
+    assert (after.status, after.attempts, after.generation, after.failure) == (Status.UPLOADED, 0, before.generation, None)
     assert (await service.image(image_id)).status == Status.PROCESSING
     assert await sent(service) == [("fast", task_message(image_id, Lane.FAST, NO_REQUEST))]
     assert await letters(service) == []

@@ -62,7 +62,7 @@ async def test_a_task_that_waits_long_is_sent_again_later(service: Service) -> N
 
     assert [key for key, _ in await waiting_tasks(service)] == [str(image_id)]
     rendition = await service.rendition(image_id)
-    assert (rendition.status, rendition.tries) == (Status.UPLOADED, 0)
+    assert (rendition.status, rendition.attempts) == (Status.UPLOADED, 0)
     gap = "SELECT max(o.due_at) - max(r.due_at) = interval '0' AS none FROM outbox o, renditions r WHERE o.channel = 'fast'"
     assert (await service.session.rows(gap))[0]["none"]  # not overdue before its message is
     await service.make_due(image_id)

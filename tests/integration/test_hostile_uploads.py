@@ -80,9 +80,9 @@ async def test_a_decoder_that_cannot_be_started_burns_no_try(
         async with cancelled_at_end(working):
             await eventually(lambda: looks > 2)  # it waits for the sandbox, and takes nothing else meanwhile
             rendition = await service.rendition(image_id)
-            assert (rendition.status, rendition.attempt, rendition.tries) == (Status.UPLOADED, 1, 0)
+            assert (rendition.status, rendition.generation, rendition.attempts) == (Status.UPLOADED, 1, 0)
             monkeypatch.undo()
             await asyncio.wait_for(working, 60)
 
     rendition = await service.rendition(image_id)
-    assert (rendition.status, rendition.attempt, rendition.tries) == (Status.PROCESSED, 2, 1)
+    assert (rendition.status, rendition.generation, rendition.attempts) == (Status.PROCESSED, 2, 1)

@@ -86,7 +86,9 @@ TEXTS = (
 VALUES: dict[str, Any] = {
     **dict.fromkeys(("id", "image_id", "holder", "after", "after_id", "worker_id"), uuid4()),
     **dict.fromkeys(("after_time", "created_after", "created_before", "sent_before"), datetime(2026, 11, 1, tzinfo=UTC)),
-    **dict.fromkeys(("attempt", "attempts", "frames", "given_back", "height", "max_attempts", "orientation", "size", "width"), 1),
+    **dict.fromkeys(
+        ("generation", "attempts", "frames", "given_back", "height", "max_attempts", "orientation", "size", "width"), 1
+    ),
     **dict.fromkeys(("delay", "grace", "intent", "lease", "older", "patience", "seconds", "since"), 60.0),
     **dict.fromkeys(("alternatives", "headers", "renditions", "tasks"), Jsonb([])),
     **dict.fromkeys(("answer", "body"), b"{}"),

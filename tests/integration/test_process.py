@@ -70,7 +70,7 @@ async def test_a_truncated_picture_fails_at_once(service: Service, kind: str) ->
     assert image.status == Status.FAILED
     rendition = image.renditions[0]
     assert rendition.failure is not None
-    assert (rendition.failure.code, rendition.tries) == ("invalid_image", 1)
+    assert (rendition.failure.code, rendition.attempts) == ("invalid_image", 1)
     assert [letter.code for letter in await service.repository.dead_letters.of(image_id)] == ["invalid_image"]
     assert "image.processing.failed" in await service.event_types(image_id)
     assert await service.keys() == {image.original.key}
@@ -88,7 +88,7 @@ async def test_a_stale_worker_changes_nothing(service: Service) -> None:
         await service.publish(first, made_first)
 
     rendition = await service.rendition(image_id)
-    assert rendition.attempt == second.attempt == 2
+    assert rendition.generation == second.generation == 2
     assert rendition.result is not None
     assert rendition.result.key.endswith("/2")
     assert await service.listed() == {made_first.result.key}
@@ -151,7 +151,7 @@ async def test_poison_stops_after_its_tries_with_backoff_between(service: Servic
         await faulty.process(image_id)
 
     rendition = await service.rendition(image_id)
-    assert (rendition.status, rendition.tries) == (Status.FAILED, service.workshop.schedule.max_attempts)
+    assert (rendition.status, rendition.attempts) == (Status.FAILED, service.workshop.schedule.max_attempts)
     letters = await service.repository.dead_letters.of(image_id)
     assert [(letter.code, letter.attempts, letter.source) for letter in letters] == [("decoder_died", 3, ORIGIN.source)]
     exported = await service.session.rows("SELECT headers FROM outbox WHERE channel = 'dead_letters'")
@@ -169,7 +169,7 @@ async def test_a_maximum_that_is_lowered_leaves_nothing_waiting_for_ever(service
     workshop = msgspec.structs.replace(service.workshop, schedule=lowered)
     image = await Service(service.ports, workshop, service.session).process(image_id)
 
-    assert (image.status, image.renditions[0].tries) == (Status.PROCESSED, 3)
+    assert (image.status, image.renditions[0].attempts) == (Status.PROCESSED, 3)
 
 
 async def test_a_retry_begins_anew_but_the_fence_rises(service: Service) -> None:
@@ -186,11 +186,11 @@ async def test_a_retry_begins_anew_but_the_fence_rises(service: Service) -> None
     async with service.repository.transaction() as work:
         image = await retry_failed(work, ANONYMOUS, broken, NO_REQUEST)
     assert image.status == Status.PROCESSING
-    assert (await service.rendition(broken)).tries == 0
+    assert (await service.rendition(broken)).attempts == 0
 
     await service.process(broken)
-    assert (await service.rendition(broken)).attempt == 2
-    assert (await service.rendition(image_id)).attempt == 2
+    assert (await service.rendition(broken)).generation == 2
+    assert (await service.rendition(image_id)).generation == 2
 
 
 async def test_a_crash_of_our_own_is_retried_and_never_shown(service: Service) -> None:
@@ -210,7 +210,7 @@ async def test_an_outage_burns_no_try(service: Service) -> None:
     image = await service.with_workshop(sandbox=sandbox).process(image_id)
 
     assert image.status == Status.PROCESSED
-    assert (image.renditions[0].attempt, image.renditions[0].tries) == (4, 1)
+    assert (image.renditions[0].generation, image.renditions[0].attempts) == (4, 1)
 
 
 async def test_an_outage_that_outlasts_leases_burns_no_try(service: Service) -> None:
@@ -242,7 +242,7 @@ async def test_an_outage_that_outlasts_leases_burns_no_try(service: Service) -> 
         await asyncio.wait_for(working, 60)
 
     rendition = await service.rendition(image_id)
-    assert (rendition.status, rendition.attempt, rendition.tries) == (Status.PROCESSED, 2, 1)
+    assert (rendition.status, rendition.generation, rendition.attempts) == (Status.PROCESSED, 2, 1)
 
 
 async def test_a_full_scratch_is_an_outage_and_no_fault_of_the_picture(service: Service) -> None:
@@ -257,11 +257,11 @@ async def test_a_full_scratch_is_an_outage_and_no_fault_of_the_picture(service: 
         await asyncio.wait_for(working, 60)
 
     rendition = await service.rendition(image_id)
-    assert (rendition.status, rendition.tries) == (Status.PROCESSED, 1)
+    assert (rendition.status, rendition.attempts) == (Status.PROCESSED, 1)
 
 
 async def _tried_again(service: Service, image_id: UUID) -> bool:
-    return (await service.rendition(image_id)).attempt > 1
+    return (await service.rendition(image_id)).generation > 1
 
 
 async def test_a_damaged_original_is_not_decoded(service: Service) -> None:

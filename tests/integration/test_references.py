@@ -113,7 +113,7 @@ async def test_one_that_is_gone_meanwhile_fails_the_rendition_at_once(service: S
     image = await service.process(image_id)
 
     marked, plain = image.renditions
-    assert (marked.status, marked.tries, plain.status) == (Status.FAILED, 1, Status.PROCESSED)
+    assert (marked.status, marked.attempts, plain.status) == (Status.FAILED, 1, Status.PROCESSED)
     assert marked.failure is not None
     assert marked.failure.code == "invalid_processing"
     assert marked.failure.detail == f"The image {mark} of the watermark is gone."

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from internal.api.schemas import image_body
 from internal.domain.errors import InvalidProcessing, RenditionExists
 from internal.domain.image import ANONYMOUS
 from internal.domain.message import NO_REQUEST
@@ -46,6 +47,29 @@ async def test_a_rendition_is_stale_when_its_preset_means_something_else(service
     assert not is_stale(rendition, configured(service).ports.grammar)  # the preset is gone: there is nothing to make
 
 
+async def test_attempts_are_counted_from_when_it_was_asked_for_and_are_not_the_generation(service: Service) -> None:
+    before = await made(service)
+    later = configured(service, small="resize:20x20")
+
+    waiting = (await ask(later, before, PRESET)).image
+    regenerated = await service.process(before.image_id)
+
+    assert [image_body(image, later.ports.grammar).renditions[0].attempts for image in (waiting, regenerated)] == [0, 1]
+    assert regenerated.renditions[0].generation == 3
+
+
+async def test_a_retry_begins_with_no_attempts(service: Service) -> None:
+    image_id = await service.upload(pictures.cut(pictures.jpeg(200, 150)))
+    await service.process(image_id)
+
+    async with service.repository.transaction() as work:
+        retried = await retry_failed(work, ANONYMOUS, image_id, NO_REQUEST)
+    failed_again = await service.process(image_id)
+
+    assert [image_body(image, service.ports.grammar).renditions[0].attempts for image in (retried, failed_again)] == [0, 1]
+    assert failed_again.renditions[0].generation == 2
+
+
 @pytest.mark.parametrize("text", [PRESET, "resize:20x20"])
 async def test_a_stale_rendition_is_made_anew_while_the_old_one_is_served(service: Service, text: str) -> None:
     before = await made(service)
@@ -55,8 +79,8 @@ async def test_a_stale_rendition_is_made_anew_while_the_old_one_is_served(servic
 
     waiting = asked.image.renditions[0]
     assert (asked.new, asked.image.status, waiting.status) == (True, Status.PROCESSING, Status.UPLOADED)
-    assert (waiting.processing, waiting.pipeline, waiting.tries) == (PRESET, "resize:20x20", 0)
-    assert waiting.attempt > before.attempt
+    assert (waiting.processing, waiting.pipeline, waiting.attempts) == (PRESET, "resize:20x20", 0)
+    assert waiting.generation > before.generation
     assert (result_of(waiting), waiting.finished_at) == (result_of(before), before.finished_at)
     channels = await service.session.rows("SELECT channel FROM outbox WHERE channel <> 'events'")
     assert [row["channel"] for row in channels] == ["fast", "fast"]

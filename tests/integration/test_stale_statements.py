@@ -227,5 +227,5 @@ async def test_it_is_never_a_pictures_fault(service: Service, pool: Pool) -> Non
 
     image = await service.process(image_id)
 
-    assert (image.status, image.renditions[0].tries) == (Status.PROCESSED, 1)
+    assert (image.status, image.renditions[0].attempts) == (Status.PROCESSED, 1)
     await on_every_connection(pool, "DEALLOCATE ALL")  # which psycopg notices: other tests have the same pool

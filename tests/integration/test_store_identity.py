@@ -499,7 +499,7 @@ async def test_a_worker_waits_for_its_store_and_burns_no_try(site: Site, service
         await site.bare.put_back()
         image = await asyncio.wait_for(working, 60)
     assert image.renditions[0].result is not None
-    assert image.renditions[0].tries == 1
+    assert image.renditions[0].attempts == 1
 
 
 async def until_paused(lines: list[Any]) -> None:

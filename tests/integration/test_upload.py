@@ -97,7 +97,7 @@ async def test_a_raw_file_whose_directories_lie_far_in_ends_failed_and_named(ser
     image = await service.process(await service.upload(far))
 
     [rendition] = image.renditions
-    assert (image.status, rendition.tries) == (Status.FAILED, 1)
+    assert (image.status, rendition.attempts) == (Status.FAILED, 1)
     assert rendition.failure is not None
     assert rendition.failure.code == "unsupported_media_type"
     assert rendition.failure.detail == "This is a camera raw file: Nikon raw (NEF). Develop it, and send the result."

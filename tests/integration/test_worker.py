@@ -62,7 +62,7 @@ async def test_a_task_is_processed_and_acknowledged(service: Service) -> None:
         await eventually(lambda: sorted(line.acknowledged) == ["a", "again"])
 
     assert (await service.image(image_id)).status == Status.PROCESSED
-    assert (await service.rendition(image_id)).attempt == 1
+    assert (await service.rendition(image_id)).generation == 1
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def _rendition(status: Status, name: str, processing: str) -> Rendition:
         pipeline=_GRAMMAR.parse(processing).canonical,
         lane=Lane.FAST,
         status=status,
-        attempt=0 if status == Status.UPLOADED else 1,
+        attempts=0 if status == Status.UPLOADED else 1,
         failure=Failure(InvalidImage.code, InvalidImage().detail) if status == Status.FAILED else None,
         result=Result("", SHA256, 48213, 800, 600, 1, "image/webp") if status == Status.PROCESSED else None,
     )

@@ -19,8 +19,8 @@ class StalledRendition(Struct, frozen=True):
     owner: str
     name: str
     lane: Lane
-    attempt: int
-    tries: int
+    generation: int
+    attempts: int
 
 
 class OverdueLook(Struct, frozen=True):
@@ -34,10 +34,10 @@ class Renditions(Protocol):
     async def add(self, rendition: Rendition) -> None:
         """Insert one more rendition of an image, after its others."""
 
-    async def remake(self, rendition_id: UUID, *, pipeline: str, lane: Lane) -> None:
+    async def regenerate(self, rendition_id: UUID, *, pipeline: str, lane: Lane) -> None:
         """Let the rendition be made anew by another pipeline; what it has stays until then. Only under `Images.lock`.
 
-        Raises `attempt`, so that one that is at work on the old pipeline is lost.
+        Raises `generation`, so that an attempt at the old pipeline becomes stale.
         """
 
     async def claim(
@@ -45,7 +45,7 @@ class Renditions(Protocol):
     ) -> Claim | None:
         """Take the next rendition of the task for one attempt (G2, G3); None when there is nothing left to take.
 
-        Raises `attempt` and `tries`, sets `processing` under a lease, lists the key of the result to come as
+        Raises `generation` and `attempts`, sets `processing` under a lease, lists the key of the result to come as
         `PendingObjects.reserve` does (G4), and takes the image out of its status with the event `started`: all or nothing.
         A rendition whose lease ran out can be claimed too.
         """
@@ -66,17 +66,17 @@ class Renditions(Protocol):
         DeadlinePassed when a key is not on the list. Only under `Images.hold`, in a transaction that an error rolls back.
         """
 
-    async def fail(self, rendition_id: UUID, attempt: int, failure: Failure, event: Event) -> bool:
+    async def fail(self, rendition_id: UUID, generation: int, failure: Failure, event: Event) -> bool:
         """Set `failed` for good; else as `finish`."""
 
-    async def postpone(self, rendition_id: UUID, attempt: int, *, seconds: float, give_back: bool) -> bool:
-        """Set `uploaded` again, due in `seconds`; `give_back` takes the try back. False when the attempt is no longer current."""
+    async def postpone(self, rendition_id: UUID, generation: int, *, seconds: float, give_back: bool) -> bool:
+        """Set `uploaded` again, due in `seconds`; `give_back` takes the attempt off `attempts`. False when the claim is stale."""
 
     async def defer(self, image_id: UUID, lane: Lane, *, seconds: float) -> bool:
         """Let the lane's renditions that are due now be due in `seconds`; False when there is none. Only under `Images.hold`."""
 
     async def retry(self, image_id: UUID, name: str | None = None) -> frozenset[Lane]:
-        """Set every failed rendition of the image, or only the named one, to `uploaded` with no tries; returns their lanes.
+        """Set every failed rendition of the image, or only the named one, to `uploaded` with no attempts; returns their lanes.
 
         Only under `Images.lock`.
         """
