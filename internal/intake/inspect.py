@@ -81,7 +81,7 @@ def _excess(width: int, height: int, rules: UploadPolicy) -> str | None:
     """The limit that a picture of this size is beyond, in words."""
     if side := oversized_side(width, height, rules.max_width, rules.max_height):
         return side
-    return f"{rules.max_pixels} pixels in all are the most" if width * height > rules.max_pixels else None
+    return f"the maximum is {rules.max_pixels} pixels in all" if width * height > rules.max_pixels else None
 
 
 def _measured(head: bytes, media_type: str) -> Measured:

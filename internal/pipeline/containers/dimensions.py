@@ -15,5 +15,5 @@ class Dimensions(Struct, frozen=True):
 def oversized_side(width: int, height: int, max_width: int, max_height: int) -> str | None:
     """A phrase that names the side that exceeds its limit, in pixels; None if both are within the limits."""
     if width > max_width:
-        return f"a width of {max_width} is the most"
-    return f"a height of {max_height} is the most" if height > max_height else None
+        return f"the maximum width is {max_width}"
+    return f"the maximum height is {max_height}" if height > max_height else None

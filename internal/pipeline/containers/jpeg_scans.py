@@ -160,11 +160,11 @@ def _walk(data: mmap) -> Jpeg:
         elif kind == _SCAN and frame:
             scans.add(data, at, frame)
             if scans.count > MAX_SCANS:
-                raise InvalidImage("The JPEG file has more scans than a picture needs.")
+                raise InvalidImage("The JPEG file has too many scans.")
         at += struct.unpack_from(">H", data, at)[0]
         if kind == _SCAN and frame and scans.are_complete and not frame.is_progressive and _ends_with_picture(data, at):
             return Jpeg(frame)
-    raise InvalidImage("The JPEG file has more segments than a picture needs.")
+    raise InvalidImage("The JPEG file has too many segments.")
 
 
 def _ends_with_picture(data: mmap, start: int) -> bool:

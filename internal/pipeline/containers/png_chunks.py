@@ -91,9 +91,7 @@ def _unwanted(file: BinaryIO, size: int) -> set[int]:
         elif kind not in CRITICAL:
             if not kind.isalpha() or chunk_content(file, start, length) is None:
                 raise InvalidImage("The PNG file is cut short or damaged.")
-            raise InvalidImage(
-                f"The PNG file has a chunk {kind.decode()} that its pixels depend on, and that no PNG standard describes."
-            )
+            raise InvalidImage(f"The PNG file has a critical chunk {kind.decode()}, which no PNG standard describes.")
     return unwanted
 
 
@@ -148,7 +146,7 @@ def iter_chunks(file: BinaryIO, size: int) -> Iterator[Chunk]:
         if kind == b"IEND":
             return
         position += length
-    raise InvalidImage("The PNG file has more chunks than a picture needs.")
+    raise InvalidImage("The PNG file has too many chunks.")
 
 
 def _copy(source: BinaryIO, target: BinaryIO, length: int) -> None:

@@ -35,7 +35,7 @@ def write_copy(source: BinaryIO, tiff: TiffFile, directory: int, pages: Sequence
         try:
             _write_directories(copy, tiff, fields, pages)
         except struct.error as error:
-            raise InvalidImage("The TIFF file is larger than its numbers reach.") from error
+            raise InvalidImage("The TIFF file is too large for its 32 bit offsets.") from error
 
 
 def _write_directories(copy: BinaryIO, tiff: TiffFile, fields: Mapping[int, bytes], pages: Sequence[Changes]) -> None:

@@ -49,11 +49,11 @@ def _require_few_pages(tiff: TiffFile) -> None:
     except OutOfReach:  # the first page may still be intact
         return
     if pages > MAX_PAGES:
-        raise InvalidImage("The TIFF file has more pages than are counted.")
+        raise InvalidImage("The TIFF file has too many pages.")
 
 
 def _numbers(tiff: TiffFile, directory: Directory, tag: int) -> tuple[int, ...]:
     try:
         return tiff.places(directory, tag, most=MAX_PLACES)
     except ValueError as error:
-        raise InvalidImage("The TIFF file names more strips than a picture can have.") from error
+        raise InvalidImage("The TIFF file has too many strips.") from error

@@ -69,7 +69,7 @@ def _directories(tiff: TiffFile) -> Iterator[tuple[int, Directory | None]]:
         if at in seen or at == 0:
             continue
         if len(seen) == MAX_DIRECTORIES:
-            raise InvalidImage("The TIFF file begins with more previews and masks than are looked through for the picture.")
+            raise InvalidImage("The TIFF file has too many previews and masks before its picture.")
         seen.add(at)
         try:
             directory = tiff.directory(at, max_fields=_MAX_FIELDS)

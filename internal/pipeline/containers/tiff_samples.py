@@ -132,7 +132,7 @@ class Samples(Struct, frozen=True):
         lists = {tag: tiff.places(directory, tag, most=MAX_PLACES) for tag in (places, sizes)}
         pieces = len(lists[places]) // self.count
         if pieces == 0 or any(len(values) != pieces * self.count for values in lists.values()):
-            raise InvalidImage("The TIFF file names another number of strips or tiles than its planes have.")
+            raise InvalidImage("The TIFF file has a wrong number of strips or tiles for its planes.")
         return [
             self._rewrite(1) | {tag: values[plane * pieces : (plane + 1) * pieces] for tag, values in lists.items()}
             for plane in self.wanted
@@ -177,20 +177,20 @@ def read_samples(tiff: TiffFile, directory: Directory) -> Samples:
         try:
             return tiff.numbers(directory, tag, most=_MAX_SAMPLES) or default
         except ValueError as error:
-            raise InvalidImage("The TIFF's pixels have more samples than are taken.") from error
+            raise InvalidImage("The TIFF's pixels have too many samples.") from error
 
     def number(tag: int, default: int) -> int:
         return int(numbers(tag, default)[0])
 
     count, compression = number(_COUNT, 1), number(_COMPRESSION, 1)
     if not 0 < count <= _MAX_SAMPLES:
-        raise InvalidImage(f"The TIFF's pixels have {count} samples; {_MAX_SAMPLES} are the most.")
+        raise InvalidImage(f"The TIFF's pixels have {count} samples; the limit is {_MAX_SAMPLES}.")
     bits = _same(numbers(_BITS, 1), "sizes")
     kind = _same(numbers(_SAMPLE_FORMAT, UNSIGNED), "kinds")
     if kind not in _FORMATS:
-        raise InvalidImage("The TIFF's samples are complex numbers or of a kind that is not known.")
+        raise InvalidImage("The TIFF's samples are complex numbers or of an unknown type.")
     if bits > 64:
-        raise InvalidImage(f"The TIFF has samples of {bits} bits, which can't be shown.")
+        raise InvalidImage(f"The TIFF has samples of {bits} bits, which is not supported.")
     photometric = _photometric(tiff.number(directory, _PHOTOMETRIC), count, bits, _FORMATS[kind])
     extras = (*numbers(_EXTRA_SAMPLES), *[0] * count)[: max(0, count - _COLOURS[photometric])]
     alpha = _alpha(extras)
@@ -229,7 +229,7 @@ def read_samples(tiff: TiffFile, directory: Directory) -> Samples:
 
 def _same(values: tuple[int, ...], what: str) -> int:
     if len(set(values)) > 1:
-        raise InvalidImage(f"The TIFF's samples are of different {what}, which can't be shown.")
+        raise InvalidImage(f"The TIFF's samples are of different {what}, which is not supported.")
     return int(values[0])
 
 
@@ -248,8 +248,8 @@ def _photometric(stated: int | None, count: int, bits: int, numbers: int) -> int
             return WHITE_IS_ZERO
         raise InvalidImage("The TIFF file does not say what its samples mean: it has no PhotometricInterpretation (tag 262).")
     if stated not in _COLOURS:
-        name = _OTHER_COLOURS.get(stated, "a kind that is not known")
-        raise InvalidImage(f"The TIFF's colours are {name} (PhotometricInterpretation {stated}), which can't be shown.")
+        name = _OTHER_COLOURS.get(stated, "an unknown type")
+        raise InvalidImage(f"The TIFF's colours are {name} (PhotometricInterpretation {stated}), which is not supported.")
     return stated
 
 
@@ -287,28 +287,28 @@ def _require_showable(samples: Samples, *, predictor: int, inks: int, rows: int,
     require_readable(samples.compression)
     what = f"The TIFF has {_KINDS[samples.numbers]} samples of {bits} bits"
     if bits not in _NUMBERS[samples.numbers] and photometric != LOGLUV:
-        raise InvalidImage(f"{what}, which can't be shown.")
+        raise InvalidImage(f"{what}, which is not supported.")
     if samples.count < samples.colours:
-        raise InvalidImage(f"The TIFF's pixels have {samples.count} samples, which is not what their colours need.")
+        raise InvalidImage(f"The TIFF's pixels have {samples.count} samples, too few for their colours.")
     if photometric == CMYK and inks != 1:
-        raise InvalidImage("The TIFF is printed with inks other than CMYK (InkSet), which can't be shown.")
+        raise InvalidImage("The TIFF is printed with inks other than CMYK (InkSet), which is not supported.")
     if photometric == PALETTE and (samples.numbers != UNSIGNED or bits not in (1, 2, 4, 8, 16)):
-        raise InvalidImage(f"{what} that stand for colours of a palette, which can't be shown.")
+        raise InvalidImage(f"{what} as palette indexes, which is not supported.")
     if photometric == PALETTE and samples.alpha is not None and (samples.associated or bits < 8):
-        raise InvalidImage("The TIFF has a palette and transparency beside it, which can't be shown.")
+        raise InvalidImage("The TIFF has a palette with transparency, which is not supported.")
     if photometric == YCBCR and (bits != 8 or samples.numbers != UNSIGNED):
-        raise InvalidImage(f"{what} in YCbCr, which can't be shown.")
+        raise InvalidImage(f"{what} in YCbCr, which is not supported.")
     if photometric in LABS and bits not in ((32,) if samples.numbers == FLOAT else (8, 16)):
-        raise InvalidImage(f"{what} in CIE L*a*b*, which can't be shown.")
+        raise InvalidImage(f"{what} in CIE L*a*b*, which is not supported.")
     row = _bytes_of(samples.width, 1 if samples.planes else samples.count, bits)
     at_once = row * tile_rows > _MAX_TILES if samples.tile_width else rows <= 128 and row * rows > _MAX_STRIP
     if row > _MAX_ROW or at_once:
-        raise InvalidImage(f"{what}, {samples.count} in each pixel, in longer rows, strips or tiles than are taken.")
+        raise InvalidImage(f"{what}, {samples.count} in each pixel, in rows, strips or tiles that are too long.")
     if samples.native:
         return
     if samples.planes and (photometric == PALETTE or (photometric == YCBCR and samples.subsampled)):
-        raise InvalidImage("The TIFF's samples lie in separate planes, which can't be shown with colours like its own.")
+        raise InvalidImage("The TIFF's samples are in separate planes, which is not supported for its colours.")
     if (samples.packed or bits == 64) and (predictor != 1 or samples.compression not in BYTEWISE):
-        raise InvalidImage(f"{what}, compressed in a way that can't be read with these.")
+        raise InvalidImage(f"{what}, with a compression that is not supported for them.")
     if samples.packed and _bytes_of(samples.tile_width or 0, 1 if samples.planes else samples.count, bits) % 16:
-        raise InvalidImage(f"{what} in tiles of {samples.tile_width} pixels, which can't be read with these.")
+        raise InvalidImage(f"{what} in tiles of {samples.tile_width} pixels, which is not supported for them.")

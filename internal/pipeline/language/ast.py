@@ -67,7 +67,7 @@ def _parse_arguments(text: str, position: int) -> Iterator[Argument]:
         elif number == 0:
             yield Argument(None, item.strip(), start)
         else:
-            raise InvalidProcessing("Only the first argument goes without a name: write key=value.", start)
+            raise InvalidProcessing("Only the first argument may omit its name: write key=value.", start)
         position += len(item) + 1
 
 

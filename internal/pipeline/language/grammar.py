@@ -108,7 +108,7 @@ class Grammar:
         options = [type(step) for step in steps if isinstance(step, Option) and not isinstance(step, Strip)]
         for option in options:
             if options.count(option) > 1:
-                raise InvalidProcessing(f"`{name_of(option)}` holds for the whole chain: give it once.", call.position)
+                raise InvalidProcessing(f"`{name_of(option)}` applies to the whole chain: give it once.", call.position)
 
     def _resolve(self, call: OperationCall) -> Operation:
         kind = self._operations.get(call.name)

@@ -32,5 +32,5 @@ def serialize_value(value: Any) -> str:
         return repr(int(value)) if value.is_integer() else repr(value)
     text = str(value)
     if not isinstance(value, int | Param) and (not text.isprintable() or text != text.strip() or RESERVED & set(text)):
-        raise InvalidProcessing("A value can't hold any of | , = [ ], begin or end with a space, or hold control characters.")
+        raise InvalidProcessing("A value can't contain | , = [ ] or control characters, or begin or end with a space.")
     return text

@@ -111,10 +111,10 @@ def _check_limits(source: Source, limits: RenderLimits) -> None:
     if side := oversized_side(stored.width, stored.height, limits.max_width, limits.max_height):
         raise ImageTooLarge(f"The picture has {stored.width} x {stored.height} pixels; {side}.")
     if stored.frames > limits.max_frames:
-        raise ImageTooLarge(f"The animation has {stored.frames} frames; {limits.max_frames} are the most.")
+        raise ImageTooLarge(f"The animation has {stored.frames} frames; the limit is {limits.max_frames}.")
     pixels = max(source.header.pixels, stored.width * stored.height)
     if pixels > limits.max_pixels:
-        raise ImageTooLarge(f"The picture has {pixels} pixels, all frames together; {limits.max_pixels} are the most.")
+        raise ImageTooLarge(f"The picture has {pixels} pixels, all frames together; the limit is {limits.max_pixels}.")
 
 
 def _upright(picture: Picture, orientation: int) -> Picture:

@@ -95,7 +95,7 @@ def _apply_operations(picture: Picture, chain: Chain, limits: RenderLimits) -> P
 
 def _check_output_size(size: tuple[int, int], frames: int, limits: RenderLimits) -> None:
     if size[0] * size[1] * frames > limits.max_output_pixels:
-        raise OutputTooLarge(f"The result would be {size[0]}x{size[1]}; {limits.max_output_pixels} pixels are the most.")
+        raise OutputTooLarge(f"The result would be {size[0]}x{size[1]}; the limit is {limits.max_output_pixels} pixels.")
 
 
 def _overlays(job: RenderJob, chain: Chain, header: Header, scratch: Path) -> dict[str, Picture]:
@@ -172,6 +172,6 @@ def _encode_file(
     encode(picture, target, result, encoding, metadata, traits)
     size = target.stat().st_size
     if size > limits.max_output_bytes:
-        raise OutputTooLarge(f"The result has {size} bytes; at most {limits.max_output_bytes} are made.")
+        raise OutputTooLarge(f"The result has {size} bytes; the limit is {limits.max_output_bytes}.")
     frames = count_frames(target, result.media_type) if picture.frames > 1 else 1
     return Encoded(picture.width, picture.height, frames, size, result.media_type)

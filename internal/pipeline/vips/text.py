@@ -41,7 +41,7 @@ def render_text(text: str, size: float, colour: Colour) -> Pixels:
     except pyvips.Error as error:
         if "no text to render" not in str(error):
             raise
-        raise InvalidProcessing("The text of a watermark leaves no ink.") from error
+        raise InvalidProcessing("The text of the watermark has no visible characters.") from error
     values = colour.rgb[:1] if len(set(colour.rgb)) == 1 else colour.rgb
     interpretation = "b-w" if len(values) == 1 else "srgb"
     plain = pyvips.Image.black(ink.width, ink.height, bands=len(values)).linear(0, list(values), uchar=True)

@@ -127,9 +127,9 @@ def test_a_header_that_promises_too_much_is_refused(size: tuple[int, int]) -> No
 @pytest.mark.parametrize(
     ("size", "limit"),
     [
-        ((40_000, 2), f"a width of {RULES.max_width} is the most"),
-        ((2, 40_000), f"a height of {RULES.max_height} is the most"),
-        ((RULES.max_width, RULES.max_height), f"{RULES.max_pixels} pixels in all are the most"),
+        ((40_000, 2), f"the maximum width is {RULES.max_width}"),
+        ((2, 40_000), f"the maximum height is {RULES.max_height}"),
+        ((RULES.max_width, RULES.max_height), f"the maximum is {RULES.max_pixels} pixels in all"),
     ],
 )
 def test_the_limit_that_is_exceeded_is_named(size: tuple[int, int], limit: str) -> None:

@@ -37,7 +37,7 @@ def select_samples(pixels: Pixels, samples: Samples) -> Pixels:
     if not samples.read_as_rgba and pixels.bands - beside not in (
         (1, 3) if samples.photometric == PALETTE else (samples.colours,)
     ):
-        raise InvalidImage("The TIFF file is damaged: it has another number of samples than it says.")
+        raise InvalidImage("The TIFF file is damaged: its number of samples contradicts its header.")
     colours = 3 if samples.read_as_rgba else pixels.bands - beside
     alpha = None if samples.alpha is None or samples.read_as_rgba else colours + samples.alpha - samples.colours
     if pixels.bands == colours + (alpha is not None):

@@ -285,7 +285,7 @@ KINDS = (
     ),
     _refused(
         "ITU Lab",
-        "The TIFF's colours are ITU Lab (PhotometricInterpretation 10), which can't be shown.",
+        "The TIFF's colours are ITU Lab (PhotometricInterpretation 10), which is not supported.",
         (128, 128, 128),
         (0, 128, 128),
         "u1",
@@ -293,7 +293,7 @@ KINDS = (
     ),
     _refused(
         "inks other than CMYK",
-        "The TIFF is printed with inks other than CMYK (InkSet), which can't be shown.",
+        "The TIFF is printed with inks other than CMYK (InkSet), which is not supported.",
         (1, 2, 3, 4),
         (4, 3, 2, 1),
         "u1",
@@ -311,7 +311,7 @@ KINDS = (
     ),
     _refused(
         "complex numbers",
-        "The TIFF's samples are complex numbers or of a kind that is not known.",
+        "The TIFF's samples are complex numbers or of an unknown type.",
         (1,),
         (2,),
         "u4",

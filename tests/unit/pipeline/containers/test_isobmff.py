@@ -52,7 +52,7 @@ def test_limits_are_held_against_what_is_stored(render_job: JobRenderer) -> None
     """The boxes in the first bytes, as at upload."""
     low = RenderLimits(70, 50, 10**6, 10, 10**6, 10**6)
 
-    with pytest.raises(ImageTooLarge, match="48 x 64 pixels; a height of 50 is the most"):
+    with pytest.raises(ImageTooLarge, match="48 x 64 pixels; the maximum height is 50"):
         render_job(pictures.turned_avif(6, 64, 48), "format:png", AVIF, limits=low)
 
 
@@ -95,7 +95,7 @@ def test_a_still_apng_has_one_frame_in_every_format(chain: str, render_job: JobR
 def test_a_sequence_of_too_many_frames_is_refused(render_job: JobRenderer) -> None:
     few = RenderLimits(100, 100, 10**6, 4, 10**6, 10**6)
 
-    with pytest.raises(ImageTooLarge, match="The animation has 5 frames; 4 are the most"):
+    with pytest.raises(ImageTooLarge, match="The animation has 5 frames; the limit is 4"):
         render_job(pictures.animated_avif(5), "format:png", AVIF, limits=few)
 
 

@@ -54,7 +54,7 @@ def test_characters_without_ink_need_no_glyph(text: str) -> None:
 
 
 def test_a_text_without_ink_is_refused() -> None:
-    with pytest.raises(InvalidProcessing, match="no ink"):
+    with pytest.raises(InvalidProcessing, match="no visible characters"):
         ink("\u200b")
 
 
