@@ -8,6 +8,8 @@ from litestar.handlers import HTTPRouteHandler
 
 from internal.api.docs import docs_handlers
 from internal.api.forms.upload_slots import UploadPlaces
+from internal.api.openapi.components import Json
+from internal.api.openapi.document import openapi_document
 from internal.api.requests.queries import refuse_unknown
 from internal.api.routes import downloads, images, operations, uploads
 from internal.api.schemas import PREFIX
@@ -57,7 +59,7 @@ def create_app(settings: Settings) -> App:
                 yield
 
     app = Litestar(
-        route_handlers=[Router(PREFIX, route_handlers=ROUTES, before_request=refuse_unknown), *docs_handlers()],
+        route_handlers=[Router(PREFIX, route_handlers=ROUTES, before_request=refuse_unknown), *docs_handlers(api_document())],
         lifespan=[running],
         exception_handlers=HANDLERS,
         openapi_config=None,
@@ -66,6 +68,11 @@ def create_app(settings: Settings) -> App:
         debug=False,  # else an environment variable decides it
     )
     return AccessLog(NoStore(Methods(app)))
+
+
+def api_document() -> Json:
+    """The OpenAPI document of ROUTES and of the health endpoints."""
+    return openapi_document([Router(PREFIX, route_handlers=ROUTES), *health_handlers({})])
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
 from internal import web
-from internal.api.openapi.document import openapi_document
+from internal.api.openapi.components import Json
 from internal.api.requests.conditional import Representation, decide
 from internal.http.asgi import ApiRequest
 
@@ -69,9 +69,9 @@ class Page(Struct, frozen=True):
     policy: str | None = None
 
 
-def docs_handlers() -> list[HTTPRouteHandler]:
+def docs_handlers(document: Json) -> list[HTTPRouteHandler]:
     """Everything is read here, once. Raises FileNotFoundError when a file is missing: better at the start than later."""
-    description = _page(msgspec.json.encode(openapi_document()), "application/json")
+    description = _page(msgspec.json.encode(document), "application/json")
     swagger = _page(_own("docs.html"), HTML, POLICY)
     redoc = _page(_own("redoc.html"), HTML, POLICY)
     assets = _assets()

@@ -17,7 +17,7 @@ FOR_MACHINES = ("/health", "/health/ready", "/health/live", "/metrics")
 def _paths(image: str) -> Iterator[str]:
     """Every path that has GET; `image` stands for the images."""
     named = {f"{PREFIX}/images/{{image_id}}": image, "/docs/assets/{name}": "/docs/assets/docs.js"}
-    for prefix, handlers in ((PREFIX, ROUTES), ("", docs_handlers())):
+    for prefix, handlers in ((PREFIX, ROUTES), ("", docs_handlers({}))):
         for handler in handlers:
             if "GET" in handler.http_methods:
                 for path in handler.paths:

@@ -8,12 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from internal.api.openapi.document import openapi_document
+from internal.api.app import api_document
 from internal.api.openapi.examples import one_pixel
 from tests.e2e.deployment import Deployment
 
 CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
-OPERATIONS = sum(len(operations) for operations in openapi_document()["paths"].values())
+OPERATIONS = sum(len(operations) for operations in api_document()["paths"].values())
 
 
 def _is_as_described(service: Deployment, folder: Path) -> None:

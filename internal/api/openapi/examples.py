@@ -1,4 +1,7 @@
-"""Answers as examples, made by the functions that make the answers."""
+"""Answers as examples, made by the functions that make the answers.
+
+Functions that return Json give examples by name, as `describe` takes them.
+"""
 
 import struct
 from datetime import UTC, datetime, timedelta
@@ -7,15 +10,14 @@ from uuid import UUID
 
 import msgspec
 
-from internal.api.openapi.components import IMAGE_ID, Json
+from internal.api.openapi.components import Json
 from internal.api.requests.cursor import cursor_after
-from internal.api.routes.operations import CatalogueBody
+from internal.api.requests.request import EXAMPLE_ID
 from internal.api.schemas import ImageBody, MessageBody, PageBody, image_body
-from internal.domain.errors import InvalidImage, QueueUnavailable, StoreUnavailable
+from internal.domain.errors import InvalidImage
 from internal.domain.image import ANONYMOUS, Image, Original
 from internal.domain.rendition import Failure, Lane, Rendition, Result
 from internal.domain.status import Status
-from internal.observability.health import Condition, Report
 from internal.pipeline.language.grammar import Grammar
 
 UPLOADED_AT = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
@@ -49,32 +51,40 @@ def stale() -> Any:
     return _body(msgspec.structs.replace(there, renditions=(changed,)))
 
 
-def with_thumbnail() -> Any:
+def uploaded() -> Json:
+    return {"uploaded": image(Status.UPLOADED)}
+
+
+def queued() -> Json:
+    return {"queued": image(Status.UPLOADED)}
+
+
+def statuses() -> Json:
+    """An image in each status, the last one first."""
+    by_status = {status.value: image(status) for status in reversed(Status)}
+    return {**by_status, "format_auto": two_files(), "stale": stale()}
+
+
+def new_renditions() -> Json:
+    """Bodies that ask for a rendition."""
+    return {"thumbnail": THUMBNAIL, "list": {**THUMBNAIL, "processing": ["thumbnail:200", "format:webp"]}}
+
+
+def with_thumbnail() -> Json:
     """A processed image that has just been asked for one rendition more."""
     there = _image(Status.PROCESSED)
     more = _rendition(Status.UPLOADED, THUMBNAIL["name"], THUMBNAIL["processing"])
     asked = msgspec.structs.replace(there, status=Status.PROCESSING, renditions=(*there.renditions, more))
-    return _body(asked)
+    return {"asked": _body(asked)}
 
 
-def page() -> Any:
+def page() -> Json:
     there = _image(Status.PROCESSED)
-    return _shown(PageBody([image_body(there, _GRAMMAR)], cursor_after(there)))
+    return {"page": _shown(PageBody([image_body(there, _GRAMMAR)], cursor_after(there)))}
 
 
-def deleted() -> Any:
-    return msgspec.to_builtins(MessageBody("Image deleted successfully"))
-
-
-def operations() -> Any:
-    """The first operation only; the call itself lists all."""
-    return msgspec.to_builtins(CatalogueBody(_GRAMMAR.describe()[:1], {"thumb": "resize:200x200,fit=cover"}, "resize:2048x2048"))
-
-
-def report(condition: Condition) -> Any:
-    store = StoreUnavailable().detail if condition == Condition.UNAVAILABLE else Condition.OK
-    queue = QueueUnavailable().detail if condition == Condition.DEGRADED else Condition.OK
-    return msgspec.to_builtins(Report(condition, {"database": Condition.OK, "object_store": store, "queue": queue}))
+def deleted() -> Json:
+    return {"deleted": msgspec.to_builtins(MessageBody("Image deleted successfully"))}
 
 
 def upload() -> Json:
@@ -116,13 +126,13 @@ def _image(status: Status) -> Image:
     updated_at = UPLOADED_AT if status == Status.UPLOADED else UPLOADED_AT + timedelta(seconds=1)
     renditions = (_rendition(status, "default", "resize:800x600|format:webp"),)
     metadata = msgspec.json.encode(METADATA).decode()
-    return Image(UUID(IMAGE_ID), ANONYMOUS, status, sent, metadata, UPLOADED_AT, updated_at, renditions)
+    return Image(UUID(EXAMPLE_ID), ANONYMOUS, status, sent, metadata, UPLOADED_AT, updated_at, renditions)
 
 
 def _rendition(status: Status, name: str, processing: str) -> Rendition:
     return Rendition(
-        id=UUID(IMAGE_ID),
-        image_id=UUID(IMAGE_ID),
+        id=UUID(EXAMPLE_ID),
+        image_id=UUID(EXAMPLE_ID),
         name=name,
         processing=processing,
         pipeline=_GRAMMAR.parse(processing).canonical,

@@ -1,15 +1,29 @@
 """What handlers read off a request: its owner, the image's id, the body, a few headers; and the open dependencies."""
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 import msgspec
+from litestar.openapi.spec import Example
+from litestar.params import PathParameter
 
 from internal.domain.errors import InvalidRequest, NotFound
 from internal.domain.image import ANONYMOUS
 from internal.domain.message import MessageContext
 from internal.http.asgi import ApiRequest
 from internal.wiring.api import AppState
+
+EXAMPLE_ID = "0192f0c1-7c1e-7b7e-9d57-0e1f4a3c2b1a"
+
+ImageId = Annotated[
+    str,
+    PathParameter(
+        description="The image's id, as the upload's answer has it.",
+        schema_extra={"format": "uuid"},
+        examples=[Example(id="id", value=EXAMPLE_ID)],
+    ),
+]
+"""A text, because whatever is no id has to be the same 404 as an id that nobody has."""
 
 _Body = TypeVar("_Body")
 

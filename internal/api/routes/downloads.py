@@ -1,21 +1,80 @@
 """Binaries: a rendition's result, and the original as it was uploaded."""
 
+from typing import Annotated
+
 from litestar import HttpMethod, route
-from litestar.params import FromPath, FromQuery
+from litestar.openapi.spec import Tag
+from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 
+from internal.api.openapi.components import CONDITIONS
+from internal.api.openapi.describe import Answer, describe
 from internal.api.requests.negotiation import preferred
-from internal.api.requests.request import image_id_of, owner_of, state_of, wait_of
+from internal.api.requests.request import ImageId, image_id_of, owner_of, state_of, wait_of
 from internal.api.responses.download import Download, send
+from internal.domain.errors import (
+    DatabaseUnavailable,
+    NotFound,
+    NotReady,
+    ObjectLost,
+    PreconditionFailed,
+    ProcessingFailed,
+    RangeNotSatisfiable,
+    StoreUnavailable,
+)
 from internal.http.asgi import ApiRequest
+from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.library.lookup import choose_rendition, find_image, result_of, wait_for_rendition
+from internal.pipeline.containers.formats import FORMATS
 
+PICTURES = Tag("Pictures", "The bytes: results and originals.")
 GET_AND_HEAD = [HttpMethod.GET, HttpMethod.HEAD]
 
+RESULT_TYPES = tuple(known.media_type for known in FORMATS.values())
+ORIGINAL_TYPES = tuple(sorted(MEDIA_TYPES | HEIF_MEDIA_TYPES))
 
-@route("/images/{image_id:str}", http_method=GET_AND_HEAD, status_code=200)
-async def rendition_bytes(request: ApiRequest, image_id: FromPath[str], rendition: FromQuery[str | None] = None) -> ASGIResponse:
-    """The processed picture, in the file that `Accept` prefers; `Prefer: wait=N` waits for one that is still in work."""
+KNOWN = ("ETag", "Last-Modified", "Cache-Control", "Accept-Ranges", "Content-Disposition", "Content-Security-Policy")
+"""The headers of every binary."""
+
+ORIGINAL_ERRORS = (NotFound, PreconditionFailed, RangeNotSatisfiable, DatabaseUnavailable, StoreUnavailable, ObjectLost)
+
+RenditionName = Annotated[
+    str | None,
+    QueryParameter(
+        description="Which rendition. Default: the one named `default`, or the only one.", schema_extra={"max_length": 64}
+    ),
+]
+
+
+def _answers(media_types: tuple[str, ...], *known: str) -> dict[int, Answer]:
+    return {
+        200: Answer("The whole picture.", media_types=media_types, headers=("Content-Length", *known)),
+        206: Answer(
+            "The range that was asked for.", media_types=media_types, headers=("Content-Length", "Content-Range", *known)
+        ),
+        304: Answer("You have it already: nothing has changed.", headers=known),
+    }
+
+
+@route(
+    "/images/{image_id:str}",
+    http_method=GET_AND_HEAD,
+    status_code=200,
+    **describe(
+        PICTURES,
+        "Get a result",
+        answers=_answers(RESULT_TYPES, *KNOWN, "Vary"),
+        errors=(*ORIGINAL_ERRORS, NotReady, ProcessingFailed),
+        headers=("Prefer", *CONDITIONS),
+    ),
+)
+async def rendition_bytes(request: ApiRequest, image_id: ImageId, rendition: RenditionName = None) -> ASGIResponse:
+    """The bytes of a rendition. While it is in work this is a 409 `not_ready` with `Retry-After`; with `Prefer: wait=N` the call
+    waits first. The content type is that of the result, and nothing of the upload's metadata is in it.
+
+    Where `format:auto` has made two files, `Accept` decides: the WebP or AVIF goes to those who name its type and rank it no
+    lower than the other's, as browsers do; wildcards alone, or no `Accept`, get the other. `Vary` says so.
+    """
     state, owner, wanted = state_of(request), owner_of(request), image_id_of(image_id)
     repository = state.repository
     if seconds := wait_of(request):
@@ -33,9 +92,20 @@ async def rendition_bytes(request: ApiRequest, image_id: FromPath[str], renditio
     return await _sent(request, download)
 
 
-@route("/images/{image_id:str}/original", http_method=GET_AND_HEAD, status_code=200)
-async def original_bytes(request: ApiRequest, image_id: FromPath[str]) -> ASGIResponse:
-    """The picture exactly as it was uploaded."""
+@route(
+    "/images/{image_id:str}/original",
+    http_method=GET_AND_HEAD,
+    status_code=200,
+    **describe(
+        PICTURES,
+        "Get the original",
+        answers=_answers(ORIGINAL_TYPES, *KNOWN),
+        errors=ORIGINAL_ERRORS,
+        headers=CONDITIONS,
+    ),
+)
+async def original_bytes(request: ApiRequest, image_id: ImageId) -> ASGIResponse:
+    """The upload, byte for byte, with all that its file holds. Its content type is the one found in its bytes."""
     image = await find_image(state_of(request).repository, owner_of(request), image_id_of(image_id))
     original = image.original
     stem = _stem(original.filename, image_id)

@@ -7,13 +7,19 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import delete, get, post
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.openapi.spec import Tag
+from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 
+from internal.api.openapi import examples
+from internal.api.openapi.components import LOCATION
+from internal.api.openapi.describe import Answer, JsonBody, describe
+from internal.api.openapi.guide import failure_table
 from internal.api.requests.conditional import PRECONDITIONS, conditions_of, unmet_precondition
 from internal.api.requests.cursor import cursor_after, read_cursor
 from internal.api.requests.queries import read
 from internal.api.requests.request import (
+    ImageId,
     chain_text,
     idempotency_key_of,
     image_id_of,
@@ -24,8 +30,19 @@ from internal.api.requests.request import (
 )
 from internal.api.responses.download import etag_of
 from internal.api.responses.stored import answer, response
-from internal.api.schemas import ImageBody, MessageBody, NewRendition, PageBody, image_body
-from internal.domain.errors import InvalidRequest, PreconditionFailed
+from internal.api.schemas import ImageBody, MessageBody, Moment, NewRendition, PageBody, image_body
+from internal.domain.errors import (
+    DatabaseUnavailable,
+    IdempotencyConflict,
+    IdempotencyInProgress,
+    InvalidProcessing,
+    InvalidRequest,
+    NotFound,
+    NothingToRetry,
+    PayloadTooLarge,
+    PreconditionFailed,
+    RenditionExists,
+)
 from internal.domain.image import Image, ListFilter
 from internal.domain.status import Status
 from internal.http.asgi import ApiRequest
@@ -45,23 +62,58 @@ KEY_LEASE_SECONDS = 30.0
 """How long a post without a file may hold its Idempotency-Key."""
 
 
-@get("/images/{image_id:str}/status")
-async def image_status(request: ApiRequest, image_id: FromPath[str]) -> ImageBody:
-    """The image's status and that of each of its renditions."""
+IMAGES = Tag("Images", "Uploads, what became of them, and what else is made of them.")
+
+Cursor = Annotated[
+    str | None,
+    QueryParameter(
+        description="Where the page begins: `next_cursor` of the page before. It has no other meaning.",
+        schema_extra={"pattern": "^[A-Za-z0-9_-]+$"},
+    ),
+]
+
+
+def _moment(side: str) -> QueryParameter:
+    return QueryParameter(description=f"Only images that were uploaded {side} this time, RFC 3339. A time without a zone is UTC.")
+
+
+@get(
+    "/images/{image_id:str}/status",
+    **describe(
+        IMAGES,
+        "Get an image's status",
+        answers={200: Answer("The image as it is now.", examples=examples.statuses)},
+        errors=(NotFound, DatabaseUnavailable),
+        details=failure_table,
+    ),
+)
+async def image_status(request: ApiRequest, image_id: ImageId) -> ImageBody:
+    """The image and each of its renditions, with where to get them. A rendition is `stale` when what was `requested` means
+    another chain by now: a preset has changed. Ask for it once more to have it made anew. Where one has failed, why:
+    """
     state = state_of(request)
     return image_body(await find_image(state.repository, owner_of(request), image_id_of(image_id)), state.grammar)
 
 
-@get("/images")
+@get(
+    "/images",
+    **describe(
+        IMAGES,
+        "List images",
+        answers={200: Answer("One page.", examples=examples.page)},
+        errors=(DatabaseUnavailable,),
+        reads={"status": Status, "created_after": Moment, "created_before": Moment},
+    ),
+)
 async def list_images(
     request: ApiRequest,
-    limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
-    cursor: FromQuery[str | None] = None,
-    status: FromQuery[str | None] = None,
-    created_after: FromQuery[str | None] = None,
-    created_before: FromQuery[str | None] = None,
+    limit: Annotated[int, QueryParameter(description="Images a page.", ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+    status: Annotated[str | None, QueryParameter(description="Only images of this status.")] = None,
+    created_after: Annotated[str | None, _moment("after")] = None,
+    created_before: Annotated[str | None, _moment("before")] = None,
 ) -> PageBody:
-    """The owner's images, newest first."""
+    """Newest first. Follow `next_cursor` until it is null."""
     wanted = ListFilter(
         limit=limit,
         after=None if cursor is None else read_cursor(cursor),
@@ -81,9 +133,34 @@ def _in_utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
-@post("/images/{image_id:str}/renditions", status_code=202, request_max_body_size=MAX_JSON_BYTES)
-async def new_rendition(request: ApiRequest, image_id: FromPath[str]) -> ASGIResponse:
-    """Ask for a further rendition, or for a stale one anew: 202; 200 when the image has it already, as it should be."""
+@post(
+    "/images/{image_id:str}/renditions",
+    status_code=202,
+    request_max_body_size=MAX_JSON_BYTES,
+    **describe(
+        IMAGES,
+        "Ask for one more rendition",
+        body=JsonBody(NewRendition, examples.new_renditions),
+        answers={
+            200: Answer("The image has this rendition already, as it should be.", ImageBody, examples.with_thumbnail, LOCATION),
+            202: Answer("It will be made, or made anew.", ImageBody, examples.with_thumbnail, LOCATION),
+        },
+        errors=(
+            NotFound,
+            RenditionExists,
+            IdempotencyInProgress,
+            PayloadTooLarge,
+            InvalidProcessing,
+            IdempotencyConflict,
+            DatabaseUnavailable,
+        ),
+        headers=("Idempotency-Key",),
+    ),
+)
+async def new_rendition(request: ApiRequest, image_id: ImageId) -> ASGIResponse:
+    """The image reads `processing` until the new rendition is made. Asking again for the same name and chain changes nothing,
+    unless the rendition is `stale`: then it is made anew, and its old bytes are served until that is done, also should it fail.
+    """
     state, owner, wanted = state_of(request), owner_of(request), image_id_of(image_id)
     data = await json_of(request, NewRendition)
     processing = chain_text(data.processing, "`processing`")
@@ -105,9 +182,19 @@ async def new_rendition(request: ApiRequest, image_id: FromPath[str]) -> ASGIRes
     return response(await answered_once(state.repository, _slip(request, wanted, "renditions"), mark, act))
 
 
-@post("/images/{image_id:str}/retry", status_code=202)
-async def retry_image(request: ApiRequest, image_id: FromPath[str]) -> ASGIResponse:
-    """Queue the failed renditions again."""
+@post(
+    "/images/{image_id:str}/retry",
+    status_code=202,
+    **describe(
+        IMAGES,
+        "Try failed renditions again",
+        answers={202: Answer("They will be tried.", ImageBody, examples.queued, LOCATION)},
+        errors=(NotFound, NothingToRetry, IdempotencyInProgress, DatabaseUnavailable),
+        headers=("Idempotency-Key",),
+    ),
+)
+async def retry_image(request: ApiRequest, image_id: ImageId) -> ASGIResponse:
+    """Queues each failed rendition again, with all its tries."""
     state, owner, wanted = state_of(request), owner_of(request), image_id_of(image_id)
 
     async def act(work: Tables) -> bytes:
@@ -121,9 +208,23 @@ def _slip(request: ApiRequest, image_id: UUID, action: str) -> Slip:
     return Slip(owner_of(request), f"POST /images/{image_id}/{action}", idempotency_key_of(request), KEY_LEASE_SECONDS)
 
 
-@delete("/images/{image_id:str}", status_code=200)
-async def remove_image(request: ApiRequest, image_id: FromPath[str]) -> MessageBody:
-    """Delete the image, its original and its renditions, at once; with If-Match only while GET answers with that tag."""
+@delete(
+    "/images/{image_id:str}",
+    status_code=200,
+    **describe(
+        IMAGES,
+        "Delete an image",
+        answers={200: Answer("Gone.", examples=examples.deleted)},
+        errors=(NotFound, PreconditionFailed, DatabaseUnavailable),
+        headers=("If-Match", "If-Unmodified-Since"),
+    ),
+)
+async def remove_image(request: ApiRequest, image_id: ImageId) -> MessageBody:
+    """The original and every rendition are gone at once, also one that is being made. A second call is a 404.
+
+    With `If-Match` (or `If-Unmodified-Since`) only while GET on this path answers with that tag: when the picture was made anew
+    meanwhile this is a 412, and nothing is deleted.
+    """
     conditions = conditions_of(request.headers)
     check = partial(_require, conditions) if any(name in conditions for name in PRECONDITIONS) else None
     await delete_image(state_of(request).repository, owner_of(request), image_id_of(image_id), check=check)

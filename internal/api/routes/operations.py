@@ -2,13 +2,21 @@
 
 from typing import Any
 
+import msgspec
 from litestar import get
+from litestar.openapi.spec import Tag
 from msgspec import Struct
 
+from internal.api.openapi.components import Json
+from internal.api.openapi.describe import Answer, describe
+from internal.api.openapi.guide import operation_table
 from internal.api.requests.request import state_of
 from internal.http.asgi import ApiRequest
 from internal.intake.settings import LimitSettings
+from internal.pipeline.language.grammar import Grammar
 from internal.sandbox import landlock
+
+CATALOGUE = Tag("Catalogue", "What this deployment can do, and how much of it.")
 
 
 class CatalogueBody(Struct):
@@ -32,28 +40,48 @@ class SandboxBody(Struct):
     landlock: int | None
 
 
+class Limits(LimitSettings, frozen=True):
+    """What an upload, and what is made of it, may be: bytes, pixels, counts."""
+
+
 class LimitsBody(Struct):
     """The limits in force, under the names of their settings, the media types that are taken, and what a decoder may use."""
 
-    limits: LimitSettings
+    limits: Limits
     media_types: list[str]
     sandbox: SandboxBody
 
 
-@get("/operations")
+def _example() -> Json:
+    """The first operation only; the call itself lists all."""
+    presets = {"thumb": "resize:200x200,fit=cover"}
+    grammar = Grammar(presets=presets)
+    return {"first": msgspec.to_builtins(CatalogueBody(grammar.describe()[:1], presets, "resize:2048x2048"))}
+
+
+@get(
+    "/operations",
+    **describe(CATALOGUE, "List operations", answers={200: Answer("The catalogue.", examples=_example)}, details=operation_table),
+)
 async def list_operations(request: ApiRequest) -> CatalogueBody:
-    """Every operation with the JSON Schema of its parameters."""
+    """Every operation of this deployment, plug-ins included, with the JSON Schema of its parameters; the presets; and the chain
+    of an upload that asks for nothing. A chain is a text (`resize:300x200|grayscale`), or a JSON list of texts or of objects.
+    """
     state = state_of(request)
     processing = state.settings.processing
     return CatalogueBody(state.grammar.describe(), processing.presets, processing.default)
 
 
-@get("/limits")
+@get("/limits", **describe(CATALOGUE, "Show limits", answers={200: Answer("The limits.")}))
 async def show_limits(request: ApiRequest) -> LimitsBody:
-    """What this deployment takes and makes, in bytes, pixels, counts and seconds."""
+    """The limits in force, in bytes, pixels, counts and seconds; the media types that are taken; and what a decoder may use, with
+    the version of Landlock that keeps it from files and the network, or null where there is none.
+    """
     state = state_of(request)
     confines = state.settings.sandbox
     sandbox = SandboxBody(
         confines.memory_bytes, confines.cpu_seconds, confines.wall_seconds, confines.max_pictures, landlock.abi()
     )
-    return LimitsBody(state.settings.limits, sorted(state.policy.media_types), sandbox)
+    return LimitsBody(
+        msgspec.convert(state.settings.limits, Limits, from_attributes=True), sorted(state.policy.media_types), sandbox
+    )

@@ -6,11 +6,29 @@ from functools import partial
 from litestar import post
 from litestar.response.base import ASGIResponse
 
+from internal.api.forms.described import form_content
 from internal.api.forms.form import Form
 from internal.api.forms.upload_slots import UploadPlaces
+from internal.api.openapi import examples
+from internal.api.openapi.components import LOCATION
+from internal.api.openapi.describe import Answer, StreamedBody, describe
 from internal.api.requests.request import idempotency_key_of, message_context_of, owner_of, state_of
 from internal.api.responses.stored import answer, response
-from internal.domain.errors import PayloadTooLarge
+from internal.api.routes.images import IMAGES
+from internal.api.schemas import ImageBody
+from internal.domain.errors import (
+    DatabaseUnavailable,
+    DeadlinePassed,
+    IdempotencyConflict,
+    IdempotencyInProgress,
+    ImageTooLarge,
+    InvalidImage,
+    InvalidProcessing,
+    PayloadTooLarge,
+    RequestTimeout,
+    StoreUnavailable,
+    UnsupportedMediaType,
+)
 from internal.http.asgi import ApiRequest
 from internal.http.server.connections import address_of
 from internal.http.server.protocol import connection_of
@@ -36,9 +54,42 @@ def places_of(request: ApiRequest) -> UploadPlaces:
     return places
 
 
-@post("/images", status_code=201)
+@post(
+    "/images",
+    status_code=201,
+    **describe(
+        IMAGES,
+        "Upload a picture",
+        body=StreamedBody(form_content),
+        answers={
+            201: Answer(
+                "The picture is kept. A repeated Idempotency-Key gets this same answer again.",
+                ImageBody,
+                examples.uploaded,
+                LOCATION,
+            )
+        },
+        errors=(
+            RequestTimeout,
+            IdempotencyInProgress,
+            PayloadTooLarge,
+            UnsupportedMediaType,
+            InvalidImage,
+            ImageTooLarge,
+            InvalidProcessing,
+            IdempotencyConflict,
+            StoreUnavailable,
+            DatabaseUnavailable,
+            DeadlinePassed,
+        ),
+        headers=("Idempotency-Key",),
+    ),
+)
 async def upload_image(request: ApiRequest) -> ASGIResponse:
-    """Take a picture and ask for its renditions."""
+    """Keeps the picture and asks for its renditions, which are made in the background. A 201 means: it is safe, and it will come
+    to an end, `processed` or `failed`. What only decoding can find, like a file cut short, ends as `failed` with `invalid_image`.
+    The parts of the form may come in any order; the picture is read as a stream.
+    """
     state = state_of(request)
     policy = state.policy
     max_bytes = policy.max_upload_bytes + FORM_BYTES

@@ -7,8 +7,8 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from internal.api.app import api_document
 from internal.api.docs import OURS, VENDORED, docs_handlers
-from internal.api.openapi.document import openapi_document
 from internal.http.problems import HANDLERS
 
 PAGES = ["/docs", "/redoc"]
@@ -19,7 +19,7 @@ Client = TestClient[Litestar]
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    app = Litestar(docs_handlers(), openapi_config=None, exception_handlers=HANDLERS, logging_config=None)
+    app = Litestar(docs_handlers(api_document()), openapi_config=None, exception_handlers=HANDLERS, logging_config=None)
     with TestClient(app) as client:
         yield client
 
@@ -27,7 +27,7 @@ def client() -> Iterator[Client]:
 def test_the_document_is_served(client: Client) -> None:
     answer = client.get("/openapi.json")
     assert answer.headers["content-type"] == "application/json"
-    assert answer.json() == openapi_document()
+    assert answer.json() == api_document()
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -21,7 +21,7 @@ from internal.http.monitoring.metrics import metrics_handler
 from internal.http.problems import HANDLERS
 
 LITESTAR = Litestar(
-    [Router(PREFIX, route_handlers=ROUTES), *docs_handlers()],
+    [Router(PREFIX, route_handlers=ROUTES), *docs_handlers({})],
     openapi_config=None,
     exception_handlers=HANDLERS,
     logging_config=None,
