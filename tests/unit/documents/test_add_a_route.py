@@ -1,0 +1,67 @@
+"""The route in CONTRIBUTING.md: the file as it is printed there answers, and is in the OpenAPI document."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+from litestar import Litestar, Router
+from litestar.handlers import HTTPRouteHandler
+from litestar.testing import TestClient
+
+from internal.api.app import ROUTES
+from internal.api.openapi.document import openapi_document
+from internal.api.schemas import PREFIX
+from internal.runtime.project import PROJECT
+from tests.unit.documents.markdown import blocks
+
+
+@pytest.fixture
+def printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HTTPRouteHandler:
+    """The handler of the example."""
+    [text] = [text for kind, text in blocks(PROJECT / "CONTRIBUTING.md") if kind == "python" and "internal/api/routes" in text]
+    (tmp_path / "printed_usage.py").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "printed_usage", raising=False)
+    return cast("HTTPRouteHandler", importlib.import_module("printed_usage").show_usage)
+
+
+def test_it_answers(printed: HTTPRouteHandler) -> None:
+    with TestClient(Litestar([Router(PREFIX, route_handlers=[printed])], openapi_config=None)) as client:
+        assert client.get(f"{PREFIX}/usage").json() == {"owner": "anonymous", "images": 0}
+
+
+def test_it_is_in_the_document_beside_the_others(printed: HTTPRouteHandler) -> None:
+    document = openapi_document([Router(PREFIX, route_handlers=[*ROUTES, printed])])
+    operation = document["paths"][f"{PREFIX}/usage"]["get"]
+    schema = msgspec.json.decode(msgspec.json.encode(document["components"]["schemas"]["UsageBody"]))
+
+    assert operation["operationId"] == "show_usage"
+    assert operation["summary"] == "Show usage"
+    assert operation["description"] == "How many images the owner has."
+    assert operation["tags"] == ["Usage"]
+    assert operation["responses"]["200"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/UsageBody"}
+    assert operation["responses"]["200"]["content"]["application/json"]["examples"] == {
+        "usage": {"value": {"owner": "anonymous", "images": 12}}
+    }
+    assert _codes(operation) == {"invalid_request", "unavailable", "internal_error"}
+    assert document["paths"][f"{PREFIX}/usage"]["head"]["operationId"] == "show_usage_headers"
+    assert {"name": "Usage", "description": "What an owner has stored."} in document["tags"]
+    assert schema["required"] == ["owner", "images"]
+    assert schema["description"] == "What an owner has stored."
+
+
+def _codes(operation: dict[str, Any]) -> set[str]:
+    problems = [
+        answer["content"]["application/problem+json"]["schema"]
+        for answer in operation["responses"].values()
+        if "application/problem+json" in answer.get("content", {})
+    ]
+    return {
+        code
+        for problem in problems
+        for part in problem["allOf"]
+        for code in part.get("properties", {}).get("code", {}).get("enum", [])
+    }
