@@ -10,6 +10,7 @@ from msgspec import Meta, Raw, Struct
 from internal.domain.image import Image
 from internal.domain.rendition import Failure, Rendition, Result
 from internal.domain.status import Status
+from internal.http.problems import with_advice
 from internal.intake.rendition_request import NAME
 from internal.library.staleness import is_stale
 from internal.pipeline.language.grammar import Grammar
@@ -191,4 +192,4 @@ def _alternative_body(result: Result) -> AlternativeBody:
 
 
 def _error(failure: Failure | None) -> ErrorBody | None:
-    return ErrorBody(failure.code, failure.detail) if failure else None
+    return ErrorBody(failure.code, with_advice(failure.detail)) if failure else None

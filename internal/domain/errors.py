@@ -1,8 +1,9 @@
 """Every failure that has a name.
 
-An error's `code` is stable and public: clients, logs, metrics and the `error` of a rendition carry it. The first paragraph of
-its docstring is the sentence that a client reads when the raiser gives no better one. Errors know nothing of HTTP:
-`internal/http/problems.py` holds the one table. Adapters translate their library's errors into these, once, with `raise … from`.
+An error's `code` is stable and public: clients, logs, metrics and the `error` of a rendition carry it. The first paragraph of its
+docstring says what is wrong, where the raiser gives no better text. Errors know nothing of HTTP: `internal/http/problems.py` has
+the one table, with what a client should do about each. Adapters translate their library's errors into these, once, with
+`raise … from`.
 """
 
 from typing import ClassVar
@@ -10,7 +11,7 @@ from uuid import UUID
 
 
 class ServiceError(Exception):
-    """Something went wrong on our side. Try again, and report the request id if it goes on."""
+    """Something went wrong on our side."""
 
     code: ClassVar[str] = "internal_error"
 
@@ -37,7 +38,7 @@ class InvalidRequest(ServiceError):
 
 
 class Unauthenticated(ServiceError):
-    """This is for those who bear the token: send it as `Authorization: Bearer …`."""
+    """A token is missing, or is not the right one."""
 
     code = "unauthenticated"
 
@@ -61,7 +62,7 @@ class PreconditionFailed(ServiceError):
 
 
 class RangeNotSatisfiable(ServiceError):
-    """The range lies outside the picture. Content-Range has its size.
+    """The range lies outside the picture.
 
     `size` of the picture, in bytes.
     """
@@ -74,13 +75,13 @@ class RangeNotSatisfiable(ServiceError):
 
 
 class PayloadTooLarge(ServiceError):
-    """The body is larger than this service takes. See GET /api/v1/limits."""
+    """The body is larger than this service takes."""
 
     code = "payload_too_large"
 
 
 class RequestTimeout(ServiceError):
-    """The upload took longer than this service waits. Send it again over a faster connection."""
+    """The upload took longer than this service waits."""
 
     code = "request_timeout"
 
@@ -98,7 +99,7 @@ class ClientGone(ServiceError):
 
 
 class UnsupportedMediaType(ServiceError):
-    """This is not a picture of a kind that we take. Send a JPEG, PNG, WebP, GIF or TIFF."""
+    """This is not a picture of a kind that we take."""
 
     code = "unsupported_media_type"
 
@@ -110,13 +111,13 @@ class InvalidImage(ServiceError):
 
 
 class ImageTooLarge(ServiceError):
-    """The picture has more pixels, or a longer side, than this service takes. See GET /api/v1/limits."""
+    """The picture has more pixels, or a longer side, than this service takes."""
 
     code = "image_too_large"
 
 
 class InvalidProcessing(ServiceError):
-    """The processing text can't be carried out. See GET /api/v1/operations.
+    """The processing text can't be carried out.
 
     `position` counts characters of the text as it was sent, from 0; None where no single place is at fault.
     """
@@ -132,19 +133,19 @@ class InvalidProcessing(ServiceError):
 
 
 class NotReady(ServiceError):
-    """The picture is still being processed. Ask again after the time in Retry-After, or send `Prefer: wait=30`."""
+    """The picture is still being processed."""
 
     code = "not_ready"
 
 
 class ProcessingFailed(ServiceError):
-    """The picture could not be processed. Its status says why."""
+    """The picture could not be processed."""
 
     code = "processing_failed"
 
 
 class RenditionExists(ServiceError):
-    """The image has a rendition of this name with another processing. Choose another name."""
+    """The image has a rendition of this name with another processing."""
 
     code = "rendition_exists"
 
@@ -156,13 +157,13 @@ class NothingToRetry(ServiceError):
 
 
 class IdempotencyInProgress(ServiceError):
-    """A request with this Idempotency-Key is still under way. Ask again after the time in Retry-After."""
+    """A request with this Idempotency-Key is still under way."""
 
     code = "idempotency_in_progress"
 
 
 class IdempotencyConflict(ServiceError):
-    """This Idempotency-Key was used for another request. Use a new key for a new request."""
+    """This Idempotency-Key was used for another request."""
 
     code = "idempotency_conflict"
 
@@ -171,53 +172,53 @@ class IdempotencyConflict(ServiceError):
 
 
 class Unavailable(ServiceError):
-    """The service can't take this right now. Try again after the time in Retry-After."""
+    """The service can't take this right now."""
 
     code = "unavailable"
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database does not answer. Try again after the time in Retry-After."""
+    """The database does not answer."""
 
 
 class DatabaseReadOnly(DatabaseUnavailable):
-    """The database takes no changes for now. Try again after the time in Retry-After.
+    """The database takes no changes for now.
 
     As one does that has just become a standby. It answers: what is only read can still be had.
     """
 
 
 class DatabaseBusy(DatabaseUnavailable):
-    """The database could not do this in time. Try again after the time in Retry-After.
+    """The database could not do this in time.
 
     It answered: it ended the statement or the transaction itself, at one of our time limits or to resolve a deadlock.
     """
 
 
 class StaleStatement(DatabaseUnavailable):
-    """A table has just been changed by an upgrade. Try again after the time in Retry-After.
+    """A table has just been changed by an upgrade.
 
     The database refused to run a prepared statement: a table has changed since, or the statement is gone. Nothing of it was done.
     """
 
 
 class ConnectionsInUse(DatabaseUnavailable):
-    """All of this process's connections to the database are in use. Try again after the time in Retry-After.
+    """All of this process's connections to the database are in use.
 
     That says nothing of the database: what holds them may be slow statements, or a server that is silent.
     """
 
 
 class StoreUnavailable(Unavailable):
-    """The object store does not answer. Try again after the time in Retry-After."""
+    """The object store does not answer."""
 
 
 class StoreMissing(StoreUnavailable):
-    """The object store is not there: its folder or its bucket is missing. Try again after the time in Retry-After."""
+    """The object store is not there: its folder or its bucket is missing."""
 
 
 class WrongStore(StoreUnavailable):
-    """The object store is not the one of this service's pictures, or was emptied. Try again after the time in Retry-After.
+    """The object store is not the one of this service's pictures, or was emptied.
 
     `found` is the id that it holds, None when it holds none.
     """
@@ -234,11 +235,11 @@ class StoreRefused(ServiceError):
 
 
 class ObjectUnreadable(StoreUnavailable):
-    """The object store answers, but can't read the bytes of this picture. Try again after the time in Retry-After."""
+    """The object store answers, but can't read the bytes of this picture."""
 
 
 class StoredInPart(StoreUnavailable):
-    """The object store has not kept all of the bytes that it was given. Try again after the time in Retry-After."""
+    """The object store has not kept all of the bytes that it was given."""
 
 
 class QueueUnavailable(Unavailable):
@@ -254,11 +255,11 @@ class SandboxUnavailable(Unavailable):
 
 
 class DeadlinePassed(Unavailable):
-    """The upload took so long that its place was given up. Send it again."""
+    """The upload took so long that its place was given up."""
 
 
 class ObjectLost(ServiceError):
-    """The stored bytes of this picture are lost or damaged: a fault of ours. Asking again is of no use; report the request id."""
+    """The stored bytes of this picture are lost or damaged: a fault of ours."""
 
     code = "object_lost"
 
@@ -306,7 +307,7 @@ class WorkerLost(ServiceError):
 
 
 class OutputTooLarge(ServiceError):
-    """The result is larger than this service makes. See GET /api/v1/limits."""
+    """The result is larger than this service makes."""
 
     code = "output_too_large"
 

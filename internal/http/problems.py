@@ -1,6 +1,7 @@
 """Errors as RFC 9457 `application/problem+json`. The table below is the one place where codes become HTTP.
 
-A problem never carries a stack trace, a statement or an object key: only the code, and a sentence that says what to do.
+Errors say what is wrong (internal/domain/errors.py); the table adds what a client should do about it. A problem never carries a
+stack trace, a statement or an object key.
 """
 
 from http import HTTPStatus
@@ -20,30 +21,47 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
 
-STATUS: dict[type[ServiceError], int] = {
-    errors.InvalidRequest: 400,
-    errors.Unauthenticated: 401,
-    errors.Forbidden: 403,
-    errors.NotFound: 404,
-    errors.RequestTimeout: 408,
-    errors.NotReady: 409,
-    errors.ProcessingFailed: 409,
-    errors.RenditionExists: 409,
-    errors.NothingToRetry: 409,
-    errors.IdempotencyInProgress: 409,
-    errors.PreconditionFailed: 412,
-    errors.PayloadTooLarge: 413,
-    errors.RangeNotSatisfiable: 416,
-    errors.UnsupportedMediaType: 415,
-    errors.InvalidImage: 422,
-    errors.ImageTooLarge: 422,
-    errors.InvalidProcessing: 422,
-    errors.IdempotencyConflict: 422,
-    errors.ClientGone: 499,  # nginx's word for it; it only reaches the log
-    errors.ObjectLost: 500,
-    errors.Unavailable: 503,
+
+class Row(msgspec.Struct, frozen=True):
+    """How an error becomes HTTP: its status, and what a client should do about it, as a sentence behind the error's own.
+
+    `raisers_advise`: whoever raises it with a more precise text gives better advice in it; then this one is left out.
+    """
+
+    status: int
+    advice: str = ""
+    raisers_advise: bool = False
+
+
+AGAIN = "Ask again after the time in Retry-After"
+LIMITS = "See GET /api/v1/limits."
+
+PROBLEMS: dict[type[ServiceError], Row] = {
+    errors.InvalidRequest: Row(400),
+    errors.Unauthenticated: Row(401, "Send a token as `Authorization: Bearer …`."),
+    errors.Forbidden: Row(403),
+    errors.NotFound: Row(404),
+    errors.RequestTimeout: Row(408, "Send it again over a faster connection."),
+    errors.NotReady: Row(409, f"{AGAIN}, or send `Prefer: wait=30`."),
+    errors.ProcessingFailed: Row(409, "Its status says why.", raisers_advise=True),
+    errors.RenditionExists: Row(409, "Choose another name."),
+    errors.NothingToRetry: Row(409),
+    errors.IdempotencyInProgress: Row(409, f"{AGAIN}."),
+    errors.PreconditionFailed: Row(412),
+    errors.PayloadTooLarge: Row(413, LIMITS),
+    errors.RangeNotSatisfiable: Row(416, "Content-Range has its size."),
+    errors.UnsupportedMediaType: Row(415, "Send a JPEG, PNG, WebP, GIF or TIFF.", raisers_advise=True),
+    errors.InvalidImage: Row(422),
+    errors.ImageTooLarge: Row(422, LIMITS),
+    errors.InvalidProcessing: Row(422, "See GET /api/v1/operations.", raisers_advise=True),
+    errors.IdempotencyConflict: Row(422, "Use a new key for a new request."),
+    errors.ClientGone: Row(499),  # nginx's word for it; it only reaches the log
+    errors.ObjectLost: Row(500, "Asking again is of no use; report the request id."),
+    errors.ServiceError: Row(500, "Try again, and report the request id if it goes on."),
+    errors.Unavailable: Row(503, "Try again after the time in Retry-After."),
+    errors.DeadlinePassed: Row(503, "Send it again."),
 }
-"""Errors by class; an error that is not here takes its nearest ancestor's row, and 500 when there is none."""
+"""Errors by class; an error that is not here takes its nearest ancestor's row."""
 
 RETRY_LATER = (errors.NotReady, errors.IdempotencyInProgress, errors.Unavailable)
 """These answers carry Retry-After, in seconds."""
@@ -55,8 +73,41 @@ TITLE = {413: "Content Too Large", 422: "Unprocessable Content", 499: "Client Cl
 """RFC 9110's words, which older Pythons don't know yet."""
 
 
+def row_of(error: type[ServiceError]) -> Row:
+    return next(PROBLEMS[ancestor] for ancestor in error.__mro__ if ancestor in PROBLEMS)
+
+
 def status_of(error: type[ServiceError]) -> int:
-    return next((STATUS[ancestor] for ancestor in error.__mro__ if ancestor in STATUS), 500)
+    return row_of(error).status
+
+
+def detail_of(error: ServiceError) -> str:
+    """What a client reads: what is wrong, and what to do about it."""
+    row = row_of(type(error))
+    if not row.advice or (row.raisers_advise and error.detail != type(error)().detail):
+        return error.detail
+    return f"{error.detail} {row.advice}"
+
+
+_ADVISED = {kind().detail: detail_of(kind()) for kind in PROBLEMS}
+
+
+def with_advice(detail: str) -> str:
+    """A stored `detail`, with the advice of the error whose own sentence it is."""
+    return _ADVISED.get(detail, detail)
+
+
+def known_problems() -> list[tuple[int, str, str, bool]]:
+    """Status, code and text of every problem that an answer can be, and whether it carries Retry-After; by status and code."""
+    told = {
+        (row.status, kind.code): (detail_of(kind()), kind in RETRY_LATER)
+        for kind, row in reversed(PROBLEMS.items())  # of several with one code the first counts: the family's own
+        if kind is not errors.ClientGone
+    }
+    codes = {code for _, code in told}
+    framework = {(status, code) for status, code in CODE_OF_STATUS.items() if code not in codes}
+    told |= {(status, code): (f"{HTTPStatus(status).description}.", False) for status, code in framework}
+    return [(status, code, detail, retry) for (status, code), (detail, retry) in sorted(told.items())]
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
@@ -113,7 +164,7 @@ def service_problem(request: Request[Any, Any, Any], error: ServiceError) -> ASG
     position = error.position if isinstance(error, InvalidProcessing) else None
     retry = isinstance(error, RETRY_LATER)
     request_id = _request_id(request)
-    response = problem_response(status, error.code, error.detail, request_id=request_id, position=position, retry=retry)
+    response = problem_response(status, error.code, detail_of(error), request_id=request_id, position=position, retry=retry)
     if isinstance(error, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, errors.RangeNotSatisfiable):
@@ -144,7 +195,7 @@ def _validation_detail(error: ValidationException) -> str:
 def unexpected_problem(request: Request[Any, Any, Any], error: Exception) -> ASGIResponse:
     request.scope["state"]["problem"] = ServiceError.code
     log.error("request.crashed", exc_info=error)
-    return problem_response(500, ServiceError.code, ServiceError().detail, request_id=_request_id(request))
+    return problem_response(500, ServiceError.code, detail_of(ServiceError()), request_id=_request_id(request))
 
 
 HANDLERS: dict[Any, Any] = {

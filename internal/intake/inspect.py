@@ -73,7 +73,7 @@ def measure(head: bytes, media_type: str, rules: UploadPolicy, *, whole: bool) -
             raise InvalidImage("The picture's header is broken.")
         return Measured()
     if excess := _excess(width, height, rules):
-        raise ImageTooLarge(f"The picture has {width} x {height} pixels; {excess}. See GET /api/v1/limits.")
+        raise ImageTooLarge(f"The picture has {width} x {height} pixels; {excess}.")
     return stored
 
 
@@ -165,7 +165,7 @@ class Inspection:
     def _count(self, chunk: bytes) -> None:
         self._size += len(chunk)
         if self._size > self._rules.max_upload_bytes:
-            raise PayloadTooLarge(f"The picture has more than {self._rules.max_upload_bytes} bytes. See GET /api/v1/limits.")
+            raise PayloadTooLarge(f"The picture has more than {self._rules.max_upload_bytes} bytes.")
         self._hash.update(chunk)
 
     async def chunks(self) -> AsyncIterator[bytes]:

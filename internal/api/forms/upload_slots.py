@@ -62,7 +62,7 @@ class UploadPlaces:
                     else:
                         await self._one_freed(place.address)
         except TimeoutError as error:
-            raise Unavailable("Too many uploads are under way. Try again after the time in Retry-After.") from error
+            raise Unavailable("Too many uploads are under way.") from error
 
     def is_held(self, place: "UploadPlace") -> bool:
         return place in self._held

@@ -1,12 +1,10 @@
 """The text around the document: what no single operation says. Markdown, its tables read off the code."""
 
 from collections.abc import Iterable
-from http import HTTPStatus
 
 from internal.api.schemas import PREFIX
 from internal.domain.errors import (
     PERMANENT,
-    ClientGone,
     DecoderFailed,
     DecoderOutOfMemory,
     DecoderTimeout,
@@ -15,7 +13,7 @@ from internal.domain.errors import (
     ServiceError,
     WorkerLost,
 )
-from internal.http.problems import CODE_OF_STATUS, STATUS
+from internal.http.problems import known_problems, with_advice
 from internal.pipeline.operations import known_operations
 from internal.pipeline.operations.operation import name_of
 
@@ -83,17 +81,13 @@ def operation_table() -> str:
 
 def problem_guide() -> str:
     """Every code, also of what fits no single operation."""
-    told = [(status, kind.code, kind().detail) for kind, status in STATUS.items() if kind is not ClientGone]
-    codes = {code for _, code, _ in told}
-    told += [(status, code, f"{HTTPStatus(status).description}.") for status, code in CODE_OF_STATUS.items() if code not in codes]
-    told.append((500, ServiceError.code, ServiceError().detail))
-    rows = ((str(status), f"`{code}`", detail) for status, code, detail in sorted(told))
+    rows = ((str(status), f"`{code}`", detail) for status, code, detail, _ in known_problems())
     return f"{PROBLEMS}\n\n{_table(('Status', 'Code', 'Meaning'), rows)}"
 
 
 def failure_table() -> str:
     """What the `error` of a rendition can be."""
-    return _table(("Code", "Meaning"), ((f"`{kind.code}`", kind().detail) for kind in RENDITION_FAILURES))
+    return _table(("Code", "Meaning"), ((f"`{kind.code}`", with_advice(kind().detail)) for kind in RENDITION_FAILURES))
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from internal.api.openapi.components import Json, headers, schema
 from internal.domain.errors import InvalidProcessing, RangeNotSatisfiable, ServiceError
-from internal.http.problems import MEDIA_TYPE, RETRY_LATER, problem_response, status_of
+from internal.http.problems import MEDIA_TYPE, RETRY_LATER, detail_of, problem_response, status_of
 from internal.pipeline.language.grammar import Grammar
 
 REQUEST_ID = "0192f0c1-7c1e-7b7e-9d57-0e1f4a3c2b1a"
@@ -29,7 +29,7 @@ def _answer(status: int, kinds: list[type[ServiceError]]) -> Json:
     more = ["Retry-After"] if any(issubclass(kind, RETRY_LATER) for kind in kinds) else []
     more += ["Content-Range"] if RangeNotSatisfiable in kinds else []
     return {
-        "description": "\n\n".join(f"`{kind.code}`: {kind().detail}" for kind in kinds),
+        "description": "\n\n".join(f"`{kind.code}`: {detail_of(kind())}" for kind in kinds),
         "headers": headers("X-Request-ID", *more),
         "content": {MEDIA_TYPE: content},
     }
@@ -48,7 +48,7 @@ def example_body(kind: type[ServiceError]) -> Any:
     """What the API would answer, made by the function that answers."""
     error = _instance(kind)
     position = error.position if isinstance(error, InvalidProcessing) else None
-    answer = problem_response(status_of(kind), error.code, error.detail, position=position)
+    answer = problem_response(status_of(kind), error.code, detail_of(error), position=position)
     return {**msgspec.json.decode(answer.body), "request_id": REQUEST_ID}
 
 

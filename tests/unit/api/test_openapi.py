@@ -15,7 +15,7 @@ from internal.api.routes.operations import CatalogueBody, LimitsBody
 from internal.api.schemas import PREFIX, ImageBody, MessageBody, NewRendition, PageBody
 from internal.domain import errors
 from internal.http.monitoring.health import Live, health_handlers
-from internal.http.problems import CODE_OF_STATUS, RETRY_LATER, STATUS, Problem
+from internal.http.problems import CODE_OF_STATUS, PROBLEMS, RETRY_LATER, Problem, detail_of
 from internal.observability.health import Report
 
 DOCUMENT = msgspec.json.decode(msgspec.json.encode(api_document()))
@@ -138,7 +138,7 @@ def test_the_lists_parameters_are_the_handlers() -> None:
 
 def test_every_error_that_has_a_status_is_told_of() -> None:
     of_metrics = {errors.Unauthenticated, errors.Forbidden}  # for those who run the service: the document is for its users
-    assert {kind.code for kind in STATUS.keys() - of_metrics if kind is not errors.ClientGone} <= _codes()
+    assert {kind.code for kind in PROBLEMS.keys() - of_metrics if kind is not errors.ClientGone} <= _codes()
 
 
 def test_every_code_that_is_told_of_exists() -> None:
@@ -153,8 +153,8 @@ def test_problems_are_grouped_by_the_status_of_the_table() -> None:
     assert list(answers) == ["404", "503"]
     examples = answers["503"]["content"]["application/problem+json"]["examples"]
     assert [example["value"]["detail"] for example in examples.values()] == [
-        errors.StoreUnavailable().detail,
-        errors.DatabaseUnavailable().detail,
+        detail_of(errors.StoreUnavailable()),
+        detail_of(errors.DatabaseUnavailable()),
     ]
     assert "Retry-After" in answers["503"]["headers"]
     assert "Retry-After" not in answers["404"]["headers"]

@@ -136,7 +136,7 @@ def test_the_limit_that_is_exceeded_is_named(size: tuple[int, int], limit: str) 
     with pytest.raises(ImageTooLarge) as refused:
         measure(pictures.huge_header_png(*size), "image/png", RULES, whole=False)
 
-    assert refused.value.detail == f"The picture has {size[0]} x {size[1]} pixels; {limit}. See GET /api/v1/limits."
+    assert refused.value.detail == f"The picture has {size[0]} x {size[1]} pixels; {limit}."
 
 
 @pytest.mark.parametrize("length", [0, 1, 8, 20])
