@@ -14,14 +14,14 @@ import msgspec
 from internal.cli.admin import operate
 from internal.cli.errors import EXIT_FAILED, CommandError, UsageError
 from internal.cli.progress import Progress
-from internal.maintenance.dead_letters import Replay, drop, every_letter, replay
-from internal.ports.repository.dead_letters import KeptDeadLetter
+from internal.maintenance.dead_letters import Replay, drop, list_dead_letters, replay
+from internal.ports.repository.dead_letters import DeadLetterEntry
 from internal.ports.repository.repository import Repository
 from internal.settings.sections import Settings
 from internal.wiring.operator import open_repository
 
 REFUSALS = {
-    Replay.NO_LETTER: "there is no such letter",
+    Replay.NOT_FOUND: "there is no such letter",
     Replay.IMAGE_GONE: "its image is gone",
     Replay.NOT_FAILED: "its rendition has not failed any more",
     Replay.NO_CHANNEL: "it does not say where it came from",
@@ -41,7 +41,7 @@ def deadletters(typed: Namespace) -> int:
 async def _list(typed: Namespace, settings: Settings) -> int:
     shown = 0
     async with _tables(settings) as repository:
-        async for kept in every_letter(repository, code=typed.code, limit=None if typed.all else typed.limit + 1):
+        async for kept in list_dead_letters(repository, code=typed.code, limit=None if typed.all else typed.limit + 1):
             if shown == typed.limit and not typed.all:
                 print(f"imagectl: these are the newest {shown}; there are more: --limit N, --all", file=sys.stderr)
                 break
@@ -54,7 +54,7 @@ async def _show(typed: Namespace, settings: Settings) -> int:
     async with _tables(settings) as repository:
         kept = await repository.dead_letters.find(typed.id)
     if kept is None:
-        raise CommandError(f"{typed.id}: {REFUSALS[Replay.NO_LETTER]}")
+        raise CommandError(f"{typed.id}: {REFUSALS[Replay.NOT_FOUND]}")
     facts = _as_json(kept)
     print(json.dumps(facts, indent=2) if typed.json else "\n".join(_described(facts)))
     return 0
@@ -67,7 +67,7 @@ async def _replay(typed: Namespace, settings: Settings) -> int:
         async for letter_id in _chosen(typed, repository):
             outcome = await replay(repository, letter_id)
             progress.add()
-            if outcome == Replay.NO_LETTER and typed.all:
+            if outcome == Replay.NOT_FOUND and typed.all:
                 continue  # it went with another one of the same rendition
             _tell(letter_id, outcome, typed)
             refused += outcome != Replay.QUEUED
@@ -84,7 +84,7 @@ async def _drop(typed: Namespace, settings: Settings) -> int:
             if dropped:
                 print(json.dumps({"id": letter_id, "outcome": "dropped"}) if typed.json else f"{letter_id}  dropped")
             elif not typed.all:
-                _tell(letter_id, Replay.NO_LETTER, typed)
+                _tell(letter_id, Replay.NOT_FOUND, typed)
                 missing += 1
     return EXIT_FAILED if missing else 0
 
@@ -105,7 +105,7 @@ async def _chosen(typed: Namespace, repository: Repository) -> AsyncIterator[int
     for letter_id in typed.id:
         yield letter_id
     if typed.all:
-        async for kept in every_letter(repository, code=typed.code):
+        async for kept in list_dead_letters(repository, code=typed.code):
             yield kept.id
 
 
@@ -119,9 +119,9 @@ def _tell(letter_id: int, outcome: Replay, typed: Namespace) -> None:
         print(f"imagectl: {letter_id}: {REFUSALS[outcome]}", file=sys.stderr)
 
 
-def _as_json(kept: KeptDeadLetter) -> dict[str, Any]:
+def _as_json(kept: DeadLetterEntry) -> dict[str, Any]:
     """`body` is text where it is any, and base64 else: `body_encoding` says which."""
-    letter = kept.letter
+    letter = kept.dead_letter
     try:
         body, encoding = letter.body.decode(), "utf-8"
     except UnicodeDecodeError:
@@ -132,13 +132,13 @@ def _as_json(kept: KeptDeadLetter) -> dict[str, Any]:
     return told
 
 
-def _line(kept: KeptDeadLetter) -> str:
-    letter = kept.letter
+def _line(kept: DeadLetterEntry) -> str:
+    letter = kept.dead_letter
     what = f"{letter.image_id}  {letter.rendition}  {_now(kept)}" if letter.image_id else f"message from {letter.source}"
     return f"{kept.id:>6}  {kept.created_at:%Y-%m-%d %H:%M:%S}  {letter.code:<22}  {what}"
 
 
-def _now(kept: KeptDeadLetter) -> str:
+def _now(kept: DeadLetterEntry) -> str:
     return f"now {kept.rendition_status}" if kept.rendition_status else "image gone"
 
 

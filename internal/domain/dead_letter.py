@@ -1,4 +1,4 @@
-"""A dead letter: work that stopped for good, with its reason."""
+"""A dead letter: a task or message that failed for good, with the reason."""
 
 from typing import Self
 from uuid import UUID
@@ -8,13 +8,13 @@ from msgspec import Struct, field
 from internal.domain.message import Channel, Message
 
 UNREADABLE = "unreadable_message"
-"""Code of a dead letter whose message could not be read out of the queue. Its body is what lies there, and no message."""
+"""Code of a dead letter whose message could not be read from the queue. Its body is the raw record, and no message."""
 
 
 class DeadLetter(Struct, frozen=True):
-    """A task that stopped for good, with where it came from and why. `headers` and `body` as they came from the queue.
+    """A task that failed for good: where it came from, why, and after how many attempts. `headers` and `body` as in the queue.
 
-    A message that no handler could take has no image; it has its `channel`, `type` and `key`, so that it can be sent again.
+    A message that no handler could take has no image, but a `channel`, `type` and `key`, so that it can be sent again.
     """
 
     code: str
@@ -31,7 +31,7 @@ class DeadLetter(Struct, frozen=True):
 
     @classmethod
     def of_message(cls, message: Message, channel: Channel, *, code: str, detail: str, source: str) -> Self:
-        """Of a message that nobody can take. `detail` may quote it: a NUL, which PostgreSQL keeps in no text, is replaced."""
+        """For a message that no handler can take. `detail` may quote it: NUL, which PostgreSQL's text can't hold, is replaced."""
         return cls(
             code=code,
             detail=detail.replace("\0", "\N{REPLACEMENT CHARACTER}"),

@@ -1,12 +1,12 @@
-"""The relay: claims outbox rows, publishes them, drops them.
+"""The relay: claims outbox messages, publishes them, removes them.
 
-    wait for a commit's signal, or a second → claim a batch under a lease → publish all at once → drop what the queue has
+    wait for a commit's signal, or a second → claim a batch under a lease → publish all of it at once → remove what the queue has
 
-Each channel by itself: one whose topic is gone, and whose rows pile up, holds up no other. Any number of relays may run. One that
-dies gives its rows back when their lease runs out; a message may then be published twice, which is harmless. What the queue will
-never take (it is too large) becomes a dead letter: else it would be tried for ever.
+Each channel has a loop of its own: a channel whose topic is missing does not block the others. Any number of relays may run. The
+messages of a relay that dies are due again when their lease runs out; one may then be published twice, which is harmless. A
+message that the queue will never accept (it is too large) becomes a dead letter, since it would be retried for ever.
 
-INVARIANT: a row is dropped only after the queue has its message, so that a queue that is down costs time and no picture (G1, G6)
+INVARIANT: a message is removed only after the queue has it, so that a queue that is down costs time and no picture (G1, G6)
 (tests/integration/test_relay.py::test_a_queue_that_is_down_loses_nothing).
 """
 
@@ -36,11 +36,11 @@ RETRY_SECONDS = 1.0
 
 
 class _Outcome(Enum):
-    """What became of a row; only what is kept stays in the outbox."""
+    """Outcome of one message. Only POSTPONED leaves it in the outbox."""
 
     PUBLISHED = auto()
-    DEAD = auto()
-    KEPT = auto()
+    DEAD_LETTER = auto()
+    POSTPONED = auto()
 
 
 class Relay:
@@ -52,7 +52,7 @@ class Relay:
         self._lease_seconds = lease_seconds
 
     async def run(self) -> None:
-        """Publish until cancelled; lives through outages of database and queue."""
+        """Publish until cancelled. Outages of database and queue do not end it."""
         async with asyncio.TaskGroup() as group:
             for channel in self._queue.exports:
                 group.create_task(self._run(channel), name=f"relay-{channel}")
@@ -61,7 +61,7 @@ class Relay:
         woken = asyncio.Event()
 
         def wake(signalled: str) -> None:
-            if signalled in (channel, ""):  # which channel has news, or that some may have been missed
+            if signalled in (channel, ""):  # the channel that has messages, or "" after signals may have been missed
                 woken.set()
 
         with self._signals.subscribed(SIGNAL, wake):
@@ -71,16 +71,16 @@ class Relay:
                     await self.drain(channel)
                 except DatabaseUnavailable as outage:
                     log.warning("relay.paused", detail=outage.detail)
-                except Exception:  # not migrated yet: a relay that ended would be missed by nobody
+                except Exception:  # e.g. not migrated yet: nothing would start a relay that ended
                     log.exception("relay.failed")
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_SECONDS):
                         await woken.wait()
 
     async def drain(self, channel: Channel) -> None:
-        """Publish what is due in this channel, batch after batch, until nothing is due or the queue takes nothing.
+        """Publish what is due in this channel, batch by batch, until nothing is due or the queue takes nothing.
 
-        Cancelled, it ends its batch first: what it has claimed nobody else would send until the lease runs out.
+        When cancelled, it finishes its batch first: no other relay would send the claimed messages until the lease runs out.
         """
         more = True
         while more:
@@ -92,52 +92,53 @@ class Relay:
                 raise
 
     async def _send_batch(self, channel: Channel) -> bool:
-        """Whether to go on: there may be more, and the queue took some of it. Of what comes later the signal tells."""
-        rows = await self._outbox.claim(channel, limit=BATCH, lease_seconds=self._lease_seconds)
-        if not rows:
+        """Publish one batch. True if more may be due now and the queue took some of this one."""
+        claimed = await self._outbox.claim(channel, limit=BATCH, lease_seconds=self._lease_seconds)
+        if not claimed:
             return False
-        outcomes = await asyncio.gather(*(self._publish(row) for row in rows))
+        outcomes = await asyncio.gather(*(self._publish(message) for message in claimed))
         failpoint("after-publish")
-        await self._outbox.published(_those(rows, outcomes, _Outcome.PUBLISHED))
-        if kept := _those(rows, outcomes, _Outcome.KEPT):  # one row that can't be published doesn't hold up the others
-            await self._outbox.postpone(kept, seconds=RETRY_SECONDS)
-            log.warning("relay.not_published", channel=channel, count=len(kept))
-        return len(rows) == BATCH and len(kept) < BATCH
+        await self._outbox.remove(_ids(claimed, outcomes, _Outcome.PUBLISHED))
+        if postponed := _ids(claimed, outcomes, _Outcome.POSTPONED):  # so that they do not block the others
+            await self._outbox.postpone(postponed, seconds=RETRY_SECONDS)
+            log.warning("relay.not_published", channel=channel, count=len(postponed))
+        return len(claimed) == BATCH and len(postponed) < BATCH
 
-    async def _publish(self, row: OutboxMessage) -> _Outcome:
+    async def _publish(self, claimed: OutboxMessage) -> _Outcome:
         try:
-            await self._queue.publish(row.channel, row.message)
+            await self._queue.publish(claimed.channel, claimed.message)
         except QueueUnavailable as outage:
             log.debug("relay.queue_unavailable", detail=outage.detail)
-        except ValueError as error:  # the port's word for never
-            return await self._bury(row, str(error))
+        except ValueError as error:  # permanent: the queue will never accept this message
+            return await self._move_to_dead_letters(claimed, str(error))
         except Exception:
-            log.exception("relay.failed_to_publish", outbox_id=row.id, channel=row.channel)
+            log.exception("relay.failed_to_publish", outbox_id=claimed.id, channel=claimed.channel)
         else:
-            metrics.PUBLISHED.labels(row.channel).inc()
+            metrics.PUBLISHED.labels(claimed.channel).inc()
             return _Outcome.PUBLISHED
-        metrics.NOT_PUBLISHED.labels(row.channel).inc()
-        return _Outcome.KEPT
+        metrics.NOT_PUBLISHED.labels(claimed.channel).inc()
+        return _Outcome.POSTPONED
 
-    async def _bury(self, row: OutboxMessage, reason: str) -> _Outcome:
-        """Move the row to the dead letters, from where it can be sent again. What tells of one is in their table already.
+    async def _move_to_dead_letters(self, claimed: OutboxMessage, reason: str) -> _Outcome:
+        """Move the message from the outbox to the dead letters, from where it can be replayed.
 
-        A row that can't be moved is kept, and spoils nothing: the others of its batch are published, and dropped.
+        The export of a dead letter is only removed: the dead letter itself is in its table. A message that can't be moved stays
+        in the outbox; the rest of its batch is published and removed all the same.
         """
-        code, source = "unpublishable_message", f"outbox/{row.id}"
-        letter = DeadLetter.of_message(row.message, row.channel, code=code, detail=reason, source=source)
+        code, source = "unpublishable_message", f"outbox/{claimed.id}"
+        dead_letter = DeadLetter.of_message(claimed.message, claimed.channel, code=code, detail=reason, source=source)
         try:
             async with self._repository.transaction() as work:
-                if row.channel != Channel.DEAD_LETTERS:
-                    await work.dead_letters.add(letter)
-                await work.outbox.published([row.id])
+                if claimed.channel != Channel.DEAD_LETTERS:
+                    await work.dead_letters.add(dead_letter)
+                await work.outbox.remove([claimed.id])
         except Exception:
-            log.exception("relay.failed_to_publish", outbox_id=row.id, channel=row.channel)
-            metrics.NOT_PUBLISHED.labels(row.channel).inc()
-            return _Outcome.KEPT
-        log.error("relay.unpublishable", outbox_id=row.id, channel=row.channel, detail=reason)
-        return _Outcome.DEAD
+            log.exception("relay.failed_to_publish", outbox_id=claimed.id, channel=claimed.channel)
+            metrics.NOT_PUBLISHED.labels(claimed.channel).inc()
+            return _Outcome.POSTPONED
+        log.error("relay.unpublishable", outbox_id=claimed.id, channel=claimed.channel, detail=reason)
+        return _Outcome.DEAD_LETTER
 
 
-def _those(rows: Sequence[OutboxMessage], outcomes: Sequence[_Outcome], wanted: _Outcome) -> list[int]:
-    return [row.id for row, outcome in zip(rows, outcomes, strict=True) if outcome is wanted]
+def _ids(claimed: Sequence[OutboxMessage], outcomes: Sequence[_Outcome], wanted: _Outcome) -> list[int]:
+    return [message.id for message, outcome in zip(claimed, outcomes, strict=True) if outcome is wanted]

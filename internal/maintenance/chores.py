@@ -1,4 +1,4 @@
-"""Running chores: one after the other, each counted, and none standing still behind another."""
+"""Chores: periodic work that runs one after the other. Each one's failures and last success are metrics."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -11,23 +11,23 @@ log = structlog.get_logger(__name__)
 
 
 class Chore(Struct, frozen=True):
-    """A bounded piece of periodic work. `run` returns how many rows or objects it dealt with."""
+    """A bounded piece of periodic work. `run` returns how many rows or objects it handled."""
 
     name: str
     run: Callable[[], Awaitable[int]]
 
 
-def announce(chores: Sequence[Chore]) -> None:
-    """Count from now on: a chore that never succeeds has its age, and not no age at all."""
+def register(chores: Sequence[Chore]) -> None:
+    """Start the metrics of each chore now, so that one that never succeeds shows a growing age."""
     for chore in chores:
         metrics.CHORE_LAST_SUCCESS.labels(chore.name).set_to_current_time()
         metrics.CHORE_FAILURES.labels(chore.name)
 
 
 async def run_round(chores: Sequence[Chore]) -> None:
-    """Run each chore, also when one before it fails. Raises the first failure at the end; of further ones the log tells.
+    """Run each chore, even if one before it fails. Raises the first failure at the end; further ones are logged.
 
-    INVARIANT: a chore that fails is seen by its count and the age of its last success, and stops no other
+    INVARIANT: a chore that fails is visible in its failure count and the age of its last success, and stops no other
     (tests/integration/test_chores.py::test_a_chore_that_raises_is_counted_and_stops_no_other).
     """
     failures: list[Exception] = []

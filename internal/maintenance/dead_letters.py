@@ -1,4 +1,4 @@
-"""Dead letters, taken up again by an operator: replay is retry (G3)."""
+"""Operators' work on dead letters: list, replay, drop. A replay is a retry (G3)."""
 
 from collections.abc import AsyncIterator
 from enum import StrEnum
@@ -9,7 +9,7 @@ import structlog
 from internal.domain.dead_letter import UNREADABLE, DeadLetter
 from internal.domain.message import Message, MessageContext
 from internal.domain.tasks import CHANNEL, task_message
-from internal.ports.repository.dead_letters import KeptDeadLetter
+from internal.ports.repository.dead_letters import DeadLetterEntry
 from internal.ports.repository.repository import Repository, Tables
 
 log = structlog.get_logger(__name__)
@@ -18,59 +18,61 @@ BATCH = 50
 
 
 class Replay(StrEnum):
-    """What came of a replay. Only the first removes the letter; the others change nothing."""
+    """Outcome of a replay. Only QUEUED removes the dead letter; the others change nothing."""
 
     QUEUED = "queued"
-    NO_LETTER = "no_letter"
+    NOT_FOUND = "no_letter"
     IMAGE_GONE = "image_gone"
     NOT_FAILED = "not_failed"
     NO_CHANNEL = "no_channel"
     UNREADABLE = "unreadable"
 
 
-async def every_letter(repository: Repository, *, code: str | None, limit: int | None = None) -> AsyncIterator[KeptDeadLetter]:
-    """Letters newest first, in constant memory. One that is written meanwhile is not among them, so that this ends."""
+async def list_dead_letters(
+    repository: Repository, *, code: str | None, limit: int | None = None
+) -> AsyncIterator[DeadLetterEntry]:
+    """Entries newest first, in constant memory. Those that are written meanwhile are left out, so that the list ends."""
     before: int | None = None
     left = limit
     while left is None or left > 0:
         wanted = BATCH if left is None else min(BATCH, left)
         page = await repository.dead_letters.page(before=before, code=code, limit=wanted)
-        for kept in page:
-            yield kept
+        for entry in page:
+            yield entry
         if len(page) < wanted:
             return
         before = page[-1].id
         left = None if left is None else left - wanted
 
 
-async def replay(repository: Repository, letter_id: int) -> Replay:
-    """Try again what the letter tells of, and remove the letter, in one transaction.
+async def replay(repository: Repository, dead_letter_id: int) -> Replay:
+    """Retry what the dead letter is about and remove it, in one transaction.
 
-    A rendition that has failed is queued with all its tries; a message that no handler could take goes once more to its channel,
-    as it came. The tasks carry the request id of the first time.
+    A failed rendition is queued with all its attempts. A message that no handler could take is sent to its channel again,
+    unchanged. Tasks carry the request id of the first time.
 
-    INVARIANT: a letter is replayed once, however often and by however many that is asked
+    INVARIANT: a dead letter is replayed once, however many callers ask for it
     (tests/integration/test_dead_letters.py::test_a_replay_that_comes_second_sends_nothing).
     """
     async with repository.transaction() as work:
-        kept = await work.dead_letters.find(letter_id)
-        if kept is None:
-            return Replay.NO_LETTER
-        letter = kept.letter
-        if letter.image_id is None or letter.rendition is None:
-            outcome = await _send_again(work, letter_id, letter)
+        entry = await work.dead_letters.find(dead_letter_id)
+        if entry is None:
+            return Replay.NOT_FOUND
+        dead_letter = entry.dead_letter
+        if dead_letter.image_id is None or dead_letter.rendition is None:
+            outcome = await _resend(work, entry)
         else:
-            context = MessageContext.of_headers(letter.headers)
-            outcome = await _retry(work, letter.image_id, letter.rendition, context)
-    log.info("dead_letter.replayed", id=letter_id, outcome=outcome.value)
+            context = MessageContext.of_headers(dead_letter.headers)
+            outcome = await _retry(work, dead_letter.image_id, dead_letter.rendition, context)
+    log.info("dead_letter.replayed", id=dead_letter_id, outcome=outcome.value)
     return outcome
 
 
-async def drop(repository: Repository, letter_id: int) -> bool:
-    """Remove the letter; what failed stays failed. False when it is not there."""
-    dropped = bool(await repository.dead_letters.remove([letter_id]))
+async def drop(repository: Repository, dead_letter_id: int) -> bool:
+    """Remove the dead letter; its rendition stays failed. False if there is none of this number."""
+    dropped = bool(await repository.dead_letters.remove([dead_letter_id]))
     if dropped:
-        log.info("dead_letter.dropped", id=letter_id)
+        log.info("dead_letter.dropped", id=dead_letter_id)
     return dropped
 
 
@@ -87,12 +89,14 @@ async def _retry(work: Tables, image_id: UUID, rendition: str, context: MessageC
     return Replay.QUEUED
 
 
-async def _send_again(work: Tables, letter_id: int, letter: DeadLetter) -> Replay:
-    if letter.channel is None:  # written before letters told
+async def _resend(work: Tables, entry: DeadLetterEntry) -> Replay:
+    dead_letter: DeadLetter = entry.dead_letter
+    if dead_letter.channel is None:  # written before dead letters had a channel
         return Replay.NO_CHANNEL
-    if letter.code == UNREADABLE:
+    if dead_letter.code == UNREADABLE:
         return Replay.UNREADABLE
-    if not await work.dead_letters.remove([letter_id]):  # another was faster: it waits here for the other's commit
-        return Replay.NO_LETTER
-    await work.outbox.add(letter.channel, Message(letter.type, letter.key, letter.body, letter.headers))
+    if not await work.dead_letters.remove([entry.id]):  # another caller was faster: this waits for its commit
+        return Replay.NOT_FOUND
+    message = Message(dead_letter.type, dead_letter.key, dead_letter.body, dead_letter.headers)
+    await work.outbox.add(dead_letter.channel, message)
     return Replay.QUEUED

@@ -1,6 +1,6 @@
-"""Garbage collection: objects that nothing refers to, and idempotency keys that are old.
+"""Garbage collection: objects that no row refers to, and old idempotency keys.
 
-Any number of workers may do it at once: rows are claimed.
+Any number of workers may run it at once: each row is claimed by one.
 """
 
 import asyncio
@@ -11,95 +11,108 @@ from internal.domain.errors import DatabaseUnavailable, StoreUnavailable, Unavai
 from internal.intake.idempotency import KEPT_SECONDS
 from internal.maintenance.quarantine import Quarantine
 from internal.observability import metrics
-from internal.rendering.workshop import Workshop
+from internal.ports.object_store import ObjectStore
+from internal.ports.repository.repository import Repository
 
 log = structlog.get_logger(__name__)
 
+OBJECTS = "sweep_unreferenced"
+"""The chore's name in metrics and logs."""
+
 BATCH = 100
+"""Objects of one round."""
 
 KEYS = 1000
-"""Idempotency keys that are dropped in one statement."""
+"""Idempotency keys that one statement removes."""
 
 DELETE_SECONDS = 30.0
-"""How long the sweep waits for the store to delete one object, a wait for one of its threads included."""
+"""Time limit of one delete, including the wait for a thread of the store's pool."""
 
 
-async def purge_keys(workshop: Workshop) -> int:
-    """Drop all idempotency keys that have been kept long enough, a batch at a time; returns how many."""
+async def purge_idempotency_keys(repository: Repository) -> int:
+    """Remove all idempotency keys that are older than KEPT_SECONDS, in batches. Returns how many."""
     purged = 0
     while True:
-        batch = await workshop.repository.idempotency.purge(older_seconds=KEPT_SECONDS, limit=KEYS)
+        batch = await repository.idempotency.purge(older_seconds=KEPT_SECONDS, limit=KEYS)
         purged += batch
         if batch < KEYS:
             return purged
 
 
-async def sweep_unreferenced(workshop: Workshop, quarantine: Quarantine[str] | None = None) -> int:
-    """Delete objects that nothing refers to, one at a time, each under its row's lock (G4); returns how many.
+async def collect_garbage(
+    repository: Repository, store: ObjectStore, *, overdue_seconds: float, quarantine: Quarantine[str] | None = None
+) -> int:
+    """Delete objects whose key is `overdue_seconds` past its deadline, one at a time, under the row's lock (G4).
 
-    Raises the store's first outage. What it did not delete waits behind the others then: the next round begins with another. A
-    row that fails in any other way is set quarantine.
+    Returns how many. Raises the store's first outage; the key is then deferred, so that the next round begins with another. A
+    key that fails in any other way is put in quarantine.
 
-    INVARIANT: an object that a transaction refers to is never deleted: its row is off the list, or the sweep holds the row's lock
-    for as long as the delete goes on, and the transaction finds its deadline passed
-    (tests/integration/test_gc.py::test_a_commit_that_meets_the_sweep_loses, and test_sweep_slow_store.py for the lock).
+    INVARIANT: an object that a transaction refers to is never deleted. Either its key is off the list, or this holds the row's
+    lock for as long as the delete runs, and the transaction finds the deadline passed
+    (tests/integration/test_gc.py::test_a_commit_that_meets_gc_loses, and test_gc_slow_store.py for the lock).
     """
-    quarantine = quarantine or Quarantine("sweep_unreferenced")
-    swept = 0
+    collector = _Collector(repository, store, overdue_seconds, quarantine or Quarantine(OBJECTS))
+    count = 0
     for _ in range(BATCH):
-        deleted = await _sweep_next(workshop, quarantine)
+        deleted = await collector.delete_next()
         if deleted is None:
             break
-        swept += deleted
-    return swept
+        count += deleted
+    return count
 
 
-async def _sweep_next(workshop: Workshop, quarantine: Quarantine[str]) -> bool | None:
-    """Delete one object. False: it can't be, and waits behind the others; None: none is overdue."""
-    key: str | None = None
-    failure: Exception | None = None
-    try:
-        async with workshop.repository.transaction() as work:
-            key = await work.pending_objects.next_overdue(seconds=workshop.schedule.sweep_seconds, exclude=quarantine.rows())
+class _Collector:
+    def __init__(self, repository: Repository, store: ObjectStore, overdue_seconds: float, quarantine: Quarantine[str]) -> None:
+        self._repository, self._store = repository, store
+        self._overdue_seconds = overdue_seconds
+        self._quarantine = quarantine
+
+    async def delete_next(self) -> bool | None:
+        """Delete one object. False: it could not be deleted, and others come first now. None: no key is overdue."""
+        key: str | None = None
+        failure: Exception | None = None
+        try:
+            async with self._repository.transaction() as work:
+                pending = work.pending_objects
+                key = await pending.next_overdue(seconds=self._overdue_seconds, exclude=self._quarantine.rows())
+                if key is None:
+                    return None
+                failure = await self._delete(key)
+                await (pending.defer(key) if failure else pending.unmark(key))
+        except DatabaseUnavailable:
             if key is None:
-                return None
-            failure = await _delete(key, workshop)
-            await (work.pending_objects.defer(key) if failure else work.pending_objects.unmark(key))
-    except DatabaseUnavailable:
-        if key is None:
-            raise
-        await workshop.repository.pending_objects.defer(key)  # else it would be the first of each round, and hold up the others
+                raise
+            await self._repository.pending_objects.defer(key)  # else every round would begin with it, and block the others
+            if failure is None:
+                raise
+        except Exception as error:
+            if key is None:
+                raise
+            self._quarantine.add(key, error)
+            return False
         if failure is None:
-            raise
-    except Exception as error:
-        if key is None:
-            raise
-        quarantine.add(key, error)
-        return False
-    if failure is None:
-        metrics.SWEPT.inc()
-        log.info("object.swept", key=key)
-    elif isinstance(failure, Unavailable):
-        raise failure
-    elif not isinstance(failure, ValueError):
-        quarantine.add(key, failure)
-    return failure is None
+            metrics.GC_DELETED.inc()
+            log.info("object.swept", key=key)
+        elif isinstance(failure, Unavailable):
+            raise failure
+        elif not isinstance(failure, ValueError):
+            self._quarantine.add(key, failure)
+        return failure is None
 
+    async def _delete(self, key: str) -> Exception | None:
+        """Delete the object. Returns the error, which may be of this object only: the others get their turn before it is retried.
 
-async def _delete(key: str, workshop: Workshop) -> Exception | None:
-    """What went wrong: perhaps with this object only, so that the others get their turn before it is tried again.
-
-    When this returns no thread of ours can delete the object any more: a call that has begun is waited for, also past
-    DELETE_SECONDS (internal/objectstore/threads.py), and one that still waits for its thread never begins.
-    """
-    failure: Exception
-    try:
-        async with asyncio.timeout(DELETE_SECONDS):
-            await workshop.store.delete(key)
-            return None
-    except TimeoutError:
-        failure = StoreUnavailable(f"The object store has not deleted an object within {DELETE_SECONDS:g} seconds.")
-    except Exception as error:
-        failure = error
-    log.warning("object.not_swept", key=key, error=repr(failure))
-    return failure
+        When this returns, no thread of this process can delete the object any more: a call that has begun is awaited, also past
+        DELETE_SECONDS (internal/objectstore/threads.py), and one that waits for a thread never begins.
+        """
+        failure: Exception
+        try:
+            async with asyncio.timeout(DELETE_SECONDS):
+                await self._store.delete(key)
+                return None
+        except TimeoutError:
+            failure = StoreUnavailable(f"The object store has not deleted an object within {DELETE_SECONDS:g} seconds.")
+        except Exception as error:
+            failure = error
+        log.warning("object.not_swept", key=key, error=repr(failure))
+        return failure

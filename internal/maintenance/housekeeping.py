@@ -1,15 +1,14 @@
 """Housekeeping of one worker: two rounds of chores. Any number of workers may run them at once.
 
-A round's chores are done one after the other, and none stands still behind another: each does a bounded piece of its work in
-statements or transactions of its own, and is begun also when those before it failed.
+A round runs its chores one after the other. No chore blocks the next: each does a bounded part of its work in statements or
+transactions of its own, and runs even if a chore before it failed.
 """
 
 from functools import partial
 from uuid import UUID
 
-from internal.maintenance import overdue
-from internal.maintenance.chores import Chore, announce, run_round
-from internal.maintenance.gc import purge_keys, sweep_unreferenced
+from internal.maintenance import gc, overdue
+from internal.maintenance.chores import Chore, register, run_round
 from internal.maintenance.overdue import OverdueTasks
 from internal.maintenance.quarantine import Quarantine
 from internal.maintenance.requeue import requeue_abandoned
@@ -19,32 +18,38 @@ from internal.rendering.workshop import Workshop
 
 
 class Housekeeping:
-    """What dies is found again, and what nobody needs is removed."""
+    """The chores of one worker: requeue what dead workers left, remove what is no longer needed."""
 
     def __init__(self, workshop: Workshop, queue: Queue, *, events_days: int, dead_letters_days: int) -> None:
         overdue_tasks = OverdueTasks(workshop.repository, queue, overdue_seconds=workshop.schedule.overdue_seconds)
-        abandoned, objects = Quarantine[UUID]("requeue_abandoned"), Quarantine[str]("sweep_unreferenced")
+        abandoned, objects = Quarantine[UUID]("requeue_abandoned"), Quarantine[str](gc.OBJECTS)
         self._requeue = (
             Chore("requeue_abandoned", partial(requeue_abandoned, workshop, abandoned)),
             Chore(overdue.NAME, overdue_tasks.requeue),
         )
-        self._clean_up = (
-            Chore("purge_keys", partial(purge_keys, workshop)),
+        self._cleanup = (
+            Chore("purge_keys", partial(gc.purge_idempotency_keys, workshop.repository)),
             *(
                 Chore(retention.name, retention.run)
                 for retention in retentions(workshop.repository, events_days=events_days, dead_letters_days=dead_letters_days)
             ),
-            Chore("sweep_unreferenced", partial(sweep_unreferenced, workshop, objects)),
+            Chore(
+                gc.OBJECTS,
+                partial(
+                    gc.collect_garbage,
+                    workshop.repository,
+                    workshop.store,
+                    overdue_seconds=workshop.schedule.sweep_seconds,
+                    quarantine=objects,
+                ),
+            ),
         )
-        announce(self._requeue + self._clean_up)
+        register(self._requeue + self._cleanup)
 
     async def requeue(self) -> None:
-        """Queue again what nobody works on, in this order: leases that ran out, overdue renditions."""
+        """Requeue renditions whose lease ran out, then overdue ones."""
         await run_round(self._requeue)
 
-    async def clean_up(self) -> None:
-        """Remove what nobody needs any more: old idempotency keys, events and dead letters, unreferenced objects.
-
-        A slow store makes this one long.
-        """
-        await run_round(self._clean_up)
+    async def cleanup(self) -> None:
+        """Remove old idempotency keys, events and dead letters, then unreferenced objects. Takes long if the store is slow."""
+        await run_round(self._cleanup)

@@ -1,4 +1,4 @@
-"""Health: live says that the process turns; ready says which dependency fails."""
+"""Health. Liveness: the process is running. Readiness: which of its dependencies fails."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,7 +16,7 @@ class Condition(StrEnum):
 
 
 class Dependency(Struct, frozen=True):
-    """One thing that a process needs; without an `essential` one it takes no work. A look at it takes at most `seconds`."""
+    """A dependency of this process. Without an `essential` one the process is not ready. `check` gets at most `seconds`."""
 
     check: Callable[[], Awaitable[None]]
     seconds: float
@@ -24,14 +24,14 @@ class Dependency(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """`status` of the process, and `ok` or a sentence for each of its dependencies."""
+    """The process's `status`, and for each dependency `ok` or a sentence that says what is wrong."""
 
     status: Condition
     dependencies: dict[str, str]
 
 
 async def examine(dependencies: Mapping[str, Dependency]) -> Report:
-    """Ask all of them at once."""
+    """Check all dependencies at once."""
     answers = dict(zip(dependencies, await asyncio.gather(*map(_ask, dependencies.values())), strict=True))
     failing = [dependencies[name] for name, answer in answers.items() if answer != Condition.OK]
     if any(dependency.essential for dependency in failing):

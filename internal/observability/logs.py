@@ -1,9 +1,9 @@
-"""Logging with structlog: one JSON object a line for machines, or colours for people. Everything that is logged passes here.
+"""Logging with structlog: one JSON object per line for machines, or coloured text for people. Libraries' loggers end here too.
 
-What is bound to the context (`request_id`) is in every line of that request or task. Nothing logs a file's content or a secret.
+Values bound to the context (`request_id`) are in every line of that request or task. No file's content and no secret is logged.
 
-INVARIANT: a stack trace shows lines of code and never the values of variables, which may be tokens, cookies or passwords: in both
-formats, in every process, for libraries' loggers too (tests/unit/observability/test_logs.py::test_a_crash_shows_no_variable).
+INVARIANT: a stack trace shows code and never the values of variables, which may be tokens, cookies or passwords; in both formats,
+in every process, and for libraries' loggers (tests/unit/observability/test_logs.py::test_a_crash_shows_no_variable).
 """
 
 import logging
@@ -16,11 +16,11 @@ from internal.observability.settings import LoggingSettings
 _JSON_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 _CONSOLE_TRACEBACKS = structlog.dev.plain_traceback
-"""structlog 26.1.0 shows local variables on the console as soon as `rich` can be imported, and Litestar brings it along."""
+"""structlog 26.1.0 shows local variables on the console if `rich` can be imported, and Litestar depends on it."""
 
 
 def configure_logging(settings: LoggingSettings, process: str) -> None:
-    """Call once, at start. `process` (`api`, `worker`, …) is in every line. Libraries' warnings come out in the same form."""
+    """Configure logging; called once, at start. `process` (`api`, `worker`, …) is in every line."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

@@ -1,7 +1,7 @@
-"""Every metric that this process counts, named by Prometheus' conventions: base units, `_total` for counters.
+"""Counters and histograms of this process, named by Prometheus' conventions: base units, `_total` for counters.
 
-Gauges that are asked for at a scrape (depths, ages, pools) are in gauges.py. With several API processes on one port
-(`SERVER_WORKERS`) the counts of all of them are added up: see share_between_processes.
+Gauges that are read at a scrape (depths, ages, pools) are in gauges.py. With several API processes on one port
+(`SERVER_WORKERS`) their counts are summed: see shared_between_processes.
 """
 
 import os
@@ -110,7 +110,7 @@ PURGED = Counter(
     ("chore",),
     registry=_registry,
 )
-SWEPT = Counter("image_processor_swept_objects_total", "Unreferenced objects that were deleted.", registry=_registry)
+GC_DELETED = Counter("image_processor_swept_objects_total", "Unreferenced objects that were deleted.", registry=_registry)
 CUT_OFF = Counter(
     "image_processor_connections_cut_off_total",
     "Connections that were ended or refused, by reason: head, body or reading were too slow; place: a slow upload while others "
@@ -141,7 +141,7 @@ BROKEN_OFF = Counter(
 
 
 def exposition() -> bytes:
-    """All of these in Prometheus' text format."""
+    """All metrics of this module in Prometheus' text format."""
     if _FOLDER not in os.environ:
         return generate_latest(_registry)
     shared = CollectorRegistry()
@@ -151,7 +151,7 @@ def exposition() -> bytes:
 
 @contextmanager
 def shared_between_processes() -> Iterator[None]:
-    """For a process that starts others: what they count is added up, in files that are removed at the end."""
+    """For a process that starts others: their counts are summed, in files that are removed when the block ends."""
     folder = tempfile.mkdtemp(prefix="image-processor-metrics-")
     os.environ[_FOLDER] = folder
     try:

@@ -239,7 +239,7 @@ def _prepare(seconds: float) -> Callable[[AsyncConnection[DictRow]], Awaitable[N
 
 
 @asynccontextmanager
-async def open_pool(settings: DatabaseSettings, breaker: CircuitBreaker | None = None) -> AsyncIterator[Pool]:
+async def open_connection_pool(settings: DatabaseSettings, breaker: CircuitBreaker | None = None) -> AsyncIterator[Pool]:
     """Open the process's pool. It does not wait for the database: a process starts, and says that it is not ready."""
     pool = Pool(
         connection_string(settings),

@@ -1,10 +1,10 @@
-"""What the tables say of the work that waits: asked for at each scrape of the metrics."""
+"""Statistics of the work that waits, read at each scrape of the metrics."""
 
-from internal.ports.repository.observed import BacklogStats
+from internal.ports.repository.statistics import BacklogStats
 from internal.postgres.pool import Session
 
-TAKE_MEASURES = """
-    -- Each count is of a small table or of a partial index.
+READ_BACKLOG_STATS = """
+    -- Each count reads a small table or a partial index.
     SELECT (SELECT count(*) FROM outbox) AS outbox_messages,
            (SELECT greatest(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM outbox) AS outbox_oldest_seconds,
            (SELECT count(*) FROM renditions WHERE status = 'uploaded') AS renditions_waiting,
@@ -20,5 +20,5 @@ TAKE_MEASURES = """
 """
 
 
-async def take_measures(session: Session) -> BacklogStats:
-    return BacklogStats(**(await session.rows(TAKE_MEASURES))[0])
+async def read_backlog_stats(session: Session) -> BacklogStats:
+    return BacklogStats(**(await session.rows(READ_BACKLOG_STATS))[0])

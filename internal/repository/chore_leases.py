@@ -1,4 +1,4 @@
-"""Which worker does a chore that one does at a time. The lease runs out by itself, so that a worker that died hands it on."""
+"""Leases of chores that one worker at a time runs. A lease ends by itself, so that another worker takes over from a dead one."""
 
 from uuid import UUID
 

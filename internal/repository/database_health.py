@@ -1,6 +1,6 @@
-"""What PostgreSQL says of itself: snapshots that keep dead rows from being removed, and how many there are."""
+"""PostgreSQL's own statistics: the snapshots that keep dead rows, and the number of dead rows."""
 
-from internal.ports.repository.observed import DatabaseHealth
+from internal.ports.repository.statistics import DatabaseHealth
 from internal.postgres.pool import Session
 
 WATCHED = (
@@ -14,9 +14,9 @@ WATCHED = (
     "dead_letters",
 )
 
-TAKE_HEALTH = """
-    -- Of other users' sessions PostgreSQL shows these columns only to members of pg_read_all_stats. A replication slot and a
-    -- prepared transaction hold rows back without any session.
+READ_DATABASE_HEALTH = """
+    -- PostgreSQL shows these columns of other users' sessions only to members of pg_read_all_stats. Replication slots and
+    -- prepared transactions keep rows without a session.
     SELECT (SELECT greatest(extract(epoch FROM clock_timestamp() - min(xact_start)), 0)::float8 FROM pg_stat_activity
              WHERE datname = current_database() AND backend_xmin IS NOT NULL AND pid <> pg_backend_pid())
                AS oldest_snapshot_seconds,
@@ -29,8 +29,8 @@ TAKE_HEALTH = """
 """
 
 
-async def take_health(session: Session) -> DatabaseHealth:
-    [row] = await session.rows(TAKE_HEALTH, {"tables": list(WATCHED)})
+async def read_database_health(session: Session) -> DatabaseHealth:
+    [row] = await session.rows(READ_DATABASE_HEALTH, {"tables": list(WATCHED)})
     return DatabaseHealth(
         row["oldest_snapshot_seconds"] or 0.0,
         row["oldest_xmin_transactions"] or 0,

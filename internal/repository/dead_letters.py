@@ -1,4 +1,4 @@
-"""Dead letters: written where something stopped for good, read and taken by operators."""
+"""Dead letters: written when a task has failed for good, read, replayed and dropped by operators."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,13 +12,14 @@ from psycopg.types.json import Jsonb
 from internal.domain.dead_letter import DeadLetter
 from internal.domain.message import Channel
 from internal.domain.status import Status
-from internal.ports.repository.dead_letters import KeptDeadLetter
+from internal.ports.repository.dead_letters import DeadLetterEntry
 from internal.ports.repository.purged import Purged
 from internal.postgres.pool import Session
 
 ADD_DEAD_LETTER = """
-    -- The letter and what exports it, or neither. One that waits for another's commit here is the same message's, put away twice.
-    WITH kept AS (
+    -- The dead letter and the message that exports it, or neither. If the insert waits here for another's commit, then both are
+    -- of the same message.
+    WITH added AS (
         INSERT INTO dead_letters (image_id, rendition, code, detail, source, attempts, headers, body, channel, type, key,
                                   fingerprint)
         VALUES (%(image_id)s, %(rendition)s, %(code)s, %(detail)s, %(source)s, %(attempts)s, %(headers)s, %(body)s,
@@ -32,7 +33,7 @@ ADD_DEAD_LETTER = """
                                              'dead-letter-attempts', attempts::text)
                        || CASE WHEN length(body) > %(limit)s THEN jsonb_build_object('dead-letter-size', length(body)::text)
                                ELSE '{}' END
-          FROM kept WHERE %(announce)s
+          FROM added WHERE %(announce)s
         RETURNING channel
     )
     SELECT pg_notify('outbox', channel) FROM exported
@@ -43,39 +44,39 @@ DEAD_LETTERS_OF_IMAGE = """
       FROM dead_letters WHERE image_id = %(image_id)s ORDER BY id
 """
 
-KEPT_LETTERS: LiteralString = """
-    -- With what has become of the rendition since: none any more means that the image is gone.
+DEAD_LETTER_ENTRIES: LiteralString = """
+    -- With the rendition's status now: NULL if the image is gone.
     SELECT d.id, d.created_at, d.code, d.detail, d.source, d.attempts, d.image_id, d.rendition, d.headers, d.body,
            d.channel, d.type, d.key, r.status AS rendition_status
       FROM dead_letters d LEFT JOIN renditions r ON r.image_id = d.image_id AND r.name = d.rendition
 """
 
-FIND_LETTER: LiteralString = (
-    KEPT_LETTERS
+FIND_DEAD_LETTER: LiteralString = (
+    DEAD_LETTER_ENTRIES
     + """
      WHERE d.id = %(id)s
 """
 )
 
-PAGE_OF_LETTERS: LiteralString = (
-    KEPT_LETTERS
+PAGE_OF_DEAD_LETTERS: LiteralString = (
+    DEAD_LETTER_ENTRIES
     + """
      WHERE (%(before)s::bigint IS NULL OR d.id < %(before)s) AND (%(code)s::text IS NULL OR d.code = %(code)s)
      ORDER BY d.id DESC LIMIT %(limit)s
 """
 )
 
-REMOVE_LETTERS = """
+REMOVE_DEAD_LETTERS = """
     DELETE FROM dead_letters WHERE id = ANY(%(ids)s) RETURNING id
 """
 
-REMOVE_LETTERS_OF_RENDITION = """
-    -- All that tell of it: what is tried again needs none of them, and when it fails again it writes a new one.
+REMOVE_DEAD_LETTERS_OF_RENDITION = """
+    -- All of them: the rendition is tried again, and writes a new one if it fails again.
     DELETE FROM dead_letters WHERE image_id = %(image_id)s AND rendition = %(rendition)s
 """
 
-PURGE_LETTERS = """
-    -- As PURGE_EVENTS: by the primary key, from behind the last purge's.
+PURGE_DEAD_LETTERS = """
+    -- As PURGE_EVENTS: by the primary key, beginning behind the last purge.
     WITH oldest AS MATERIALIZED (
         SELECT id, created_at FROM dead_letters WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
     ), removed AS (
@@ -86,72 +87,72 @@ PURGE_LETTERS = """
     SELECT count(*) AS count, max(id) AS last FROM removed
 """
 
-LETTER = DeadLetter.__struct_fields__
+FIELDS = DeadLetter.__struct_fields__
 
 EXPORTED_BYTES = 2**19
-"""A letter's body is cut to so much when it is published: with the headers, what just fitted into the queue would fit no more."""
+"""Limit of an exported body, which is cut: a message that just fitted into the queue would not fit with the added headers."""
 
 
 class PostgresDeadLetters:
     """`exports`: the channels that lead somewhere in this deployment.
 
-    INVARIANT: a message that nobody can take has one letter and one export of it, whatever dies between the letter and the
-    acknowledgement (tests/integration/test_dead_letters_once.py::test_a_message_that_comes_again_adds_nothing).
+    INVARIANT: a message that no handler can take has one dead letter and one export, whatever dies between the dead letter and
+    the acknowledgement (tests/integration/test_dead_letters_once.py::test_a_message_that_comes_again_adds_nothing).
     """
 
     def __init__(self, session: Session, exports: frozenset[Channel]) -> None:
         self._session = session
         self._announce = Channel.DEAD_LETTERS in exports
 
-    async def add(self, letter: DeadLetter) -> None:
+    async def add(self, dead_letter: DeadLetter) -> None:
         parameters = {
-            **{name: getattr(letter, name) for name in LETTER},
-            "headers": Jsonb(letter.headers),
-            "fingerprint": _fingerprint(letter),
+            **{name: getattr(dead_letter, name) for name in FIELDS},
+            "headers": Jsonb(dead_letter.headers),
+            "fingerprint": _fingerprint(dead_letter),
             "limit": EXPORTED_BYTES,
             "announce": self._announce,
         }
         await self._session.run(ADD_DEAD_LETTER, parameters)
 
     async def of(self, image_id: UUID) -> list[DeadLetter]:
-        return [_letter(row) for row in await self._session.rows(DEAD_LETTERS_OF_IMAGE, {"image_id": image_id})]
+        return [_dead_letter(row) for row in await self._session.rows(DEAD_LETTERS_OF_IMAGE, {"image_id": image_id})]
 
-    async def find(self, letter_id: int) -> KeptDeadLetter | None:
-        rows = await self._session.rows(FIND_LETTER, {"id": letter_id})
-        return _kept(rows[0]) if rows else None
+    async def find(self, dead_letter_id: int) -> DeadLetterEntry | None:
+        rows = await self._session.rows(FIND_DEAD_LETTER, {"id": dead_letter_id})
+        return _entry(rows[0]) if rows else None
 
-    async def page(self, *, before: int | None, code: str | None, limit: int) -> list[KeptDeadLetter]:
-        rows = await self._session.rows(PAGE_OF_LETTERS, {"before": before, "code": code, "limit": limit})
-        return [_kept(row) for row in rows]
+    async def page(self, *, before: int | None, code: str | None, limit: int) -> list[DeadLetterEntry]:
+        rows = await self._session.rows(PAGE_OF_DEAD_LETTERS, {"before": before, "code": code, "limit": limit})
+        return [_entry(row) for row in rows]
 
     async def remove(self, ids: Sequence[int]) -> frozenset[int]:
-        return frozenset(row["id"] for row in await self._session.rows(REMOVE_LETTERS, {"ids": list(ids)}))
+        return frozenset(row["id"] for row in await self._session.rows(REMOVE_DEAD_LETTERS, {"ids": list(ids)}))
 
     async def remove_of(self, image_id: UUID, rendition: str) -> None:
-        await self._session.run(REMOVE_LETTERS_OF_RENDITION, {"image_id": image_id, "rendition": rendition})
+        await self._session.run(REMOVE_DEAD_LETTERS_OF_RENDITION, {"image_id": image_id, "rendition": rendition})
 
     async def purge(self, *, older_days: int, after: int | None, limit: int) -> Purged[int]:
-        [row] = await self._session.rows(PURGE_LETTERS, {"days": older_days, "after": after or 0, "limit": limit})
+        [row] = await self._session.rows(PURGE_DEAD_LETTERS, {"days": older_days, "after": after or 0, "limit": limit})
         return Purged(row["count"], row["last"])
 
 
-def _fingerprint(letter: DeadLetter) -> str | None:
-    """What makes two letters the same message's: where it was and all that it said. None for a rendition's: each is one more.
+def _fingerprint(dead_letter: DeadLetter) -> str | None:
+    """Equal for two dead letters of the same message: its source and its whole content. None for those of renditions.
 
-    Where it was is not enough: a topic that was made anew counts its offsets from 0.
+    The source alone is not enough: a topic that was deleted and created again counts its offsets from 0.
     """
-    if letter.channel is None:
+    if dead_letter.channel is None:
         return None
-    message = (letter.source, letter.channel, letter.type, letter.key, letter.headers, letter.body)
+    message = (dead_letter.source, dead_letter.channel, dead_letter.type, dead_letter.key, dead_letter.headers, dead_letter.body)
     return hashlib.sha256(msgspec.json.encode(message, order="deterministic")).hexdigest()
 
 
-def _kept(row: DictRow) -> KeptDeadLetter:
+def _entry(row: DictRow) -> DeadLetterEntry:
     status = row["rendition_status"]
-    return KeptDeadLetter(row["id"], row["created_at"], _letter(row), Status(status) if status else None)
+    return DeadLetterEntry(row["id"], row["created_at"], _dead_letter(row), Status(status) if status else None)
 
 
-def _letter(row: DictRow) -> DeadLetter:
-    values = {name: row[name] for name in LETTER}
+def _dead_letter(row: DictRow) -> DeadLetter:
+    values = {name: row[name] for name in FIELDS}
     channel = Channel(row["channel"]) if row["channel"] else None
     return DeadLetter(**{**values, "body": bytes(row["body"]), "channel": channel})

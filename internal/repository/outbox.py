@@ -10,20 +10,20 @@ from internal.ports.repository.outbox import OutboxMessage
 from internal.postgres.lower_bound import LowerBounds
 from internal.postgres.pool import Session
 
-ADD_OUTGOING = """
+ADD_MESSAGE = """
     -- The notification leaves with the commit and wakes the relays.
     WITH added AS (
         INSERT INTO outbox (channel, type, key, body, headers, due_at, created_at)
         VALUES (%(channel)s, %(type)s, %(key)s, %(body)s, %(headers)s,
-                now() + %(delay)s * interval '1 s', now() + %(delay)s * interval '1 s')  -- it waits for nobody before that
+                now() + %(delay)s * interval '1 s', now() + %(delay)s * interval '1 s')  -- its age counts from when it is due
         RETURNING channel
     )
     SELECT pg_notify('outbox', channel) FROM added
 """
 
-CLAIM_OUTGOING = """
-    -- A claim only moves due_at: no lock is held while a message is sent, and a relay that dies gives its rows back. `age`: of
-    -- the youngest that was taken, and so everything older is taken.
+CLAIM_MESSAGES = """
+    -- A claim only moves due_at: no lock is held while a message is sent, and the rows of a relay that dies are due again.
+    -- `age`: of the youngest claimed row; every older row is claimed too.
     WITH due AS MATERIALIZED (
         SELECT ctid, due_at FROM outbox
          WHERE channel = %(channel)s AND due_at > now() - %(since)s * interval '1 s' AND due_at <= now()
@@ -34,17 +34,17 @@ CLAIM_OUTGOING = """
     RETURNING id, channel, type, key, body, headers, (SELECT extract(epoch FROM now() - max(due_at))::float8 FROM due) AS age
 """
 
-DROP_PUBLISHED = """
+REMOVE_MESSAGES = """
     DELETE FROM outbox WHERE id = ANY(%(ids)s)
 """
 
-POSTPONE_OUTGOING = """
+POSTPONE_MESSAGES = """
     UPDATE outbox SET due_at = now() + %(seconds)s * interval '1 s' WHERE id = ANY(%(ids)s)
 """
 
 
 class PostgresOutbox:
-    """`exports`: the channels that lead somewhere in this deployment; for others no row is written."""
+    """`exports`: the channels that this deployment publishes; for others no row is written."""
 
     def __init__(self, session: Session, exports: frozenset[Channel], bounds: LowerBounds) -> None:
         self._session = session
@@ -62,12 +62,12 @@ class PostgresOutbox:
             "headers": Jsonb(dict(message.headers)),
             "delay": delay_seconds,
         }
-        await self._session.run(ADD_OUTGOING, parameters)
+        await self._session.run(ADD_MESSAGE, parameters)
 
     async def claim(self, channel: Channel, *, limit: int, lease_seconds: float) -> list[OutboxMessage]:
         bound, began = self._bounds.of(f"outbox/{channel}"), time.monotonic()
         parameters = {"channel": channel, "limit": limit, "lease": lease_seconds, "since": bound.seconds()}
-        rows = await self._session.rows(CLAIM_OUTGOING, parameters)
+        rows = await self._session.rows(CLAIM_MESSAGES, parameters)
         bound.passed(began, rows[0]["age"] if len(rows) == limit else 0)
         return [
             OutboxMessage(
@@ -76,8 +76,8 @@ class PostgresOutbox:
             for row in rows
         ]
 
-    async def published(self, ids: Sequence[int]) -> None:
-        await self._session.run(DROP_PUBLISHED, {"ids": list(ids)})
+    async def remove(self, ids: Sequence[int]) -> None:
+        await self._session.run(REMOVE_MESSAGES, {"ids": list(ids)})
 
     async def postpone(self, ids: Sequence[int], *, seconds: float) -> None:
-        await self._session.run(POSTPONE_OUTGOING, {"ids": list(ids), "seconds": seconds})
+        await self._session.run(POSTPONE_MESSAGES, {"ids": list(ids), "seconds": seconds})

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 
 from internal.domain.errors import DatabaseUnavailable
 from internal.domain.message import Channel
-from internal.ports.repository.observed import BacklogStats, DatabaseHealth
+from internal.ports.repository.statistics import BacklogStats, DatabaseHealth
 from internal.postgres.lower_bound import LowerBounds
 from internal.postgres.pool import Pool, PooledSession, Session, transaction
-from internal.repository.backlog import take_measures
+from internal.repository.backlog import read_backlog_stats
 from internal.repository.chore_leases import PostgresChoreLeases
-from internal.repository.database_health import take_health
+from internal.repository.database_health import read_database_health
 from internal.repository.dead_letters import PostgresDeadLetters
 from internal.repository.events import PostgresEvents
 from internal.repository.idempotency import PostgresIdempotencyKeys
@@ -21,7 +21,7 @@ from internal.repository.references import PostgresReferences
 from internal.repository.renditions import PostgresRenditions
 
 CHECK_SCHEMA = """
-    -- The newest columns that this code needs: an older schema is as bad as none. Looked for in the tables that statements find.
+    -- The newest columns that this code needs; an older schema does not do. Looked up in the tables that statements find.
     SELECT bool_and(EXISTS (SELECT FROM pg_attribute
                              WHERE attrelid = to_regclass(table_name) AND attname = column_name)) AS migrated
       FROM (VALUES ('renditions', 'alternatives'), ('dead_letters', 'fingerprint'), ('images', 'metadata_text'),
@@ -59,11 +59,11 @@ class PostgresRepository(PostgresTables):
         async with transaction(self._pool) as session:
             yield PostgresTables(session, self._exports, self._bounds)
 
-    async def measures(self) -> BacklogStats:
-        return await take_measures(self._session)
+    async def backlog_stats(self) -> BacklogStats:
+        return await read_backlog_stats(self._session)
 
-    async def health(self) -> DatabaseHealth:
-        return await take_health(self._session)
+    async def database_health(self) -> DatabaseHealth:
+        return await read_database_health(self._session)
 
     async def check(self) -> None:
         if not (await self._session.rows(CHECK_SCHEMA))[0]["migrated"]:

@@ -18,7 +18,7 @@ from internal.ports.object_store import ObjectStore
 from internal.ports.repository.repository import Repository
 from internal.ports.signals import Signals
 from internal.postgres.listener import open_listener
-from internal.postgres.pool import connection_string, open_pool
+from internal.postgres.pool import connection_string, open_connection_pool
 from internal.repository.tables import PostgresRepository
 from internal.runtime.background import running
 from internal.runtime.circuit_breaker import CircuitBreaker
@@ -52,7 +52,7 @@ async def open_api(settings: Settings) -> AsyncIterator[AppState]:
     async with AsyncExitStack() as stack:
         shutting_down = stack.enter_context(shutdown_event())
         database = CircuitBreaker("database", DatabaseUnavailable, settings.breaker)
-        pool = await stack.enter_async_context(open_pool(settings.database, database))
+        pool = await stack.enter_async_context(open_connection_pool(settings.database, database))
         listener = await stack.enter_async_context(open_listener(connection_string(settings.database), API_SIGNALS))
         reading = CircuitBreaker("object_store_reading", StoreUnavailable, settings.breaker)
         writing = CircuitBreaker("object_store_writing", StoreUnavailable, settings.breaker)

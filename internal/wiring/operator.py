@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from internal.maintenance.store_identity import StoreSite
 from internal.ports.object_store import ObjectStore
 from internal.ports.repository.repository import Repository
-from internal.postgres.pool import PooledSession, open_pool
+from internal.postgres.pool import PooledSession, open_connection_pool
 from internal.repository.references import PostgresReferences
 from internal.repository.store_identity import PostgresStoreIdentity
 from internal.repository.tables import PostgresRepository
@@ -29,14 +29,14 @@ class OperatorParts(Struct, frozen=True):
 @asynccontextmanager
 async def open_repository(settings: Settings) -> AsyncIterator[Repository]:
     """The tables, for an operator's command. What it has to send goes into the outbox: the relay of a running API sends it."""
-    async with open_pool(settings.database) as pool:
+    async with open_connection_pool(settings.database) as pool:
         yield PostgresRepository(pool, exports_of(settings))
 
 
 @asynccontextmanager
 async def open_operator(settings: Settings) -> AsyncIterator[OperatorParts]:
     """Repository and store."""
-    async with open_pool(settings.database) as pool, open_own_store(settings, pool) as store:
+    async with open_connection_pool(settings.database) as pool, open_own_store(settings, pool) as store:
         yield OperatorParts(PostgresRepository(pool, exports_of(settings)), store)
 
 
@@ -47,7 +47,7 @@ async def open_store_site(settings: Settings) -> AsyncIterator[StoreSite]:
     """
     if settings.minio.root is not None:
         settings = replace(settings, minio=replace(settings.minio, access_key="", secret_key=""))
-    async with open_pool(settings.database) as pool, open_store(settings) as store:
+    async with open_connection_pool(settings.database) as pool, open_store(settings) as store:
         session = PooledSession(pool)
         yield StoreSite(
             PostgresStoreIdentity(session),

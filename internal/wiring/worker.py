@@ -14,7 +14,7 @@ from internal.pipeline.language.grammar import Grammar
 from internal.ports.queue import Queue
 from internal.ports.sandbox import RenderLimits
 from internal.postgres.listener import open_listener
-from internal.postgres.pool import connection_string, open_pool
+from internal.postgres.pool import connection_string, open_connection_pool
 from internal.rendering.timings import WorkerTimings
 from internal.rendering.workshop import Workshop
 from internal.repository.tables import PostgresRepository
@@ -48,7 +48,7 @@ async def open_worker(settings: Settings, children: int) -> AsyncIterator[Worker
     No circuit breaker: an attempt waits through an outage by itself, and its lease must be renewed as soon as that is over.
     """
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(open_pool(settings.database))
+        pool = await stack.enter_async_context(open_connection_pool(settings.database))
         listener = await stack.enter_async_context(open_listener(connection_string(settings.database), WORKER_SIGNALS))
         store = await stack.enter_async_context(open_own_store(settings, pool))
         queue = await stack.enter_async_context(open_queue(settings, pool, listener))

@@ -48,7 +48,7 @@ async def run_worker(settings: Settings, stopping: asyncio.Event) -> None:
         background = [
             *(
                 asyncio.create_task(_again(round_, settings.worker.housekeeping_seconds), name=round_.__name__)
-                for round_ in (housekeeping.requeue, housekeeping.clean_up)
+                for round_ in (housekeeping.requeue, housekeeping.cleanup)
             ),
             asyncio.create_task(serve_health(settings.worker, parts, settings.metrics.token), name="health"),
         ]

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from internal.ports.queue import Queue
 from internal.postgres.listener import open_listener
 from internal.postgres.migrations import migrate
-from internal.postgres.pool import connection_string, open_pool
+from internal.postgres.pool import connection_string, open_connection_pool
 from internal.queue.kafka.queue import create_topics, open_kafka_queue
 from internal.queue.kafka.settings import KafkaSettings
 from internal.queue.kafka.topics import has_controller
@@ -110,7 +110,7 @@ class PostgresBroker:
         database = replace(self.settings, host=host, port=port, timeout_seconds=seconds)
         settings = replace(SETTINGS.queue, visibility_seconds=hold_seconds)
         async with (
-            open_pool(database) as pool,
+            open_connection_pool(database) as pool,
             open_listener(connection_string(database), (NOTIFICATIONS,)) as listener,
             open_postgres_queue(pool, listener, settings) as queue,
         ):

@@ -13,7 +13,7 @@ from internal.pipeline.language.grammar import Grammar
 from internal.ports.sandbox import RenderLimits
 from internal.postgres.listener import Listener, open_listener
 from internal.postgres.migrations import migrate
-from internal.postgres.pool import Pool, PooledSession, connection_string, open_pool
+from internal.postgres.pool import Pool, PooledSession, connection_string, open_connection_pool
 from internal.postgres.settings import DatabaseSettings
 from internal.rendering.timings import WorkerTimings
 from internal.rendering.workshop import Workshop
@@ -72,7 +72,7 @@ def every_look_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 async def pool(database_settings: DatabaseSettings) -> AsyncIterator[Pool]:
-    async with open_pool(database_settings) as pool:
+    async with open_connection_pool(database_settings) as pool:
         yield pool
 
 

@@ -17,6 +17,7 @@ from internal.intake.ports import Ports
 from internal.intake.upload import Context, accept_upload
 from internal.library.delete import delete_image
 from internal.library.lookup import find_image
+from internal.maintenance.gc import collect_garbage
 from internal.ports.object_store import ObjectStore
 from internal.postgres.pool import PooledSession
 from internal.rendering.attempt import AttemptResult, run_attempt
@@ -101,6 +102,10 @@ class Service:
         """Do the image's task to its end, as a worker would."""
         await process_task(Task(image_id, lane), self.workshop, ORIGIN)
         return await self.image(image_id)
+
+    async def collect_garbage(self) -> int:
+        overdue_seconds = self.workshop.schedule.sweep_seconds
+        return await collect_garbage(self.workshop.repository, self.workshop.store, overdue_seconds=overdue_seconds)
 
     async def delete(self, image_id: UUID) -> None:
         await delete_image(self.repository, ANONYMOUS, image_id)

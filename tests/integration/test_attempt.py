@@ -91,7 +91,7 @@ async def test_a_lost_lease_stops_the_work_at_once(service: Service) -> None:
 
 async def test_what_a_lost_attempt_wrote_late_is_listed_again(service: Service) -> None:
     class StandsStill:
-        """Until another has the rendition, and the sweep has been there."""
+        """Until another has the rendition, and gc has run."""
 
         async def render(self, job: RenderJob) -> Rendered:
             rendered = await service.workshop.sandbox.render(job)

@@ -13,8 +13,7 @@ from internal.domain.ids import new_id
 from internal.domain.keys import original_key
 from internal.domain.status import Status
 from internal.maintenance import requeue
-from internal.maintenance.chores import Chore, announce, run_round
-from internal.maintenance.gc import sweep_unreferenced
+from internal.maintenance.chores import Chore, register, run_round
 from internal.maintenance.quarantine import Quarantine
 from internal.maintenance.requeue import requeue_abandoned
 from internal.observability import metrics
@@ -53,7 +52,7 @@ def failing_first() -> Iterator[list[Chore]]:
 
 async def test_a_chore_that_raises_is_counted_and_stops_no_other(failing_first: list[Chore]) -> None:
     counts = Counts()
-    announce(failing_first)
+    register(failing_first)
     began = time.time()
     metrics.CHORE_LAST_SUCCESS.labels("breaks").set(began - 600)
     metrics.CHORE_LAST_SUCCESS.labels("works").set(began - 600)
@@ -69,7 +68,7 @@ async def test_a_chore_that_raises_is_counted_and_stops_no_other(failing_first: 
 async def test_a_chore_that_never_ended_well_has_an_age(failing_first: list[Chore]) -> None:
     began = time.time()
 
-    announce(failing_first)
+    register(failing_first)
 
     assert last_success("breaks") >= began
 
@@ -126,7 +125,9 @@ async def test_an_attempt_that_can_not_be_ended_spoils_no_batch(service: Service
     assert await requeue_abandoned(service.workshop) == 1  # when its time has come, or in another worker
 
 
-async def test_an_object_that_fails_in_a_way_of_its_own_stops_no_sweep(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_object_that_fails_in_a_way_of_its_own_does_not_stop_gc(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     counts = Counts()
     keys = [original_key(new_id()) for _ in range(5)]
     for number, key in enumerate(keys):
@@ -140,7 +141,7 @@ async def test_an_object_that_fails_in_a_way_of_its_own_stops_no_sweep(service: 
 
     monkeypatch.setattr(service.store, "delete", delete_but_two)
 
-    assert await sweep_unreferenced(service.workshop) == 3
+    assert await service.collect_garbage() == 3
 
     assert await service.listed() == set(keys[:2])
     assert counts.of("chore_rows_failed_total") == {("sweep_unreferenced",): 2}

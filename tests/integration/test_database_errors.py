@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from internal.domain.errors import ConnectionsInUse, DatabaseBusy, DatabaseReadOnly, DatabaseUnavailable, StaleStatement
-from internal.postgres.pool import Pool, PooledSession, open_pool, transaction
+from internal.postgres.pool import Pool, PooledSession, open_connection_pool, transaction
 from internal.postgres.settings import DatabaseSettings
 from internal.runtime.circuit_breaker import BreakerSettings, CircuitBreaker
 
@@ -39,7 +39,7 @@ def breaker() -> CircuitBreaker:
 
 @pytest.fixture
 async def impatient(database_settings: DatabaseSettings, breaker: CircuitBreaker) -> AsyncIterator[Pool]:
-    async with open_pool(replace(database_settings, pool_size=SIZE, timeout_seconds=SHORT), breaker) as pool:
+    async with open_connection_pool(replace(database_settings, pool_size=SIZE, timeout_seconds=SHORT), breaker) as pool:
         await pool.wait()
         yield pool
 

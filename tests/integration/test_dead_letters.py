@@ -12,7 +12,7 @@ from internal.domain.rendition import Lane
 from internal.domain.status import Status
 from internal.domain.tasks import task_message
 from internal.library.renditions import retry_failed
-from internal.maintenance.dead_letters import BATCH, Replay, every_letter, replay
+from internal.maintenance.dead_letters import BATCH, Replay, list_dead_letters, replay
 from internal.maintenance.requeue import requeue_abandoned
 from internal.ports.queue import Delivery
 from internal.postgres.settings import DatabaseSettings
@@ -33,8 +33,8 @@ async def fail(service: Service, image_id: UUID) -> None:
         await requeue_abandoned(service.workshop)
 
 
-async def letters(service: Service) -> list[int]:
-    return [kept.id async for kept in every_letter(service.repository, code=None)]
+async def dead_letter_ids(service: Service) -> list[int]:
+    return [entry.id async for entry in list_dead_letters(service.repository, code=None)]
 
 
 async def sent(service: Service) -> list[tuple[str, Message]]:
@@ -47,33 +47,37 @@ async def test_a_replay_tries_the_rendition_again(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     await fail(service, image_id)
     before = await service.rendition(image_id)
-    [letter_id] = await letters(service)
+    [dead_letter_id] = await dead_letter_ids(service)
     await service.session.run("DELETE FROM outbox")
 
-    assert await replay(service.repository, letter_id) == Replay.QUEUED
+    assert await replay(service.repository, dead_letter_id) == Replay.QUEUED
 
     after = await service.rendition(image_id)
     assert (after.status, after.attempts, after.generation, after.failure) == (Status.UPLOADED, 0, before.generation, None)
     assert (await service.image(image_id)).status == Status.PROCESSING
     assert await sent(service) == [("fast", task_message(image_id, Lane.FAST, NO_REQUEST))]
-    assert await letters(service) == []
-    assert await replay(service.repository, letter_id) == Replay.NO_LETTER
+    assert await dead_letter_ids(service) == []
+    assert await replay(service.repository, dead_letter_id) == Replay.NOT_FOUND
     assert (await service.process(image_id)).status == Status.PROCESSED
 
 
-async def test_a_replay_is_of_one_rendition_and_takes_all_its_letters(service: Service) -> None:
+async def test_a_replay_is_of_one_rendition_and_takes_all_its_dead_letters(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg(), None, renditions={"one": "resize:8x8", "two": "resize:9x9"})
     await fail(service, image_id)
     async with service.repository.transaction() as work:
         await retry_failed(work, "anonymous", image_id, NO_REQUEST)
-    await fail(service, image_id)  # each has two letters now
-    of_one = [kept.id async for kept in every_letter(service.repository, code="lease_lost") if kept.letter.rendition == "one"]
+    await fail(service, image_id)  # each has two dead letters now
+    of_one = [
+        entry.id
+        async for entry in list_dead_letters(service.repository, code="lease_lost")
+        if entry.dead_letter.rendition == "one"
+    ]
 
     assert await replay(service.repository, of_one[0]) == Replay.QUEUED
 
     statuses = {rendition.name: rendition.status for rendition in (await service.image(image_id)).renditions}
     assert statuses == {"one": Status.UPLOADED, "two": Status.FAILED}
-    left = await letters(service)
+    left = await dead_letter_ids(service)
     assert len(left) == 2
     assert not set(left) & set(of_one)
 
@@ -86,38 +90,38 @@ async def test_what_can_not_be_replayed_is_told_and_stays(service: Service) -> N
     async with service.repository.transaction() as work:
         await retry_failed(work, "anonymous", retried, NO_REQUEST)
     await service.repository.dead_letters.add(DeadLetter("unprocessable_message", "from long ago", "topic/0/1", 1))
-    kept = [found async for found in every_letter(service.repository, code=None)]
+    entries = [entry async for entry in list_dead_letters(service.repository, code=None)]
     before = await sent(service)
 
-    outcomes = [await replay(service.repository, found.id) for found in kept]
+    outcomes = [await replay(service.repository, entry.id) for entry in entries]
 
     assert outcomes == [Replay.NO_CHANNEL, Replay.NOT_FAILED, Replay.IMAGE_GONE]
-    assert [found.rendition_status for found in kept] == [None, Status.UPLOADED, None]
-    assert await letters(service) == [found.id for found in kept]
+    assert [entry.rendition_status for entry in entries] == [None, Status.UPLOADED, None]
+    assert await dead_letter_ids(service) == [entry.id for entry in entries]
     assert await sent(service) == before
 
 
 async def test_what_could_not_be_read_is_not_sent_again(service: Service) -> None:
-    """Its body is a record as it lies in the topic: as a message it would only come back as another letter."""
+    """Its body is a record as it lies in the topic: as a message it would only come back as another dead letter."""
     unreadable = Delivery(Message("", "", b"raw"), Channel.FAST, "topic/3/14", None, unreadable="checksum")
     await dispatch(unreadable, service.workshop, find_handlers())
     before = await sent(service)
-    [letter_id] = await letters(service)
+    [dead_letter_id] = await dead_letter_ids(service)
 
-    assert await replay(service.repository, letter_id) == Replay.UNREADABLE
+    assert await replay(service.repository, dead_letter_id) == Replay.UNREADABLE
 
     assert await sent(service) == before
-    assert await letters(service) == [letter_id]
+    assert await dead_letter_ids(service) == [dead_letter_id]
 
 
 async def test_a_message_goes_to_its_channel_as_it_came(service: Service) -> None:
     await dispatch(Delivery(ODD, Channel.SLOW, "topic/3/14", None), service.workshop, find_handlers())
-    [letter_id] = await letters(service)
+    [dead_letter_id] = await dead_letter_ids(service)
 
-    assert await replay(service.repository, letter_id) == Replay.QUEUED
+    assert await replay(service.repository, dead_letter_id) == Replay.QUEUED
 
     assert await sent(service) == [("slow", ODD)]
-    assert await letters(service) == []
+    assert await dead_letter_ids(service) == []
 
 
 async def test_a_replay_that_comes_second_sends_nothing(service: Service) -> None:
@@ -125,7 +129,7 @@ async def test_a_replay_that_comes_second_sends_nothing(service: Service) -> Non
     await fail(service, image_id)
     await dispatch(Delivery(ODD, Channel.FAST, "topic/3/14", None), service.workshop, find_handlers())
     await service.session.run("DELETE FROM outbox")
-    of_message, of_rendition = await letters(service)
+    of_message, of_rendition = await dead_letter_ids(service)
 
     async def both_wait() -> bool:
         waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -135,10 +139,12 @@ async def test_a_replay_that_comes_second_sends_nothing(service: Service) -> Non
         await first.images.lock(image_id)
         await first.renditions.retry(image_id)
         await first.dead_letters.remove([of_message, of_rendition])
-        second = [asyncio.create_task(replay(service.repository, letter_id)) for letter_id in (of_message, of_rendition)]
+        second = [
+            asyncio.create_task(replay(service.repository, dead_letter_id)) for dead_letter_id in (of_message, of_rendition)
+        ]
         await eventually(both_wait)
 
-    assert await asyncio.gather(*second) == [Replay.NO_LETTER, Replay.NOT_FAILED]
+    assert await asyncio.gather(*second) == [Replay.NOT_FOUND, Replay.NOT_FAILED]
     assert await sent(service) == []
 
 
@@ -150,35 +156,35 @@ async def test_a_task_carries_the_request_id_of_the_first_time(service: Service)
     await service.session.run("DELETE FROM outbox")
     await service.session.run("UPDATE renditions SET status = 'failed'")
 
-    await replay(service.repository, (await letters(service))[0])
+    await replay(service.repository, (await dead_letter_ids(service))[0])
 
     assert [message.headers for _, message in await sent(service)] == [{"x-request-id": "first-time"}]
 
 
-async def test_letters_come_newest_first_and_none_that_is_written_meanwhile(service: Service) -> None:
+async def test_dead_letters_come_newest_first_and_none_that_is_written_meanwhile(service: Service) -> None:
     async def write(code: str) -> None:
         await service.repository.dead_letters.add(DeadLetter(code, "…", "topic/0/1", 1))
 
     for number in range(2 * BATCH + 1):
         await write("odd" if number % 2 else "even")
-    ids = await letters(service)
+    ids = await dead_letter_ids(service)
     assert len(ids) == 2 * BATCH + 1
     assert ids == sorted(ids, reverse=True)
 
-    assert [kept.id async for kept in every_letter(service.repository, code=None, limit=BATCH + 2)] == ids[: BATCH + 2]
-    assert {kept.letter.code async for kept in every_letter(service.repository, code="odd")} == {"odd"}
+    assert [entry.id async for entry in list_dead_letters(service.repository, code=None, limit=BATCH + 2)] == ids[: BATCH + 2]
+    assert {entry.dead_letter.code async for entry in list_dead_letters(service.repository, code="odd")} == {"odd"}
     visited = []
-    async for kept in every_letter(service.repository, code=None):
+    async for entry in list_dead_letters(service.repository, code=None):
         await write("meanwhile")
-        visited.append(kept.id)
+        visited.append(entry.id)
     assert visited == ids
 
 
-async def test_a_letter_is_removed_by_one_only(service: Service) -> None:
+async def test_a_dead_letter_is_removed_by_one_only(service: Service) -> None:
     await service.repository.dead_letters.add(DeadLetter("odd", "…", "topic/0/1", 1))
-    [letter_id] = await letters(service)
+    [dead_letter_id] = await dead_letter_ids(service)
 
-    removed = await asyncio.gather(*(service.repository.dead_letters.remove([letter_id]) for _ in range(5)))
+    removed = await asyncio.gather(*(service.repository.dead_letters.remove([dead_letter_id]) for _ in range(5)))
 
     assert sorted(map(len, removed)) == [0, 0, 0, 0, 1]
 

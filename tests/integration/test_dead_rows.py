@@ -77,7 +77,7 @@ def outbox(looked: Looked, bounds: LowerBounds) -> Callable[[], Awaitable[Any]]:
 
 def queue(looked: Looked, _: LowerBounds) -> Callable[[], Awaitable[Any]]:
     messages = QueueMessages(looked)
-    return lambda: messages.claim(Channel.FAST, holder=new_id(), limit=16, lease_seconds=10)
+    return lambda: messages.claim(Channel.FAST, consumer_id=new_id(), limit=16, lease_seconds=10)
 
 
 def abandoned(looked: Looked, bounds: LowerBounds) -> Callable[[], Awaitable[Any]]:
@@ -215,10 +215,10 @@ async def test_a_claim_looks_at_no_dead_rows(name: str, service: Service, pool: 
 
 
 BY_NUMBER: dict[str, Callable[[QueueMessages, PostgresOutbox], Awaitable[Any]]] = {
-    "finish": lambda queue, _: queue.finish(1, holder=new_id()),
-    "renew": lambda queue, _: queue.renew([1, 2], holder=new_id(), lease_seconds=10),
-    "free": lambda queue, _: queue.free(1, holder=new_id()),
-    "published": lambda _, outbox: outbox.published([1, 2]),
+    "acknowledge": lambda queue, _: queue.acknowledge(1, consumer_id=new_id()),
+    "renew": lambda queue, _: queue.renew([1, 2], consumer_id=new_id(), lease_seconds=10),
+    "release": lambda queue, _: queue.release(1, consumer_id=new_id()),
+    "remove": lambda _, outbox: outbox.remove([1, 2]),
     "postpone": lambda _, outbox: outbox.postpone([1, 2], seconds=1),
 }
 
@@ -267,12 +267,12 @@ async def test_a_long_backlog_is_claimed_in_order_and_whole(service: Service) ->
 
 
 async def test_what_is_released_is_the_next_that_is_claimed(service: Service) -> None:
-    messages, holder = QueueMessages(service.session), new_id()
+    messages, consumer_id = QueueMessages(service.session), new_id()
     for number in range(4):
         await messages.publish(Channel.FAST, Message("t", str(number), b""))
-    [first, _] = await messages.claim(Channel.FAST, holder=holder, limit=2, lease_seconds=60)
-    await messages.free(first["id"], holder=holder)
+    [first, _] = await messages.claim(Channel.FAST, consumer_id=consumer_id, limit=2, lease_seconds=60)
+    await messages.release(first["id"], consumer_id=consumer_id)
 
-    taken = await messages.claim(Channel.FAST, holder=holder, limit=2, lease_seconds=60)
+    taken = await messages.claim(Channel.FAST, consumer_id=consumer_id, limit=2, lease_seconds=60)
 
     assert [row["key"] for row in taken] == ["0", "2"]

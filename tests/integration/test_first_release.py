@@ -20,7 +20,7 @@ from internal.domain.message import Channel
 from internal.postgres import first_release, migrations
 from internal.postgres.first_release import NEW_CODE
 from internal.postgres.migrations import MIGRATIONS, migrate, roll_back
-from internal.postgres.pool import open_pool
+from internal.postgres.pool import open_connection_pool
 from internal.postgres.settings import DatabaseSettings
 from internal.repository.tables import PostgresRepository
 from tests.services.databases import own_database
@@ -130,7 +130,7 @@ def test_its_processes_go_on(settings: DatabaseSettings) -> None:
 
 @pytest.mark.usefixtures("of_first_release")
 async def test_new_code_has_the_new_columns_beside_it(settings: DatabaseSettings) -> None:
-    async with open_pool(settings) as pool:  # also one that was started before migrate
+    async with open_connection_pool(settings) as pool:  # also one that was started before migrate
         repository = PostgresRepository(pool, frozenset(Channel))
         with connected(settings) as connection:
             OldProcess(connection).work()
@@ -146,7 +146,7 @@ async def test_new_code_has_the_new_columns_beside_it(settings: DatabaseSettings
 @pytest.mark.usefixtures("of_first_release")
 async def test_the_table_is_put_back_when_it_is_gone(settings: DatabaseSettings) -> None:
     """Beside newer processes, which have prepared their statements on the table where it was."""
-    async with open_pool(settings) as pool:
+    async with open_connection_pool(settings) as pool:
         repository = PostgresRepository(pool, frozenset(Channel))
         with connected(settings) as connection:
             old = OldProcess(connection)

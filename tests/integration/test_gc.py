@@ -12,7 +12,6 @@ from internal.domain.image import ANONYMOUS, Image, Original
 from internal.domain.keys import original_key
 from internal.domain.status import Status
 from internal.maintenance import gc
-from internal.maintenance.gc import sweep_unreferenced
 from internal.maintenance.requeue import requeue_abandoned
 from internal.repository.renditions import PostgresRenditions
 from tests import pictures
@@ -47,30 +46,30 @@ async def test_a_rendition_that_kills_its_worker_every_time_is_failed(service: S
     assert [letter.source for letter in await service.repository.dead_letters.of(image_id)] == ["housekeeping"]
 
 
-async def test_the_sweep_takes_what_is_overdue_and_nothing_else(service: Service) -> None:
+async def test_gc_takes_what_is_overdue_and_nothing_else(service: Service) -> None:
     kept = await service.upload(pictures.jpeg())
     doomed = await service.upload(pictures.jpeg())
     await service.process(doomed)
     await service.delete(doomed)
-    assert await sweep_unreferenced(service.workshop) == 0  # listed, but not overdue yet
+    assert await service.collect_garbage() == 0  # listed, but not overdue yet
     await service.session.run("UPDATE unreferenced_objects SET deadline = now() - interval '61 s'")
 
-    assert await sweep_unreferenced(service.workshop) == 2
+    assert await service.collect_garbage() == 2
 
     assert await service.keys() == {(await service.image(kept)).original.key}
     assert await service.listed() == set()
 
 
-async def test_a_commit_that_meets_the_sweep_loses(service: Service) -> None:
-    """While the sweep deletes an object, and ever after, nobody can come to refer to it."""
+async def test_a_commit_that_meets_gc_loses(service: Service) -> None:
+    """While gc deletes an object, and ever after, nobody can come to refer to it."""
     image = an_image()
     await service.repository.pending_objects.reserve(image.original.key, seconds=-61)
 
-    async with service.repository.transaction() as sweeping:
-        assert await sweeping.pending_objects.next_overdue(seconds=60) == image.original.key
+    async with service.repository.transaction() as collecting:
+        assert await collecting.pending_objects.next_overdue(seconds=60) == image.original.key
         with pytest.raises(DeadlinePassed):
             await service.repository.images.add(image, [], uploaded(image))
-        await sweeping.pending_objects.unmark(image.original.key)
+        await collecting.pending_objects.unmark(image.original.key)
 
     with pytest.raises(DeadlinePassed):
         await service.repository.images.add(image, [], uploaded(image))
@@ -83,8 +82,8 @@ async def test_an_object_that_is_being_referred_to_is_left_alone(service: Servic
 
     async with service.repository.transaction() as work:
         await work.images.add(image, [], uploaded(image))
-        async with service.repository.transaction() as sweeping:
-            assert await sweeping.pending_objects.next_overdue(seconds=-120) is None  # its row is locked, so it is skipped
+        async with service.repository.transaction() as collecting:
+            assert await collecting.pending_objects.next_overdue(seconds=-120) is None  # its row is locked, so it is skipped
 
 
 def an_image() -> Image:
@@ -97,14 +96,14 @@ def uploaded(image: Image) -> Event:
     return new_event(EventType.IMAGE_UPLOADED, image.id, image.owner)
 
 
-async def test_two_sweeps_share_the_work(service: Service) -> None:
+async def test_two_collectors_share_the_work(service: Service) -> None:
     keys = [original_key(new_id()) for _ in range(20)]
     for key in keys:
         await service.repository.pending_objects.reserve(key, seconds=-61)
 
-    swept = await asyncio.gather(sweep_unreferenced(service.workshop), sweep_unreferenced(service.workshop))
+    deleted = await asyncio.gather(service.collect_garbage(), service.collect_garbage())
 
-    assert sum(swept) == 20
+    assert sum(deleted) == 20
     assert await service.listed() == set()
 
 
@@ -114,7 +113,7 @@ async def test_a_round_of_housekeeping_forgets_old_keys(service: Service) -> Non
         "UPDATE idempotency_keys SET created_at = now() - interval '25 h', lease_until = now() - interval '1 s'"
     )
 
-    await housekeeping(service.workshop).clean_up()
+    await housekeeping(service.workshop).cleanup()
 
     assert await service.count("idempotency_keys") == 0
 
@@ -137,7 +136,7 @@ async def test_old_keys_are_forgotten_in_batches_however_many_there_are(
         return purged[-1]
 
     monkeypatch.setattr(service.repository.idempotency, "purge", counted)
-    await housekeeping(service.workshop).clean_up()
+    await housekeeping(service.workshop).cleanup()
 
     assert purged == [2, 2, 1]
 
@@ -146,12 +145,12 @@ async def fail(*_: object, **__: object) -> int:
     raise DatabaseUnavailable
 
 
-async def test_keys_that_can_not_be_forgotten_do_not_stop_the_sweep(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_keys_that_can_not_be_unmarked_do_not_stop_gc(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     await service.repository.pending_objects.mark([original_key(new_id())], seconds=-90)
     monkeypatch.setattr(service.repository.idempotency, "purge", fail)
 
     with pytest.raises(DatabaseUnavailable):
-        await housekeeping(service.workshop).clean_up()
+        await housekeeping(service.workshop).cleanup()
 
     assert await service.listed() == set()
 

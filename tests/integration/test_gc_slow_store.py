@@ -1,4 +1,4 @@
-"""The sweep and a store that is slow, or refuses: one object holds up no other, and no lock ends before its delete (G4)."""
+"""Gc and a store that is slow, or refuses: one object holds up no other, and no lock ends before its delete (G4)."""
 
 import asyncio
 import contextlib
@@ -13,9 +13,8 @@ from internal.domain.ids import new_id
 from internal.domain.keys import original_key
 from internal.domain.message import Channel
 from internal.maintenance import gc
-from internal.maintenance.gc import sweep_unreferenced
 from internal.objectstore.filesystem.folder import Folder
-from internal.postgres.pool import open_pool
+from internal.postgres.pool import open_connection_pool
 from internal.postgres.settings import DatabaseSettings
 from internal.repository.tables import PostgresRepository
 from tests.integration.service import Service, cancelled_at_end
@@ -26,14 +25,14 @@ LOCK = "SELECT key FROM unreferenced_objects FOR UPDATE SKIP LOCKED"
 
 
 class Deletes:
-    """A store whose `delete` is the test's; the sweep needs no more of it."""
+    """A store whose `delete` is the test's; gc needs no more of it."""
 
     def __init__(self, delete: Callable[[str], Awaitable[None]]) -> None:
         self.delete = delete
 
 
 async def two_overdue(service: Service) -> tuple[str, str]:
-    """The one that is swept first, and the other."""
+    """The one that is deleted first, and the other."""
     stuck, next_one = original_key(new_id()), original_key(new_id())
     for key, age in ((stuck, 90), (next_one, 80)):
         await service.repository.pending_objects.mark([key], seconds=-age)
@@ -52,11 +51,11 @@ async def test_an_object_that_cannot_be_deleted_holds_up_no_other(service: Servi
 
     monkeypatch.setattr(service.store, "delete", locked)
     with pytest.raises(StoreUnavailable):
-        await sweep_unreferenced(service.workshop)
+        await service.collect_garbage()
     passed = "SELECT key FROM unreferenced_objects WHERE deadline < now()"
     assert {row["key"] for row in await service.session.rows(passed)} == {stuck, next_one}
 
-    assert await sweep_unreferenced(service.workshop) == 1
+    assert await service.collect_garbage() == 1
     assert await service.listed() == {stuck}
 
 
@@ -70,9 +69,9 @@ async def test_a_delete_that_does_not_begin_in_time_holds_up_no_other(service: S
         impatient.setattr(gc, "DELETE_SECONDS", 0.01)
         with pytest.raises(StoreUnavailable, match=r"within 0\.01 seconds"):
             async with asyncio.timeout(30):
-                await sweep_unreferenced(service.with_workshop(store=Deletes(wait_for_a_thread)).workshop)
+                await service.with_workshop(store=Deletes(wait_for_a_thread)).collect_garbage()
 
-    assert await sweep_unreferenced(service.workshop) == 1
+    assert await service.collect_garbage() == 1
     assert await service.listed() == {stuck}
 
 
@@ -83,7 +82,7 @@ async def test_a_mistake_of_ours_with_one_object_holds_up_no_other(service: Serv
         if key == stuck:
             raise ZeroDivisionError
 
-    assert await sweep_unreferenced(service.with_workshop(store=Deletes(break_down)).workshop) == 1
+    assert await service.with_workshop(store=Deletes(break_down)).collect_garbage() == 1
 
     assert await service.listed() == {stuck}
 
@@ -105,9 +104,9 @@ async def test_an_object_whose_transaction_ends_meanwhile_holds_up_no_other(
             raise failure
 
     with pytest.raises(told):
-        await sweep_unreferenced(service.with_workshop(store=Deletes(outlive_its_transaction)).workshop)
+        await service.with_workshop(store=Deletes(outlive_its_transaction)).collect_garbage()
 
-    assert await sweep_unreferenced(service.workshop) == 1
+    assert await service.collect_garbage() == 1
     assert await service.listed() == {stuck}
 
 
@@ -127,13 +126,13 @@ async def test_the_lock_lasts_longer_than_any_other_transaction_may(
         await eventually(over)
         free.append([row["key"] for row in await service.session.rows(LOCK)])
 
-    async with open_pool(impatient) as pool:
+    async with open_connection_pool(impatient) as pool:
         repository = PostgresRepository(pool, frozenset(Channel))
-        slow = service.with_workshop(repository=repository, store=Deletes(take_two_seconds)).workshop
+        slow = service.with_workshop(repository=repository, store=Deletes(take_two_seconds))
 
         async def deleted() -> bool:
             with contextlib.suppress(DatabaseUnavailable):  # so little patience may be too little for a connection
-                await sweep_unreferenced(slow)
+                await slow.collect_garbage()
             return bool(free)
 
         await eventually(deleted)
@@ -142,7 +141,7 @@ async def test_the_lock_lasts_longer_than_any_other_transaction_may(
 
 
 async def test_the_lock_lasts_until_the_last_thread_has_ended(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However impatient the sweep is: what can't be stopped may still delete."""
+    """However impatient gc is: what can't be stopped may still delete."""
     stuck, next_one = await two_overdue(service)
     begun, go_on = threading.Event(), threading.Event()
     remove = Folder.remove
@@ -155,16 +154,16 @@ async def test_the_lock_lasts_until_the_last_thread_has_ended(service: Service, 
     with monkeypatch.context() as slow:
         slow.setattr(gc, "DELETE_SECONDS", 2.0)  # in which its thread begins
         slow.setattr(Folder, "remove", remove_slowly)
-        sweeping = asyncio.create_task(sweep_unreferenced(service.workshop))
-        async with cancelled_at_end(sweeping):
+        collecting = asyncio.create_task(service.collect_garbage())
+        async with cancelled_at_end(collecting):
             try:
                 await eventually(begun.is_set)
-                await asyncio.wait({sweeping}, timeout=3.0)  # longer than its patience
-                assert not sweeping.done()
+                await asyncio.wait({collecting}, timeout=3.0)  # longer than its patience
+                assert not collecting.done()
                 assert [row["key"] for row in await service.session.rows(LOCK)] == [next_one]
             finally:
                 go_on.set()
             with pytest.raises(StoreUnavailable):
-                await sweeping
+                await collecting
 
     assert await service.listed() == {stuck, next_one}

@@ -55,7 +55,7 @@ async def test_mutants_are_refused_or_end_in_a_final_status(service: Service) ->
     outcomes = Counter([await _outcome(service, mutant(SEED, number)) for number in range(MUTANTS)])
 
     assert outcomes.keys() == {"refused", Status.PROCESSED, Status.FAILED}
-    assert await service.keys() & await service.listed() == set()  # no object was left for the sweep
+    assert await service.keys() & await service.listed() == set()  # no object was left for gc
 
 
 async def test_a_decoder_that_cannot_be_started_burns_no_try(

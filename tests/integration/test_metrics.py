@@ -13,7 +13,6 @@ from internal.domain.ids import new_id
 from internal.domain.keys import original_key
 from internal.domain.rendition import Lane
 from internal.domain.tasks import Task
-from internal.maintenance.gc import sweep_unreferenced
 from internal.maintenance.requeue import requeue_abandoned
 from internal.observability import metrics
 from internal.observability.gauges import PREFIX
@@ -184,7 +183,7 @@ async def test_what_housekeeping_queues_again_is_counted_by_reason(service: Serv
     assert counts.of("failures_total") == {("lease_lost",): tries}
 
 
-async def test_what_the_sweep_deletes_is_counted(service: Service, counts: Counts, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_gc_deletes_is_counted(service: Service, counts: Counts, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [original_key(new_id()) for _ in range(3)]
     await service.repository.pending_objects.mark(keys, seconds=-61)
     delete = service.store.delete
@@ -195,7 +194,7 @@ async def test_what_the_sweep_deletes_is_counted(service: Service, counts: Count
         await delete(key)
 
     monkeypatch.setattr(service.store, "delete", delete_but_one)
-    await sweep_unreferenced(service.workshop)
+    await service.collect_garbage()
 
     assert counts.of("swept_objects_total") == {(): 2}
 

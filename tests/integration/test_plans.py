@@ -38,10 +38,10 @@ SETTLED_AFTER = 8
 STATEMENT = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM)\b")
 PLACE = re.compile(r"%\((\w+)\)s")
 
-FRAGMENTS = {"DERIVE_STATUS", "FINISH_IMAGE", "RECORD_EVENTS", "KEPT_LETTERS", "REFERRED", "IMAGE_ROW"}
+FRAGMENTS = {"DERIVE_STATUS", "FINISH_IMAGE", "RECORD_EVENTS", "DEAD_LETTER_ENTRIES", "REFERRED", "IMAGE_ROW"}
 """Parts of statements, looked at in each that continues them."""
 
-NO_TABLE_OF_OURS = {"ANSWER", "CHECK_SCHEMA", "TAKE_HEALTH"}
+NO_TABLE_OF_OURS = {"PING", "CHECK_SCHEMA", "READ_DATABASE_HEALTH"}
 """They ask whether the server answers, its catalogue for our columns, and its statistics."""
 
 OF_MIGRATE = {
@@ -57,7 +57,7 @@ OF_MIGRATE = {
 """Asked by `migrate`, or once a connection, of PostgreSQL's catalogue."""
 
 READS_ALL = {
-    "TAKE_MEASURES": "counts what waits, in tables and parts of tables that are short while the service keeps up",
+    "READ_BACKLOG_STATS": "counts what waits, in tables and parts of tables that are short while the service keeps up",
     "COUNT": "the metrics' lag: how many messages are in the queue, all of one channel's",
     "POSITIONS": "how far the queue is: its first message of one channel, asked for while renditions are overdue",
 }
@@ -84,7 +84,7 @@ TEXTS = (
     *("notifications", "original_key", "pipeline", "processing", "rendition", "route", "sha256", "source", "thumbhash", "type"),
 )
 VALUES: dict[str, Any] = {
-    **dict.fromkeys(("id", "image_id", "holder", "after", "after_id", "worker_id"), uuid4()),
+    **dict.fromkeys(("id", "image_id", "holder", "consumer_id", "after", "after_id", "worker_id"), uuid4()),
     **dict.fromkeys(("after_time", "created_after", "created_before", "sent_before"), datetime(2026, 11, 1, tzinfo=UTC)),
     **dict.fromkeys(
         ("generation", "attempts", "frames", "given_back", "height", "max_attempts", "orientation", "size", "width"), 1
@@ -112,7 +112,7 @@ VALUES: dict[str, Any] = {
 }
 """What a statement is given under these names, where THEIR_OWN says nothing else."""
 
-BY_NUMBER = ("FIND_LETTER", "REMOVE_LETTERS", "DROP_PUBLISHED", "POSTPONE_OUTGOING", "RENEW", "FINISH", "FREE")
+BY_NUMBER = ("FIND_DEAD_LETTER", "REMOVE_DEAD_LETTERS", "REMOVE_MESSAGES", "POSTPONE_MESSAGES", "RENEW", "ACKNOWLEDGE", "RELEASE")
 NUMBERED = {"id": 1, "ids": [1, 2]}
 PAGE: dict[str, Any] = dict.fromkeys(("after_time", "after_id", "status", "created_after", "created_before"))
 THEIR_OWN: dict[str, list[dict[str, Any]]] = {
@@ -123,16 +123,16 @@ THEIR_OWN: dict[str, list[dict[str, Any]]] = {
         {**PAGE, "after_time": VALUES["after_time"], "after_id": uuid4()},
         {**PAGE, "created_before": VALUES["created_before"]},
     ],
-    "PAGE_OF_LETTERS": [{"before": None, "code": None}, {}],
+    "PAGE_OF_DEAD_LETTERS": [{"before": None, "code": None}, {}],
     "PAGE_OF_REFERENCES": [{"after": None}, {}],
     "RETRY_RENDITIONS": [{"name": None}, {}],
     "OVERDUE_TASKS": [
         {"sent_before": datetime.now(UTC) - timedelta(seconds=65), "since": 1e9},
         {"sent_before": None, "patience": 600.0, "since": 1e9},
     ],
-    "PURGE_LETTERS": [{"after": 0, "days": 90}, {"after": 5000, "days": 90}],
+    "PURGE_DEAD_LETTERS": [{"after": 0, "days": 90}, {"after": 5000, "days": 90}],
     "PURGE_KEYS": [{"seconds": 86_400.0, "since": 1e9}, {"seconds": 86_400.0, "since": 86_500.0}],
-    "CLAIM_OUTGOING": [{"since": 1e9}, {"since": 12.0}],
+    "CLAIM_MESSAGES": [{"since": 1e9}, {"since": 12.0}],
     "CLAIM": [{"since": 1e9, "after": 0}, {"since": 12.0, "after": 9_000}, {"since": 12.0, "after": 0, "channel": "slow"}],
     "NEXT_OVERDUE_OBJECT": [{"since": 1e9}, {"since": 72.0}],
     "ABANDONED_RENDITIONS": [{"since": 1e9}, {"since": 12.0}],

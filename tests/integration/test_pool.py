@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from psycopg.rows import DictRow
 
 from internal.observability.gauges import Source, of_database_pool
-from internal.postgres.pool import Pool, PooledSession, open_pool
+from internal.postgres.pool import Pool, PooledSession, open_connection_pool
 from internal.postgres.settings import DatabaseSettings
 from tests.services.waiting import eventually
 
@@ -30,7 +30,7 @@ async def one_waits(pool: Pool) -> AsyncIterator[asyncio.Task[list[DictRow]]]:
 @pytest.mark.parametrize("ticks", range(3))  # of the event loop, after which it has its connection
 async def test_a_cancellation_is_never_dropped(database_settings: DatabaseSettings, ticks: int) -> None:
     """Not even one that comes together with the connection that was waited for: who drops it goes on for ever, at a shutdown."""
-    async with open_pool(replace(database_settings, pool_size=SIZE)) as pool:
+    async with open_connection_pool(replace(database_settings, pool_size=SIZE)) as pool:
         async with one_waits(pool) as waiting:
             pass
         for _ in range(ticks):
@@ -49,7 +49,7 @@ async def measured(source: Source) -> dict[str, float]:
 
 
 async def test_its_use_is_measured(database_settings: DatabaseSettings) -> None:
-    async with open_pool(replace(database_settings, pool_size=SIZE)) as pool:
+    async with open_connection_pool(replace(database_settings, pool_size=SIZE)) as pool:
         source = of_database_pool(pool.get_stats)
         async with one_waits(pool) as waiting:
             assert await measured(source) == {"busy": SIZE, "idle": 0, "": 1}

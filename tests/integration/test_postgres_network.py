@@ -16,7 +16,7 @@ from internal.domain.errors import ConnectionsInUse, DatabaseUnavailable
 from internal.postgres import listener as listening
 from internal.postgres.connection import BoundedConnection
 from internal.postgres.listener import open_listener
-from internal.postgres.pool import Pool, PooledSession, connection_string, open_pool, transaction
+from internal.postgres.pool import Pool, PooledSession, connection_string, open_connection_pool, transaction
 from internal.postgres.settings import DatabaseSettings
 from tests.services.proxy import Proxy, open_proxy
 from tests.services.waiting import eventually
@@ -40,7 +40,7 @@ def beyond(database_settings: DatabaseSettings, proxy: Proxy) -> DatabaseSetting
 
 @pytest.fixture
 async def far(beyond: DatabaseSettings) -> AsyncIterator[Pool]:
-    async with open_pool(beyond) as pool:
+    async with open_connection_pool(beyond) as pool:
         yield pool
 
 
@@ -117,7 +117,7 @@ async def test_what_was_never_connected_is_closed(beyond: DatabaseSettings, prox
 
 async def test_who_is_cancelled_does_not_wait_for_a_silent_server(beyond: DatabaseSettings, proxy: Proxy) -> None:
     """However long it would have waited itself: neither for its answer, nor for that to its wish to cancel."""
-    async with open_pool(replace(beyond, timeout_seconds=TOO_LONG)) as pool:
+    async with open_connection_pool(replace(beyond, timeout_seconds=TOO_LONG)) as pool:
         await PooledSession(pool).run("SELECT 1")
         proxy.silent = True
         asked = proxy.requests
@@ -144,7 +144,10 @@ async def test_a_transaction_may_take_longer_than_one_answer(
         return await wait(connection, gen, interval, timeout)
 
     monkeypatch.setattr(AsyncConnection, "wait", noted)
-    async with open_pool(replace(database_settings, timeout_seconds=TOO_LONG)) as patient, transaction(patient) as session:
+    async with (
+        open_connection_pool(replace(database_settings, timeout_seconds=TOO_LONG)) as patient,
+        transaction(patient) as session,
+    ):
         for _ in range(4):
             ((pid,),) = [row.values() for row in await session.rows("SELECT pg_backend_pid()")]
 

@@ -18,7 +18,6 @@ from internal.domain.image import ANONYMOUS, Image, Original
 from internal.domain.keys import original_key, result_key
 from internal.domain.status import Status
 from internal.maintenance import reconcile as reconciling
-from internal.maintenance.gc import sweep_unreferenced
 from internal.maintenance.reconcile import Comparison, EmptyDatabase, Finding, Kind, reconcile
 from internal.ports.object_store import ByteRange, ObjectInfo, ObjectStore, ObjectStream
 from internal.settings.loader import load_settings
@@ -137,10 +136,10 @@ async def test_an_orphan_is_mended_by_listing_it(service: Service) -> None:
 
     assert await service.listed() == {key}
     await service.session.run("UPDATE unreferenced_objects SET deadline = deadline - interval '500 s'")
-    assert await sweep_unreferenced(service.workshop) == 0  # there is time to see that it was a mistake
+    assert await service.collect_garbage() == 0  # there is time to see that it was a mistake
     assert await found(service) == []
     await service.session.run("UPDATE unreferenced_objects SET deadline = deadline - interval '200 s'")
-    assert await sweep_unreferenced(service.workshop) == 1
+    assert await service.collect_garbage() == 1
     assert await service.keys() == kept
 
 

@@ -149,7 +149,7 @@ async def test_what_the_queue_never_takes_becomes_a_dead_letter(service: Service
 
     assert await service.count("outbox") == 0
     [kept] = await service.repository.dead_letters.page(before=None, code=None, limit=10)
-    letter = kept.letter
+    letter = kept.dead_letter
     assert (letter.code, letter.attempts, letter.source.partition("/")[0]) == ("unpublishable_message", 1, "outbox")
     assert (letter.channel, Message(letter.type, letter.key, letter.body, letter.headers)) == (Channel.FAST, large)
     [told] = [message for channel, message in queue.taken if channel == Channel.DEAD_LETTERS]

@@ -97,7 +97,7 @@ async def test_a_delete_lists_every_file(service: Service) -> None:
 
 @pytest.mark.parametrize("lost", ["result", "alternative"])
 async def test_a_file_that_can_not_be_settled_rolls_all_back(service: Service, lost: str) -> None:
-    """The sweep had its turn at one of the two while the worker slept: nothing may refer to either."""
+    """Gc has run at one of the two while the worker slept: nothing may refer to either."""
     image_id = await service.upload(pictures.photo_jpeg(400, 300), TWO_FILES)
     claim = await service.claim(image_id)
     made = await service.make(claim)

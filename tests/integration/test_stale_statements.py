@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from internal.domain.errors import StaleStatement
 from internal.domain.status import Status
 from internal.postgres.migrations import migrate
-from internal.postgres.pool import Pool, PooledSession, connection_string, open_pool, transaction
+from internal.postgres.pool import Pool, PooledSession, connection_string, open_connection_pool, transaction
 from internal.postgres.settings import DatabaseSettings
 from internal.runtime.project import PROJECT
 from tests import pictures
@@ -102,7 +102,7 @@ def own(postgres: PostgresService) -> Iterator[DatabaseSettings]:
 
 async def test_every_statement_outlives_a_new_column_in_each_table(own: DatabaseSettings) -> None:
     """On one connection, as psycopg would run them without our second try: not one of them may be stale."""
-    async with open_pool(own) as pool, pool.connection() as connection:
+    async with open_connection_pool(own) as pool, pool.connection() as connection:
         image_id = uuid4()
         await connection.execute(ADD_BARE_IMAGE, [image_id])
         for _ in range(PREPARED):
@@ -147,7 +147,7 @@ def add_a_column_to_each(conninfo: str, tables: list[str]) -> None:
 @pytest.fixture
 async def small(database_settings: DatabaseSettings) -> AsyncIterator[Pool]:
     """A pool of one connection, so that it is the one which has prepared the statement; and a table that may change."""
-    async with open_pool(replace(database_settings, pool_size=1)) as pool:
+    async with open_connection_pool(replace(database_settings, pool_size=1)) as pool:
         await PooledSession(pool).run("CREATE TABLE changing (id integer)")
         await PooledSession(pool).run("INSERT INTO changing VALUES (1)")
         yield pool

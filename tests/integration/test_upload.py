@@ -229,7 +229,7 @@ async def test_what_a_broken_upload_left_stays_listed_when_it_can_not_be_deleted
 
 
 async def test_a_deadline_that_passed_rolls_back_and_lists_again(service: Service) -> None:
-    """The sweep had its turn while the upload slept: it must not refer to an object that may be gone."""
+    """Gc has run while the upload slept: it must not refer to an object that may be gone."""
 
     class Overtaken:
         async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> ObjectInfo:

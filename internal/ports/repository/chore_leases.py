@@ -6,4 +6,4 @@ from uuid import UUID
 
 class ChoreLeases(Protocol):
     async def take(self, name: str, worker_id: UUID, *, seconds: float) -> bool:
-        """Hold the chore for so long from now, as the only worker; again: longer. False while another holds it."""
+        """Hold the chore for `seconds` from now, as the only worker; again: extends it. False while another worker holds it."""

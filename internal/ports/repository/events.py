@@ -9,10 +9,10 @@ from internal.ports.repository.purged import Purged
 
 class Events(Protocol):
     async def add(self, *events: Event) -> None:
-        """Write the events into their images' history, and into the outbox where events are published."""
+        """Add events to their images' history, and to the outbox where events are published. All or nothing."""
 
     async def of(self, image_id: UUID) -> list[Event]:
-        """The image's history, oldest first; it outlives the image."""
+        """The image's history, oldest first. It outlives the image."""
 
     async def purge(self, *, older_days: int, after: UUID | None, limit: int) -> Purged[UUID]:
-        """Remove those of the next `limit` events behind `after`, in order of their ids, that are older; None: from the first."""
+        """Look at the next `limit` events behind id `after` (None: from the first), and remove those that are older."""

@@ -18,13 +18,13 @@ class OutboxMessage(Struct, frozen=True):
 
 class Outbox(Protocol):
     async def add(self, channel: Channel, message: Message, *, delay_seconds: float = 0) -> None:
-        """Ask the relay to publish; a commit wakes it. Does nothing for a channel that goes nowhere in this deployment."""
+        """Insert a message for the relay; the commit wakes it. No-op for a channel that this deployment does not publish."""
 
     async def claim(self, channel: Channel, *, limit: int, lease_seconds: float) -> list[OutboxMessage]:
-        """Take due rows for `lease_seconds`; another relay takes what is not `published` by then. Holds no lock afterwards."""
+        """Claim due messages for `lease_seconds`; those not removed by then are due again. Holds no lock afterwards."""
 
-    async def published(self, ids: Sequence[int]) -> None:
-        """Drop rows that the queue has."""
+    async def remove(self, ids: Sequence[int]) -> None:
+        """Remove messages that the queue has, or that are dead letters now."""
 
     async def postpone(self, ids: Sequence[int], *, seconds: float) -> None:
-        """Let rows that the queue did not take wait."""
+        """Make messages that the queue did not take due again in `seconds`."""

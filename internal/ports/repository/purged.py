@@ -1,4 +1,4 @@
-"""What a purge returns."""
+"""The result of a purge."""
 
 from typing import Generic, TypeVar
 
@@ -8,7 +8,7 @@ Id = TypeVar("Id")
 
 
 class Purged(Struct, Generic[Id], frozen=True):
-    """How many rows a purge removed, and the last of them; None when there was none."""
+    """How many rows a purge removed, and the id of the last one; None if it removed none."""
 
     count: int
     last: Id | None

@@ -1,7 +1,7 @@
-"""The repository's contract: one small protocol a table, and a transaction that holds them together.
+"""The repository's contract: one small protocol for each table, and transactions over all of them.
 
-Outside a transaction each call is committed when it returns. Inside `transaction()` all calls are one: all or nothing. Every
-method raises DatabaseUnavailable when the database can't be reached in time. Time is the database's clock.
+Outside a transaction each call is committed when it returns. Inside `transaction()` all calls are committed together or not at
+all. Every method raises DatabaseUnavailable if the database can't be reached in time. Time is the database's clock.
 """
 
 from contextlib import AbstractAsyncContextManager
@@ -12,15 +12,15 @@ from internal.ports.repository.dead_letters import DeadLetters
 from internal.ports.repository.events import Events
 from internal.ports.repository.idempotency import IdempotencyKeys
 from internal.ports.repository.images import Images
-from internal.ports.repository.observed import BacklogStats, DatabaseHealth
 from internal.ports.repository.outbox import Outbox
 from internal.ports.repository.pending_objects import PendingObjects
 from internal.ports.repository.references import References
 from internal.ports.repository.renditions import Renditions
+from internal.ports.repository.statistics import BacklogStats, DatabaseHealth
 
 
 class Tables(Protocol):
-    """Everything that is kept, by name."""
+    """All tables, by name."""
 
     @property
     def images(self) -> Images: ...
@@ -46,13 +46,13 @@ class Repository(Tables, Protocol):
     """Metadata. Adapter: postgres. Tests: tests/integration/."""
 
     def transaction(self) -> AbstractAsyncContextManager[Tables]:
-        """All calls on the tables it gives are one transaction: committed at the end of the block, rolled back by an error."""
+        """A transaction: what is done with its tables is committed at the end of the block, or rolled back by an error."""
 
     async def check(self) -> None:
-        """Raise DatabaseUnavailable unless the database answers and has the schema."""
+        """Raise DatabaseUnavailable unless the database answers and is migrated."""
 
-    async def measures(self) -> BacklogStats:
-        """Count what waits, in all of the service."""
+    async def backlog_stats(self) -> BacklogStats:
+        """Count the work that waits, in the whole service."""
 
-    async def health(self) -> DatabaseHealth:
-        """Ask the database for what lets its tables swell."""
+    async def database_health(self) -> DatabaseHealth:
+        """Read what makes the tables grow: old snapshots, and dead rows."""

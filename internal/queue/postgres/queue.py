@@ -35,7 +35,7 @@ class PostgresConsumer:
         self._channel = channel
         self._slots = slots
         self._visibility = visibility_seconds
-        self._holder = uuid4()
+        self._consumer_id = uuid4()
         self._ahead = PrefetchBuffer(slots)
         self._in_hand: set[int] = set()
         self._wake = asyncio.Event()
@@ -51,7 +51,7 @@ class PostgresConsumer:
         id_ = cast("int", delivery.tag)
         self._in_hand.discard(id_)
         try:
-            await self._messages.finish(id_, holder=self._holder)
+            await self._messages.acknowledge(id_, consumer_id=self._consumer_id)
         except Exception as error:  # the port's promise; the lease runs out, and the message is delivered again
             log.warning("queue.delivered_again", source=delivery.source, error=repr(error))
 
@@ -59,14 +59,14 @@ class PostgresConsumer:
         id_ = cast("int", delivery.tag)
         self._in_hand.discard(id_)  # not renewed any more: free after the lease at the latest
         try:
-            await self._messages.free(id_, holder=self._holder)
+            await self._messages.release(id_, consumer_id=self._consumer_id)
         except Exception as error:  # the port's promise
             log.warning("queue.released_late", source=delivery.source, error=repr(error))
 
     async def release_all(self) -> None:
         """Give back everything, received or not. Never raises."""
         try:
-            await self._messages.free_all(self._channel, holder=self._holder)
+            await self._messages.release_all(self._channel, consumer_id=self._consumer_id)
         except Exception as error:
             log.warning("queue.released_late", messages=len(self._in_hand), error=repr(error))
 
@@ -80,7 +80,9 @@ class PostgresConsumer:
 
     async def _claim(self, room: int) -> int:
         try:
-            rows = await self._messages.claim(self._channel, holder=self._holder, limit=room, lease_seconds=self._visibility)
+            rows = await self._messages.claim(
+                self._channel, consumer_id=self._consumer_id, limit=room, lease_seconds=self._visibility
+            )
         except Exception as error:  # the database away, or not migrated yet: a worker that waits beats one that does nothing
             log.warning("queue.claims_later", channel=self._channel, error=repr(error))
             return 0
@@ -109,7 +111,7 @@ class PostgresConsumer:
             if not held:
                 continue
             try:
-                kept = await self._messages.renew(held, holder=self._holder, lease_seconds=self._visibility)
+                kept = await self._messages.renew(held, consumer_id=self._consumer_id, lease_seconds=self._visibility)
             except Exception as error:
                 log.warning("queue.renews_later", messages=len(held), error=repr(error))
                 continue
