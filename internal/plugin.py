@@ -21,7 +21,8 @@ from internal.pipeline.operations.params import MAX_SIDE, WHITE, Colour, ImageId
 from internal.pipeline.operations.text_param import Text
 
 if TYPE_CHECKING:
-    from internal.pipeline.vips.picture import Picture, Pixels
+    from internal.pipeline.vips.picture import Picture
+    from internal.pipeline.vips.pixels import Pixels
 
 __all__ = [
     "API_VERSION",
@@ -52,6 +53,6 @@ def __getattr__(name: str) -> Any:
     """`Picture` and `Pixels`, loaded on first use because they load libvips."""
     if name not in ("Picture", "Pixels"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from internal.pipeline.vips import picture
+    from internal.pipeline.vips import picture, pixels
 
-    return getattr(picture, name)
+    return pixels.Pixels if name == "Pixels" else picture.Picture

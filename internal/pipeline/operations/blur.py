@@ -7,7 +7,8 @@ from msgspec import Meta
 from internal.pipeline.operations.operation import Operation
 
 if TYPE_CHECKING:
-    from internal.pipeline.vips.picture import Picture, Pixels
+    from internal.pipeline.vips.picture import Picture
+    from internal.pipeline.vips.pixels import Pixels
 
 
 TAIL = 0.02

@@ -1,10 +1,6 @@
 """Alpha bleeding: fully transparent pixels take the colour of their neighbours, so that filters do not mix hidden colours in."""
 
-from typing import TypeAlias
-
-import pyvips
-
-Pixels: TypeAlias = pyvips.Image
+from internal.pipeline.vips.pixels import Pixels
 
 
 def bleed_colours(pixels: Pixels, radius: float) -> Pixels:

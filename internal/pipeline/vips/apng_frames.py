@@ -7,7 +7,7 @@ import pyvips
 from msgspec import Struct
 
 from internal.pipeline.containers.apng import Animation, ApngFrame, frame_png
-from internal.pipeline.vips.picture import Pixels, PixelsFn
+from internal.pipeline.vips.pixels import Pixels, PixelsFn
 
 
 class Composition(Struct, frozen=True):

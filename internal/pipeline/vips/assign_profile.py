@@ -9,7 +9,7 @@ from internal.pipeline.containers.colour_space import ColourSpace, Curve, Hdr, s
 from internal.pipeline.containers.icc_profile import icc_profile
 from internal.pipeline.vips.colour import excluding_alpha
 from internal.pipeline.vips.hdr import neutral_to_sdr, to_sdr
-from internal.pipeline.vips.picture import Pixels, PixelsFn
+from internal.pipeline.vips.pixels import Pixels, PixelsFn
 from internal.pipeline.vips.profiles import GREY, PROFILE, without_profile
 
 _STEEP = 1.5

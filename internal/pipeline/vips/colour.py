@@ -5,8 +5,9 @@ from typing import TypeAlias
 
 import pyvips
 
-Pixels: TypeAlias = pyvips.Image
-Matrix: TypeAlias = Sequence[Sequence[float]]
+from internal.pipeline.vips.pixels import Pixels
+
+ColourMatrix: TypeAlias = Sequence[Sequence[float]]
 
 
 def apply_curve(pixels: Pixels, curve: Callable[[float], float]) -> Pixels:
@@ -18,7 +19,7 @@ def apply_curve(pixels: Pixels, curve: Callable[[float], float]) -> Pixels:
     return pixels.maplut(table).copy(interpretation=pixels.interpretation)
 
 
-def apply_matrix(pixels: Pixels, matrix: Matrix) -> Pixels:
+def apply_matrix(pixels: Pixels, matrix: ColourMatrix) -> Pixels:
     """Each (red, green, blue) is multiplied by the 3 x 3 `matrix`. A grey picture becomes a colour one."""
     coloured = to_rgb(pixels)
     if coloured.hasalpha():

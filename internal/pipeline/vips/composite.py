@@ -1,11 +1,9 @@
 """Overlays: opacity, tiling and compositing of 8 bit pixels with alpha."""
 
 from math import ceil
-from typing import TypeAlias
 
-import pyvips
+from internal.pipeline.vips.pixels import Pixels
 
-Pixels: TypeAlias = pyvips.Image
 _BLOCK = 512
 """Pixels: small tiles are first joined to blocks of about this size. Compositing millions of tiles would dominate the cost."""
 

@@ -13,7 +13,8 @@ from msgspec import Struct
 from internal.domain.errors import OutputTooLarge
 from internal.pipeline.containers.formats import Encoding, OutputFormat
 from internal.pipeline.vips.metadata import ResultMetadata, attach_metadata
-from internal.pipeline.vips.picture import Picture, Pixels
+from internal.pipeline.vips.picture import Picture
+from internal.pipeline.vips.pixels import Pixels
 from internal.pipeline.vips.savers.flat_graphics import is_flat
 from internal.pipeline.vips.savers.gif import save_gif
 from internal.pipeline.vips.savers.png import save_png

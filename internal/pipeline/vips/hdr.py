@@ -13,7 +13,7 @@ from math import exp, log2
 import pyvips
 
 from internal.pipeline.containers.colour_space import BT709, BT2020, ColourSpace, Hdr, Matrix, between, srgb_value
-from internal.pipeline.vips.picture import Pixels
+from internal.pipeline.vips.pixels import Pixels
 
 REFERENCE_WHITE = 203.0
 """cd/m² (BT.2408)."""

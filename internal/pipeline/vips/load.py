@@ -17,7 +17,7 @@ from internal.pipeline.containers.formats import FORMATS, OutputFormat
 from internal.pipeline.language.chain import Chain
 from internal.pipeline.operations.thumbnail import Thumbnail
 from internal.pipeline.vips.loaders import HEIF, SOURCES
-from internal.pipeline.vips.loaders.source import Header, Size, Source
+from internal.pipeline.vips.loaders.source import Header, PixelSize, Source
 from internal.pipeline.vips.picture import Picture
 from internal.pipeline.vips.profiles import GREY, is_plain, to_eight_bits, to_srgb
 from internal.ports.sandbox import RenderLimits
@@ -125,7 +125,7 @@ def _upright(picture: Picture, orientation: int) -> Picture:
     return ready.each_frame(lambda frame: frame.autorot())
 
 
-def _first_size(header: Header, chain: Chain) -> Size | None:
+def _first_size(header: Header, chain: Chain) -> PixelSize | None:
     """The size, as stored, to which the chain scales first; None unless that makes the picture smaller."""
     swapped = chain.autorotate and header.orientation >= 5
     size = (header.height, header.width) if swapped else (header.width, header.height)

@@ -1,11 +1,10 @@
 """Masks: one band of 8 bits. 255 is inside of a shape, 0 outside; pixels on the edge lie in between."""
 
 from math import ceil
-from typing import TypeAlias
 
 import pyvips
 
-Pixels: TypeAlias = pyvips.Image
+from internal.pipeline.vips.pixels import Pixels
 
 
 def rounded_rectangle(width: int, height: int, across: float, down: float) -> Pixels:

@@ -5,7 +5,8 @@ from msgspec import Struct
 
 from internal.pipeline.containers.exif import copyright_exif, copyright_exif_of_tiff
 from internal.pipeline.vips.loaders.source import Source
-from internal.pipeline.vips.picture import Picture, Pixels
+from internal.pipeline.vips.picture import Picture
+from internal.pipeline.vips.pixels import Pixels
 from internal.pipeline.vips.profiles import PROFILE, profile_fits, usable_profile
 
 _EXIF = "exif-data"

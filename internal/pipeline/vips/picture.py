@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import cos, radians, sin
-from typing import TypeAlias
 
 import pyvips
 
 from internal.pipeline.operations.params import WHITE, Colour
 from internal.pipeline.vips.alpha_bleed import bleed_colours
-from internal.pipeline.vips.colour import Matrix, apply_curve, apply_matrix, excluding_alpha, tint, to_rgb
+from internal.pipeline.vips.colour import ColourMatrix, apply_curve, apply_matrix, excluding_alpha, tint, to_rgb
 from internal.pipeline.vips.composite import apply_opacity, composite, tile
 from internal.pipeline.vips.masks import apply_mask, rounded_rectangle
 from internal.pipeline.vips.pixelate import pixelate
+from internal.pipeline.vips.pixels import Pixels, PixelsFn
 from internal.pipeline.vips.scaling import CoveredArea, premultiply, shrink_partial, unpremultiply
 from internal.pipeline.vips.text import render_text
 from internal.pipeline.vips.trim import content_box
 
-Pixels: TypeAlias = pyvips.Image
-PixelsFn: TypeAlias = Callable[[Pixels], Pixels]
 TRANSPARENT = Colour(255, 255, 255, 0)
 MAX_PLAYS = 2**16 - 1
 """GIF and WebP store the number of plays in 16 bits. For a larger number, savers would write 0, which is endless."""
@@ -94,7 +92,7 @@ class Picture:
         """Resampled (Lanczos 3) to exactly this size in pixels.
 
         `premultiplied`: the colours are multiplied by alpha already; the result is not. `covered`: the area that an opaque still
-        covers when it fills its last column or row only in part; it is made smaller.
+        covers when it fills its last column or row only in part; it can only be scaled down.
         """
         if covered is not None:
             return self.with_pixels(lambda pixels: shrink_partial(pixels, (width, height), covered))
@@ -103,11 +101,11 @@ class Picture:
         across, down = width / self.width, height / self.height
         ready = self.with_pixels(premultiply) if self.has_alpha and not premultiplied else self
         if self.frames == 1 or max(across, down) > 1:
-            made = ready.each_frame(lambda pixels: pixels.resize(across, vscale=down))
+            resized = ready.each_frame(lambda pixels: pixels.resize(across, vscale=down))
         else:  # rows of two frames must not mix; columns belong to one frame, and resizing them all at once is cheaper
-            made = ready.each_frame(lambda pixels: pixels.resize(1, vscale=down))
-            made = made.with_pixels(lambda pixels: pixels.resize(across, vscale=1))
-        return made.with_pixels(unpremultiply) if self.has_alpha else made
+            resized = ready.each_frame(lambda pixels: pixels.resize(1, vscale=down))
+            resized = resized.with_pixels(lambda pixels: pixels.resize(across, vscale=1))
+        return resized.with_pixels(unpremultiply) if self.has_alpha else resized
 
     def with_bled_colours(self, radius: float) -> Picture:
         """Transparent pixels take the colour of visible ones within about `radius` pixels: see alpha_bleed.bleed_colours."""
@@ -154,7 +152,7 @@ class Picture:
         """Each colour value `v`, from 0 to 1, becomes `curve(v)`, clipped to that range."""
         return self.with_pixels(lambda pixels: apply_curve(pixels, curve))
 
-    def with_matrix(self, matrix: Matrix) -> Picture:
+    def with_matrix(self, matrix: ColourMatrix) -> Picture:
         """Each (red, green, blue) is multiplied by the 3 x 3 `matrix`. A grey picture becomes a colour one."""
         return self.with_pixels(lambda pixels: apply_matrix(pixels, matrix))
 

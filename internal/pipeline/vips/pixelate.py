@@ -1,10 +1,8 @@
 """Pixelation: the picture as large blocks of one colour."""
 
-from typing import TypeAlias
-
 import pyvips
 
-Pixels: TypeAlias = pyvips.Image
+from internal.pipeline.vips.pixels import Pixels
 
 
 def pixelate(pixels: Pixels, block: int) -> Pixels:

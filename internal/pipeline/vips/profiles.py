@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pyvips
 
-from internal.pipeline.vips.picture import Pixels
+from internal.pipeline.vips.pixels import Pixels
 
 PROFILE = "icc-profile-data"
 GREY, _RGB = ("b-w", "grey16"), ("srgb", "rgb16")

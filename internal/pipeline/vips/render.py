@@ -144,9 +144,9 @@ def _alternative(
         return None
     try:
         with translate_errors(job.media_type):
-            made = _encode_file(picture, job.alternative, other, _scale_quality(other, encoding), metadata, job.limits, traits)
-        if made.size < fallback.size:
-            return made
+            encoded = _encode_file(picture, job.alternative, other, _scale_quality(other, encoding), metadata, job.limits, traits)
+        if encoded.size < fallback.size:
+            return encoded
     except OutputTooLarge:
         pass
     job.alternative.unlink(missing_ok=True)

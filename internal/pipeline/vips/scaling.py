@@ -9,9 +9,8 @@ alpha itself is clipped at 255.
 from itertools import product
 from typing import NamedTuple, TypeAlias
 
-import pyvips
+from internal.pipeline.vips.pixels import Pixels
 
-Pixels: TypeAlias = pyvips.Image
 CoveredArea: TypeAlias = tuple[float, float]
 """Columns and rows of pixels that a picture covers. The last ones may be covered in part."""
 _MAX_REPEATED = 3
@@ -51,9 +50,9 @@ def placement(pixels: int, covered: float, wanted: int) -> Placement:
         fit = (before + pixels + after) / shrink
         if abs(fit % 1 - 0.5) < _TIE:
             continue
-        made = int(fit + 0.5)
-        start = (before + pixels + after - made * shrink) / 2 - before  # of the first result pixel, in pixels of the row
-        for dropped in range(made - wanted + 1):
+        produced = int(fit + 0.5)
+        start = (before + pixels + after - produced * shrink) / 2 - before  # of the first result pixel, in pixels of the row
+        for dropped in range(produced - wanted + 1):
             shift = abs(start / shrink + dropped)
             if shift < best.shift - _MIN_GAIN:
                 best = Placement(before, after, dropped, shift)
@@ -66,5 +65,5 @@ def shrink_partial(pixels: Pixels, size: tuple[int, int], covered: CoveredArea) 
     if across[:2] != (0, 0) or down[:2] != (0, 0):
         width, height = pixels.width + across.before + across.after, pixels.height + down.before + down.after
         pixels = pixels.embed(across.before, down.before, width, height, extend="copy")
-    made = pixels.resize(size[0] / covered[0], vscale=size[1] / covered[1])
-    return made.crop(across.dropped, down.dropped, *size)
+    resized = pixels.resize(size[0] / covered[0], vscale=size[1] / covered[1])
+    return resized.crop(across.dropped, down.dropped, *size)

@@ -8,7 +8,6 @@ import os
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import TypeAlias
 from unicodedata import category
 
 import fontpkg
@@ -16,8 +15,7 @@ import pyvips
 
 from internal.domain.errors import DecoderFailed, InvalidProcessing
 from internal.pipeline.operations.params import Colour
-
-Pixels: TypeAlias = pyvips.Image
+from internal.pipeline.vips.pixels import Pixels
 
 FAMILY = "Noto Sans"
 _CONFIGURATION = Path(__file__).with_name("fonts.conf")

@@ -1,11 +1,8 @@
 """Trimming: the bounding box of the content inside a border of one colour."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
-import pyvips
-
-Pixels: TypeAlias = pyvips.Image
+from internal.pipeline.vips.pixels import Pixels
 
 
 def content_box(pixels: Pixels, ground: Sequence[float], threshold: float) -> tuple[int, int, int, int] | None:

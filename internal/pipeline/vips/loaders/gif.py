@@ -7,8 +7,8 @@ import pyvips
 
 from internal.domain.errors import InvalidImage
 from internal.pipeline.containers.gif_screen import inspect_gif, write_normalized
-from internal.pipeline.vips.loaders.source import Header, Size, Source, palette_size
-from internal.pipeline.vips.picture import Pixels
+from internal.pipeline.vips.loaders.source import Header, PixelSize, Source, palette_size
+from internal.pipeline.vips.pixels import Pixels
 
 
 class GifSource(Source):
@@ -42,7 +42,7 @@ class GifSource(Source):
     def frames_of(cls, pixels: Pixels) -> int:
         return int(pixels.get("n-pages")) if pixels.get_typeof("n-pages") else 1
 
-    def decode(self, wanted: Size | None, *, animated: bool) -> Pixels:
+    def decode(self, wanted: PixelSize | None, *, animated: bool) -> Pixels:
         if self._gif.maybe_truncated:
             self._require_whole_frames()
         if self._gif.decodes_correctly:

@@ -10,8 +10,8 @@ import pyvips
 
 from internal.domain.errors import InvalidImage
 from internal.pipeline.containers.jpeg_scans import JpegFrame, inspect_jpeg, write_probe, write_with_eoi
-from internal.pipeline.vips.loaders.source import READING, Size, Source
-from internal.pipeline.vips.picture import Pixels
+from internal.pipeline.vips.loaders.source import READING, PixelSize, Source
+from internal.pipeline.vips.pixels import Pixels
 from internal.pipeline.vips.scaling import CoveredArea, placement
 
 _EARLY_END = "premature end of data segment"
@@ -37,7 +37,7 @@ class JpegSource(Source):
         write_with_eoi(path, copy, self._jpeg.end)
         return copy
 
-    def decode(self, wanted: Size | None, *, animated: bool) -> Pixels:  # noqa: ARG002 - a JPEG has one frame
+    def decode(self, wanted: PixelSize | None, *, animated: bool) -> Pixels:  # noqa: ARG002 - a JPEG has one frame
         if self._jpeg.end is not None:
             self.require_whole()
         return self._decode_shrunk(self._shrink_for(wanted)) if wanted else self.pixels
@@ -47,7 +47,7 @@ class JpegSource(Source):
         across, down = self.header.width / shrink, self.header.height / shrink
         return None if (across, down) == (pixels.width, pixels.height) else (across, down)
 
-    def _shrink_for(self, wanted: Size) -> int:
+    def _shrink_for(self, wanted: PixelSize) -> int:
         """The largest shrink (8, 4, 2) that stays above the target and displaces nothing; 1 below a ratio of 3."""
         frame, ratio = self._jpeg.frame, self.ratio(wanted)
         if frame is None or frame.is_lossless or ratio < 3:  # libvips 8.18.7 would only crop a lossless JPEG
@@ -55,7 +55,7 @@ class JpegSource(Source):
         largest = 8 if ratio >= 8 else 4 if ratio >= 4 else 2
         return next((shrink for shrink in (8, 4, 2) if shrink <= largest and self._is_exact(frame, shrink, wanted)), 1)
 
-    def _is_exact(self, frame: JpegFrame, shrink: int, wanted: Size) -> bool:
+    def _is_exact(self, frame: JpegFrame, shrink: int, wanted: PixelSize) -> bool:
         size = self.header.width, self.header.height
         shifts = [placement(-(-side // shrink), side / shrink, to).shift for side, to in zip(size, wanted, strict=True)]
         known = (frame.width, frame.height) == size
@@ -93,6 +93,6 @@ class JpegSource(Source):
         self._jpeg = self._jpeg._replace(end=None)
 
 
-def _rounded_up(frame: JpegFrame, step: int) -> Size:
+def _rounded_up(frame: JpegFrame, step: int) -> PixelSize:
     """Width and height rounded up to multiples of `step`."""
     return -(-frame.width // step) * step, -(-frame.height // step) * step

@@ -11,8 +11,9 @@ from internal.pipeline.containers.png_chunks import read_leading_chunks, strip_c
 from internal.pipeline.containers.png_colour_chunks import COLOUR_CHUNKS, PngColours, read_colours, read_palette
 from internal.pipeline.vips.apng_frames import Composition, compose, is_opaque
 from internal.pipeline.vips.assign_profile import assign_profile
-from internal.pipeline.vips.loaders.source import READING, Header, Size, Source
-from internal.pipeline.vips.picture import Picture, Pixels
+from internal.pipeline.vips.loaders.source import READING, Header, PixelSize, Source
+from internal.pipeline.vips.picture import Picture
+from internal.pipeline.vips.pixels import Pixels
 from internal.pipeline.vips.profiles import PROFILE, has_readable_profile, to_srgb
 
 _BITS = 8
@@ -45,7 +46,7 @@ class PngSource(Source):
         clear = still.has_alpha or not is_opaque(self._animation, (still.width, still.height))
         return replace(still, frames=len(self._animation.frames), has_alpha=clear, separate_still=self._animation.separate_still)
 
-    def decode(self, wanted: Size | None, *, animated: bool) -> Pixels:
+    def decode(self, wanted: PixelSize | None, *, animated: bool) -> Pixels:
         if animated and self._animation is not None:
             return self._decode_animation(self._animation, wanted)
         return self._in_colour_space(super().decode(wanted, animated=False))
@@ -58,7 +59,7 @@ class PngSource(Source):
             return assign_profile(pixels, self._colours.under_profile)
         return pixels
 
-    def _decode_animation(self, animation: Animation, wanted: Size | None) -> Pixels:
+    def _decode_animation(self, animation: Animation, wanted: PixelSize | None) -> Pixels:
         """All frames, scaled one by one to keep memory small."""
 
         def decode_frame(data: bytes) -> Pixels:

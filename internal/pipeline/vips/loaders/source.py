@@ -7,10 +7,10 @@ import pyvips
 from msgspec import Struct
 
 from internal.pipeline.containers.dimensions import Dimensions
-from internal.pipeline.vips.picture import Pixels
+from internal.pipeline.vips.pixels import Pixels
 from internal.pipeline.vips.scaling import CoveredArea
 
-Size = tuple[int, int]
+PixelSize = tuple[int, int]
 """Width and height in pixels."""
 READING: dict[str, Any] = {"access": "sequential", "fail_on": "truncated"}
 """Options of every loader: read row by row, and fail at a truncated file. Some formats are stricter (loaders/tiff.py)."""
@@ -106,7 +106,7 @@ class Source:
         """The number of frames of an open file."""
         return 1
 
-    def decode(self, wanted: Size | None, *, animated: bool) -> Pixels:
+    def decode(self, wanted: PixelSize | None, *, animated: bool) -> Pixels:
         """The pixels in stored orientation and in the file's own colours. They stream once, from top to bottom.
 
         `animated`: all frames, one below the other, with libvips' fields `delay` and `loop`; else the first frame. `wanted`: the
@@ -123,11 +123,11 @@ class Source:
         """The columns and rows of the decoded pixels that the picture covers; None for all."""
         return None
 
-    def shrink_options(self, wanted: Size) -> dict[str, Any]:  # noqa: ARG002 - used by formats whose decoder can shrink
+    def shrink_options(self, wanted: PixelSize) -> dict[str, Any]:  # noqa: ARG002 - used by formats whose decoder can shrink
         """The loader's options to decode no more than `wanted` needs."""
         return {}
 
-    def ratio(self, wanted: Size) -> float:
+    def ratio(self, wanted: PixelSize) -> float:
         """How many times larger the picture is than `wanted`, on the side that shrinks less."""
         return min(self.header.width / wanted[0], self.header.height / wanted[1])
 

@@ -10,9 +10,9 @@ from internal.pipeline.containers.tiff_copy import write_copy
 from internal.pipeline.containers.tiff_directory import open_tiff, translate_damage
 from internal.pipeline.containers.tiff_samples import read_samples
 from internal.pipeline.vips.decode_errors import capture_warnings, drain_error_buffer
-from internal.pipeline.vips.loaders.source import Size, Source
+from internal.pipeline.vips.loaders.source import PixelSize, Source
 from internal.pipeline.vips.loaders.tiff_colours import convert_samples, select_samples, share_out_of_range
-from internal.pipeline.vips.picture import Pixels
+from internal.pipeline.vips.pixels import Pixels
 
 _TILE_SIDES = frozenset({322, 323})
 """libtiff takes a TIFF with either tag for a tiled one."""
@@ -63,7 +63,7 @@ class TiffSource(Source):
     def _page(self, page: int) -> Pixels:
         return self.open(self.path, page=page, fail_on=self._fail_on)
 
-    def decode(self, wanted: Size | None, *, animated: bool) -> Pixels:
+    def decode(self, wanted: PixelSize | None, *, animated: bool) -> Pixels:
         """Raises InvalidImage for floating-point samples of unknown range: most of them lie outside 0 to 1."""
         if self._samples.range_guessed and share_out_of_range(self._rewritten_pages(), self._samples) > 0.5:
             raise InvalidImage(

@@ -21,7 +21,7 @@ from internal.pipeline.containers.tiff_samples import (
     YCBCR,
     Samples,
 )
-from internal.pipeline.vips.picture import Pixels
+from internal.pipeline.vips.pixels import Pixels
 from internal.pipeline.vips.profiles import usable_profile, without_profile
 
 _D50_X, _NEAR = 0.3457, 0.006

@@ -4,7 +4,7 @@ import struct
 from collections import Counter
 from math import ceil, sqrt
 
-from internal.pipeline.vips.picture import Pixels
+from internal.pipeline.vips.pixels import Pixels
 
 _SAMPLES = 4096
 _COLOURS = 256

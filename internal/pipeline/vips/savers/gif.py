@@ -10,7 +10,7 @@ from typing import Any
 
 import pyvips
 
-from internal.pipeline.vips.picture import Pixels
+from internal.pipeline.vips.pixels import Pixels
 from internal.pipeline.vips.savers.flat_graphics import is_flat, sample_colours
 from internal.pipeline.vips.savers.palette import MOST, ColourCells, index_colours
 from internal.pipeline.vips.savers.similarity import Tolerance, are_similar
@@ -106,11 +106,11 @@ def _palette(cells: ColourCells, bits: int) -> tuple[list[int], float]:
 
 def _frames_are_similar(data: bytes, pixels: Pixels, frames: int, tolerance: Tolerance) -> bool:
     """True if every frame of the encoded file looks like that of `pixels`."""
-    made = pyvips.Image.gifload_buffer(data, n=-1).copy_memory()
+    decoded = pyvips.Image.gifload_buffer(data, n=-1).copy_memory()
     height = pixels.height // frames
-    if (made.width, made.height) != (pixels.width, pixels.height):
+    if (decoded.width, decoded.height) != (pixels.width, pixels.height):
         return False
-    pairs = ([_still(roll.crop(0, height * frame, roll.width, height)) for roll in (pixels, made)] for frame in range(frames))
+    pairs = ([_still(roll.crop(0, height * frame, roll.width, height)) for roll in (pixels, decoded)] for frame in range(frames))
     return all(are_similar(one, other, tolerance, _FRAME_SAMPLES) for one, other in pairs)
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import pyvips
 from msgspec import Struct
 
-from internal.pipeline.vips.picture import Pixels
+from internal.pipeline.vips.pixels import Pixels
 from internal.pipeline.vips.savers.flat_graphics import estimate_unseen, sample_colours
 
 ColourCounts: TypeAlias = Counter[bytes]
@@ -115,9 +115,9 @@ def index_colours(pixels: Pixels, most: int = MOST, seen: ColourCounts | None = 
         if len(colours) > most:
             return None
         index = pyvips.Image.new_from_memory(numbers, pixels.width, pixels.height, 1, "uchar")
-        made = IndexedImage(index.copy(interpretation="b-w"), [*colours.values()])
-        if (made.shown(first=2) != rest).max() == 0:
-            return made
+        image = IndexedImage(index.copy(interpretation="b-w"), [*colours.values()])
+        if (image.shown(first=2) != rest).max() == 0:
+            return image
     return None
 
 
@@ -182,8 +182,8 @@ class ColourCells:
         areas keep theirs.
         """
         data = self.row().pngsave_buffer(palette=True, bitdepth=bits, dither=0, effort=3, compression=0, keep="none")
-        made = pyvips.Image.pngload_buffer(data)
-        chosen, wide = bytes(made.write_to_memory()), made.bands
+        decoded = pyvips.Image.pngload_buffer(data)
+        chosen, wide = bytes(decoded.write_to_memory()), decoded.bands
         entries: dict[bytes, int] = {}
         starts = range(0, len(self._occupied) * wide, wide)
         numbers = [entries.setdefault(chosen[start : start + wide], len(entries)) for start in starts]

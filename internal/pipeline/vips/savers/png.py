@@ -10,7 +10,7 @@ from typing import Any
 import pyvips
 
 from internal.pipeline.containers.png_chunks import SIGNATURE, png_chunk
-from internal.pipeline.vips.picture import Pixels
+from internal.pipeline.vips.pixels import Pixels
 from internal.pipeline.vips.savers.flat_graphics import sample_colours
 from internal.pipeline.vips.savers.palette import (
     MOST,
@@ -75,10 +75,12 @@ def _colour(pixels: Pixels, settings: dict[str, Any], palette_size: int | None, 
             return None
         pixels = pixels.colourspace("srgb").copy_memory()
     seen = sample_colours(pixels, _SAMPLES)
-    made = _exact(pixels, seen, palette_size, [colour[: pixels.bands] for colour in palette])
-    if made is None and palette_size is not None:
-        made = _reduced(pixels, seen) or (index_colours(pixels, seen=seen) if palette_size < MOST and len(seen) <= MOST else None)
-    return None if made is None else _with_palette(made, pixels, settings)
+    image = _exact(pixels, seen, palette_size, [colour[: pixels.bands] for colour in palette])
+    if image is None and palette_size is not None:
+        image = _reduced(pixels, seen) or (
+            index_colours(pixels, seen=seen) if palette_size < MOST and len(seen) <= MOST else None
+        )
+    return None if image is None else _with_palette(image, pixels, settings)
 
 
 def _exact(pixels: Pixels, seen: ColourCounts, palette_size: int | None, palette: list[bytes]) -> IndexedImage | None:
@@ -87,9 +89,9 @@ def _exact(pixels: Pixels, seen: ColourCounts, palette_size: int | None, palette
     `seen` tells early if `palette` lacks some.
     """
     if palette and seen.keys() <= {*palette}:
-        made = index_by_palette(pixels, palette)
-        if made is not None:
-            return made
+        image = index_by_palette(pixels, palette)
+        if image is not None:
+            return image
     elif palette and palette_size is not None and is_sample_too_coarse(pixels, seen):
         return None
     most = palette_size or MOST
@@ -100,25 +102,25 @@ def _reduced(pixels: Pixels, seen: ColourCounts) -> IndexedImage | None:
     """The picture with a smaller palette, 4 or 8 bits per pixel, that looks the same; None if there is none."""
     cells = ColourCells(pixels, seen)
     for bits in (4, 8) if len(cells) <= _FEW_CELLS else (8,):
-        made = cells.reduced(bits)
-        if are_similar(pixels, made.shown(), TOLERANCE, _SAMPLES):
-            return made
+        image = cells.reduced(bits)
+        if are_similar(pixels, image.shown(), TOLERANCE, _SAMPLES):
+            return image
     return None
 
 
-def _with_palette(made: IndexedImage, pixels: Pixels, settings: dict[str, Any]) -> bytes:
+def _with_palette(image: IndexedImage, pixels: Pixels, settings: dict[str, Any]) -> bytes:
     """The PNG file. libvips writes the indexes as grey of as many bits, and the header is changed to say that they are indexes.
 
     libvips writes profile and EXIF only with a colour picture, so those chunks are taken from one.
     """
-    bits, alpha = made.bits, [colour[3] for colour in made.colours if len(colour) > 3]
+    bits, alpha = image.bits, [colour[3] for colour in image.colours if len(colour) > 3]
     spread = 255 // ((1 << bits) - 1)
-    numbers = _lookup(made.index, [number * spread & 0xFF for number in range(256)]) if bits < 8 else made.index
+    numbers = _lookup(image.index, [number * spread & 0xFF for number in range(256)]) if bits < 8 else image.index
     numbers = numbers.copy(xres=pixels.xres, yres=pixels.yres)
     bare = bytes(numbers.pngsave_buffer(**{**settings, "keep": "none"}, bitdepth=bits))
     data = bare.index(b"IDAT", _COLOUR_TYPE) - 4
     header = bare[_HEADER:_COLOUR_TYPE] + bytes([_PALETTE]) + bare[_COLOUR_TYPE + 1 : _COLOUR_TYPE + 4]
-    palette = bytes(value for colour in made.colours for value in colour[:3])
+    palette = bytes(value for colour in image.colours for value in colour[:3])
     return b"".join(
         (
             SIGNATURE,

@@ -4,7 +4,7 @@ from math import ceil, sqrt
 
 from msgspec import Struct
 
-from internal.pipeline.vips.picture import Pixels
+from internal.pipeline.vips.pixels import Pixels
 
 _PART = 4
 """Samples: the side of the parts that are compared besides the whole."""
