@@ -7,13 +7,13 @@ from litestar import Litestar, Router
 from litestar.handlers import HTTPRouteHandler
 
 from internal.api.docs import docs_handlers
-from internal.api.forms.upload_slots import UploadPlaces
+from internal.api.forms.upload_slots import UploadSlots
 from internal.api.openapi.components import Json
 from internal.api.openapi.document import openapi_document
 from internal.api.requests.queries import refuse_unknown
 from internal.api.routes import downloads, images, operations, uploads
 from internal.api.schemas import PREFIX
-from internal.api.server_limits import share_of_one_address
+from internal.api.server_limits import address_share
 from internal.http.asgi import App
 from internal.http.middleware.access_log import AccessLog
 from internal.http.middleware.methods import Methods
@@ -21,7 +21,7 @@ from internal.http.middleware.no_store import NoStore
 from internal.http.monitoring.health import health_handlers
 from internal.http.monitoring.metrics import metrics_handler
 from internal.http.monitoring.metrics_access import MetricsAccess
-from internal.http.monitoring.metrics_port import served_apart
+from internal.http.monitoring.metrics_port import serving_on_own_port
 from internal.http.problems import HANDLERS
 from internal.http.server.side_server import side_app
 from internal.observability.gauges import Source
@@ -52,7 +52,7 @@ def create_app(settings: Settings) -> App:
         async with open_api(settings) as state:
             app.state.services = state
             uploads = settings.server.max_uploads
-            app.state.places = UploadPlaces(uploads, share_of_one_address(uploads, settings.server))
+            app.state.upload_slots = UploadSlots(uploads, address_share(uploads, settings.server))
             machines = health_handlers(state.dependencies)
             async with _metrics(settings, state.gauges, machines):
                 app.register(Router("/", route_handlers=machines))
@@ -84,7 +84,7 @@ async def _metrics(settings: Settings, sources: Sequence[Source], machines: list
         machines.append(handler)
         yield
         return
-    async with served_apart(AccessLog(side_app([handler])), server.host, metrics.port, shared=server.workers > 1):
+    async with serving_on_own_port(AccessLog(side_app([handler])), server.host, metrics.port, shared=server.workers > 1):
         yield
 
 

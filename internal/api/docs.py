@@ -29,7 +29,7 @@ JAVASCRIPT, CSS, SVG, HTML = (
     "text/html; charset=utf-8",
 )
 
-OURS = {"docs.js": JAVASCRIPT, "redoc.js": JAVASCRIPT, "pages.css": CSS, "favicon.svg": SVG}
+OWN_ASSETS = {"docs.js": JAVASCRIPT, "redoc.js": JAVASCRIPT, "pages.css": CSS, "favicon.svg": SVG}
 """Our own assets by name, in internal/web."""
 
 VENDORED = {
@@ -72,8 +72,8 @@ class Page(Struct, frozen=True):
 def docs_handlers(document: Json) -> list[HTTPRouteHandler]:
     """Everything is read here, once. Raises FileNotFoundError when a file is missing: better at the start than later."""
     description = _page(msgspec.json.encode(document), "application/json")
-    swagger = _page(_own("docs.html"), HTML, POLICY)
-    redoc = _page(_own("redoc.html"), HTML, POLICY)
+    swagger = _page(_web_file("docs.html"), HTML, POLICY)
+    redoc = _page(_web_file("redoc.html"), HTML, POLICY)
     assets = _assets()
 
     @get("/", status_code=307)
@@ -106,15 +106,15 @@ def docs_handlers(document: Json) -> list[HTTPRouteHandler]:
 
 
 def _assets() -> dict[str, Page]:
-    ours = {name: _page(_own(name), media_type) for name, media_type in OURS.items()}
-    theirs = {
-        Path(name).name: _page(_own(f"vendor/{name}").replace(REDOC_LOGO, b"data:,"), media_type)
+    own = {name: _page(_web_file(name), media_type) for name, media_type in OWN_ASSETS.items()}
+    vendored = {
+        Path(name).name: _page(_web_file(f"vendor/{name}").replace(REDOC_LOGO, b"data:,"), media_type)
         for name, media_type in VENDORED.items()
     }
-    return {**ours, **theirs}
+    return {**own, **vendored}
 
 
-def _own(name: str) -> bytes:
+def _web_file(name: str) -> bytes:
     return (Path(web.__path__[0]) / name).read_bytes()
 
 

@@ -50,7 +50,7 @@ class ErrorBody(Struct):
 
 
 class AlternativeBody(Struct):
-    """A further file of the same picture, for those whose `Accept` names its type. `size` in bytes."""
+    """Another file of the same picture, sent if `Accept` names its type. `size` in bytes."""
 
     content_type: str
     size: int
@@ -139,7 +139,7 @@ def image_path(image_id: UUID) -> str:
 
 
 def image_body(image: Image, grammar: Grammar) -> ImageBody:
-    """What is told of an image; `grammar` says what its renditions' texts mean now."""
+    """An image as clients see it; `grammar` decides whether its renditions are stale."""
     original, path = image.original, image_path(image.id)
     failed = [rendition for rendition in image.renditions if rendition.failure]
     return ImageBody(

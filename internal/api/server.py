@@ -45,7 +45,7 @@ def _run(server: ServerSettings, max_upload_bytes: int, limits: ConnectionLimits
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # who asks is who connects: a proxy's word for it is taken by nobody yet
+        proxy_headers=False,  # the client is the peer: forwarded headers are not trusted
         timeout_keep_alive=server.keep_alive_seconds,  # type: ignore[arg-type]  # it goes to call_later, which takes parts of one
         timeout_graceful_shutdown=int(server.shutdown_seconds),
     )

@@ -1,4 +1,4 @@
-"""What one API process may hold open, read off the settings and off what the system lets it."""
+"""Connection limits of one API process, from the settings and from RLIMIT_NOFILE."""
 
 import math
 import resource
@@ -11,31 +11,31 @@ from internal.http.settings import ServerSettings
 
 log = structlog.get_logger(__name__)
 
-FILES_BESIDE = 256
-"""Open files that have nothing to do with connections: libraries, the pool of the database, a scrape."""
+OTHER_FILES = 256
+"""Open files besides connections: libraries, the database's pool, a scrape."""
 
-FILES_EACH = 2
-"""Of a connection: itself, and the object, or the connection to the store, that it reads from or writes to."""
+FILES_PER_CONNECTION = 2
+"""Open files per connection: its socket, and the object or store connection that it uses."""
 
 
 def connection_limits(server: ServerSettings) -> ConnectionLimits:
-    """As configured, or fewer where the system allows too few open files; their soft limit is raised as far as is needed."""
-    most = min(server.max_connections, max(8, (_raise_open_files(server.max_connections) - FILES_BESIDE) // FILES_EACH))
+    """The configured limits, or lower ones if the system allows too few open files. Raises the soft limit as far as necessary."""
+    most = min(server.max_connections, max(8, (_raise_open_files(server.max_connections) - OTHER_FILES) // FILES_PER_CONNECTION))
     if most < server.max_connections:
         log.warning("connections.limited", most=most, wanted=server.max_connections, why="RLIMIT_NOFILE")
     deadlines = Deadlines(server.header_seconds, server.stall_seconds, server.least_rate, server.grace_seconds)
-    return ConnectionLimits(most, share_of_one_address(most, server), deadlines)
+    return ConnectionLimits(most, address_share(most, server), deadlines)
 
 
-def share_of_one_address(most: int, server: ServerSettings) -> int:
-    """How many of `most` one client address may have, at least one."""
+def address_share(most: int, server: ServerSettings) -> int:
+    """How many of `most` one client address may have: at least one."""
     return max(1, math.ceil(most * server.address_share))
 
 
 def _raise_open_files(connections: int) -> int:
-    """Raise the soft limit of open files for so many connections, as far as the hard one allows; returns what it is then."""
+    """Raise the soft limit of open files for `connections`, up to the hard limit; returns the new soft limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections * FILES_EACH + FILES_BESIDE
+    wanted = connections * FILES_PER_CONNECTION + OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -25,7 +25,7 @@ RETRY_SECONDS = 1
 class Row(msgspec.Struct, frozen=True):
     """How an error becomes HTTP: its status, and what a client should do about it, as a sentence behind the error's own.
 
-    `raisers_advise`: whoever raises it with a more precise text gives better advice in it; then this one is left out.
+    `raisers_advise`: the code that raises it with its own text puts better advice into that text, so this advice is left out.
     """
 
     status: int
@@ -93,21 +93,21 @@ _ADVISED = {kind().detail: detail_of(kind()) for kind in PROBLEMS}
 
 
 def with_advice(detail: str) -> str:
-    """A stored `detail`, with the advice of the error whose own sentence it is."""
+    """A stored `detail`, with the advice of the error that has this sentence."""
     return _ADVISED.get(detail, detail)
 
 
 def known_problems() -> list[tuple[int, str, str, bool]]:
     """Status, code and text of every problem that an answer can be, and whether it carries Retry-After; by status and code."""
-    told = {
+    known = {
         (row.status, kind.code): (detail_of(kind()), kind in RETRY_LATER)
         for kind, row in reversed(PROBLEMS.items())  # of several with one code the first counts: the family's own
         if kind is not errors.ClientGone
     }
-    codes = {code for _, code in told}
+    codes = {code for _, code in known}
     framework = {(status, code) for status, code in CODE_OF_STATUS.items() if code not in codes}
-    told |= {(status, code): (f"{HTTPStatus(status).description}.", False) for status, code in framework}
-    return [(status, code, detail, retry) for (status, code), (detail, retry) in sorted(told.items())]
+    known |= {(status, code): (f"{HTTPStatus(status).description}.", False) for status, code in framework}
+    return [(status, code, detail, retry) for (status, code), (detail, retry) in sorted(known.items())]
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
@@ -123,7 +123,7 @@ class Problem(msgspec.Struct, omit_defaults=True):
 
 
 class ProblemResponse(ASGIResponse):
-    """What an exception handler returns: Litestar asks it for its ASGI form, which it is already."""
+    """Result of an exception handler. Litestar asks for its ASGI form, which it already is."""
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIResponse:
         return self
@@ -139,7 +139,7 @@ def problem_response(
 
 
 def path_not_found(request_id: str | None) -> ASGIResponse:
-    """A 404 for a path that is none of ours."""
+    """A 404 for a path that does not exist."""
     return problem_response(404, CODE_OF_STATUS[404], HTTPStatus(404).description, request_id=request_id)
 
 
@@ -188,8 +188,10 @@ def framework_problem(request: Request[Any, Any, Any], error: HTTPException) -> 
 def _validation_detail(error: ValidationException) -> str:
     """Which parameter is wrong and how, in the framework's words but without its inner names."""
     faults = error.extra if isinstance(error.extra, list) else []
-    told = [f"{fault.get('key', 'body')}: {fault.get('message', 'not valid')}" for fault in faults if isinstance(fault, dict)]
-    return "; ".join(told) or "The request is not valid."
+    described = [
+        f"{fault.get('key', 'body')}: {fault.get('message', 'not valid')}" for fault in faults if isinstance(fault, dict)
+    ]
+    return "; ".join(described) or "The request is not valid."
 
 
 def unexpected_problem(request: Request[Any, Any, Any], error: Exception) -> ASGIResponse:

@@ -1,4 +1,4 @@
-"""Headers with parameters, and the file name that a part's Content-Disposition tells.
+"""Headers with parameters, and the file name in a part's Content-Disposition.
 
 RFC 7578 (forms) with what clients send beside it: `filename*` (RFC 8187; .NET, urllib3 1), encoded words (RFC 2047; .NET, Java),
 `%22` for a quote (browsers, curl), and a backslash before it (older curl). Header values come as Latin-1, one character a byte.
@@ -72,9 +72,9 @@ def decoded(raw: bytes, charset: str) -> str:
     return raw.decode(charset)
 
 
-def file_name(told: Mapping[str, str]) -> str | None:
+def file_name(params: Mapping[str, str]) -> str | None:
     """The file name in a Content-Disposition's parameters, cleaned: `filename*` if it can be read, else `filename`."""
-    extended, plain = told.get("filename*"), told.get("filename")
+    extended, plain = params.get("filename*"), params.get("filename")
     return (_clean(_extended(extended)) if extended else None) or (_clean(_plain(plain)) if plain else None)
 
 

@@ -45,11 +45,11 @@ class Form:
 
     def __init__(self, body: AsyncIterator[bytes], content_type: str, *, max_metadata_bytes: int) -> None:
         """Raises InvalidRequest when the content type is not a form's."""
-        kind, told = parameters(content_type)
-        if kind != "multipart/form-data" or not told.get("boundary"):
+        kind, params = parameters(content_type)
+        if kind != "multipart/form-data" or not params.get("boundary"):
             raise InvalidRequest("Send the picture as multipart/form-data, in a part named `image`.")
         try:
-            self._reader = MultipartReader(told["boundary"])
+            self._reader = MultipartReader(params["boundary"])
         except MultipartError as error:
             raise _not_a_form(error) from error
         self._body = body
@@ -65,22 +65,22 @@ class Form:
         part: _Part | None = None
         async for event in self._events():
             if isinstance(event, PartHead):
-                part = self._begin(event)
+                part = self._begin_part(event)
             elif part is None:
                 continue
             elif event is None:
-                self._end(part)
+                self._end_part(part)
             else:
                 part.size += len(event)
                 if part.name != IMAGE:
-                    self._take(part, event)
+                    self._append(part, event)
                 elif self._has_image:
-                    raise _twice(IMAGE)
+                    raise _duplicate_part(IMAGE)
                 else:
                     yield event
         if not self._has_image:
             raise InvalidRequest("The part `image` is missing or empty: send the picture in it.")
-        self._requested = self._understood()
+        self._requested = self._parse_options()
 
     def requested(self) -> UploadOptions:
         return self._requested
@@ -97,26 +97,28 @@ class Form:
         except InternalServerException as error:  # what the framework raises for a hang-up
             raise ClientGone from error
 
-    def _begin(self, head: PartHead) -> _Part:
+    def _begin_part(self, head: PartHead) -> _Part:
         self._parts += 1
-        kind, told = parameters(head.headers.get("content-disposition", ""))
+        kind, params = parameters(head.headers.get("content-disposition", ""))
         if self._parts > MAX_PARTS or kind != "form-data":
             reason = f"it has more than {MAX_PARTS} parts" if self._parts > MAX_PARTS else "a part is no `form-data`"
             raise _not_a_form(MultipartError(reason))
         _, of_type = parameters(head.headers.get("content-type", ""))
-        part = _Part(told.get("name", ""), file_name(told), of_type.get("charset", "utf-8"))
+        part = _Part(params.get("name", ""), file_name(params), of_type.get("charset", "utf-8"))
         encoding = head.headers.get("content-transfer-encoding", "").lower()
         if encoding not in PLAIN_ENCODINGS:
-            raise InvalidRequest(f"The part `{_shown(part.name)}` is encoded as {_shown(encoding)}: send its bytes as they are.")
+            raise InvalidRequest(
+                f"The part `{_printable(part.name)}` is encoded as {_printable(encoding)}: send its bytes as they are."
+            )
         return part
 
-    def _take(self, part: _Part, data: bytes) -> None:
+    def _append(self, part: _Part, data: bytes) -> None:
         """Keep a piece of a part that is not the picture."""
         cap = self._caps.get(part.name)
         if cap is None:
             if not data.isspace():
                 known = ", ".join([IMAGE, PROCESSING, RENDITIONS, METADATA])
-                raise InvalidRequest(f"There is no part `{_shown(part.name)}`. An upload has: {known}.")
+                raise InvalidRequest(f"There is no part `{_printable(part.name)}`. An upload has: {known}.")
         elif part.size > cap:
             raise self._too_long(part.name)
         elif part.name not in IGNORED:
@@ -125,22 +127,22 @@ class Form:
     def _too_long(self, name: str) -> PayloadTooLarge:
         return PayloadTooLarge(f"The part `{name}` has more than {self._caps[name]} bytes.")
 
-    def _end(self, part: _Part) -> None:
+    def _end_part(self, part: _Part) -> None:
         if part.name == IMAGE:
             if part.size == 0 and part.filename is None:
                 return
             if self._has_image:
-                raise _twice(IMAGE)
+                raise _duplicate_part(IMAGE)
             self._has_image, self._filename = True, part.filename
         elif text := _text(part):
             if len(text.encode()) > self._caps[part.name]:  # of another charset than UTF-8
                 raise self._too_long(part.name)
             texts = self._texts.setdefault(part.name, [])
             if texts and part.name != PROCESSING:
-                raise _twice(part.name)
+                raise _duplicate_part(part.name)
             texts.append(text)
 
-    def _understood(self) -> UploadOptions:
+    def _parse_options(self) -> UploadOptions:
         """What the form asks for. Raises InvalidRequest for JSON that is not what it should be."""
         processing, renditions, metadata = (self._texts.get(name, []) for name in (PROCESSING, RENDITIONS, METADATA))
         if len(processing) > 1 and any(text.lstrip().startswith("[") for text in processing):
@@ -148,12 +150,12 @@ class Form:
         return UploadOptions(
             filename=self._filename,
             processing="|".join(processing) if processing else None,
-            renditions=_chains(renditions[0]) if renditions else None,
+            renditions=_parse_renditions(renditions[0]) if renditions else None,
             metadata=read_metadata(metadata[0]) if metadata else Metadata(),
         )
 
 
-def _chains(text: str) -> dict[str, str] | None:
+def _parse_renditions(text: str) -> dict[str, str] | None:
     """The part `renditions`: names and chains. Raises InvalidRequest for JSON that is something else, or has a name twice."""
     try:
         chains = msgspec.json.decode(text, type=dict[str, Raw] | None)
@@ -170,7 +172,7 @@ def _text(part: _Part) -> str:
     try:
         text = decoded(bytes(part.text), part.charset)
     except (LookupError, UnicodeError) as error:
-        raise InvalidRequest(f"The part `{part.name}` is not {_shown(part.charset).upper()} text.") from error
+        raise InvalidRequest(f"The part `{part.name}` is not {_printable(part.charset).upper()} text.") from error
     return text if text.strip() else ""
 
 
@@ -178,11 +180,11 @@ def _not_a_form(error: MultipartError) -> InvalidRequest:
     return InvalidRequest(f"The body is not a complete multipart form: {error}.")
 
 
-def _twice(name: str) -> InvalidRequest:
+def _duplicate_part(name: str) -> InvalidRequest:
     more = ": send one picture an upload" if name == IMAGE else ""
     return InvalidRequest(f"The part `{name}` came twice{more}.")
 
 
-def _shown(text: str) -> str:
+def _printable(text: str) -> str:
     """A client's word, fit for a message: short, and nothing in it that can't be printed."""
     return "".join(sign for sign in text.encode("latin-1").decode("utf-8", "replace")[:64] if sign.isprintable())

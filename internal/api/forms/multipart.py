@@ -35,14 +35,14 @@ Event = PartHead | bytes | None
 """A part's head, then its content in pieces that are not empty, then None."""
 
 _Step = tuple[tuple[Event, ...], int | None]
-_Reading = Callable[["MultipartReader", bytes, int], _Step]
+_State = Callable[["MultipartReader", bytes, int], _Step]
 
 
 class MultipartReader:
     """Push parser: takes bytes, gives events. Of what it was given it holds one boundary, or one part's head, and no more.
 
     A boundary is CRLF, `--` and its name. What stands before the body, and before a part's content, counts as the end of a line:
-    there the CRLF is `_borrowed`, and is not part of the content if no boundary follows it.
+    there the CRLF is `_line_start`, and is not part of the content if no boundary follows it.
     """
 
     def __init__(self, boundary: str) -> None:
@@ -50,27 +50,27 @@ class MultipartReader:
         if not _BOUNDARY.fullmatch(boundary):
             raise MultipartError("its boundary is no printable ASCII text of 1 to 1024 characters")
         self._boundary = b"\r\n--" + boundary.encode("ascii")
-        self._read: _Reading = MultipartReader._preamble  # of the class: a bound one would be a circle of references
-        self._held = b"\r\n"
-        self._borrowed = 2
+        self._state: _State = MultipartReader._preamble  # of the class: a bound one would be a circle of references
+        self._buffer = b"\r\n"
+        self._line_start = 2
         self._padded = False
 
     def feed(self, data: bytes) -> Iterator[Event]:
         """The events in `data`, the bytes that come next. Exhaust it before the next call. Raises MultipartError."""
-        data = self._held + data if self._held else data
+        data = self._buffer + data if self._buffer else data
         done = 0
         at: int | None = 0
         while at is not None:
             done = at
-            events, at = self._read(self, data, done)
+            events, at = self._state(self, data, done)
             yield from events
-        self._held = data[done:]
+        self._buffer = data[done:]
 
     def close(self) -> None:
         """The body has ended. Raises MultipartError when its last boundary has not come."""
-        if self._read is MultipartReader._preamble:
+        if self._state is MultipartReader._preamble:
             raise MultipartError("its boundary never comes")
-        if self._read is not MultipartReader._epilogue:
+        if self._state is not MultipartReader._epilogue:
             raise MultipartError("it ends before its last boundary")
 
     # What comes next: each reads from the place `at`, and returns events and the place up to which all is done with; or None for
@@ -81,30 +81,30 @@ class MultipartReader:
 
     def _content(self, data: bytes, at: int) -> _Step:
         found = data.find(self._boundary, at)
-        end = found if found >= 0 else self._surely_content(data, at)
-        content = data[at + self._borrowed : end]
+        end = found if found >= 0 else self._content_end(data, at)
+        content = data[at + self._line_start : end]
         events: tuple[Event, ...] = (content,) if content else ()
         if found >= 0:
-            self._borrowed, self._padded = 0, False
-            self._read = MultipartReader._behind_boundary
+            self._line_start, self._padded = 0, False
+            self._state = MultipartReader._after_boundary
             return (*events, None), found + len(self._boundary)
         if end == at:
             return (), None
-        self._borrowed = 0
+        self._line_start = 0
         return events, end
 
-    def _surely_content(self, data: bytes, at: int) -> int:
+    def _content_end(self, data: bytes, at: int) -> int:
         """Where the content ends of which no boundary can be a part. A boundary has one CR, at its beginning."""
         last = data.rfind(b"\r", max(at, len(data) - len(self._boundary) + 1))
         return last if last >= 0 and self._boundary.startswith(data[last:]) else len(data)
 
-    def _behind_boundary(self, data: bytes, at: int) -> _Step:
+    def _after_boundary(self, data: bytes, at: int) -> _Step:
         """`--`, which ends the body, or the end of the line; white space may stand before that (RFC 2046: transport padding)."""
         if data.startswith(b"\r\n", at):
-            self._read = MultipartReader._head
+            self._state = MultipartReader._head
             return (), at
         if not self._padded and data.startswith(b"--", at):
-            self._read = MultipartReader._epilogue
+            self._state = MultipartReader._epilogue
             return (), at + 2
         if data[at : at + 1] in (b" ", b"\t"):
             self._padded = True
@@ -117,7 +117,7 @@ class MultipartReader:
         """The fields between the boundary's CRLF, where it begins, and the blank line."""
         end = data.find(b"\r\n\r\n", at, at + MAX_HEADER_BYTES + 4)
         if end >= 0:
-            self._read, self._borrowed = MultipartReader._content, 2
+            self._state, self._line_start = MultipartReader._content, 2
             return (PartHead(_fields(data[at + 2 : end])),), end + 2
         if len(data) - at >= MAX_HEADER_BYTES + 4:
             raise MultipartError(f"a part has more than {MAX_HEADER_BYTES} bytes of headers")

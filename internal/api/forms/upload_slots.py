@@ -1,8 +1,8 @@
-"""Places for uploads in flight: so many in this process, and only a share of them for one client address.
+"""Slots for uploads in flight: a limit per process, and a limit per client address.
 
-A place stands for an upload's memory: it is taken when bytes have come, and not by headers. An upload has none before its first
-64 KiB are here, and so who sends nothing, or a drop a second, holds up nobody. One that has a place and falls behind the least
-rate keeps it as long as nobody waits.
+A slot stands for an upload's memory. An upload takes one when its first 64 KiB have arrived, not with its headers, so a client
+that sends nothing, or very slowly, delays nobody. An upload that falls behind the minimum rate keeps its slot until another one
+waits.
 """
 
 import asyncio
@@ -13,16 +13,16 @@ from typing import Protocol, Self
 from internal.domain.errors import Unavailable
 
 FREE_BYTES = 2**16
-"""What may come before a place is taken: as much as is read of a picture before anything is stored."""
+"""Bytes that may arrive before a slot is taken: as much as is read of a picture before anything is stored."""
 
-PLACE_SECONDS = 10.0
-"""How long an upload waits for a place."""
+SLOT_SECONDS = 10.0
+"""How long an upload waits for a slot."""
 
-GIVE_WAY_SECONDS = 0.5
-"""After waiting so long, and again after each further time, it asks a slow one for its place."""
+YIELD_SECONDS = 0.5
+"""An upload that waits asks the slowest one to give up its slot, each time these seconds have passed."""
 
 SLOW_SECONDS = 2.0
-"""So far behind the least rate an upload has to be that is asked."""
+"""How far behind the minimum rate an upload must be to lose its slot."""
 
 
 class Client(Protocol):
@@ -30,99 +30,99 @@ class Client(Protocol):
 
     @property
     def behind(self) -> float:
-        """Seconds that its body is behind the least rate."""
+        """Seconds that its body is behind the minimum rate."""
 
     def cut_off(self, reason: str, detail: str) -> None:
         """End its request."""
 
 
-class UploadPlaces:
-    """INVARIANT: silent and slow clients hold up no other one's upload
-    (tests/unit/api/test_upload_slots.py::test_who_sends_little_takes_no_place and the two behind it).
+class UploadSlots:
+    """INVARIANT: silent and slow clients delay no other client's upload
+    (tests/unit/api/test_upload_slots.py::test_an_upload_of_few_bytes_takes_no_slot and the two after it).
     """
 
-    def __init__(self, places: int, of_one_address: int) -> None:
-        self._places, self._of_one_address = places, of_one_address
-        self._held: dict[UploadPlace, None] = {}
+    def __init__(self, slots: int, per_address: int) -> None:
+        self._slots, self._per_address = slots, per_address
+        self._held: dict[UploadSlot, None] = {}
         self._addresses: Counter[str] = Counter()
         self._freed = asyncio.Condition()
 
-    def place(self, address: str, client: Client | None) -> "UploadPlace":
-        """For one upload, which takes it when its bytes come."""
-        return UploadPlace(self, address, client)
+    def slot(self, address: str, client: Client | None) -> "UploadSlot":
+        """A slot for one upload, which takes it when its bytes arrive."""
+        return UploadSlot(self, address, client)
 
-    async def take(self, place: "UploadPlace") -> None:
-        """Raises Unavailable when none gets free in time."""
+    async def acquire(self, slot: "UploadSlot") -> None:
+        """Wait until a slot is free. Raises Unavailable after SLOT_SECONDS."""
         try:
-            async with asyncio.timeout(PLACE_SECONDS), self._freed:
-                while place not in self._held:
-                    if self._is_free(place.address):
-                        self._held[place] = None
-                        self._addresses[place.address] += 1
+            async with asyncio.timeout(SLOT_SECONDS), self._freed:
+                while slot not in self._held:
+                    if self._has_free_slot(slot.address):
+                        self._held[slot] = None
+                        self._addresses[slot.address] += 1
                     else:
-                        await self._one_freed(place.address)
+                        await self._wait_for_slot(slot.address)
         except TimeoutError as error:
             raise Unavailable("Too many uploads are under way.") from error
 
-    def is_held(self, place: "UploadPlace") -> bool:
-        return place in self._held
+    def is_held(self, slot: "UploadSlot") -> bool:
+        return slot in self._held
 
-    async def release(self, place: "UploadPlace") -> None:
+    async def release(self, slot: "UploadSlot") -> None:
         async with self._freed:
-            del self._held[place]
-            self._addresses[place.address] -= 1
-            if not self._addresses[place.address]:
-                del self._addresses[place.address]
+            del self._held[slot]
+            self._addresses[slot.address] -= 1
+            if not self._addresses[slot.address]:
+                del self._addresses[slot.address]
             self._freed.notify_all()
 
-    def _is_free(self, address: str) -> bool:
-        return len(self._held) < self._places and self._addresses[address] < self._of_one_address
+    def _has_free_slot(self, address: str) -> bool:
+        return len(self._held) < self._slots and self._addresses[address] < self._per_address
 
-    async def _one_freed(self, address: str) -> None:
-        """Wait until a place gets free; after a while ask the slowest for its own, if it is slow."""
+    async def _wait_for_slot(self, address: str) -> None:
+        """Wait until a slot is freed; after YIELD_SECONDS, take the slot of the slowest upload if that is slow enough."""
         try:
-            async with asyncio.timeout(GIVE_WAY_SECONDS):
+            async with asyncio.timeout(YIELD_SECONDS):
                 await self._freed.wait()
         except TimeoutError:
-            full_address = self._addresses[address] >= self._of_one_address
-            asked = [held for held in self._held if not full_address or held.address == address]
-            slowest = max(asked, key=lambda held: held.behind)
+            full_address = self._addresses[address] >= self._per_address
+            candidates = [held for held in self._held if not full_address or held.address == address]
+            slowest = max(candidates, key=lambda held: held.behind)
             if slowest.behind >= SLOW_SECONDS:
-                slowest.give_way()
+                slowest.yield_slot()
 
 
-class UploadPlace:
-    """One upload's place, for the time of the block; `held_by` takes it."""
+class UploadSlot:
+    """One upload's slot, held until the block ends; `hold_for` takes it."""
 
-    def __init__(self, places: UploadPlaces, address: str, client: Client | None) -> None:
+    def __init__(self, slots: UploadSlots, address: str, client: Client | None) -> None:
         self.address = address
-        self._places, self._client = places, client
+        self._slots, self._client = slots, client
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._places.is_held(self):
-            await asyncio.shield(self._places.release(self))
+        if self._slots.is_held(self):
+            await asyncio.shield(self._slots.release(self))
 
     @property
     def behind(self) -> float:
         return self._client.behind if self._client is not None else 0.0
 
-    def give_way(self) -> None:
+    def yield_slot(self) -> None:
         if self._client is not None:
             self._client.cut_off("place", "The body came too slowly while others waited. Send it again over a faster connection.")
 
-    async def held_by(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """`chunks`, with a place from the moment when more than FREE_BYTES have come, or all of them. Raises Unavailable."""
-        came = 0
+    async def hold_for(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield `chunks`, and take the slot once more than FREE_BYTES, or all, have arrived. Raises Unavailable."""
+        received = 0
         async for chunk in chunks:
-            came += len(chunk)
-            if came > FREE_BYTES:
-                await self._take()
+            received += len(chunk)
+            if received > FREE_BYTES:
+                await self._acquire()
             yield chunk
-        await self._take()
+        await self._acquire()
 
-    async def _take(self) -> None:
-        if not self._places.is_held(self):
-            await self._places.take(self)
+    async def _acquire(self) -> None:
+        if not self._slots.is_held(self):
+            await self._slots.acquire(self)

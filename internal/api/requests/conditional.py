@@ -54,10 +54,10 @@ class Representation(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """What to send: 200 with all, 206 with `span`, 304 with nothing, 412, or 416."""
+    """What to send: 200 with all, 206 with `byte_range`, 304 with nothing, 412, or 416."""
 
     status: int
-    span: ByteRange | None = None
+    byte_range: ByteRange | None = None
 
 
 def conditions_of(headers: Headers) -> dict[str, str]:
@@ -67,32 +67,32 @@ def conditions_of(headers: Headers) -> dict[str, str]:
 
 def decide(representation: Representation, conditions: Mapping[str, str], method: str = "GET") -> Decision:
     """The answer to a GET or HEAD, in the order of RFC 9110, 13.2.2. Ranges are for GET alone (14.2)."""
-    unmet = unmet_precondition([representation.etag], representation.modified, conditions, reading=True)
+    unmet = unmet_precondition([representation.etag], representation.modified, conditions, safe=True)
     if unmet is not None:
         return Decision(unmet)
     ranges = conditions.get("range")
     if method != "GET" or ranges is None or not _range_applies(representation, conditions.get("if-range")):
         return Decision(200)
-    return _ranged(ranges, representation.size)
+    return _apply_range(ranges, representation.size)
 
 
-def unmet_precondition(etags: Collection[str], modified: datetime, conditions: Mapping[str, str], *, reading: bool) -> int | None:
+def unmet_precondition(etags: Collection[str], modified: datetime, conditions: Mapping[str, str], *, safe: bool) -> int | None:
     """304 or 412 for what is there now, with these strong `etags`, `modified` last at this time; None when the request holds.
 
-    `reading`: GET and HEAD. Another method takes no 304, and no notice of If-Modified-Since.
+    `safe`: GET and HEAD. Another method takes no 304, and no notice of If-Modified-Since.
     """
     if (wanted := conditions.get("if-match")) is not None:
-        if not _listed(etags, wanted, weak=False):
+        if not _contains_tag(etags, wanted, weak=False):
             return 412
     elif (since := _date(conditions.get("if-unmodified-since"))) is not None and modified.replace(microsecond=0) > since:
         return 412
     if (known := conditions.get("if-none-match")) is not None:
-        return (304 if reading else 412) if _listed(etags, known, weak=True) else None
-    since = _date(conditions.get("if-modified-since")) if reading else None
+        return (304 if safe else 412) if _contains_tag(etags, known, weak=True) else None
+    since = _date(conditions.get("if-modified-since")) if safe else None
     return 304 if since is not None and modified.replace(microsecond=0) <= since else None
 
 
-def _listed(etags: Collection[str], field: str, *, weak: bool) -> bool:
+def _contains_tag(etags: Collection[str], field: str, *, weak: bool) -> bool:
     """Whether one of them is in the field, by weak or strong comparison (RFC 9110, 8.8.3.2). `*` is whatever is there."""
     if field.strip(" \t") == "*":
         return True
@@ -145,7 +145,7 @@ def _full_year(two_digits: int) -> int:
     return year - 100 if year > now + 50 else year
 
 
-def _ranged(field: str, size: int) -> Decision:
+def _apply_range(field: str, size: int) -> Decision:
     """One range of bytes. Several, another unit, or what is no range: the whole, which RFC 9110 allows for any Range."""
     unit, _, listed = field.partition("=")
     ranges = [spec for item in listed.split(",") if (spec := item.strip(" \t"))]

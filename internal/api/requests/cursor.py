@@ -1,4 +1,4 @@
-"""A list's cursor: the place of the last image of a page, in a form that clients hand back and don't look into."""
+"""A list's cursor: the position of a page's last image, opaque to clients."""
 
 import base64
 import binascii
@@ -10,19 +10,19 @@ import msgspec
 from internal.domain.errors import InvalidRequest
 from internal.domain.image import Image
 
-Place = tuple[datetime, UUID]
+Position = tuple[datetime, UUID]
 
 
 def cursor_after(image: Image) -> str:
-    place = msgspec.json.encode((image.created_at.astimezone(UTC), image.id))
-    return base64.urlsafe_b64encode(place).decode().rstrip("=")
+    position = msgspec.json.encode((image.created_at.astimezone(UTC), image.id))
+    return base64.urlsafe_b64encode(position).decode().rstrip("=")
 
 
-def read_cursor(text: str) -> Place:
-    """Raises InvalidRequest for what no page gave out."""
+def parse_cursor(text: str) -> Position:
+    """Raises InvalidRequest for a text that is no cursor."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        place: Place = msgspec.json.decode(raw, type=Place)
+        position: Position = msgspec.json.decode(raw, type=Position)
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
         raise InvalidRequest("This is not a cursor of ours: take `next_cursor` of the page before.") from error
-    return place
+    return position

@@ -1,7 +1,7 @@
-"""Which of a picture's files a client gets: RFC 9110, section 12.5.1, with one rule of our own.
+"""Content negotiation between a picture's files: RFC 9110, section 12.5.1, with one rule of our own.
 
-A modern file is for those who name its type. Wildcards are sent by programs that take anything without having thought of WebP or
-AVIF, so that they get the fallback.
+WebP and AVIF are sent only if `Accept` names their type. Programs that send wildcards often can't show these, so they get the
+fallback.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import mimeparse
 from internal.domain.rendition import Rendition, Result
 
 MAX_ACCEPT = 1024
-"""Characters of a header that is looked at: browsers send a tenth of it, and reading takes the square of its length."""
+"""Longest Accept header that is parsed, in characters: parsing is quadratic, and browsers send a tenth of it."""
 
 _Range = tuple[str, str, dict[str, str]]
 
@@ -34,10 +34,10 @@ def _quality(result: Result, ranges: tuple[_Range, ...]) -> float:
 @lru_cache(maxsize=256)
 def _ranges(accept: str) -> tuple[_Range, ...]:
     """Browsers send the same few headers again and again."""
-    return tuple(_readable(accept))
+    return tuple(_parse_accept(accept))
 
 
-def _readable(accept: str) -> Iterator[_Range]:
+def _parse_accept(accept: str) -> Iterator[_Range]:
     for text in accept.split(","):
         try:
             yield mimeparse.parse_media_range(text)

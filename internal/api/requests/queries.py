@@ -1,6 +1,6 @@
-"""Query parameters: each call has its own, each comes once, and each is what the API's description says it is.
+"""Query parameters: a call accepts only those that it declares, each once.
 
-A parameter that is misspelt, or comes twice, would else be ignored, and its client would get another answer than it asked for.
+A misspelt or repeated parameter is refused: if it were ignored, the client would get another answer than it asked for.
 """
 
 from typing import TypeVar
@@ -13,11 +13,11 @@ from internal.http.asgi import ApiRequest
 T = TypeVar("T")
 
 _NOT_IN_THE_QUERY = {"request", "data"}
-"""What else handlers take, beside the parameters of their path."""
+"""Arguments of handlers that are neither query nor path parameters."""
 
 
 def refuse_unknown(request: ApiRequest) -> None:
-    """Before every call. Raises InvalidRequest for a query parameter that the handler does not name, or that comes twice."""
+    """Runs before every call. Raises InvalidRequest for an unknown or repeated query parameter."""
     seen: set[str] = set()
     for name, _ in request.query_params.multi_items():
         if name in seen:
@@ -32,12 +32,12 @@ def refuse_unknown(request: ApiRequest) -> None:
 
 
 def parameters_of(request: ApiRequest) -> list[str]:
-    """The names that the request's handler takes from the query."""
+    """Names of the query parameters that the request's handler takes."""
     named = request.route_handler.parsed_fn_signature.parameters
     return [name for name in named if name not in _NOT_IN_THE_QUERY and name not in request.path_params]
 
 
-def read(name: str, text: str | None, kind: type[T]) -> T | None:
+def parse_parameter(name: str, text: str | None, kind: type[T]) -> T | None:
     """The parameter's `text` as a `kind`; None when it was not given. Raises InvalidRequest for anything else, `null` too."""
     try:
         return None if text is None else msgspec.convert(text, kind)

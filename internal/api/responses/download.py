@@ -81,21 +81,21 @@ async def send(
     if decision.status == 416:
         raise RangeNotSatisfiable(size=download.size)
     headers = _headers(download, representation, cache_control)
-    span = decision.span or ByteRange(0, download.size)
+    byte_range = decision.byte_range or ByteRange(0, download.size)
     if decision.status == 304:
         del headers["content-type"]
         return ASGIResponse(status_code=decision.status, headers=headers, is_head_response=True)
     if decision.status == 206:
-        headers["content-range"] = f"bytes {span.start}-{span.stop - 1}/{download.size}"
-    headers["content-length"] = str(span.stop - span.start)
+        headers["content-range"] = f"bytes {byte_range.start}-{byte_range.stop - 1}/{download.size}"
+    headers["content-length"] = str(byte_range.stop - byte_range.start)
     if request.method == HttpMethod.HEAD:
         return ASGIResponse(status_code=decision.status, headers=headers, is_head_response=True)
-    if span.stop - span.start <= ONE_PIECE_BYTES:
-        async with _opened(download, decision.span, store, repository) as opened:
+    if byte_range.stop - byte_range.start <= ONE_PIECE_BYTES:
+        async with _open_object(download, decision.byte_range, store, repository) as opened:
             body = b"".join([chunk async for chunk in opened.chunks])
         return ASGIResponse(body=body, status_code=decision.status, headers=headers)
     return StreamedObject(
-        partial(_opened, download, decision.span, store, repository), status_code=decision.status, headers=headers
+        partial(_open_object, download, decision.byte_range, store, repository), status_code=decision.status, headers=headers
     )
 
 
@@ -111,12 +111,12 @@ class StreamedObject(ASGIResponse):
 
     def __init__(self, open_object: OpenObject, *, status_code: int, headers: dict[str, str]) -> None:
         super().__init__(status_code=status_code, headers=headers)
-        self._open_object = open_object
+        self._opener = open_object
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._started = False
         try:
-            async with self._open_object() as opened:
+            async with self._opener() as opened:
                 await self._send(opened, scope, receive, send)
         except StoreUnavailable as outage:
             if not self._started:
@@ -126,23 +126,23 @@ class StreamedObject(ASGIResponse):
             log.warning("download.broken_off", detail=outage.detail, cause=repr(outage.__cause__))
 
     async def _send(self, opened: ObjectStream, scope: Scope, receive: Receive, send: Send) -> None:
-        hung_up = asyncio.ensure_future(_hang_up(receive))
+        disconnected = asyncio.ensure_future(_wait_for_disconnect(receive))
         try:
             await self.start_response(send)
             self._started = True
             async for chunk in opened.chunks:
-                if hung_up.done():
+                if disconnected.done():
                     scope["state"]["problem"] = ClientGone.code
                     return
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            hung_up.cancel()
+            disconnected.cancel()
 
 
 @asynccontextmanager
-async def _opened(
-    download: Download, span: ByteRange | None, store: ObjectStore, repository: Repository
+async def _open_object(
+    download: Download, byte_range: ByteRange | None, store: ObjectStore, repository: Repository
 ) -> AsyncIterator[ObjectStream]:
     """The object, open, as long as its row says. Raises NotFound when it was deleted meanwhile, else ObjectLost.
 
@@ -151,7 +151,7 @@ async def _opened(
     """
     async with AsyncExitStack() as stack:
         try:
-            opened = await stack.enter_async_context(store.get(download.key, span))
+            opened = await stack.enter_async_context(store.get(download.key, byte_range))
         except ObjectNotFound as error:
             if not await repository.references.referred([download.key]):
                 raise NotFound from error  # its image was deleted between the look-up and now
@@ -166,7 +166,7 @@ async def _opened(
         yield opened
 
 
-async def _hang_up(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -16,8 +16,8 @@ from internal.api.openapi.components import LOCATION
 from internal.api.openapi.describe import Answer, JsonBody, describe
 from internal.api.openapi.guide import failure_table
 from internal.api.requests.conditional import PRECONDITIONS, conditions_of, unmet_precondition
-from internal.api.requests.cursor import cursor_after, read_cursor
-from internal.api.requests.queries import read
+from internal.api.requests.cursor import cursor_after, parse_cursor
+from internal.api.requests.queries import parse_parameter
 from internal.api.requests.request import (
     ImageId,
     chain_text,
@@ -116,10 +116,10 @@ async def list_images(
     """Newest first. Follow `next_cursor` until it is null."""
     wanted = ListFilter(
         limit=limit,
-        after=None if cursor is None else read_cursor(cursor),
-        status=read("status", status, Status),
-        created_after=_in_utc(read("created_after", created_after, datetime)),
-        created_before=_in_utc(read("created_before", created_before, datetime)),
+        after=None if cursor is None else parse_cursor(cursor),
+        status=parse_parameter("status", status, Status),
+        created_after=_in_utc(parse_parameter("created_after", created_after, datetime)),
+        created_before=_in_utc(parse_parameter("created_before", created_before, datetime)),
     )
     state = state_of(request)
     found = await state.repository.images.page(owner_of(request), wanted)
@@ -240,5 +240,5 @@ def _require(conditions: Mapping[str, str], image: Image) -> None:
     else:
         files = [chosen.result, *chosen.alternatives] if chosen.result is not None else []
         made = chosen.finished_at or image.created_at
-    if unmet_precondition([etag_of(file.sha256) for file in files], made, conditions, reading=False) is not None:
+    if unmet_precondition([etag_of(file.sha256) for file in files], made, conditions, safe=False) is not None:
         raise PreconditionFailed

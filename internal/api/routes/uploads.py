@@ -8,7 +8,7 @@ from litestar.response.base import ASGIResponse
 
 from internal.api.forms.described import form_content
 from internal.api.forms.form import Form
-from internal.api.forms.upload_slots import UploadPlaces
+from internal.api.forms.upload_slots import UploadSlots
 from internal.api.openapi import examples
 from internal.api.openapi.components import LOCATION
 from internal.api.openapi.describe import Answer, StreamedBody, describe
@@ -49,9 +49,9 @@ async def _at_most(max_bytes: int, chunks: AsyncIterator[bytes]) -> AsyncIterato
         yield chunk
 
 
-def places_of(request: ApiRequest) -> UploadPlaces:
-    places: UploadPlaces = request.app.state.places
-    return places
+def slots_of(request: ApiRequest) -> UploadSlots:
+    slots: UploadSlots = request.app.state.slots
+    return slots
 
 
 @post(
@@ -96,8 +96,8 @@ async def upload_image(request: ApiRequest) -> ASGIResponse:
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
         raise PayloadTooLarge(f"The body has {announced} bytes; a picture may have {policy.max_upload_bytes}.")
-    place = places_of(request).place(address_of(request.client.host if request.client else None), connection_of(request.scope))
-    body = place.held_by(_at_most(max_bytes, request.stream()))
+    slot = slots_of(request).slot(address_of(request.client.host if request.client else None), connection_of(request.scope))
+    body = slot.hold_for(_at_most(max_bytes, request.stream()))
     form = Form(body, request.headers.get("content-type", ""), max_metadata_bytes=policy.max_metadata_bytes)
     context = Context(
         owner=owner_of(request),
@@ -106,5 +106,5 @@ async def upload_image(request: ApiRequest) -> ASGIResponse:
         answer=partial(answer, 201, grammar=state.grammar),
         cause=message_context_of(request),
     )
-    async with place:
+    async with slot:
         return response(await accept_upload(form, Ports(state.repository, state.store, state.grammar, policy), context))

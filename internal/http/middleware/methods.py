@@ -17,14 +17,14 @@ from internal.http.problems import method_not_allowed, path_not_found
 
 
 class Path(Struct, frozen=True):
-    """A path's parts, None for a parameter; its template; and the methods that handlers name for it."""
+    """A path: its parts (None for a parameter), its template, and the methods that handlers declare for it."""
 
     parts: tuple[str | None, ...]
     template: str
     handled: frozenset[str]
 
-    def fits(self, parts: list[str]) -> bool:
-        return len(self.parts) == len(parts) and all(map(_fits, self.parts, parts))
+    def matches(self, parts: list[str]) -> bool:
+        return len(self.parts) == len(parts) and all(map(_matches, self.parts, parts))
 
     @property
     def allowed(self) -> str:
@@ -33,7 +33,7 @@ class Path(Struct, frozen=True):
 
 
 class Methods:
-    """Around the framework's application: answers OPTIONS and what is a 404 or a 405, and makes GET of HEAD.
+    """ASGI middleware around Litestar: answers OPTIONS, 404 and 405, and runs HEAD as GET without the body.
 
     INVARIANT: each path has one spelling, so that what a proxy allows or refuses is what is served
     (tests/unit/api/test_paths.py::test_any_other_spelling_is_not_found).
@@ -69,22 +69,22 @@ class Methods:
             await self._app(scope, receive, send)
 
     def _path(self, scope: Scope) -> Path | None:
-        """The path of the request, if it is written as it has to be: what is written out goes before parameters."""
+        """The path of the request, if it is spelt exactly; literal parts match before parameters."""
         text: str = scope["path"]
         if scope.get("raw_path", text.encode()) != text.encode():  # something is percent-encoded
             return None
         if len(self._litestar.routes) != self._routes:  # some are added when the application starts
             self._paths, self._routes = paths_of(self._litestar), len(self._litestar.routes)
         parts = text.split("/")[1:] if text != "/" else []
-        return next((path for path in self._paths if path.fits(parts)), None)
+        return next((path for path in self._paths if path.matches(parts)), None)
 
 
-def _fits(own: str | None, part: str) -> bool:
+def _matches(own: str | None, part: str) -> bool:
     return part == own if own is not None else part != ""
 
 
 def paths_of(app: Litestar) -> list[Path]:
-    """Every path of `app`, in the order in which they are to be tried."""
+    """Every path of `app`, in the order in which they are tried."""
     paths = [
         Path(
             parts=tuple(part if isinstance(part, str) else None for part in route.path_components),
@@ -103,7 +103,7 @@ async def _send(response: ASGIResponse, send: Send) -> None:
 
 
 def _without_body(send: Send) -> Send:
-    """`send` for an answer that GET makes and HEAD gets."""
+    """`send` that drops the body of GET's answer, for HEAD."""
 
     async def send_head(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,7 +1,7 @@
-"""Answers that say nothing of caches are kept by none: `Cache-Control: no-store` (RFC 9111, 5.2.2.5).
+"""Adds `Cache-Control: no-store` (RFC 9111, 5.2.2.5) to answers that have no Cache-Control.
 
 Statuses, lists and problems are true for a moment, and for one client. Without the header a cache may keep a 200 or a 404 for as
-long as it thinks right. Binaries and the documents' pages name their own.
+long as it likes. Binaries and the documentation pages set their own.
 """
 
 from internal.http.asgi import App, Message, Receive, Scope, Send
@@ -10,7 +10,7 @@ NO_STORE = (b"cache-control", b"no-store")
 
 
 class NoStore:
-    """Around an application."""
+    """ASGI middleware."""
 
     def __init__(self, app: App) -> None:
         self._app = app

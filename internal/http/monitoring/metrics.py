@@ -18,7 +18,7 @@ from internal.observability.gauges import Gauge, Source
 
 log = structlog.get_logger(__name__)
 
-ASK_SECONDS = 5.0
+SOURCE_SECONDS = 5.0
 MEDIA_TYPE = "text/plain; version=0.0.4"
 """Of Prometheus' text format. Litestar adds the charset to every text."""
 
@@ -31,7 +31,7 @@ def metrics_handler(sources: Sequence[Source], access: MetricsAccess = EVERYBODY
         """In Prometheus' text format."""
         access.check(request.client.host if request.client else None, request.headers)
         asked = CollectorRegistry()
-        for gauges in await asyncio.gather(*map(_asked, sources)):
+        for gauges in await asyncio.gather(*map(_read_source, sources)):
             for gauge in gauges:
                 asked.register(gauge)
         return Response(metrics.exposition() + generate_latest(asked), media_type=MEDIA_TYPE)
@@ -39,9 +39,9 @@ def metrics_handler(sources: Sequence[Source], access: MetricsAccess = EVERYBODY
     return show_metrics
 
 
-async def _asked(source: Source) -> Sequence[Gauge]:
+async def _read_source(source: Source) -> Sequence[Gauge]:
     try:
-        async with asyncio.timeout(ASK_SECONDS):
+        async with asyncio.timeout(SOURCE_SECONDS):
             return await source()
     except Exception as error:  # also a database that is not migrated yet
         log.warning("metrics.incomplete", error=repr(error))

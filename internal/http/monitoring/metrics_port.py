@@ -1,4 +1,4 @@
-"""METRICS_PORT: the API's metrics on a port of their own, which no stranger need reach."""
+"""METRICS_PORT: the API's metrics on a port of their own, which can stay private."""
 
 import asyncio
 import socket
@@ -10,8 +10,8 @@ from internal.http.server.side_server import SideServer
 
 
 @asynccontextmanager
-async def served_apart(app: App, host: str, port: int, *, shared: bool) -> AsyncIterator[None]:
-    """Serve `app` while the block runs. `shared`: by several processes, each of which answers some. Raises OSError."""
+async def serving_on_own_port(app: App, host: str, port: int, *, shared: bool) -> AsyncIterator[None]:
+    """Serve `app` while the block runs. `shared`: several processes listen, and each answers some requests. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, reuse_port=shared) as listening:
         server = SideServer(app)

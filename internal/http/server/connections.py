@@ -1,7 +1,7 @@
-"""The connections of one server: how many there may be, in all and of one address, and a look at each of them every second.
+"""The connections of one server: their limits, in all and per client address, and a check of each connection every second.
 
-Connections that ask for nothing keep nobody out: where there are too many, the one that has waited for its next request longest
-is closed. Only where each of them is at work the new one is refused, with a 503.
+An idle connection never keeps a new one out: at the limit, the connection that has been idle longest is closed. If no connection
+is idle, the new one is refused with a 503.
 """
 
 import asyncio
@@ -15,59 +15,61 @@ from internal.http.server.deadlines import Deadlines
 
 
 class ConnectionLimits(Struct, frozen=True):
-    """`most`: connections of one process. `of_one_address`: the most of them that one client address may have."""
+    """`total`: connections of one process. `per_address`: how many of them one client address may have."""
 
-    most: int = 256
-    of_one_address: int = 256
+    total: int = 256
+    per_address: int = 256
     deadlines: Deadlines = Deadlines()
 
 
 class Connection(Protocol):
-    """One of them, as its protocol tells of it."""
+    """What the registry needs from a connection's protocol."""
 
     address: str
 
     @property
-    def is_read(self) -> bool:
-        """Whether its client has taken all that was to be sent."""
+    def is_flushed(self) -> bool:
+        """True if the client has received everything that was sent."""
 
-    def look(self, seconds: float) -> None:
-        """Hold it against the deadlines, `seconds` after the last look."""
+    def check(self, seconds: float) -> None:
+        """Compare it with the deadlines, `seconds` after the last check."""
 
-    def give_up(self) -> None:
-        """Close it: it waits for a request, and its place is wanted."""
+    def close_idle(self) -> None:
+        """Close it while it waits for a request, to make room for another one."""
 
 
 class Connections:
+    """The registry of one server's open connections."""
+
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
         self._all: set[Connection] = set()
         self._idle: dict[Connection, None] = {}
-        """Those that wait for a request, the longest first. The client of one may still be reading the last answer."""
+        """Connections that wait for a request, the longest idle first. A client may still be reading the last answer."""
         self._addresses: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
-        self._looked = 0.0
+        self._checked_at = 0.0
 
     def add(self, connection: Connection) -> bool:
-        """Take it, in place of an idle one if need be; False when there is no room for it."""
-        full_address = self._addresses[connection.address] >= self.limits.of_one_address
-        if full_address or len(self._all) >= self.limits.most:
+        """Register it, closing an idle connection if necessary. Returns False if the limit is reached and none is idle."""
+        full_address = self._addresses[connection.address] >= self.limits.per_address
+        if full_address or len(self._all) >= self.limits.total:
             of_address = connection.address if full_address else None
-            victim = next((idle for idle in self._idle if of_address in (None, idle.address) and idle.is_read), None)
+            victim = next((idle for idle in self._idle if of_address in (None, idle.address) and idle.is_flushed), None)
             if victim is None:
                 return False
             self.remove(victim)
-            victim.give_up()
+            victim.close_idle()
         self._all.add(connection)
         self._idle[connection] = None
         self._addresses[connection.address] += 1
         if self._timer is None:
-            self._looked = asyncio.get_running_loop().time()
-            self._look_later()
+            self._checked_at = asyncio.get_running_loop().time()
+            self._schedule_check()
         return True
 
     def remove(self, connection: Connection) -> None:
-        """Again is harmless."""
+        """Idempotent."""
         if connection in self._all:
             self._all.discard(connection)
             self._idle.pop(connection, None)
@@ -75,32 +77,32 @@ class Connections:
             if not self._addresses[connection.address]:
                 del self._addresses[connection.address]
 
-    def works(self, connection: Connection) -> None:
-        """A request of it has begun."""
+    def mark_busy(self, connection: Connection) -> None:
+        """A request has begun on it."""
         self._idle.pop(connection, None)
 
-    def waits(self, connection: Connection) -> None:
-        """Its last request is answered."""
+    def mark_idle(self, connection: Connection) -> None:
+        """Its last request has been answered."""
         if connection in self._all:
             self._idle[connection] = None
 
-    def _look_later(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self.limits.deadlines.tick_seconds, self._look)
+    def _schedule_check(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self.limits.deadlines.tick_seconds, self._check_all)
 
-    def _look(self) -> None:
-        """A time in which this process stood still is nobody's fault: it counts for two ticks at most."""
+    def _check_all(self) -> None:
+        """If this process was stopped, its pause counts for at most two ticks: clients did not cause it."""
         self._timer = None
         if not self._all:
             return
-        self._look_later()
+        self._schedule_check()
         now = asyncio.get_running_loop().time()
-        seconds, self._looked = min(now - self._looked, 2 * self.limits.deadlines.tick_seconds), now
+        seconds, self._checked_at = min(now - self._checked_at, 2 * self.limits.deadlines.tick_seconds), now
         for connection in list(self._all):
-            connection.look(seconds)
+            connection.check(seconds)
 
 
 def address_of(host: str | None) -> str:
-    """Who counts as one: an IPv4 address, or the network of an IPv6 address, of which a client has as many as it likes."""
+    """The key that limits count by: an IPv4 address, or the /64 network of an IPv6 address, because a client has all of that."""
     try:
         known = ip_address(host or "")
     except ValueError:

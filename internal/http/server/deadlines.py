@@ -1,16 +1,18 @@
-"""How long a client is waited for: for a request's head, for the next byte, and at which rate at least. Pure.
+"""Deadlines for a client: a request's headers, the next byte, and a minimum rate. No I/O.
 
-A rate is an average with some patience: `behind` counts the seconds that a client is behind the least rate. Bytes take from it
-what they would have taken at that rate, so that a phone in a tunnel catches up again, and one drop a second does not.
+The rate is an average with a grace period: `behind` counts the seconds that a client is behind the minimum rate, and each byte
+reduces it by the time that the byte takes at that rate. So a phone that leaves a tunnel catches up, and one byte a second does
+not.
 """
 
 from msgspec import Struct
 
 
 class Deadlines(Struct, frozen=True):
-    """`head_seconds`: for all of a request's head. `stall_seconds`: the longest silence, in either direction.
+    """`head_seconds`: for all headers of a request. `stall_seconds`: the longest silence, in either direction.
 
-    `least_rate`: bytes a second, of a body and of an answer; 0: none. `grace_seconds`: how far a client may be behind it.
+    `least_rate`: minimum bytes a second, of a body and of an answer; 0: no minimum. `grace_seconds`: how far a client may be
+    behind.
     """
 
     head_seconds: float = 10
@@ -20,12 +22,12 @@ class Deadlines(Struct, frozen=True):
 
     @property
     def tick_seconds(self) -> float:
-        """How often it is looked: often enough that no deadline is passed by more than a tenth, and not without need."""
+        """Seconds between checks: at most a tenth of the shortest deadline."""
         return min(1.0, self.head_seconds / 10, self.stall_seconds / 10, self.grace_seconds / 10)
 
 
 class Progress:
-    """Of one client that is being waited for."""
+    """How one client keeps up with the deadlines."""
 
     def __init__(self, deadlines: Deadlines) -> None:
         self._deadlines = deadlines
@@ -33,7 +35,7 @@ class Progress:
         self.behind = 0.0
 
     def is_too_slow(self, seconds: float, moved: int) -> bool:
-        """Whether it is given up, after `seconds` more in which `moved` bytes came, or were taken."""
+        """True if the client has missed a deadline, after `seconds` more in which `moved` bytes arrived or were received."""
         self._silent = 0.0 if moved else self._silent + seconds
         if self._deadlines.least_rate:
             self.behind = max(0.0, self.behind + seconds - moved / self._deadlines.least_rate)

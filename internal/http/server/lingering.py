@@ -1,10 +1,10 @@
-"""How a connection is closed while its client is still sending: RFC 9112, section 9.6.
+"""Lingering close: how a connection is closed while its client is still sending. RFC 9112, section 9.6.
 
-An answer may be known before the request's body has come: a file of the wrong kind, a body that is too large, a path that has no
-POST. A server that closes then makes the client's kernel see a reset, and clients that send first and read afterwards never learn
-the answer. So the connection lingers: the answer goes out with `Connection: close`, our side is closed for writing, and what
-still comes is dropped until the body or the connection ends, or a bound is reached. Nothing is kept of it, and no further request
-is taken from the connection.
+An answer can be known before the request's body has arrived: a file of the wrong kind, a body that is too large, a path that has
+no POST. If the server closed at once, the client's kernel would see a reset, and a client that sends first and reads afterwards
+would never read the answer. So the connection lingers: the answer is sent with `Connection: close`, our side is closed for
+writing, and further input is dropped until the body or the connection ends, or a limit is reached. Nothing of it is stored, and
+no further request is taken from the connection.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ LINGER_SECONDS = 30.0
 """How long a connection lingers at most. This and the next are nginx's `lingering_time` and `lingering_timeout`."""
 
 IDLE_SECONDS = 5.0
-"""After so long without a byte it is closed; looked at this often, so it may be twice as long."""
+"""A lingering connection is closed after this silence; it is checked this often, so it may take twice as long."""
 
 STOP_SECONDS = 1.0
-"""How long it lingers when the server has been asked to end."""
+"""How long a connection lingers while the server shuts down."""
 
 MAX_LINGERING = 128
-"""Connections of one process that linger at the same time. One more closes the one that has lingered longest."""
+"""Lingering connections of one process. One more closes the one that has lingered longest."""
 
 MIN_BYTES = 2**28
 
@@ -42,12 +42,12 @@ and takes 12 s of CPU for a header of 64 MiB that comes in pieces of 64 KiB."""
 
 
 def linger_bytes(max_upload_bytes: int) -> int:
-    """How much of one body is dropped before the connection is closed all the same: more than any upload that could be taken."""
+    """Bytes of one body that are dropped before the connection is closed anyway: more than the largest upload."""
     return max(MIN_BYTES, 2 * max_upload_bytes)
 
 
 class LingeringTransport:
-    """uvicorn's view of its transport: `close` is the protocol's, all the rest is the transport's own. `sent`: bytes till now."""
+    """The transport that uvicorn sees: `close` goes to the protocol, the rest to the real transport. `sent`: bytes so far."""
 
     def __init__(self, transport: asyncio.Transport, protocol: "LingeringProtocol") -> None:
         self._transport, self._protocol = transport, protocol
@@ -57,7 +57,7 @@ class LingeringTransport:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Nothing behind the end: a request may be at work when its client, or what was sent behind it, ends the connection."""
+        """Drops data after the end: a request may still be at work when the connection is ended."""
         if not self.is_closing():
             self.sent += len(data)
             self._transport.write(data)
@@ -143,7 +143,7 @@ class LingeringProtocol(HttpToolsProtocol):
         self._in_head = 0
         self._in_body = False
         if self.lingering:
-            self._end()
+            self._close_now()
         else:
             super().on_message_complete()
 
@@ -157,7 +157,7 @@ class LingeringProtocol(HttpToolsProtocol):
             return
         self._dropped += len(data)
         if self._dropped > self._max_bytes:
-            self._end()
+            self._close_now()
             return
         if not endless:
             with contextlib.suppress(httptools.HttpParserError):  # what is no HTTP is dropped as well
@@ -198,7 +198,7 @@ class LingeringProtocol(HttpToolsProtocol):
 
     def _linger(self) -> None:
         while len(self._all_lingering) >= MAX_LINGERING:
-            next(iter(self._all_lingering))._end()
+            next(iter(self._all_lingering))._close_now()
         self._all_lingering[self] = None
         self.lingering = True
         if self.cycle is not None:  # its application hears no more of the body, and is to know it
@@ -212,22 +212,22 @@ class LingeringProtocol(HttpToolsProtocol):
 
     def _linger_for(self, seconds: float) -> None:
         self._until = self.loop.time() + seconds
-        self._look_again(min(seconds, IDLE_SECONDS))
+        self._schedule_check(min(seconds, IDLE_SECONDS))
 
-    def _look_again(self, seconds: float) -> None:
+    def _schedule_check(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self.loop.call_later(seconds, self._look)
+        self._timer = self.loop.call_later(seconds, self._check_linger)
 
-    def _look(self) -> None:
+    def _check_linger(self) -> None:
         left = self._until - self.loop.time()
         if left <= 0 or self._dropped == self._dropped_before:
-            self._end()
+            self._close_now()
         else:
             self._dropped_before = self._dropped
-            self._look_again(min(left, IDLE_SECONDS))
+            self._schedule_check(min(left, IDLE_SECONDS))
 
-    def _end(self) -> None:
+    def _close_now(self) -> None:
         self._stop_lingering()
         self._wire.close()
 

@@ -16,7 +16,7 @@ from internal.http.problems import HANDLERS
 from internal.http.server.protocol import WatchedProtocol
 
 STOP_SECONDS = 1
-"""What requests get to end."""
+"""How long requests may take to finish at shutdown."""
 
 
 def side_app(handlers: Sequence[HTTPRouteHandler]) -> App:
@@ -26,7 +26,7 @@ def side_app(handlers: Sequence[HTTPRouteHandler]) -> App:
 
 
 class SideServer(uvicorn.Server):
-    """uvicorn in a process that has its own way with signals. `host` and `port`, unless it is given a socket."""
+    """uvicorn without signal handlers: the process has its own. `host` and `port` apply unless a socket is given."""
 
     def __init__(self, app: App, host: str = "127.0.0.1", port: int = 0) -> None:
         super().__init__(

@@ -42,25 +42,25 @@ class IgnoringUpgrades:
                 self._parser.feed_data(rest)
                 return
             except httptools.HttpParserUpgrade as stopped:
-                self._go_on()
+                self._resume()
                 rest = rest[stopped.args[0] :]
 
     def on_message_complete(self) -> None:
-        if not self._parser.should_upgrade():  # else its body is still to come, or `_go_on` says that there is none
+        if not self._parser.should_upgrade():  # else its body is still to come, or `_resume` says that there is none
             self._protocol.on_message_complete()
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         """Behind the head of a request that offered an upgrade: what comes next is its body or, when it has none, a request."""
         framing = [b"%s: %s\r\n" % (name, value) for name, value in self._protocol.headers if name in FRAMING]
         if framing:
-            self._parser = _parser(_BehindTheHead(self))
+            self._parser = _parser(_AfterHead(self))
             self._parser.feed_data(b"POST / HTTP/1.1\r\n%s\r\n" % b"".join(framing))
         else:
             self._parser = _parser(self)
             self._protocol.on_message_complete()
 
 
-class _BehindTheHead:
+class _AfterHead:
     """`callbacks` without those of the first head, which is there only to say how long the body is."""
 
     def __init__(self, callbacks: IgnoringUpgrades) -> None:
@@ -71,13 +71,13 @@ class _BehindTheHead:
         """Each callback, as httptools asks for it."""
         callback = getattr(self._callbacks, name)
 
-        def behind_the_head(*given: bytes) -> None:
+        def after_head(*given: bytes) -> None:
             if self._passed:
                 callback(*given)
             elif name == "on_headers_complete":
                 self._passed = True
 
-        return behind_the_head
+        return after_head
 
 
 def _parser(callbacks: Any) -> httptools.HttpRequestParser:

@@ -98,12 +98,12 @@ def test_conditions(headers: dict[str, str], status: int, method: str) -> None:
     ],
 )
 def test_conditions_of_a_method_that_changes_something(headers: dict[str, str], unmet: int | None) -> None:
-    assert unmet_precondition(['"abc"', '"other"'], MADE, headers, reading=False) == unmet
+    assert unmet_precondition(['"abc"', '"other"'], MADE, headers, safe=False) == unmet
 
 
 def test_without_anything_to_compare_a_tag_matches_nothing() -> None:
-    assert unmet_precondition([], MADE, {"if-match": '"abc"'}, reading=False) == 412
-    assert unmet_precondition([], MADE, {"if-match": "*"}, reading=False) is None
+    assert unmet_precondition([], MADE, {"if-match": '"abc"'}, safe=False) == 412
+    assert unmet_precondition([], MADE, {"if-match": "*"}, safe=False) is None
 
 
 @pytest.mark.parametrize("date", [DATE, "Wednesday, 04-Mar-26 05:06:07 GMT", "Wed Mar  4 05:06:07 2026"])

@@ -8,11 +8,11 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from internal.api.app import api_document
-from internal.api.docs import OURS, VENDORED, docs_handlers
+from internal.api.docs import OWN_ASSETS, VENDORED, docs_handlers
 from internal.http.problems import HANDLERS
 
 PAGES = ["/docs", "/redoc"]
-ASSETS = [*OURS, *(name.rpartition("/")[2] for name in VENDORED)]
+ASSETS = [*OWN_ASSETS, *(name.rpartition("/")[2] for name in VENDORED)]
 
 Client = TestClient[Litestar]
 

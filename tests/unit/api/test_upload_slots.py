@@ -1,4 +1,4 @@
-"""Places for uploads: taken by bytes, shared by address, given up by who is slow."""
+"""Slots for uploads: taken when bytes arrive, limited per address, lost by slow clients."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from internal.api.forms import upload_slots
-from internal.api.forms.upload_slots import FREE_BYTES, UploadPlaces
+from internal.api.forms.upload_slots import FREE_BYTES, UploadSlots
 from internal.domain.errors import Unavailable
 from tests.services.waiting import eventually
 
@@ -31,13 +31,13 @@ async def _chunks(client: Client, size: int) -> AsyncIterator[bytes]:
     await client.ended.wait()
 
 
-async def _upload(places: UploadPlaces, client: Client, size: int = FREE_BYTES + 1, address: str = "a") -> int:
-    async with places.place(address, client) as place:
-        return sum([len(chunk) async for chunk in place.held_by(_chunks(client, size))])
+async def _upload(slots: UploadSlots, client: Client, size: int = FREE_BYTES + 1, address: str = "a") -> int:
+    async with slots.slot(address, client) as slot:
+        return sum([len(chunk) async for chunk in slot.hold_for(_chunks(client, size))])
 
 
-def _held(places: UploadPlaces) -> int:
-    return len(places._held)
+def _held(slots: UploadSlots) -> int:
+    return len(slots._held)
 
 
 async def _ended(*tasks: asyncio.Task[int]) -> None:
@@ -46,74 +46,74 @@ async def _ended(*tasks: asyncio.Task[int]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_who_sends_little_takes_no_place() -> None:
-    places = UploadPlaces(1, 1)
-    waiting = [asyncio.create_task(_upload(places, Client(), size)) for size in (0, 1, FREE_BYTES) * 20]
+async def test_an_upload_of_few_bytes_takes_no_slot() -> None:
+    slots = UploadSlots(1, 1)
+    waiting = [asyncio.create_task(_upload(slots, Client(), size)) for size in (0, 1, FREE_BYTES) * 20]
     await asyncio.sleep(0)
     good = Client()
     good.ended.set()
 
-    assert await asyncio.wait_for(_upload(places, good), 10) == FREE_BYTES + 1
-    assert _held(places) == 0
+    assert await asyncio.wait_for(_upload(slots, good), 10) == FREE_BYTES + 1
+    assert _held(slots) == 0
     await _ended(*waiting)
 
 
 async def test_an_upload_that_has_all_come_has_a_place() -> None:
     """However small it is: the store and the database are asked by so many at once and no more."""
-    places, small = UploadPlaces(1, 1), Client()
+    slots, small = UploadSlots(1, 1), Client()
     small.ended.set()
-    async with places.place("a", small) as place:
-        assert [chunk async for chunk in place.held_by(_chunks(small, 10))] == [bytes(10)]
-        assert _held(places) == 1
-    assert _held(places) == 0
+    async with slots.slot("a", small) as slot:
+        assert [chunk async for chunk in slot.hold_for(_chunks(small, 10))] == [bytes(10)]
+        assert _held(slots) == 1
+    assert _held(slots) == 0
 
 
 async def test_an_address_has_its_share() -> None:
-    places = UploadPlaces(4, 2)
-    held = [asyncio.create_task(_upload(places, Client())) for _ in range(3)]
-    await eventually(lambda: _held(places) == 2)
+    slots = UploadSlots(4, 2)
+    held = [asyncio.create_task(_upload(slots, Client())) for _ in range(3)]
+    await eventually(lambda: _held(slots) == 2)
     other = Client()
     other.ended.set()
 
-    assert await asyncio.wait_for(_upload(places, other, address="b"), 10)
-    assert _held(places) == 2
+    assert await asyncio.wait_for(_upload(slots, other, address="b"), 10)
+    assert _held(slots) == 2
     await _ended(*held)
-    assert (_held(places), places._addresses) == (0, {})
+    assert (_held(slots), slots._addresses) == (0, {})
 
 
 async def test_a_slow_one_gives_way_and_a_fast_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload_slots, "GIVE_WAY_SECONDS", 0.05)
-    places = UploadPlaces(3, 3)
+    monkeypatch.setattr(upload_slots, "YIELD_SECONDS", 0.05)
+    slots = UploadSlots(3, 3)
     clients = [Client(), Client(behind=3), Client(behind=9)]
-    held = [asyncio.create_task(_upload(places, client)) for client in clients]
-    await eventually(lambda: _held(places) == 3)
+    held = [asyncio.create_task(_upload(slots, client)) for client in clients]
+    await eventually(lambda: _held(slots) == 3)
     good = Client()
     good.ended.set()
 
-    assert await asyncio.wait_for(_upload(places, good), 10)
+    assert await asyncio.wait_for(_upload(slots, good), 10)
     assert [client.cut for client in clients] == [[], [], ["place"]]
     await _ended(*held)
 
 
-async def test_who_finds_no_place_in_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload_slots, "GIVE_WAY_SECONDS", 0.05)
-    monkeypatch.setattr(upload_slots, "PLACE_SECONDS", 0.2)
-    places, busy = UploadPlaces(1, 1), Client(behind=1)
-    held = asyncio.create_task(_upload(places, busy))
-    await eventually(lambda: _held(places) == 1)
+async def test_an_upload_that_finds_no_slot_in_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_slots, "YIELD_SECONDS", 0.05)
+    monkeypatch.setattr(upload_slots, "SLOT_SECONDS", 0.2)
+    slots, busy = UploadSlots(1, 1), Client(behind=1)
+    held = asyncio.create_task(_upload(slots, busy))
+    await eventually(lambda: _held(slots) == 1)
 
     with pytest.raises(Unavailable):
-        await _upload(places, Client())
+        await _upload(slots, Client())
 
     assert busy.cut == []
     await _ended(held)
-    assert _held(places) == 0
+    assert _held(slots) == 0
 
 
 async def test_a_place_is_free_again_however_an_upload_ends() -> None:
-    places = UploadPlaces(1, 1)
+    slots = UploadSlots(1, 1)
     for _ in range(3):
-        held = asyncio.create_task(_upload(places, Client()))
-        await eventually(lambda: _held(places) == 1)
+        held = asyncio.create_task(_upload(slots, Client()))
+        await eventually(lambda: _held(slots) == 1)
         await _ended(held)
-        assert _held(places) == 0
+        assert _held(slots) == 0

@@ -55,9 +55,9 @@ class App:
 
 
 @contextmanager
-def _serving(deadlines: Deadlines, most: int = 256, of_one_address: int = 256) -> Iterator[tuple[Served, App]]:
+def _serving(deadlines: Deadlines, most: int = 256, per_address: int = 256) -> Iterator[tuple[Served, App]]:
     app = App()
-    limits = ConnectionLimits(most, of_one_address, deadlines)
+    limits = ConnectionLimits(most, per_address, deadlines)
     with serving(app, partial(WatchedProtocol, limits=limits)) as served:
         try:
             yield served, app
@@ -310,7 +310,7 @@ def test_where_all_work_one_more_is_refused() -> None:
 
 def test_an_address_has_a_share() -> None:
     """Another address is not kept out by it."""
-    with _serving(PATIENT, most=4, of_one_address=2) as (served, app), ExitStack() as stack:
+    with _serving(PATIENT, most=4, per_address=2) as (served, app), ExitStack() as stack:
         for _ in range(2):
             connection = stack.enter_context(served.connected())
             connection.sendall(GET % b"wait")

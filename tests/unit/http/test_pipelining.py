@@ -99,7 +99,7 @@ def test_what_is_wrong_behind_a_request_is_not_its_answer(behind: bytes) -> None
         wait_until(lambda: app.begun == 1, within=20)
         connection.sendall(behind)
         [protocol] = served.server.server_state.connections
-        wait_until(lambda: protocol._deaf, within=20)  # type: ignore[union-attr]
+        wait_until(lambda: protocol._discarding, within=20)  # type: ignore[union-attr]
         app.go.set()
         answers = read_to_end(connection)
 
