@@ -24,7 +24,7 @@ from internal.runtime.project import PROJECT
 from internal.settings.loader import load_settings
 from internal.settings.sections import Settings, every_setting
 from internal.standalone.postgres import embedded_postgres
-from internal.wiring.bootstrap import provide
+from internal.wiring.bootstrap import bootstrap
 from tests.services import run
 from tests.services.databases import own_database
 from tests.services.kinds import KafkaService, PostgresService, S3Service
@@ -141,7 +141,7 @@ def _migrate(place_environment: dict[str, str], tree: Tree) -> None:
     """Schema and store as `tree` has them, and no topics: the mock broker takes no order to make them."""
     values = {**place_environment, "QUEUE_BACKEND": "postgres"}
     if tree == THIS:
-        provide(settings_of(values))
+        bootstrap(settings_of(values))
     else:
         run_launcher("cmd/migrate/main.py", values, tree)
 

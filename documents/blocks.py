@@ -1,25 +1,30 @@
 """The blocks in the documents: what lies between `<!-- generated: NAME -->` and `<!-- end of generated -->` is ours.
 
-The text around a block is written by hand and left alone.
+In .env.example and docker-compose.yml a block lies between `# generated: NAME` and `# end of generated`. The text around a block
+is written by hand and left alone.
 """
 
 import re
 from collections.abc import Callable
 
+from documents.compose import everywhere, of_the_api, of_the_worker
 from documents.configuration import presets, settings
+from documents.environment import variables
 from documents.errors import problems
 from documents.makefile import targets
 from documents.operations import operations
 from internal.api.openapi.guide import failure_table
 from internal.runtime.project import PROJECT
 
-_BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
+_BLOCK = re.compile(r"((?:<!--| *#) generated: ([a-z-]+)(?: -->)?\n).*?((?:<!--| *#) end of generated)", re.DOTALL)
 
 BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
     "docs/processing.md": {"operations": operations, "presets": presets},
     "docs/configuration.md": {"settings": settings},
     "docs/api/errors.md": {"problems": problems, "failures": failure_table},
     "CONTRIBUTING.md": {"targets": targets},
+    ".env.example": {"variables": variables},
+    "docker-compose.yml": {"everywhere": everywhere, "api": of_the_api, "worker": of_the_worker},
 }
 """Document → block → the function that makes its text."""
 

@@ -15,7 +15,7 @@ from internal.settings.sections import Setting, every_setting
 
 def settings() -> str:
     """A section for each part of the YAML, with a row for each setting: its default, and that of `make run` where it differs."""
-    usual, standalone = _settings_of(""), _settings_of("standalone")
+    usual, standalone = settings_of(""), settings_of("standalone")
 
     def default(setting: Setting) -> str:
         value, other = (getattr(getattr(source, setting.section), setting.name) for source in (usual, standalone))
@@ -34,11 +34,11 @@ def settings() -> str:
 
 def presets() -> str:
     """The pipelines that the configuration names."""
-    rows = ((f"`preset:{name}`", f"`{chain}`") for name, chain in _settings_of("").processing.presets.items())
+    rows = ((f"`preset:{name}`", f"`{chain}`") for name, chain in settings_of("").processing.presets.items())
     return table(("Preset", "Chain"), rows)
 
 
-def _settings_of(profile: str) -> Any:
+def settings_of(profile: str) -> Any:
     """The settings of a profile as this repository has them: without the local.yaml of whoever runs this."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

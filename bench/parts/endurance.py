@@ -49,8 +49,8 @@ def measure(deployment: Deployment, scale: Scale) -> Result:
         began = time.monotonic()
         looks = _measured(count, LIMIT_SECONDS * scale.share, api, worker, place)
         seconds = time.monotonic() - began
-        slots = slots_of(settings := settings_of(place.environment))
-        down = IDLE_MEGABYTES * decoders_of(settings, slots)
+        slots = slots_of((settings := settings_of(place.environment)).worker)
+        down = IDLE_MEGABYTES * decoders_of(settings.sandbox, slots)
     before, *working, idle = looks
     rows = [_row(name, before, working, idle, down) for name in PROCESSES]
     notes = [

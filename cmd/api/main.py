@@ -1,7 +1,7 @@
 """Serve the API: `python -P cmd/api/main.py`."""
 
 from internal.api.server import serve
-from internal.settings.exit import settings_or_exit
+from internal.settings.startup import settings_or_exit
 
 if __name__ == "__main__":
     serve(settings_or_exit())

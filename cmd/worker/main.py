@@ -5,7 +5,7 @@ from functools import partial
 from internal.observability.logs import configure_logging
 from internal.runtime.lifecycle import run_until_signalled
 from internal.runtime.listening import refuse_taken_port
-from internal.settings.exit import settings_or_exit
+from internal.settings.startup import settings_or_exit
 from internal.worker.service import run_worker
 
 if __name__ == "__main__":

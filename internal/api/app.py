@@ -24,8 +24,10 @@ from internal.http.monitoring.metrics_access import MetricsAccess
 from internal.http.monitoring.metrics_port import serving_on_own_port
 from internal.http.problems import HANDLERS
 from internal.http.server.side_server import side_app
+from internal.http.settings import ServerSettings
 from internal.observability.gauges import Source
 from internal.observability.logs import configure_logging
+from internal.observability.settings import MetricsSettings
 from internal.settings.loader import load_settings
 from internal.settings.sections import Settings
 from internal.wiring.api import open_api
@@ -54,7 +56,7 @@ def create_app(settings: Settings) -> App:
             uploads = settings.server.max_uploads
             app.state.upload_slots = UploadSlots(uploads, address_share(uploads, settings.server))
             machines = health_handlers(state.dependencies)
-            async with _metrics(settings, state.gauges, machines):
+            async with _metrics(settings.server, settings.metrics, state.gauges, machines):
                 app.register(Router("/", route_handlers=machines))
                 yield
 
@@ -76,9 +78,10 @@ def api_document() -> Json:
 
 
 @asynccontextmanager
-async def _metrics(settings: Settings, sources: Sequence[Source], machines: list[HTTPRouteHandler]) -> AsyncIterator[None]:
+async def _metrics(
+    server: ServerSettings, metrics: MetricsSettings, sources: Sequence[Source], machines: list[HTTPRouteHandler]
+) -> AsyncIterator[None]:
     """`/metrics` on a port of its own while the block runs, or else among `machines`, for this machine."""
-    server, metrics = settings.server, settings.metrics
     handler = metrics_handler(sources, MetricsAccess(metrics.token, loopback_only=not metrics.port))
     if not metrics.port:
         machines.append(handler)

@@ -13,11 +13,10 @@ from internal.api.server_limits import connection_limits
 from internal.http.server.connections import ConnectionLimits
 from internal.http.server.lingering import linger_bytes
 from internal.http.server.protocol import WatchedProtocol
-from internal.http.settings import ServerSettings
+from internal.http.settings import ServerSettings, api_ports
 from internal.observability.logs import configure_logging
 from internal.observability.metrics import shared_between_processes
 from internal.runtime.listening import refuse_taken_ports
-from internal.settings.addresses import api_ports
 from internal.settings.sections import Settings
 
 
@@ -27,7 +26,7 @@ def serve(settings: Settings) -> None:
     # Before uvicorn takes it there is nothing to end in order; when it has ended well uvicorn raises it once more: 0 both times.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = settings.server
-    refuse_taken_ports(api_ports(settings))
+    refuse_taken_ports(api_ports(server, settings.metrics))
     with shared_between_processes() if server.workers > 1 else contextlib.nullcontext():
         _run(server, settings.limits.max_upload_bytes, connection_limits(server))
 

@@ -13,7 +13,8 @@ from internal.cli.errors import Unreachable, UsageError
 from internal.domain.errors import DatabaseUnavailable, StoreMissing, StoreUnavailable, Unavailable, WrongStore
 from internal.observability.logs import configure_logging
 from internal.postgres.pool import connection_string
-from internal.settings.loader import SettingsError, load_settings, require_store_key
+from internal.runtime.section import SettingsError
+from internal.settings.loader import load_settings
 from internal.settings.sections import Settings
 from internal.standalone.discover import running_standalone
 from internal.wiring.store import place_of
@@ -25,7 +26,7 @@ def operate(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
     """Do `work` with the settings that the service would have here; returns its exit code. An outage is Unreachable."""
     try:
         settings = load_settings()
-        require_store_key(settings)
+        settings.validate()
     except SettingsError as error:
         raise UsageError(f"configuration: {error}") from error
     try:

@@ -4,13 +4,11 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from internal.runtime.setting import env
+from internal.runtime.section import env
 
 
 class RetentionSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    events_days: Annotated[
-        int, env("EVENTS_RETENTION_DAYS", "Events older than so many days are removed; 0: never.", ge=0, le=36_500)
-    ]
+    events_days: Annotated[int, env("EVENTS_RETENTION_DAYS", "Days after which events are deleted. 0: never.", ge=0, le=36_500)]
     dead_letters_days: Annotated[
-        int, env("DEAD_LETTERS_RETENTION_DAYS", "Dead letters older than so many days are removed; 0: never.", ge=0, le=36_500)
+        int, env("DEAD_LETTERS_RETENTION_DAYS", "Days after which dead letters are deleted. 0: never.", ge=0, le=36_500)
     ]

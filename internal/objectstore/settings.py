@@ -4,16 +4,23 @@ from typing import Annotated, Literal
 
 from msgspec import Struct
 
-from internal.runtime.setting import env
+from internal.runtime.section import env
 
 
 class StorageSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    backend: Annotated[Literal["minio", "filesystem"], env("STORAGE_BACKEND", "Where originals and results are kept.")]
+    backend: Annotated[Literal["minio", "filesystem"], env("STORAGE_BACKEND", "Object store for originals and renditions.")]
     path: Annotated[str, env("STORAGE_PATH", "Folder of the filesystem backend.", min_length=1)]
     intent_seconds: Annotated[
         float,
-        env("STORAGE_INTENT_SECONDS", "How long an object that is being written may go without progress, in seconds.", gt=0),
+        env(
+            "STORAGE_INTENT_SECONDS",
+            "Time that a write of an object may go without progress, in seconds. Then gc may delete the object.",
+            gt=0,
+        ),
     ]
     sweep_seconds: Annotated[
-        float, env("STORAGE_SWEEP_SECONDS", "An unreferenced object is deleted this long after its deadline, in seconds.", ge=0)
+        float,
+        env(
+            "STORAGE_SWEEP_SECONDS", "Delay before gc deletes an unreferenced object whose deadline has passed, in seconds.", ge=0
+        ),
     ]

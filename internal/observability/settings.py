@@ -4,29 +4,35 @@ from typing import Annotated, Literal
 
 from msgspec import Struct
 
-from internal.runtime.setting import env
+from internal.runtime.section import env
 
 
 class LoggingSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    level: Annotated[Literal["debug", "info", "warning", "error"], env("LOG_LEVEL", "Least level that is logged.")]
-    format: Annotated[Literal["json", "console"], env("LOG_FORMAT", "json for machines, console for people.")]
+    level: Annotated[Literal["debug", "info", "warning", "error"], env("LOG_LEVEL", "Lowest level that is logged.")]
+    format: Annotated[Literal["json", "console"], env("LOG_FORMAT", "Format of the log: json for machines, console for people.")]
 
 
 class HealthSettings(Struct, frozen=True, forbid_unknown_fields=True):
     seconds: Annotated[
-        float, env("HEALTH_SECONDS", "Longest look at one dependency, for /health and /metrics, in seconds.", gt=0)
+        float, env("HEALTH_SECONDS", "Time limit for checking one dependency, for /health and /metrics, in seconds.", gt=0)
     ]
 
 
 class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True):
     port: Annotated[
-        int, env("METRICS_PORT", "Port of the API's /metrics; 0: SERVER_PORT, for this machine or METRICS_TOKEN.", ge=0, le=65535)
+        int,
+        env(
+            "METRICS_PORT",
+            "Port of the API's /metrics. 0: /metrics is on SERVER_PORT, for clients on this machine or with METRICS_TOKEN.",
+            ge=0,
+            le=65535,
+        ),
     ]
     token: Annotated[
         str,
         env(
             "METRICS_TOKEN",
-            "Token without which /metrics of API and worker answers nobody (Authorization: Bearer); empty: none is asked for.",
+            "Bearer token that /metrics of API and worker requires. Empty: none.",
             pattern=r"^[!-~]*\Z",
         ),
     ]

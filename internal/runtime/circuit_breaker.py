@@ -17,23 +17,13 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum, auto
-from typing import Annotated
 
 import structlog
-from msgspec import Struct
 
 from internal.domain.errors import ANSWERS, UNKNOWN, Unavailable
-from internal.runtime.setting import env
+from internal.runtime.settings import BreakerSettings
 
 log = structlog.get_logger(__name__)
-
-
-class BreakerSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    failures: Annotated[int, env("BREAKER_FAILURES", "Consecutive failures before the circuit opens.", ge=1)]
-    seconds: Annotated[
-        float,
-        env("BREAKER_SECONDS", "How long the circuit stays open before one call probes the dependency, in seconds.", gt=0),
-    ]
 
 
 class State(Enum):

@@ -1,8 +1,7 @@
 """From files and environment to settings, read once and frozen.
 
 Order, later wins: `config/default.yaml`, the profile's file (`APP_PROFILE=standalone` reads `config/standalone.yaml`),
-`config/local.yaml` when it is there, then the environment. A value that does not fit stops the start with a sentence that names
-the variable.
+`config/local.yaml` if it exists, then the environment. The loader knows no setting by name: it reads the fields of the sections.
 """
 
 import os
@@ -14,11 +13,8 @@ import msgspec
 import yaml
 
 from internal.runtime.project import PROJECT
+from internal.runtime.section import SettingsError
 from internal.settings.sections import Setting, Settings, every_setting
-
-
-class SettingsError(Exception):
-    """The configuration can't be used; the message names the variable or the file."""
 
 
 def load_settings(environment: Mapping[str, str] = os.environ, folder: Path = PROJECT / "config") -> Settings:
@@ -32,22 +28,6 @@ def load_settings(environment: Mapping[str, str] = os.environ, folder: Path = PR
         if (text := environment.get(setting.variable)) is not None:
             merged.setdefault(setting.section, {})[setting.name] = _from_text(text, setting)
     return _convert(merged)
-
-
-def require_store_key(settings: Settings) -> None:
-    """Raise SettingsError, which names the variable, when the object store needs a key and half of it or all of it is missing."""
-    if settings.storage.backend != "minio":
-        return
-    minio = settings.minio
-    pairs = (
-        ("MINIO_ACCESS_KEY", minio.access_key, "MINIO_SECRET_KEY", minio.secret_key),
-        ("MINIO_ROOT_USER", minio.root_user, "MINIO_ROOT_PASSWORD", minio.root_password),
-    )
-    for name, access, secret_name, secret in pairs:
-        if access and not secret:
-            raise SettingsError(f"{secret_name}: {name} is set, and this is empty")
-    if not all(minio.key):
-        raise SettingsError("MINIO_ACCESS_KEY (minio.access_key): the object store needs a key; there is no default")
 
 
 def _read(path: Path, *, required: bool) -> dict[str, Any]:

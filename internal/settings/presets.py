@@ -1,19 +1,18 @@
 """The pipelines of the configuration, checked before anything starts."""
 
 from internal.domain.errors import InvalidProcessing
+from internal.intake.settings import LimitSettings, ProcessingSettings
 from internal.pipeline.language.grammar import Grammar
-from internal.settings.loader import SettingsError
-from internal.settings.sections import Settings
+from internal.runtime.section import SettingsError
 
 
-def configured_grammar(settings: Settings) -> Grammar:
+def configured_grammar(processing: ProcessingSettings, limits: LimitSettings) -> Grammar:
     """The grammar with the configured presets. Raises SettingsError, which names the variable, for a pipeline that can't be used.
 
     Also for an installed operation that can't be used.
     """
-    processing = settings.processing
     try:
-        grammar = Grammar(presets=processing.presets, max_operations=settings.limits.max_operations, auto=processing.format_auto)
+        grammar = Grammar(presets=processing.presets, max_operations=limits.max_operations, auto=processing.format_auto)
     except InvalidProcessing as error:
         raise SettingsError(f"PRESETS (processing.presets): {error.detail}") from error
     except ValueError as error:

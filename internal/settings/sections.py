@@ -18,8 +18,8 @@ from internal.postgres.settings import DatabaseSettings, MigrationSettings
 from internal.queue.kafka.settings import KafkaSettings
 from internal.queue.settings import QueueSettings
 from internal.rendering.settings import WorkerSettings
-from internal.runtime.circuit_breaker import BreakerSettings
-from internal.runtime.data_folder import StandaloneSettings
+from internal.runtime.section import SettingsError, Validated
+from internal.runtime.settings import BreakerSettings, StandaloneSettings
 from internal.sandbox.settings import SandboxSettings
 
 
@@ -43,6 +43,26 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     metrics: MetricsSettings
     migration: MigrationSettings
     standalone: StandaloneSettings
+
+    def validate(self) -> None:
+        """Check the values that depend on each other, in each section and between rooms. Raises SettingsError.
+
+        The sections of adapters that are not in use may be incomplete.
+        """
+        unused = {"minio"} - {self.storage.backend} | {"kafka"} - {self.queue.backend}
+        for name in self.__struct_fields__:
+            section = getattr(self, name)
+            if isinstance(section, Validated) and name not in unused:
+                section.validate()
+        if "kafka" not in unused:
+            _more("OUTBOX_LEASE_SECONDS", self.queue.outbox_lease_seconds, "KAFKA_PUBLISH_SECONDS", self.kafka.publish_seconds)
+        # A worker renews its claim and the deadline of the object that it writes together.
+        _more("STORAGE_INTENT_SECONDS", self.storage.intent_seconds, "WORKER_RENEW_SECONDS", self.worker.renew_seconds)
+
+
+def _more(variable: str, value: float, other: str, least: float) -> None:
+    if value <= least:
+        raise SettingsError(f"{variable}: {value:g} has to be more than {other}, which is {least:g}")
 
 
 class Setting(Struct, frozen=True):

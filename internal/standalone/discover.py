@@ -5,7 +5,6 @@ import os
 from msgspec.structs import replace
 
 from internal.domain.errors import DatabaseUnavailable
-from internal.runtime.project import PROJECT
 from internal.settings.sections import Settings
 
 PORT, SOCKET_FOLDER = 3, 4
@@ -14,7 +13,7 @@ PORT, SOCKET_FOLDER = 3, 4
 
 def running_standalone(settings: Settings) -> Settings:
     """The settings that reach its database and its objects. Raises DatabaseUnavailable when none runs on DATA_PATH."""
-    data = (PROJECT / settings.standalone.data).resolve()
+    data = settings.standalone.folder
     try:
         lines = (data / "postgres/postmaster.pid").read_text(encoding="utf-8").splitlines()
         database = replace(settings.database, host=lines[SOCKET_FOLDER], port=int(lines[PORT]))

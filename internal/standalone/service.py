@@ -17,15 +17,15 @@ import structlog
 from msgspec.structs import replace
 
 from internal.domain.errors import StoreRefused, Unavailable
+from internal.http.settings import api_ports
 from internal.postgres.migrations import migrate
 from internal.postgres.settings import DatabaseSettings
 from internal.runtime.listening import refuse_taken_ports
 from internal.runtime.project import PROJECT
-from internal.settings.addresses import api_ports
 from internal.settings.sections import Settings
 from internal.standalone.postgres import embedded_postgres
 from internal.standalone.welcome import welcome
-from internal.wiring.bootstrap import provide_store
+from internal.wiring.bootstrap import bootstrap_store
 from internal.wiring.store import place_of
 
 log = structlog.get_logger(__name__)
@@ -40,10 +40,11 @@ PR_SET_PDEATHSIG = 1
 
 async def run_standalone(settings: Settings, stopping: asyncio.Event) -> None:
     """Run everything until `stopping` is set. Raises SystemExit with one line when another one runs or the port is taken."""
-    data = (PROJECT / settings.standalone.data).resolve()
+    data = settings.standalone.folder
     data.mkdir(parents=True, exist_ok=True)
     with _only_one(data):
-        refuse_taken_ports([*api_ports(settings), ("WORKER_PORT", settings.worker.host, settings.worker.port)])
+        worker = settings.worker
+        refuse_taken_ports([*api_ports(settings.server, settings.metrics), ("WORKER_PORT", worker.host, worker.port)])
         with embedded_postgres(data / "postgres", settings.database) as database:
             migrate(database)
             environment = _environment(settings, data, database)
@@ -107,7 +108,7 @@ async def _provide_store(settings: Settings, tried: asyncio.Event) -> None:
     told = ""
     while True:
         try:
-            await provide_store(settings)
+            await bootstrap_store(settings)
         except (StoreRefused, Unavailable) as error:
             if error.detail != told:
                 log.error("store.refused", detail=error.detail)

@@ -66,7 +66,7 @@ async def open_api(settings: Settings) -> AsyncIterator[AppState]:
             settings=settings,
             repository=repository,
             store=store,
-            grammar=configured_grammar(settings),
+            grammar=configured_grammar(settings.processing, settings.limits),
             policy=upload_policy(settings),
             signals=listener,
             shutdown_event=shutting_down,

@@ -10,7 +10,7 @@ from internal.settings.sections import Settings
 from internal.wiring.operator import open_store_site
 
 
-def provide(settings: Settings) -> None:
+def bootstrap(settings: Settings) -> None:
     """Bring all of it up to date. Again is harmless, also after a run that was killed, and by several at once.
 
     Services that only start are waited for, MIGRATE_WAIT_SECONDS long; then it raises what they said last (Unavailable). Raises
@@ -23,7 +23,7 @@ def provide(settings: Settings) -> None:
             uvloop.run(_prepare(settings))
 
 
-async def provide_store(settings: Settings) -> None:
+async def bootstrap_store(settings: Settings) -> None:
     """The store that belongs to the database, made if the database has no image yet. Raises StoreRefused, Unavailable."""
     async with open_store_site(settings) as site:
         await establish(site)
@@ -31,7 +31,7 @@ async def provide_store(settings: Settings) -> None:
 
 async def _prepare(settings: Settings) -> None:
     """Create the store, its account and the topics that the configured adapters need; they may be there already."""
-    await provide_store(settings)
+    await bootstrap_store(settings)
     if settings.storage.backend == "minio":
         from internal.objectstore.s3.account import create_account
 

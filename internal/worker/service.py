@@ -9,6 +9,8 @@ import structlog
 from internal.domain.errors import ServiceError
 from internal.domain.message import Channel
 from internal.maintenance.housekeeping import Housekeeping
+from internal.rendering.settings import WorkerSettings
+from internal.sandbox.settings import SandboxSettings
 from internal.settings.sections import Settings
 from internal.wiring.worker import open_worker
 from internal.worker.consume import Lanes
@@ -18,17 +20,17 @@ from internal.worker.health import serve_health
 log = structlog.get_logger(__name__)
 
 
-def slots_of(settings: Settings) -> dict[Channel, int]:
+def slots_of(worker: WorkerSettings) -> dict[Channel, int]:
     """Tasks at once in each lane: enough fast ones that some fetch and store while others decode, and few slow ones."""
     return {
-        Channel.FAST: settings.worker.fast_slots or 4 * cores(),
-        Channel.SLOW: settings.worker.slow_slots or max(1, cores() // 2),
+        Channel.FAST: worker.fast_slots or 4 * cores(),
+        Channel.SLOW: worker.slow_slots or max(1, cores() // 2),
     }
 
 
-def decoders_of(settings: Settings, slots: dict[Channel, int]) -> int:
+def decoders_of(sandbox: SandboxSettings, slots: dict[Channel, int]) -> int:
     """Decoder processes: two a core, since one alone leaves it idle at times, and one for each slow task."""
-    return settings.sandbox.children or min(2 * cores(), slots[Channel.FAST]) + slots[Channel.SLOW]
+    return sandbox.children or min(2 * cores(), slots[Channel.FAST]) + slots[Channel.SLOW]
 
 
 def cores() -> int:
@@ -38,8 +40,8 @@ def cores() -> int:
 
 async def run_worker(settings: Settings, stopping: asyncio.Event) -> None:
     """Work until `stopping` is set, then finish what is in hand within the grace time, or give it back."""
-    slots = slots_of(settings)
-    async with open_worker(settings, children=decoders_of(settings, slots)) as parts:
+    slots = slots_of(settings.worker)
+    async with open_worker(settings, children=decoders_of(settings.sandbox, slots)) as parts:
         kept = settings.retention
         housekeeping = Housekeeping(
             parts.workshop, parts.queue, events_days=kept.events_days, dead_letters_days=kept.dead_letters_days

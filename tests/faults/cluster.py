@@ -35,6 +35,7 @@ QUICK: dict[str, object] = {
     "STORAGE_SWEEP_SECONDS": 0.5,
     "QUEUE_VISIBILITY_SECONDS": 2,
     "OUTBOX_LEASE_SECONDS": 2,
+    "KAFKA_PUBLISH_SECONDS": 1.5,
     "SANDBOX_CHILDREN": 2,
     "LOG_FORMAT": "json",
 }

@@ -36,7 +36,8 @@ from internal.objectstore.identified import IdentifiedStore
 from internal.objectstore.s3.store import create_bucket, open_minio_store
 from internal.observability import metrics
 from internal.ports.object_store import ByteRange, IdentifiableStore, ObjectStore, ObjectStream
-from internal.runtime.circuit_breaker import BreakerSettings, CircuitBreaker
+from internal.runtime.circuit_breaker import CircuitBreaker
+from internal.runtime.settings import BreakerSettings
 from tests import pictures
 from tests.contract.contents import chunks, read
 from tests.integration.service import Service

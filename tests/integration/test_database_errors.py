@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from internal.domain.errors import ConnectionsInUse, DatabaseBusy, DatabaseReadOnly, DatabaseUnavailable, StaleStatement
 from internal.postgres.pool import Pool, PooledSession, open_connection_pool, transaction
 from internal.postgres.settings import DatabaseSettings
-from internal.runtime.circuit_breaker import BreakerSettings, CircuitBreaker
+from internal.runtime.circuit_breaker import CircuitBreaker
+from internal.runtime.settings import BreakerSettings
 
 FAILURES = 3
 SIZE = 3

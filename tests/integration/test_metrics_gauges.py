@@ -12,7 +12,8 @@ from internal.domain.ids import new_id
 from internal.domain.keys import original_key
 from internal.observability.gauges import PREFIX, Source, of_circuits, of_database, of_sandbox, of_tables
 from internal.postgres.pool import Pool
-from internal.runtime.circuit_breaker import BreakerSettings, CircuitBreaker
+from internal.runtime.circuit_breaker import CircuitBreaker
+from internal.runtime.settings import BreakerSettings
 from internal.sandbox.pool import DecoderPool
 from tests import pictures
 from tests.integration.service import Service, cancelled_at_end

@@ -206,7 +206,7 @@ async def bend(site: Site, statement: LiteralString) -> None:
 
 async def test_several_at_once_agree(site: Site) -> None:
     async def migrate() -> None:
-        """As provide does: rclone shows a file while it is written."""
+        """As bootstrap does: rclone shows a file while it is written."""
         async for attempt in stamina.retry_context(on=StoreUnavailable, attempts=None, timeout=30, wait_max=0.1):
             with attempt:
                 await establish(site)

@@ -19,7 +19,8 @@ from internal.domain.errors import (
     StoreUnavailable,
     Unavailable,
 )
-from internal.runtime.circuit_breaker import BreakerSettings, CircuitBreaker
+from internal.runtime.circuit_breaker import CircuitBreaker
+from internal.runtime.settings import BreakerSettings
 from tests.services.waiting import eventually
 
 PAUSE = 60.0

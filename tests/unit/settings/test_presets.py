@@ -5,9 +5,16 @@ import sys
 
 import pytest
 
-from internal.settings.loader import SettingsError, load_settings
+from internal.pipeline.language.grammar import Grammar
+from internal.runtime.section import SettingsError
+from internal.settings.loader import load_settings
 from internal.settings.presets import configured_grammar
 from tests.e2e.processes import PROJECT, environment
+
+
+def grammar_of(variables: dict[str, str]) -> Grammar:
+    settings = load_settings(variables)
+    return configured_grammar(settings.processing, settings.limits)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +28,7 @@ from tests.e2e.processes import PROJECT, environment
 )
 def test_a_bad_pipeline_is_named(variables: dict[str, str], named: str) -> None:
     with pytest.raises(SettingsError, match=named):
-        configured_grammar(load_settings(variables))
+        grammar_of(variables)
 
 
 @pytest.mark.parametrize("program", ["api", "worker", "standalone", "migrate"])
@@ -37,6 +44,6 @@ def test_no_process_starts_with_one(program: str) -> None:
 
 
 def test_the_configured_presets_and_formats_are_known() -> None:
-    grammar = configured_grammar(load_settings({"PRESETS": '{"tiny": "resize:9x9"}', "FORMAT_AUTO": "avif"}))
+    grammar = grammar_of({"PRESETS": '{"tiny": "resize:9x9"}', "FORMAT_AUTO": "avif"})
 
     assert grammar.parse("preset:tiny|format:auto").canonical == "resize:9x9|format:auto,modern=avif"

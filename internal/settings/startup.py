@@ -1,0 +1,20 @@
+"""The settings of a process that starts."""
+
+import sys
+
+from internal.runtime.section import SettingsError
+from internal.settings.loader import load_settings
+from internal.settings.presets import configured_grammar
+from internal.settings.sections import Settings
+
+
+def settings_or_exit() -> Settings:
+    """The settings, loaded and checked. For settings that can't be used: one line on the terminal, and exit code 2."""
+    try:
+        settings = load_settings()
+        configured_grammar(settings.processing, settings.limits)
+        settings.validate()
+        return settings
+    except SettingsError as error:
+        print(f"configuration: {error}", file=sys.stderr)
+        sys.exit(2)
