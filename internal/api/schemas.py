@@ -10,6 +10,7 @@ from msgspec import Meta, Raw, Struct
 from internal.domain.image import Image
 from internal.domain.rendition import Failure, Rendition, Result
 from internal.domain.status import Status
+from internal.domain.upload import RenditionRequest, Upload
 from internal.http.problems import with_advice
 from internal.intake.rendition_request import NAME
 from internal.library.staleness import is_stale
@@ -106,12 +107,12 @@ class OriginalBody(Struct):
 
 
 class ImageBody(Struct):
-    """An image and all that is known of it."""
+    """An image and all that is known of it. `original` is null while the image is pending: its bytes are not here yet."""
 
     id: UUID
     status: Status
     error: ErrorBody | None
-    original: OriginalBody
+    original: OriginalBody | None
     metadata: Annotated[Raw, Meta(description="As it was sent, text for text.", extra_json_schema={"type": "object"})]
     created_at: Moment
     updated_at: Moment
@@ -138,8 +139,10 @@ def image_path(image_id: UUID) -> str:
     return f"{PREFIX}/images/{image_id}"
 
 
-def image_body(image: Image, grammar: Grammar) -> ImageBody:
-    """An image as clients see it; `grammar` decides whether its renditions are stale."""
+def image_body(image: Image | Upload, grammar: Grammar) -> ImageBody:
+    """The body of an image, or of the upload of a pending one. `grammar` says what its renditions' texts mean now."""
+    if isinstance(image, Upload):
+        return _pending_body(image, grammar)
     original, path = image.original, image_path(image.id)
     failed = [rendition for rendition in image.renditions if rendition.failure]
     return ImageBody(
@@ -164,6 +167,39 @@ def image_body(image: Image, grammar: Grammar) -> ImageBody:
         created_at=image.created_at,
         updated_at=image.updated_at,
         renditions=[_rendition_body(path, rendition, grammar) for rendition in image.renditions],
+    )
+
+
+def _pending_body(upload: Upload, grammar: Grammar) -> ImageBody:
+    return ImageBody(
+        id=upload.id,
+        status=upload.status,
+        error=None,
+        original=None,
+        metadata=Raw(upload.options.metadata),
+        created_at=upload.created_at,
+        updated_at=upload.updated_at,
+        renditions=[_requested_body(image_path(upload.id), request, grammar) for request in upload.options.renditions],
+    )
+
+
+def _requested_body(path: str, request: RenditionRequest, grammar: Grammar) -> RenditionBody:
+    """Of a pending image: the rendition waits for the bytes as for a worker."""
+    return RenditionBody(
+        name=request.name,
+        processing=request.pipeline,
+        requested=request.processing,
+        stale=is_stale(request, grammar),
+        status=Status.UPLOADED,
+        error=None,
+        attempts=0,
+        width=None,
+        height=None,
+        frames=None,
+        size=None,
+        content_type=None,
+        alternatives=[],
+        url=f"{path}?rendition={quote(request.name)}",
     )
 
 

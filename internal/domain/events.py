@@ -21,6 +21,7 @@ EVENT_HEADERS = {"content-type": "application/cloudevents+json"}
 
 
 class EventType(StrEnum):
+    IMAGE_PENDING = "image.pending"
     IMAGE_UPLOADED = "image.uploaded"
     IMAGE_PROCESSING_STARTED = "image.processing.started"
     IMAGE_PROCESSING_COMPLETED = "image.processing.completed"
@@ -41,7 +42,7 @@ class Event(Struct, frozen=True):
     time: datetime | None = None
 
 
-def new_event(kind: EventType, image_id: UUID, owner: str, **data: Any) -> Event:
+def new_event(kind: EventType, image_id: UUID, owner: str, /, **data: Any) -> Event:
     return Event(id=new_id(), type=kind, image_id=image_id, owner=owner, data=data)
 
 

@@ -1,7 +1,11 @@
-"""One answer for one Idempotency-Key: taken before the body is read, completed in the image's transaction.
+"""Idempotency keys: a request with a key takes effect once, and its rendered answer is stored.
 
-INVARIANT: the same key never makes two images, whatever dies in between, because the answer is stored in the transaction that
-makes the image (tests/integration/test_idempotency.py).
+A key is locked before the request's body is read. Its answer is stored in the transaction of the use case. What makes two
+requests the same is their fingerprint: of their meaning (a file's SHA-256, canonical chains, metadata), never of the raw body,
+whose boundaries are random. It is computed only if there is a key.
+
+INVARIANT: a key never makes two images, whatever process dies, because the answer is stored in the transaction that makes the
+image (tests/integration/test_idempotency.py).
 """
 
 import asyncio
@@ -9,8 +13,7 @@ import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
-from uuid import UUID
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -22,78 +25,126 @@ from internal.ports.repository.repository import Repository, Tables
 
 KEPT_SECONDS = 24 * 3600
 
+T = TypeVar("T")
 
-class Slip(Struct, frozen=True):
-    """Whose key for which route; None when the client sent none. A request that is silent for the lease has lost it."""
+Identity = tuple[Any, ...]
+"""What a request means, as values that can be written as JSON."""
+
+
+class IdempotencyKey(Struct, frozen=True):
+    """A client's key for one route. A request that makes no progress for `lease_seconds` loses its lock on it."""
 
     owner: str
     route: str
-    key: str | None
+    key: str
     lease_seconds: float
 
 
-class Reservation(Struct, frozen=True):
-    """A key in this request's hands; or, when `stored` is set, the answer that an earlier request got."""
+class IdempotencyLock(Generic[T]):
+    """A key that this request has locked. `render` makes the answer's bytes of the use case's result."""
 
-    slip: Slip
-    key: str
-    holder: UUID
-    stored: StoredAnswer | None = None
+    def __init__(self, key: IdempotencyKey, render: Callable[[T], bytes]) -> None:
+        self._key = key
+        self._render = render
+        self._id = new_id()
+        self.answer: bytes | None = None
+        """The answer that is stored with the key, once there is one."""
+
+    async def acquire(self, tables: Tables) -> StoredAnswer | None:
+        """Lock the key; None if it is new. Raises IdempotencyInProgress if another request has locked it."""
+        key = self._key
+        stored = await tables.idempotency.begin(*self._path, lock_id=self._id, lease_seconds=key.lease_seconds)
+        if stored is not None and stored.answer is None:
+            raise IdempotencyInProgress
+        return stored
 
     async def extend(self, tables: Tables) -> None:
-        slip = self.slip
-        await tables.idempotency.extend(slip.owner, slip.route, self.key, holder=self.holder, lease_seconds=slip.lease_seconds)
+        """Extend the lease."""
+        await tables.idempotency.extend(*self._path, lock_id=self._id, lease_seconds=self._key.lease_seconds)
 
-    async def complete(self, work: Tables, mark: str, answer: bytes) -> None:
-        """Store the answer in the transaction `work`. Raises DeadlinePassed, so that all rolls back, when the lease is lost."""
-        slip = self.slip
-        if not await work.idempotency.complete(
-            slip.owner, slip.route, self.key, holder=self.holder, fingerprint=mark, answer=answer
-        ):
+    async def complete(self, work: Tables, identity: Identity, result: T) -> None:
+        """Render the result and store it with the key, in the transaction `work`.
+
+        Raises DeadlinePassed if the lease is lost, so that the transaction rolls back.
+        """
+        answer = self._render(result)
+        if not await work.idempotency.complete(*self._path, lock_id=self._id, fingerprint=fingerprint(identity), answer=answer):
             raise DeadlinePassed
+        self.answer = answer
 
-    def replay(self, mark: str) -> bytes:
-        """The stored answer; raises IdempotencyConflict when it belongs to another request."""
-        if self.stored is None or self.stored.answer is None or self.stored.fingerprint != mark:
-            raise IdempotencyConflict
-        return self.stored.answer
+    async def release(self, tables: Tables) -> None:
+        """Give the key up after an error. If the database can't be reached, it is free when the lease ends."""
+        with contextlib.suppress(ServiceError):
+            await asyncio.shield(tables.idempotency.release(*self._path, lock_id=self._id))
+
+    @property
+    def _path(self) -> tuple[str, str, str]:
+        return self._key.owner, self._key.route, self._key.key
+
+
+async def with_idempotency_lock(
+    repository: Repository,
+    key: IdempotencyKey | None,
+    use_case: Callable[[IdempotencyLock[T] | None], Awaitable[T]],
+    identity: Callable[[], Awaitable[Identity]],
+    render: Callable[[T], bytes],
+) -> bytes:
+    """The rendered result of `use_case`, or the stored answer of the same request.
+
+    `use_case` completes the lock in its own transaction. `identity` reads the request without carrying it out. Raises
+    IdempotencyInProgress while another request has locked the key, IdempotencyConflict if the key belongs to another request.
+    """
+    if key is None:
+        return render(await use_case(None))
+    async with _locked(repository, IdempotencyLock(key, render)) as (lock, stored):
+        if stored is not None:
+            return _replay(stored, await identity())
+        result = await use_case(lock)
+        return lock.answer or render(result)
+
+
+async def run_idempotent(
+    repository: Repository,
+    key: IdempotencyKey | None,
+    use_case: Callable[[Tables], Awaitable[T]],
+    identity: Identity,
+    render: Callable[[T], bytes],
+) -> bytes:
+    """`with_idempotency_lock` for a use case that is one transaction, and whose request has been read."""
+
+    async def transact(lock: IdempotencyLock[T] | None) -> T:
+        async with repository.transaction() as work:
+            result = await use_case(work)
+            if lock:
+                await lock.complete(work, identity, result)
+            return result
+
+    async def known() -> Identity:
+        return identity
+
+    return await with_idempotency_lock(repository, key, transact, known, render)
+
+
+def fingerprint(identity: Identity) -> str:
+    """SHA-256 of what a request means, in hexadecimal."""
+    return hashlib.sha256(msgspec.json.encode(identity, order="deterministic")).hexdigest()
 
 
 @asynccontextmanager
-async def reserved(repository: Repository, slip: Slip) -> AsyncIterator[Reservation | None]:
-    """Hold the key while the block runs; None without a key. Raises IdempotencyInProgress when another request holds it.
-
-    An error that leaves the block gives the key back.
-    """
-    if slip.key is None:
-        yield None
-        return
-    reservation = Reservation(slip, slip.key, new_id())
-    stored = await repository.idempotency.begin(
-        slip.owner, slip.route, slip.key, holder=reservation.holder, lease_seconds=slip.lease_seconds
-    )
-    if stored is not None and stored.answer is None:
-        raise IdempotencyInProgress
+async def _locked(
+    repository: Repository, lock: IdempotencyLock[T]
+) -> AsyncIterator[tuple[IdempotencyLock[T], StoredAnswer | None]]:
+    """Lock the key while the block runs. An error that leaves the block releases it."""
+    stored = await lock.acquire(repository)
     try:
-        yield msgspec.structs.replace(reservation, stored=stored)
+        yield lock, stored
     except BaseException:
-        with contextlib.suppress(ServiceError):  # what can't be given back now is free when its lease runs out
-            await asyncio.shield(repository.idempotency.release(slip.owner, slip.route, slip.key, holder=reservation.holder))
+        await lock.release(repository)
         raise
 
 
-async def answered_once(repository: Repository, slip: Slip, mark: str, act: Callable[[Tables], Awaitable[bytes]]) -> bytes:
-    """Do `act` in a transaction and keep its answer with the key; or give the answer that the key has already."""
-    async with reserved(repository, slip) as reservation:
-        if reservation and reservation.stored:
-            return reservation.replay(mark)
-        async with repository.transaction() as work:
-            answer = await act(work)
-            if reservation:
-                await reservation.complete(work, mark, answer)
-        return answer
-
-
-def fingerprint(*parts: Any) -> str:
-    """What makes two requests the same: their meaning (a file's SHA-256, canonical chains, metadata), never the raw body."""
-    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
+def _replay(stored: StoredAnswer, identity: Identity) -> bytes:
+    """The stored answer. Raises IdempotencyConflict if it belongs to another request."""
+    if stored.answer is None or stored.fingerprint != fingerprint(identity):
+        raise IdempotencyConflict
+    return stored.answer

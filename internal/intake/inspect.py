@@ -43,7 +43,7 @@ class Measured(Struct, frozen=True):
     orientation: int | None = None
 
 
-def sniff_media_type(head: bytes, rules: UploadPolicy) -> str:
+def sniff_media_type(head: bytes, policy: UploadPolicy) -> str:
     """The media type by magic bytes, never by name or by the client's word.
 
     Raises InvalidImage (empty), and UnsupportedMediaType, which names the file where it is of a known kind.
@@ -51,15 +51,15 @@ def sniff_media_type(head: bytes, rules: UploadPolicy) -> str:
     if not head:
         raise InvalidImage("The file is empty.")
     kind = kind_of(head)
-    taken = "JPEG, PNG, WebP, GIF, TIFF or AVIF" if rules.media_types & HEIF_MEDIA_TYPES else "JPEG, PNG, WebP, GIF or TIFF"
+    taken = "JPEG, PNG, WebP, GIF, TIFF or AVIF" if policy.media_types & HEIF_MEDIA_TYPES else "JPEG, PNG, WebP, GIF or TIFF"
     if kind is None:
         raise UnsupportedMediaType(f"This is not a picture of a kind that we take. Send a {taken}.")
-    if kind.media_type not in rules.media_types:
+    if kind.media_type not in policy.media_types:
         raise UnsupportedMediaType(f"This is {kind.name}. {kind.advice} a {taken}.")
     return str(kind.media_type)
 
 
-def measure(head: bytes, media_type: str, rules: UploadPolicy, *, whole: bool) -> Measured:
+def measure(head: bytes, media_type: str, policy: UploadPolicy, *, whole: bool) -> Measured:
     """Size and orientation, as far as `head` tells them; `whole`: there is nothing beyond it.
 
     Raises InvalidImage for a header that is broken, ImageTooLarge for one that promises too much.
@@ -72,16 +72,16 @@ def measure(head: bytes, media_type: str, rules: UploadPolicy, *, whole: bool) -
         if media_type in SIZE_COMES_FIRST or (whole and (media_type == "image/jpeg" or _is_bare_tiff(head, media_type))):
             raise InvalidImage("The picture's header is broken.")
         return Measured()
-    if excess := _excess(width, height, rules):
+    if excess := _excess(width, height, policy):
         raise ImageTooLarge(f"The picture has {width} x {height} pixels; {excess}.")
     return stored
 
 
-def _excess(width: int, height: int, rules: UploadPolicy) -> str | None:
+def _excess(width: int, height: int, policy: UploadPolicy) -> str | None:
     """The limit that a picture of this size is beyond, in words."""
-    if side := oversized_side(width, height, rules.max_width, rules.max_height):
+    if side := oversized_side(width, height, policy.max_width, policy.max_height):
         return side
-    return f"the maximum is {rules.max_pixels} pixels in all" if width * height > rules.max_pixels else None
+    return f"the maximum is {policy.max_pixels} pixels in all" if width * height > policy.max_pixels else None
 
 
 def _measured(head: bytes, media_type: str) -> Measured:
@@ -140,9 +140,9 @@ def _is_animated_png(head: bytes) -> bool:
 class Inspection:
     """The picture's bytes on their way into the store: sniffed, measured, counted and hashed as they pass."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], rules: UploadPolicy) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes], policy: UploadPolicy) -> None:
         self._chunks = chunks
-        self._rules = rules
+        self._policy = policy
         self._head: list[bytes] = []
         self._hash = hashlib.sha256()
         self._size = 0
@@ -158,14 +158,14 @@ class Inspection:
             self._head.append(chunk)
             held += len(chunk)
         head = b"".join(self._head)
-        self.media_type = sniff_media_type(head, self._rules)
-        self._measured = measure(head, self.media_type, self._rules, whole=held < HEAD_BYTES)
+        self.media_type = sniff_media_type(head, self._policy)
+        self._measured = measure(head, self.media_type, self._policy, whole=held < HEAD_BYTES)
         self._animated = is_animated(head)
 
     def _count(self, chunk: bytes) -> None:
         self._size += len(chunk)
-        if self._size > self._rules.max_upload_bytes:
-            raise PayloadTooLarge(f"The picture has more than {self._rules.max_upload_bytes} bytes.")
+        if self._size > self._policy.max_upload_bytes:
+            raise PayloadTooLarge(f"The picture has more than {self._policy.max_upload_bytes} bytes.")
         self._hash.update(chunk)
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -176,8 +176,8 @@ class Inspection:
             self._count(chunk)
             yield chunk
 
-    def original(self, key: str, filename: str | None) -> Original:
-        """What is known of the file when all of it has passed."""
+    def original(self, key: str) -> Original:
+        """What is known of the file when all of it has passed. Its name is not in its bytes."""
         return Original(
             key=key,
             media_type=self.media_type,
@@ -186,6 +186,6 @@ class Inspection:
             width=self._measured.width,
             height=self._measured.height,
             orientation=self._measured.orientation,
-            filename=filename,
+            filename=None,
             animated=self._animated,
         )

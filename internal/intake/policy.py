@@ -1,14 +1,18 @@
-"""What an upload may be."""
+"""The limits of uploads."""
 
 from msgspec import Struct
 
+from internal.pipeline.language.grammar import Grammar
+
 
 class UploadPolicy(Struct, frozen=True):
-    """What an upload may be: one of `media_types`; sizes in bytes and pixels.
+    """What an upload may be: one of `media_types`, its size in bytes and pixels, its renditions' chains after `grammar`.
 
-    `default_processing` is for an upload that asks for nothing.
+    `default_processing` is the chain of an upload that asks for none. An object that is being written may go `intent_seconds`
+    without progress, and an upload that has a row `upload_expires_seconds`.
     """
 
+    grammar: Grammar
     media_types: frozenset[str]
     max_upload_bytes: int
     max_width: int
@@ -20,3 +24,4 @@ class UploadPolicy(Struct, frozen=True):
     slow_animation_bytes: int
     default_processing: str
     intent_seconds: float
+    upload_expires_seconds: float

@@ -27,6 +27,12 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ]
 
 
+class UploadSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    expires_seconds: Annotated[
+        float, env("UPLOAD_EXPIRES_SECONDS", "A pending image is removed after this time without progress, in seconds.", gt=0)
+    ]
+
+
 class ProcessingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     default: Annotated[str, env("DEFAULT_PROCESSING", "Pipeline of an upload that names none.", min_length=1)]
     format_auto: Annotated[

@@ -1,191 +1,200 @@
-"""Accepting an upload: the picture's bytes go into the store while they are read, and all of it counts only in one commit."""
+"""The intake that every door shares: prepare, receive, complete. Doors differ only in what they do before `complete`.
+
+1. `prepare` keeps an upload as a row, with its options. The image reads `pending`. A multipart upload has no row: its request
+   holds it, and its options may come after its bytes.
+2. `receive` lists the object's key for garbage collection and moves the bytes into the store.
+3. `complete` makes the image of the upload, in one transaction with its tasks and its event, and takes the key off the list.
+
+INVARIANT: at no moment is an object neither referred to nor listed (G4): a process may die between any two steps
+(tests/integration/test_intake.py::test_nothing_is_left_unlisted_whatever_step_is_the_last).
+"""
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from uuid import UUID
+from typing import Protocol
 
-import msgspec
-from msgspec import Struct
+from msgspec.structs import replace
 
-from internal.domain.errors import DeadlinePassed, RequestTimeout, ServiceError, StoreUnavailable, Unavailable
+from internal.domain.errors import DeadlinePassed, NotFound, RequestTimeout, ServiceError, StoreUnavailable
 from internal.domain.events import Event, EventType, new_event
 from internal.domain.ids import new_id
 from internal.domain.image import Image, Original
 from internal.domain.keys import original_key
-from internal.domain.message import NO_REQUEST, MessageContext
+from internal.domain.message import MessageContext
 from internal.domain.status import Status
 from internal.domain.tasks import CHANNEL, task_message
-from internal.intake.idempotency import Reservation, Slip, fingerprint, reserved
+from internal.domain.upload import ParsedOptions, Upload, UploadKind, UploadState
 from internal.intake.inspect import Inspection
-from internal.intake.options import UploadSource, parse_chains
-from internal.intake.ports import Ports
-from internal.intake.rendition_request import Chains, check_references, rendition_of
-from internal.observability import metrics
-from internal.ports.repository.repository import Tables
+from internal.intake.policy import UploadPolicy
+from internal.intake.rendition_request import check_references, rendition_of
+from internal.ports.object_store import ObjectStore
+from internal.ports.repository.repository import Repository, Tables
 from internal.runtime.failpoints import failpoint
 
-ROUTE = "POST /images"
+
+class UploadSource(Protocol):
+    """The bytes of one upload, as a door reads them."""
+
+    def content(self) -> AsyncIterator[bytes]:
+        """The picture's bytes, once. Raises what is wrong with the request."""
+
+    async def finish(self) -> None:
+        """Called when all bytes have come, before the store counts the object as complete. An error refuses the upload."""
+
+    async def extend(self) -> None:
+        """Called every now and then while bytes come: extend what else the request holds, such as an Idempotency-Key."""
 
 
-class Context(Struct, frozen=True):
-    """Whose upload it is and how it is answered: `answer` makes the response's bytes from the image. Tasks carry `cause`."""
-
-    owner: str
-    idempotency_key: str | None
-    timeout_seconds: float
-    answer: Callable[[Image], bytes]
-    cause: MessageContext = NO_REQUEST
+def new_upload(owner: str, kind: UploadKind, options: ParsedOptions) -> Upload:
+    """An upload that is nowhere kept yet."""
+    upload_id, now = new_id(), datetime.now(UTC)  # the row's times will be the database's
+    return Upload(upload_id, owner, kind, options, original_key(upload_id), created_at=now, updated_at=now)
 
 
-async def accept_upload(incoming: UploadSource, ports: Ports, context: Context) -> bytes:
-    """Keep an upload and ask for its renditions; returns the answer, or the stored answer of the same request.
+async def prepare(work: Tables, owner: str, kind: UploadKind, options: ParsedOptions, policy: UploadPolicy) -> Upload:
+    """Keep a pending upload and its event, in the transaction `work`. Raises InvalidProcessing for an image that is not there."""
+    await check_references(options.renditions, work, owner)
+    upload = await work.uploads.add(new_upload(owner, kind, options), expires_seconds=policy.upload_expires_seconds)
+    names = [request.name for request in options.renditions]
+    await work.events.add(new_event(EventType.IMAGE_PENDING, upload.id, owner, kind=kind, renditions=names))
+    return upload
 
-    Raises the errors of the picture and of the request, RequestTimeout after `context.timeout_seconds`, StoreUnavailable and
-    DatabaseUnavailable; then nothing is kept: no row, no object. The exception is a time or a connection that ends in the middle
-    of the commit: then only the same request with the same idempotency key tells.
+
+async def receive(
+    upload: Upload, source: UploadSource, repository: Repository, store: ObjectStore, policy: UploadPolicy
+) -> Original:
+    """Inspect the bytes and move them into the store; again: replaces them.
+
+    Raises the errors of the picture and of the source, NotFound if the upload was deleted or has expired, StoreUnavailable and
+    DatabaseUnavailable. Then there is no object, or its key is listed for garbage collection.
     """
-    slip = Slip(context.owner, ROUTE, context.idempotency_key, ports.rules.intent_seconds)
-    async with reserved(ports.repository, slip) as reservation:
-        try:
-            async with asyncio.timeout(context.timeout_seconds):
-                inspection = Inspection(incoming.content(), ports.rules)
-                await inspection.read_head()
-                if reservation and reservation.stored:
-                    return await _replay(incoming, inspection, ports, reservation)
-                return await _keep(incoming, inspection, ports, context, reservation)
-        except TimeoutError as error:
-            raise RequestTimeout from error
-
-
-async def _replay(incoming: UploadSource, inspection: Inspection, ports: Ports, reservation: Reservation) -> bytes:
-    """Read the request without keeping it, to tell whether it is the one that was answered."""
-    async for _ in inspection.chunks():
-        pass
-    return reservation.replay(_fingerprint(inspection.original("", None), parse_chains(incoming.requested(), ports), incoming))
-
-
-def _fingerprint(original: Original, chains: Chains, incoming: UploadSource) -> str:
-    canonical = {name: chain.canonical for name, (_, chain) in chains.items()}
-    return fingerprint(original.sha256, canonical, incoming.requested().metadata.value)
-
-
-async def _keep(
-    incoming: UploadSource, inspection: Inspection, ports: Ports, context: Context, reservation: Reservation | None
-) -> bytes:
-    """The write order of G4.
-
-    INVARIANT: at no moment is an object neither referred to nor listed for removal
-    (tests/integration/test_upload.py::test_a_failed_commit_leaves_the_object_listed).
-    """
-    image_id = new_id()
-    key = original_key(image_id)
-    await ports.repository.pending_objects.reserve(key, seconds=ports.rules.intent_seconds)  # 1 listed for removal
+    inspection = Inspection(source.content(), policy)
+    await inspection.read_head()
+    await _hold(upload, 0, repository, policy)  # 1 listed
     failpoint("after-intent")
-    chains = await _store(key, incoming, inspection, ports, context, reservation)  # 2 stored
+    await _put(upload, source, inspection, repository, store, policy)  # 2 stored
     failpoint("after-put")
-    original = inspection.original(key, incoming.requested().filename)
-    image = _image(image_id, context.owner, original, chains, incoming, ports)
+    original = inspection.original(upload.key)
+    if upload.has_row:
+        seconds = policy.upload_expires_seconds
+        await _extend_row(upload, original.size, repository, policy, state=UploadState.RECEIVED, key_seconds=seconds)
+    return original
+
+
+async def complete(work: Tables, upload: Upload, original: Original, policy: UploadPolicy, context: MessageContext) -> Image:
+    """Make the image of a received upload: the image, its renditions, its tasks and its event, or nothing (G1).
+
+    An upload with a row must be completed in a transaction. The row has the last word on its options. Raises NotFound if the
+    upload was completed, deleted or has expired; DeadlinePassed if the object's key is no longer listed.
+    """
+    if upload.has_row:
+        taken = await work.uploads.take(upload.owner, upload.id)
+        if taken is None:
+            raise NotFound
+        upload = taken
+    image = _image(upload, original, policy)
+    tasks = [(CHANNEL[lane], task_message(image.id, lane, context)) for lane in sorted({r.lane for r in image.renditions})]
+    since = upload.created_at if upload.has_row else None  # in lists the image stays where it was pending
+    created_at, updated_at = await work.images.add(image, tasks, _uploaded(image), created_at=since)
+    return replace(image, created_at=created_at, updated_at=updated_at)
+
+
+@asynccontextmanager
+async def listed_unless_committed(upload: Upload, repository: Repository) -> AsyncIterator[None]:
+    """Around the transaction of `complete`: if it comes too late, list the key again, for garbage collection may have passed."""
     try:
-        answer = await _commit(image, ports, context, reservation, _fingerprint(original, chains, incoming))  # 3 referred to
-    except Unavailable as error:
-        if isinstance(error, DeadlinePassed):
-            await ports.repository.pending_objects.mark([key])  # 4 or listed again: the sweep may have been there before us
+        yield
+    except DeadlinePassed:
+        await repository.pending_objects.mark([upload.key])
         raise
-    except ServiceError:  # refused; any other error may come after the commit, and must not cost the picture
-        await _clear(key, ports)
-        raise
-    failpoint("after-commit")
-    metrics.UPLOAD_BYTES.observe(original.size)
-    return answer
 
 
-async def _store(
-    key: str, incoming: UploadSource, inspection: Inspection, ports: Ports, context: Context, reservation: Reservation | None
-) -> Chains:
-    """Put the bytes as they come. The request's other parts are checked before the store counts the object as complete."""
-    chains: Chains = {}
+@asynccontextmanager
+async def time_limit(seconds: float) -> AsyncIterator[None]:
+    """Raises RequestTimeout if the block takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise RequestTimeout from error
+
+
+async def _put(
+    upload: Upload,
+    source: UploadSource,
+    inspection: Inspection,
+    repository: Repository,
+    store: ObjectStore,
+    policy: UploadPolicy,
+) -> None:
+    """Put the bytes as they come."""
 
     async def content() -> AsyncIterator[bytes]:
-        async for chunk in _extending(inspection.chunks(), key, ports, reservation):
+        held, received = time.monotonic(), 0
+        async for chunk in inspection.chunks():
+            if time.monotonic() - held > policy.intent_seconds / 4:
+                await _hold(upload, received, repository, policy)
+                await source.extend()
+                held = time.monotonic()
+            received += len(chunk)
             yield chunk
-        chains.update(parse_chains(incoming.requested(), ports))
-        await check_references(chains, ports.repository, context.owner)
+        await source.finish()
 
     try:
-        await ports.store.put(key, content(), content_type=inspection.media_type)
+        await store.put(upload.key, content(), content_type=inspection.media_type)
     except StoreUnavailable:
-        raise  # who knows what it has: the key stays listed
+        raise  # the store may have the object: the key stays listed
     except asyncio.CancelledError:
-        await asyncio.shield(_delete(key, ports))  # and listed it stays: the put that was cut off may still arrive
+        await asyncio.shield(_delete(upload, store))  # the key stays listed: the put that was cut off may still arrive
         raise
     except BaseException:
-        await asyncio.shield(_clear(key, ports))
+        await asyncio.shield(discard(upload, repository, store))
         raise
-    return chains
 
 
-async def _delete(key: str, ports: Ports) -> None:
+async def _hold(upload: Upload, received: int, repository: Repository, policy: UploadPolicy) -> None:
+    """List the key, or extend its deadline; extend the row's too. Raises NotFound if the row is gone."""
+    if upload.has_row:
+        await _extend_row(upload, received, repository, policy, state=UploadState.PENDING, key_seconds=policy.intent_seconds)
+    else:
+        await repository.pending_objects.reserve(upload.key, seconds=policy.intent_seconds)
+
+
+async def _extend_row(
+    upload: Upload, received: int, repository: Repository, policy: UploadPolicy, *, state: UploadState, key_seconds: float
+) -> None:
+    seconds = policy.upload_expires_seconds
+    if not await repository.uploads.extend(upload.id, state, received, expires_seconds=seconds, key_seconds=key_seconds):
+        raise NotFound
+
+
+async def _delete(upload: Upload, store: ObjectStore) -> None:
     with contextlib.suppress(StoreUnavailable):
-        await ports.store.delete(key)
+        await store.delete(upload.key)
 
 
-async def _clear(key: str, ports: Ports) -> None:
-    """Delete what a refused upload may have left, then forget its key; what can't be deleted now stays listed for the sweep."""
+async def discard(upload: Upload, repository: Repository, store: ObjectStore) -> None:
+    """Delete what a refused upload may have left, then take its key off the list. What can't be deleted now stays listed."""
     with contextlib.suppress(ServiceError):
-        await ports.store.delete(key)
-        await ports.repository.pending_objects.unmark(key)
+        await store.delete(upload.key)
+        await repository.pending_objects.unmark(upload.key)
 
 
-async def _extending(
-    chunks: AsyncIterator[bytes], key: str, ports: Ports, reservation: Reservation | None
-) -> AsyncIterator[bytes]:
-    """Pass the bytes on; as long as they come, the key's deadline and the reservation's lease move with them."""
-    extended = time.monotonic()
-    async for chunk in chunks:
-        if time.monotonic() - extended > ports.rules.intent_seconds / 4:
-            await ports.repository.pending_objects.reserve(key, seconds=ports.rules.intent_seconds)
-            if reservation:
-                await reservation.extend(ports.repository)
-            extended = time.monotonic()
-        yield chunk
-
-
-def _image(image_id: UUID, owner: str, original: Original, chains: Chains, incoming: UploadSource, ports: Ports) -> Image:
-    now = datetime.now(UTC)  # until the row is written: then it is the database's
+def _image(upload: Upload, original: Original, policy: UploadPolicy) -> Image:
     return Image(
-        id=image_id,
-        owner=owner,
+        id=upload.id,
+        owner=upload.owner,
         status=Status.UPLOADED,
-        original=original,
-        metadata=incoming.requested().metadata.text,
-        created_at=now,
-        updated_at=now,
-        renditions=tuple(
-            rendition_of(image_id, name, asked, chain, original, ports.rules) for name, (asked, chain) in chains.items()
-        ),
+        original=replace(original, filename=upload.options.filename),
+        metadata=upload.options.metadata,
+        created_at=upload.created_at,
+        updated_at=upload.updated_at,
+        renditions=tuple(rendition_of(upload.id, request, original, policy) for request in upload.options.renditions),
     )
-
-
-async def _commit(image: Image, ports: Ports, context: Context, reservation: Reservation | None, mark: str) -> bytes:
-    """The image, its renditions, its tasks, its event and the answer, or nothing (G1); the key is off the list with it."""
-    if reservation is None:
-        failpoint("before-commit")
-        return await _add(image, ports.repository, context)
-    async with ports.repository.transaction() as work:
-        answer = await _add(image, work, context)
-        await reservation.complete(work, mark, answer)
-        failpoint("before-commit")
-    return answer
-
-
-async def _add(image: Image, tables: Tables, context: Context) -> bytes:
-    lanes = sorted({rendition.lane for rendition in image.renditions})
-    tasks = [(CHANNEL[lane], task_message(image.id, lane, context.cause)) for lane in lanes]
-    created_at = await tables.images.add(image, tasks, _uploaded(image))
-    return context.answer(msgspec.structs.replace(image, created_at=created_at, updated_at=created_at))
 
 
 def _uploaded(image: Image) -> Event:

@@ -3,27 +3,30 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from internal.domain.errors import NotFound
 from internal.domain.events import EventType, new_event
 from internal.domain.image import Image
+from internal.domain.upload import Upload
+from internal.library.lookup import lock_image_or_upload
 from internal.ports.repository.repository import Repository
 
 
 async def delete_image(
-    repository: Repository, owner: str, image_id: UUID, *, check: Callable[[Image], None] | None = None
+    repository: Repository, owner: str, image_id: UUID, *, check: Callable[[Image | Upload], None] | None = None
 ) -> None:
-    """Remove the image and list every object of it for the sweep, in one transaction. Raises NotFound, also the second time.
+    """Remove the image, or the upload of a pending one, and mark its objects for garbage collection, in one transaction.
 
-    `check` sees the image as it is under its lock, so that nothing changes in between; what it raises leaves everything as it is.
+    Raises NotFound, also the second time. `check` sees the image under its lock; what it raises leaves everything as it is.
 
-    INVARIANT: delete wins: a result that comes later finds no row, and its key is still listed from before it was written
-    (tests/integration/test_process.py::test_a_result_that_comes_after_the_delete_is_dropped).
+    INVARIANT: delete wins: a result that comes later finds no row, and its key is listed from before it was written
+    (tests/integration/test_process.py::test_a_result_that_comes_after_the_delete_is_dropped); an upload that is completed later
+    makes no image (tests/integration/test_intake.py::test_a_deleted_upload_makes_no_image).
     """
     async with repository.transaction() as work:
-        image = await work.images.lock(image_id)
-        if image is None or image.owner != owner:
-            raise NotFound
-        if check is not None and (found := await work.images.find(owner, image_id)) is not None:
+        found = await lock_image_or_upload(work, owner, image_id)
+        if check is not None:
             check(found)
-        await work.pending_objects.mark(await work.images.remove(image_id))
+        if isinstance(found, Upload):
+            await work.uploads.remove(image_id)
+        else:
+            await work.pending_objects.mark(await work.images.remove(image_id))
         await work.events.add(new_event(EventType.IMAGE_DELETED, image_id, owner))

@@ -1,40 +1,74 @@
-"""Looking images up, and waiting for one that is still in work."""
+"""Looking images up, and waiting for one that is not ready."""
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from internal.domain.errors import InvalidRequest, NotFound, NotReady, ProcessingFailed
 from internal.domain.image import Image
 from internal.domain.rendition import Rendition, Result
 from internal.domain.status import Status
+from internal.domain.upload import Upload
 from internal.intake.rendition_request import DEFAULT_RENDITION
-from internal.ports.repository.repository import Repository
+from internal.ports.repository.repository import Repository, Tables
 from internal.ports.signals import Signals
 
 IMAGE_SIGNAL = "image"
 
 
-async def find_image(repository: Repository, owner: str, image_id: UUID) -> Image:
-    """Raises NotFound, and the same for another owner's image (G8)."""
-    image = await repository.images.find(owner, image_id)
-    if image is None:
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=Named)
+
+
+async def find_image_or_upload(tables: Tables, owner: str, image_id: UUID) -> Image | Upload:
+    """The image; while it is pending, its upload. Raises NotFound, and the same for another owner's (G8).
+
+    The image is looked for once more at the end: its upload may have been completed between the first two looks.
+    """
+    found = (
+        await tables.images.find(owner, image_id)
+        or await tables.uploads.find(owner, image_id)
+        or await tables.images.find(owner, image_id)
+    )
+    if found is None:
         raise NotFound
-    return image
+    return found
+
+
+async def find_image(tables: Tables, owner: str, image_id: UUID) -> Image:
+    """The image. Raises NotFound; NotReady while it is pending."""
+    found = await find_image_or_upload(tables, owner, image_id)
+    if isinstance(found, Upload):
+        raise _pending()
+    return found
+
+
+async def lock_image_or_upload(work: Tables, owner: str, image_id: UUID) -> Image | Upload:
+    """`find_image_or_upload`, under the row's lock: nobody else changes, completes or deletes it until the transaction ends."""
+    found = (
+        await _locked_image(work, owner, image_id)
+        or await work.uploads.lock(owner, image_id)
+        or await _locked_image(work, owner, image_id)
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def _locked_image(work: Tables, owner: str, image_id: UUID) -> Image | None:
+    await work.images.hold(image_id)
+    return await work.images.find(owner, image_id)
 
 
 def choose_rendition(image: Image, name: str | None) -> Rendition:
     """The named rendition; without a name `default`, or the only one. Raises NotFound, or InvalidRequest that lists the names."""
-    if name is not None:
-        if (rendition := image.rendition(name)) is None:
-            raise NotFound("The image has no rendition of this name.")
-        return rendition
-    if (rendition := image.rendition(DEFAULT_RENDITION)) is not None:
-        return rendition
-    if len(image.renditions) == 1:
-        return image.renditions[0]
-    names = ", ".join(rendition.name for rendition in image.renditions)
-    raise InvalidRequest(f"The image has several renditions. Choose one with ?rendition=NAME: {names}.")
+    return _chosen(image.renditions, name)
 
 
 def result_of(rendition: Rendition) -> Result:
@@ -46,25 +80,50 @@ def result_of(rendition: Rendition) -> Result:
     raise NotReady
 
 
+async def find_rendition(tables: Tables, owner: str, image_id: UUID, name: str | None) -> tuple[Image, Rendition]:
+    """The image and its chosen rendition. Raises the errors of find_image and choose_rendition."""
+    found = await find_image_or_upload(tables, owner, image_id)
+    if isinstance(found, Upload):
+        _chosen(found.options.renditions, name)
+        raise _pending()
+    return found, choose_rendition(found, name)
+
+
 async def wait_for_rendition(
     repository: Repository, signals: Signals, ending: asyncio.Event, owner: str, image_id: UUID, name: str | None, seconds: float
 ) -> tuple[Image, Rendition]:
-    """The image and its chosen rendition: at once when it is final, else as it is after `seconds`, or when the process ends.
+    """`find_rendition`, at once if the rendition is final, else as it is after `seconds`, or when the process ends.
 
-    The notification only says that something changed: the tables are asked again each time, so that none can be missed.
+    The notification only says that something has changed. The tables are read again each time, so that none can be missed.
     """
     changed = asyncio.Event()
     with signals.subscribed(IMAGE_SIGNAL, lambda _: changed.set(), payload=str(image_id)), contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while not ending.is_set():
                 changed.clear()
-                image = await find_image(repository, owner, image_id)
-                rendition = choose_rendition(image, name)
-                if rendition.status in (Status.PROCESSED, Status.FAILED):
-                    return image, rendition
+                with contextlib.suppress(NotReady):
+                    image, rendition = await find_rendition(repository, owner, image_id, name)
+                    if rendition.status in (Status.PROCESSED, Status.FAILED):
+                        return image, rendition
                 await _first_of(changed, ending)
-    image = await find_image(repository, owner, image_id)
-    return image, choose_rendition(image, name)
+    return await find_rendition(repository, owner, image_id, name)
+
+
+def _chosen(renditions: Sequence[N], name: str | None) -> N:
+    by_name = {rendition.name: rendition for rendition in renditions}
+    if name is not None:
+        if name not in by_name:
+            raise NotFound("The image has no rendition of this name.")
+        return by_name[name]
+    if DEFAULT_RENDITION in by_name:
+        return by_name[DEFAULT_RENDITION]
+    if len(renditions) == 1:
+        return renditions[0]
+    raise InvalidRequest(f"The image has several renditions. Choose one with ?rendition=NAME: {', '.join(by_name)}.")
+
+
+def _pending() -> NotReady:
+    return NotReady("The picture's bytes are not here yet. Ask again after the time in Retry-After, or send `Prefer: wait=30`.")
 
 
 async def _first_of(*events: asyncio.Event) -> None:

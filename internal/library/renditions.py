@@ -1,90 +1,100 @@
-"""Asking for more of an image that is there: another rendition, the same one anew, or another try.
+"""Asking for more of an image that is there: a further rendition, a stale one again, or another try.
 
-All inside a transaction of the caller's.
+Everything happens inside the caller's transaction.
 """
 
+from collections.abc import Set
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from internal.domain.errors import InvalidRequest, NotFound, NothingToRetry, RenditionExists
+from internal.domain.errors import NotFound, NothingToRetry, RenditionExists
 from internal.domain.image import Image
 from internal.domain.message import MessageContext
-from internal.domain.rendition import Rendition
+from internal.domain.rendition import Lane
 from internal.domain.tasks import CHANNEL, task_message
-from internal.intake.ports import Ports
-from internal.intake.rendition_request import check_name, check_references, lane_of, parse_chain, rendition_of
+from internal.domain.upload import RenditionRequest, Upload
+from internal.intake.options import check_count
+from internal.intake.policy import UploadPolicy
+from internal.intake.rendition_request import check_references, lane_of, rendition_of
+from internal.library.lookup import find_image_or_upload, lock_image_or_upload
 from internal.library.staleness import meaning
-from internal.pipeline.language.chain import Chain
 from internal.ports.repository.repository import Tables
 
 
-class Asked(Struct, frozen=True):
-    """The image as it is now; `new` is false when it had the rendition already, and as it should be."""
+class AddedRendition(Struct, frozen=True):
+    """The image as it is now, or the upload of a pending one. `new` is false if it had the rendition already, up to date."""
 
-    image: Image
+    image: Image | Upload
     new: bool
 
 
 async def add_rendition(
-    work: Tables, ports: Ports, owner: str, image_id: UUID, name: str, processing: str, context: MessageContext
-) -> Asked:
+    work: Tables, policy: UploadPolicy, owner: str, image_id: UUID, request: RenditionRequest, context: MessageContext
+) -> AddedRendition:
     """Ask for one more rendition. The same name and chain again changes nothing; another chain raises RenditionExists.
 
-    But a stale rendition is made anew when the chain is what it was asked for, and is served as it is until then.
+    A stale rendition is regenerated if the chain is what it was asked for, and its old result is served until then. A pending
+    image gets its renditions when its bytes have come.
     """
-    chain = parse_chain(check_name(name), processing, ports)
-    image = await _locked(work, owner, image_id)
-    known = image.rendition(name)
-    if known is not None and known.pipeline == chain.canonical:
-        return Asked(image, new=False)
-    if known is not None and meaning(ports.grammar, known.processing) != chain.canonical:
+    found = await lock_image_or_upload(work, owner, image_id)
+    known = found.rendition(request.name)
+    if known is not None and known.pipeline == request.pipeline:
+        return AddedRendition(found, new=False)
+    if known is not None and meaning(policy.grammar, known.processing) != request.pipeline:
         raise RenditionExists
-    await check_references({name: (processing, chain)}, work, owner)
-    if known is not None:
-        await _regenerate(work, ports, image, known, chain, context)
+    await check_references([request], work, owner)
+    if isinstance(found, Upload):
+        await _add_to_upload(work, policy, found, request)
+    elif known is None:
+        await _add(work, policy, found, request, context)
     else:
-        rendition = rendition_of(image_id, name, processing, chain, image.original, ports.rules)
-        await _add(work, ports, image, rendition, context)
-    return Asked(await _locked(work, owner, image_id), new=True)
+        await _regenerate(work, policy, found, request, context)
+    return AddedRendition(await find_image_or_upload(work, owner, image_id), new=True)
 
 
-async def _add(work: Tables, ports: Ports, image: Image, rendition: Rendition, context: MessageContext) -> None:
-    if len(image.renditions) >= ports.rules.max_renditions:
-        raise InvalidRequest(f"An image may have at most {ports.rules.max_renditions} renditions.")
+async def _add_to_upload(work: Tables, policy: UploadPolicy, upload: Upload, request: RenditionRequest) -> None:
+    """Add the request to the upload's own, or put it in the place of a stale one."""
+    others = [other for other in upload.options.renditions if other.name != request.name]
+    check_count(len(others) + 1, policy)
+    await work.uploads.set_options(upload.id, replace(upload.options, renditions=(*others, request)))
+
+
+async def _add(work: Tables, policy: UploadPolicy, image: Image, request: RenditionRequest, context: MessageContext) -> None:
+    check_count(len(image.renditions) + 1, policy)
+    rendition = rendition_of(image.id, request, image.original, policy)
     await work.renditions.add(rendition)
-    await work.outbox.add(CHANNEL[rendition.lane], task_message(image.id, rendition.lane, context))
-    await work.images.refresh_status(image.id)
+    await _queue(work, image.id, {rendition.lane}, context)
 
 
 async def _regenerate(
-    work: Tables, ports: Ports, image: Image, rendition: Rendition, chain: Chain, context: MessageContext
+    work: Tables, policy: UploadPolicy, image: Image, request: RenditionRequest, context: MessageContext
 ) -> None:
-    """INVARIANT: an attempt that is at work on the old chain changes nothing, because the fence rises with the new one
+    """INVARIANT: an attempt that is at work on the old chain changes nothing, because the generation rises with the new one
     (tests/integration/test_regenerate.py::test_an_attempt_at_the_old_chain_is_lost).
     """
-    lane = lane_of(image.original, chain, ports.rules)
-    await work.renditions.regenerate(rendition.id, pipeline=chain.canonical, lane=lane)
-    await work.outbox.add(CHANNEL[lane], task_message(image.id, lane, context))
-    await work.images.refresh_status(image.id)
+    stale = next(rendition for rendition in image.renditions if rendition.name == request.name)
+    lane = lane_of(request, image.original, policy)
+    await work.renditions.regenerate(stale.id, pipeline=request.pipeline, lane=lane)
+    await _queue(work, image.id, {lane}, context)
 
 
 async def retry_failed(work: Tables, owner: str, image_id: UUID, context: MessageContext) -> Image:
-    """Queue the failed renditions again, with all their tries. Raises NothingToRetry."""
-    await _locked(work, owner, image_id)
-    lanes = await work.renditions.retry(image_id)
+    """Queue the failed renditions again, with all their tries. Raises NothingToRetry, also for a pending image."""
+    found = await lock_image_or_upload(work, owner, image_id)
+    lanes = await work.renditions.retry(image_id) if isinstance(found, Image) else frozenset()
     if not lanes:
         raise NothingToRetry
+    await _queue(work, image_id, lanes, context)
+    changed = await work.images.find(owner, image_id)
+    if changed is None:
+        raise NotFound
+    return changed
+
+
+async def _queue(work: Tables, image_id: UUID, lanes: Set[Lane], context: MessageContext) -> None:
+    """Send a task to each lane, and derive the image's status."""
     for lane in sorted(lanes):
         await work.outbox.add(CHANNEL[lane], task_message(image_id, lane, context))
     await work.images.refresh_status(image_id)
-    return await _locked(work, owner, image_id)
-
-
-async def _locked(work: Tables, owner: str, image_id: UUID) -> Image:
-    """The image under its lock: nobody else adds, retries, finishes or deletes until the transaction ends."""
-    await work.images.lock(image_id)
-    image = await work.images.find(owner, image_id)
-    if image is None:
-        raise NotFound
-    return image

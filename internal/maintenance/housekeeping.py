@@ -7,7 +7,7 @@ transactions of its own, and runs even if a chore before it failed.
 from functools import partial
 from uuid import UUID
 
-from internal.maintenance import gc, overdue
+from internal.maintenance import expired_uploads, gc, overdue
 from internal.maintenance.chores import Chore, register, run_round
 from internal.maintenance.overdue import OverdueTasks
 from internal.maintenance.quarantine import Quarantine
@@ -23,6 +23,7 @@ class Housekeeping:
     def __init__(self, workshop: Workshop, queue: Queue, *, events_days: int, dead_letters_days: int) -> None:
         overdue_tasks = OverdueTasks(workshop.repository, queue, overdue_seconds=workshop.schedule.overdue_seconds)
         abandoned, objects = Quarantine[UUID]("requeue_abandoned"), Quarantine[str](gc.OBJECTS)
+        uploads = Quarantine[UUID](expired_uploads.NAME)
         self._requeue = (
             Chore("requeue_abandoned", partial(requeue_abandoned, workshop, abandoned)),
             Chore(overdue.NAME, overdue_tasks.requeue),
@@ -33,6 +34,7 @@ class Housekeeping:
                 Chore(retention.name, retention.run)
                 for retention in retentions(workshop.repository, events_days=events_days, dead_letters_days=dead_letters_days)
             ),
+            Chore(expired_uploads.NAME, partial(expired_uploads.expire_uploads, workshop.repository, uploads)),
             Chore(
                 gc.OBJECTS,
                 partial(
@@ -51,5 +53,8 @@ class Housekeeping:
         await run_round(self._requeue)
 
     async def cleanup(self) -> None:
-        """Remove old idempotency keys, events and dead letters, then unreferenced objects. Takes long if the store is slow."""
+        """Remove old idempotency keys, events and dead letters, expired uploads, then unreferenced objects.
+
+        Takes long if the store is slow.
+        """
         await run_round(self._cleanup)

@@ -55,9 +55,9 @@ class PostgresIdempotencyKeys:
         self._session = session
         self._bounds = bounds
 
-    async def begin(self, owner: str, route: str, key: str, *, holder: UUID, lease_seconds: float) -> StoredAnswer | None:
+    async def begin(self, owner: str, route: str, key: str, *, lock_id: UUID, lease_seconds: float) -> StoredAnswer | None:
         known = {"owner": owner, "route": route, "key": key}
-        if await self._session.rows(TAKE_KEY, {**known, "holder": holder, "lease": lease_seconds}):
+        if await self._session.rows(TAKE_KEY, {**known, "holder": lock_id, "lease": lease_seconds}):
             return None
         rows = await self._session.rows(READ_KEY, known)
         if not rows:  # released between the two statements: whoever asks again gets it
@@ -65,24 +65,24 @@ class PostgresIdempotencyKeys:
         answer = rows[0]["answer"]
         return StoredAnswer(rows[0]["fingerprint"], bytes(answer) if answer is not None else None)
 
-    async def extend(self, owner: str, route: str, key: str, *, holder: UUID, lease_seconds: float) -> None:
+    async def extend(self, owner: str, route: str, key: str, *, lock_id: UUID, lease_seconds: float) -> None:
         await self._session.run(
-            EXTEND_KEY, {"owner": owner, "route": route, "key": key, "holder": holder, "lease": lease_seconds}
+            EXTEND_KEY, {"owner": owner, "route": route, "key": key, "holder": lock_id, "lease": lease_seconds}
         )
 
-    async def complete(self, owner: str, route: str, key: str, *, holder: UUID, fingerprint: str, answer: bytes) -> bool:
+    async def complete(self, owner: str, route: str, key: str, *, lock_id: UUID, fingerprint: str, answer: bytes) -> bool:
         parameters = {
             "owner": owner,
             "route": route,
             "key": key,
-            "holder": holder,
+            "holder": lock_id,
             "fingerprint": fingerprint,
             "answer": answer,
         }
         return bool(await self._session.rows(COMPLETE_KEY, parameters))
 
-    async def release(self, owner: str, route: str, key: str, *, holder: UUID) -> None:
-        await self._session.run(RELEASE_KEY, {"owner": owner, "route": route, "key": key, "holder": holder})
+    async def release(self, owner: str, route: str, key: str, *, lock_id: UUID) -> None:
+        await self._session.run(RELEASE_KEY, {"owner": owner, "route": route, "key": key, "holder": lock_id})
 
     async def purge(self, *, older_seconds: float, limit: int) -> int:
         bound, began = self._bounds.of("idempotency"), time.monotonic()

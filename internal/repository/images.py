@@ -14,12 +14,13 @@ from internal.domain.image import Image, ListFilter
 from internal.domain.message import Channel, Message
 from internal.domain.rendition import Rendition
 from internal.domain.status import Status
+from internal.domain.upload import Upload
 from internal.ports.repository.images import ImageLock
 from internal.ports.sandbox import Facts
 from internal.postgres.pool import Session
 from internal.repository.events import RECORD_EVENTS, event_parameters
 from internal.repository.finish import DERIVE_STATUS
-from internal.repository.records import image_from
+from internal.repository.records import image_from, upload_from
 
 ADD_IMAGE: LiteralString = (
     """
@@ -29,11 +30,11 @@ ADD_IMAGE: LiteralString = (
         DELETE FROM unreferenced_objects WHERE key = %(original_key)s AND deadline > now() RETURNING key
     ), added AS (
         INSERT INTO images (id, owner, status, original_key, media_type, size, sha256, width, height, orientation, filename,
-                            metadata, metadata_text)
+                            metadata, metadata_text, created_at)
         SELECT %(id)s, %(owner)s, %(status)s, key, %(media_type)s, %(size)s, %(sha256)s, %(width)s, %(height)s, %(orientation)s,
-               %(filename)s, %(metadata)s::text::jsonb, %(metadata)s::text
+               %(filename)s, %(metadata)s::text::jsonb, %(metadata)s::text, coalesce(%(created_at)s::timestamptz, now())
           FROM settled
-        RETURNING id, owner, created_at
+        RETURNING id, owner, created_at, updated_at
     ), asked AS (
         INSERT INTO renditions (id, image_id, place, name, processing, pipeline, lane)
         SELECT r.id, added.id, r.place, r.name, r.processing, r.pipeline, r.lane
@@ -51,7 +52,7 @@ ADD_IMAGE: LiteralString = (
 """
     + RECORD_EVENTS
     + """
-    SELECT created_at,
+    SELECT created_at, updated_at,
            (SELECT count(pg_notify('outbox', channel))
               FROM (SELECT channel FROM sent UNION SELECT 'events' FROM announced) AS woken (channel))
       FROM added
@@ -77,12 +78,7 @@ FIND_IMAGE: LiteralString = (
     + "WHERE id = %(id)s AND owner = %(owner)s"
 )
 
-PAGE_OF_IMAGES: LiteralString = (
-    """
-    -- Keyset paging: as fast on the last page as on the first, and steady while images come in.
-"""
-    + IMAGE_ROW
-    + """
+WANTED: LiteralString = """
      WHERE owner = %(owner)s
        AND (%(after_time)s::timestamptz IS NULL OR (created_at, id) < (%(after_time)s, %(after_id)s::uuid))
        AND (%(status)s::text IS NULL OR status = %(status)s)
@@ -90,6 +86,29 @@ PAGE_OF_IMAGES: LiteralString = (
        AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)
      ORDER BY created_at DESC, id DESC
      LIMIT %(limit)s + 1
+"""
+
+PAGE_OF_IMAGES: LiteralString = (
+    """
+    -- Keyset paging: as fast on the last page as on the first, and steady while images come in. Pending images are uploads. One
+    -- snapshot of both tables: an upload that is completed right now is in one of them.
+    SELECT * FROM (
+    SELECT *, NULL::jsonb AS upload FROM (
+"""
+    + IMAGE_ROW
+    + WANTED
+    + """
+    ) AS complete
+    UNION ALL
+    SELECT * FROM (
+    SELECT id, owner, status, key, NULL, NULL::bigint, NULL, NULL::integer, NULL::integer, NULL::integer, NULL, NULL::integer,
+           NULL::boolean, NULL, NULL, created_at, updated_at, NULL, NULL::json, to_jsonb(uploads)
+      FROM (SELECT *, 'pending' AS status FROM uploads WHERE expires_at > now()) AS uploads
+"""
+    + WANTED
+    + """
+    ) AS pending
+    ) AS wanted ORDER BY created_at DESC, id DESC LIMIT %(limit)s + 1
 """
 )
 
@@ -138,7 +157,9 @@ class PostgresImages:
         self._session = session
         self._announce = Channel.EVENTS in exports
 
-    async def add(self, image: Image, tasks: Sequence[tuple[Channel, Message]], event: Event) -> datetime:
+    async def add(
+        self, image: Image, tasks: Sequence[tuple[Channel, Message]], event: Event, *, created_at: datetime | None = None
+    ) -> tuple[datetime, datetime]:
         original = image.original
         parameters = {
             "id": image.id,
@@ -153,6 +174,7 @@ class PostgresImages:
             "orientation": original.orientation,
             "filename": original.filename,
             "metadata": image.metadata,
+            "created_at": created_at,
             "renditions": Jsonb([_asked(rendition) for rendition in image.renditions]),
             "tasks": Jsonb([_sent(channel, task) for channel, task in tasks]),
             **event_parameters(announce=self._announce, event=event),
@@ -160,14 +182,13 @@ class PostgresImages:
         rows = await self._session.rows(ADD_IMAGE, parameters)
         if not rows:
             raise DeadlinePassed
-        created_at: datetime = rows[0]["created_at"]
-        return created_at
+        return rows[0]["created_at"], rows[0]["updated_at"]
 
     async def find(self, owner: str, image_id: UUID) -> Image | None:
         rows = await self._session.rows(FIND_IMAGE, {"owner": owner, "id": image_id})
         return image_from(rows[0]) if rows else None
 
-    async def page(self, owner: str, wanted: ListFilter) -> tuple[Image, ...]:
+    async def page(self, owner: str, wanted: ListFilter) -> tuple[Image | Upload, ...]:
         after_time, after_id = wanted.after or (None, None)
         parameters = {
             "owner": owner,
@@ -178,7 +199,8 @@ class PostgresImages:
             "created_before": wanted.created_before,
             "limit": wanted.limit,
         }
-        return tuple(image_from(row) for row in await self._session.rows(PAGE_OF_IMAGES, parameters))
+        rows = await self._session.rows(PAGE_OF_IMAGES, parameters)
+        return tuple(upload_from(row) if row["upload"] else image_from(row) for row in rows)
 
     async def hold(self, image_id: UUID) -> None:
         await self._session.run(LOCK_IMAGE, {"id": image_id})

@@ -5,11 +5,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from psycopg.rows import DictRow
 
 from internal.domain.image import Image, Original
 from internal.domain.rendition import Claim, Failure, Lane, Rendition, Result
 from internal.domain.status import Status
+from internal.domain.upload import Upload
 from internal.ports.repository.renditions import StalledRendition
 
 COLUMNS = {"generation": "attempt", "attempts": "tries"}
@@ -90,3 +92,8 @@ def image_from(row: DictRow) -> Image:
         updated_at=row["updated_at"],
         renditions=tuple(rendition_from(rendition) for rendition in row["renditions"] or ()),
     )
+
+
+def upload_from(row: DictRow) -> Upload:
+    """`row["upload"]` is the upload's row as JSON: its columns are the fields."""
+    return msgspec.convert(row["upload"], Upload)

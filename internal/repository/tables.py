@@ -19,13 +19,14 @@ from internal.repository.outbox import PostgresOutbox
 from internal.repository.pending_objects import PostgresPendingObjects
 from internal.repository.references import PostgresReferences
 from internal.repository.renditions import PostgresRenditions
+from internal.repository.uploads import PostgresUploads
 
 CHECK_SCHEMA = """
     -- The newest columns that this code needs; an older schema does not do. Looked up in the tables that statements find.
     SELECT bool_and(EXISTS (SELECT FROM pg_attribute
                              WHERE attrelid = to_regclass(table_name) AND attname = column_name)) AS migrated
       FROM (VALUES ('renditions', 'alternatives'), ('dead_letters', 'fingerprint'), ('images', 'metadata_text'),
-                   ('renditions', 'resends'), ('store_identity', 'id')) AS needed (table_name, column_name)
+                   ('renditions', 'resends'), ('store_identity', 'id'), ('uploads', 'id')) AS needed (table_name, column_name)
 """
 
 
@@ -42,6 +43,7 @@ class PostgresTables:
         self.dead_letters = PostgresDeadLetters(session, exports)
         self.chore_leases = PostgresChoreLeases(session)
         self.references = PostgresReferences(session)
+        self.uploads = PostgresUploads(session, bounds)
 
 
 class PostgresRepository(PostgresTables):

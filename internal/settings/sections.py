@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 from msgspec import Meta, Struct
 
 from internal.http.settings import ServerSettings
-from internal.intake.settings import LimitSettings, ProcessingSettings
+from internal.intake.settings import LimitSettings, ProcessingSettings, UploadSettings
 from internal.maintenance.settings import RetentionSettings
 from internal.objectstore.s3.settings import MinioSettings
 from internal.objectstore.settings import StorageSettings
@@ -37,6 +37,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     retention: RetentionSettings
     sandbox: SandboxSettings
     limits: LimitSettings
+    uploads: UploadSettings
     processing: ProcessingSettings
     logging: LoggingSettings
     health: HealthSettings

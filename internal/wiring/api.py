@@ -9,6 +9,7 @@ from msgspec import Struct
 from internal.domain.errors import DatabaseUnavailable, StoreUnavailable
 from internal.events.relay import Relay
 from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
+from internal.intake.multipart import MultipartDoor
 from internal.intake.policy import UploadPolicy
 from internal.objectstore.guarded import GuardedStore
 from internal.observability.gauges import Source, of_circuits, of_database, of_database_pool, of_tables
@@ -40,6 +41,7 @@ class AppState(Struct, frozen=True):
     store: ObjectStore
     grammar: Grammar
     policy: UploadPolicy
+    multipart: MultipartDoor
     signals: Signals
     shutdown_event: asyncio.Event
     dependencies: dict[str, Dependency]
@@ -62,12 +64,14 @@ async def open_api(settings: Settings) -> AsyncIterator[AppState]:
         repository = PostgresRepository(pool, queue.exports)
         relay = Relay(repository, queue, listener, lease_seconds=settings.queue.outbox_lease_seconds)
         await stack.enter_async_context(running(relay=relay.run()))
+        policy = upload_policy(settings)
         yield AppState(
             settings=settings,
             repository=repository,
             store=store,
-            grammar=configured_grammar(settings.processing, settings.limits),
-            policy=upload_policy(settings),
+            grammar=policy.grammar,
+            policy=policy,
+            multipart=MultipartDoor(repository, store, policy),
             signals=listener,
             shutdown_event=shutting_down,
             dependencies=dependencies_of(repository, store, queue, settings.health.seconds),
@@ -83,6 +87,7 @@ async def open_api(settings: Settings) -> AsyncIterator[AppState]:
 def upload_policy(settings: Settings) -> UploadPolicy:
     limits = settings.limits
     return UploadPolicy(
+        grammar=configured_grammar(settings.processing, settings.limits),
         media_types=MEDIA_TYPES | HEIF_MEDIA_TYPES if limits.heif_input else MEDIA_TYPES,
         max_upload_bytes=limits.max_upload_bytes,
         max_width=limits.max_width,
@@ -94,4 +99,5 @@ def upload_policy(settings: Settings) -> UploadPolicy:
         slow_animation_bytes=limits.slow_animation_bytes,
         default_processing=settings.processing.default,
         intent_seconds=settings.storage.intent_seconds,
+        upload_expires_seconds=settings.uploads.expires_seconds,
     )

@@ -16,9 +16,9 @@ from internal.runtime.failpoints import POINTS, failpoint
 from tests.e2e.processes import PROJECT
 
 STEPS = {
-    "after-intent": ["pending_objects.reserve("],
-    "after-put": ["_store("],
-    "before-commit": ["_add(", ".transaction("],
+    "after-intent": ["_hold("],
+    "after-put": ["_put("],
+    "before-commit": ["complete(", ".transaction("],
     "after-commit": ["_commit("],
     "after-publish": ["_publish("],
     "after-claim": ["_take("],

@@ -24,6 +24,7 @@ from tests.services.waiting import wait_until
 
 OLD_VERSIONS = {
     "91ad2de": "its look-ups are `SELECT images.*`, prepared: a column more, and each of them would be a 500",
+    "f0242c1": "the last before the table `uploads`: it knows no pending image, and lists what has one",
 }
 """Commits, and what about them is special. To these comes the last commit before each later issue's first migration."""
 

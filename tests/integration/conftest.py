@@ -6,8 +6,8 @@ import pytest
 
 from internal.domain.message import Channel
 from internal.intake.inspect import MEDIA_TYPES
+from internal.intake.multipart import MultipartDoor
 from internal.intake.policy import UploadPolicy
-from internal.intake.ports import Ports
 from internal.objectstore.filesystem.store import create_folder, open_filesystem_store
 from internal.pipeline.language.grammar import Grammar
 from internal.ports.sandbox import RenderLimits
@@ -23,7 +23,8 @@ from tests.integration.service import Service
 from tests.services import wheels
 from tests.services.kinds import PostgresService, S3Service
 
-RULES = UploadPolicy(
+POLICY = UploadPolicy(
+    grammar=Grammar(presets={"small": "resize:16x16"}),
     media_types=MEDIA_TYPES,
     max_upload_bytes=8 * 2**20,
     max_width=20_000,
@@ -35,6 +36,7 @@ RULES = UploadPolicy(
     slow_animation_bytes=2**20,
     default_processing="resize:2048x2048",
     intent_seconds=60,
+    upload_expires_seconds=3600,
 )
 SCHEDULE = WorkerTimings(
     intent_seconds=60,
@@ -106,8 +108,8 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Service]:
 
 @pytest.fixture
 async def service(workshop: Workshop, pool: Pool) -> AsyncIterator[Service]:
-    ports = Ports(workshop.repository, workshop.store, Grammar(presets={"small": "resize:16x16"}), RULES)
-    service = Service(ports, workshop, PooledSession(pool))
+    door = MultipartDoor(workshop.repository, workshop.store, POLICY)
+    service = Service(door, workshop, PooledSession(pool))
     yield service
     await service.tidy()
     assert list(workshop.scratch.glob("task-*")) == []

@@ -2,23 +2,28 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from internal.domain.image import ANONYMOUS, Image
+from internal.domain.image import ANONYMOUS, Image, ListFilter
 from internal.domain.message import NO_REQUEST, MessageContext
 from internal.domain.rendition import Claim, Lane, Rendition
 from internal.domain.tasks import Task
+from internal.intake.idempotency import IdempotencyKey, with_idempotency_lock
+from internal.intake.multipart import ROUTE, MultipartDoor, UploadForm
 from internal.intake.options import UploadOptions
-from internal.intake.ports import Ports
-from internal.intake.upload import Context, accept_upload
+from internal.intake.rendition_request import parse_rendition
+from internal.intake.upload import time_limit
 from internal.library.delete import delete_image
 from internal.library.lookup import find_image
+from internal.library.renditions import AddedRendition, add_rendition
 from internal.maintenance.gc import collect_garbage
 from internal.ports.object_store import ObjectStore
+from internal.ports.repository.repository import Tables
 from internal.postgres.pool import PooledSession
 from internal.rendering.attempt import AttemptResult, run_attempt
 from internal.rendering.task import process_task
@@ -26,14 +31,16 @@ from internal.rendering.transitions import Origin, claim_next, complete_renditio
 from internal.rendering.workshop import Workshop
 from internal.rendering.workspace import Scratch
 
+EVERYTHING = ListFilter()
+
 ORIGIN = Origin("test/0/1", {"x-request-id": "test"}, b"{}")
 
 
-class Arriving:
-    """An upload whose bytes and wishes are at hand. `broken` is raised when its bytes have all come."""
+class FormAtHand:
+    """A form whose bytes and options are at hand. `broken` is raised when its bytes have all come."""
 
-    def __init__(self, data: bytes, requested: UploadOptions, *, chunk: int = 65536, broken: Exception | None = None) -> None:
-        self._data, self._requested, self._chunk, self._broken = data, requested, chunk, broken
+    def __init__(self, data: bytes, options: UploadOptions, *, chunk: int = 65536, broken: Exception | None = None) -> None:
+        self._data, self._options, self._chunk, self._broken = data, options, chunk, broken
 
     async def content(self) -> AsyncIterator[bytes]:
         for start in range(0, len(self._data), self._chunk):
@@ -41,25 +48,25 @@ class Arriving:
         if self._broken:
             raise self._broken
 
-    def requested(self) -> UploadOptions:
-        return self._requested
+    def options(self) -> UploadOptions:
+        return self._options
 
 
 class Service:
     """What tests do with the core. `session` reads and bends the tables behind its back."""
 
-    def __init__(self, ports: Ports, workshop: Workshop, session: PooledSession) -> None:
-        self.ports, self.workshop, self.session = ports, workshop, session
-        self.repository, self.store = ports.repository, ports.store
+    def __init__(self, door: MultipartDoor, workshop: Workshop, session: PooledSession) -> None:
+        self.door, self.workshop, self.session = door, workshop, session
+        self.repository, self.store, self.policy = door.repository, door.store, door.policy
 
     def with_workshop(self, **changes: object) -> "Service":
         """The same service, whose worker has other ports or another schedule."""
-        return Service(self.ports, msgspec.structs.replace(self.workshop, **changes), self.session)
+        return Service(self.door, msgspec.structs.replace(self.workshop, **changes), self.session)
 
     def with_store(self, store: ObjectStore) -> "Service":
         """The same service on another store."""
-        ports = msgspec.structs.replace(self.ports, store=store)
-        return Service(ports, msgspec.structs.replace(self.workshop, store=store), self.session)
+        door = msgspec.structs.replace(self.door, store=store)
+        return Service(door, msgspec.structs.replace(self.workshop, store=store), self.session)
 
     async def upload(
         self,
@@ -69,16 +76,40 @@ class Service:
         key: str | None = None,
         broken: Exception | None = None,
         cause: MessageContext = NO_REQUEST,
-        **wishes: Any,
+        **options: Any,
     ) -> UUID:
-        """Accept an upload and return the image's id."""
-        requested = UploadOptions(filename="picture.jpg", processing=processing, **wishes)
-        context = Context(ANONYMOUS, key, 10, lambda image: msgspec.json.encode({"id": image.id}), cause)
-        answer = await accept_upload(Arriving(data, requested, broken=broken), self.ports, context)
-        return UUID(msgspec.json.decode(answer)["id"])
+        """Accept a form and return the image's id."""
+        parts = UploadOptions(filename="picture.jpg", processing=processing, **options)
+        return await self.accept(FormAtHand(data, parts, broken=broken), key=key, cause=cause)
+
+    async def accept(
+        self,
+        form: UploadForm,
+        *,
+        key: str | None = None,
+        cause: MessageContext = NO_REQUEST,
+        seconds: float = 3600,
+        render: Callable[[Image], bytes] = lambda image: image.id.bytes,
+    ) -> UUID:
+        """Accept a form as the API does, and return the image's id."""
+        locked = IdempotencyKey(ANONYMOUS, ROUTE, key, self.policy.intent_seconds) if key else None
+        accept, identify = partial(self.door.accept, ANONYMOUS, form, cause), partial(self.door.identify, form)
+        async with time_limit(seconds):
+            return UUID(bytes=await with_idempotency_lock(self.repository, locked, accept, identify, render))
+
+    async def ask(
+        self, work: Tables, image_id: UUID, name: str, processing: str, context: MessageContext = NO_REQUEST
+    ) -> AddedRendition:
+        """Ask for one more rendition, in the transaction `work`."""
+        request = parse_rendition(name, processing, self.policy)
+        return await add_rendition(work, self.policy, ANONYMOUS, image_id, request, context)
 
     async def image(self, image_id: UUID) -> Image:
         return await find_image(self.repository, ANONYMOUS, image_id)
+
+    async def page(self, wanted: ListFilter = EVERYTHING) -> list[Image]:
+        """One page of a list in which nothing is pending."""
+        return [image for image in await self.repository.images.page(ANONYMOUS, wanted) if isinstance(image, Image)]
 
     async def rendition(self, image_id: UUID, name: str = "default") -> Rendition:
         rendition = (await self.image(image_id)).rendition(name)
@@ -137,7 +168,7 @@ class Service:
         """Leave nothing behind."""
         await self.session.run(
             "TRUNCATE images, renditions, outbox, unreferenced_objects, events, idempotency_keys, dead_letters, queue_messages,"
-            " chore_leases, store_identity"
+            " chore_leases, store_identity, uploads"
         )
         for left in await self.keys():
             await self.store.delete(left)

@@ -95,7 +95,7 @@ async def served(service: Service) -> AsyncIterator[httpx2.AsyncClient]:
     routes = [Router(PREFIX, route_handlers=[original_bytes, rendition_bytes])]
     app = Litestar(routes, exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
     settings = SimpleNamespace(server=SimpleNamespace(cache_control=""))
-    app.state.services = SimpleNamespace(repository=service.ports.repository, store=service.ports.store, settings=settings)
+    app.state.services = SimpleNamespace(repository=service.repository, store=service.store, settings=settings)
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(AccessLog(Methods(app)), port=port, log_config=None, access_log=False, lifespan="off"))
     server.capture_signals = nullcontext  # type: ignore[assignment,method-assign]  # they are pytest's

@@ -123,7 +123,7 @@ async def add_overdue(service: Service) -> None:
 
 
 async def add_key(service: Service) -> None:
-    await service.repository.idempotency.begin(ANONYMOUS, "route", "key", holder=new_id(), lease_seconds=-1)
+    await service.repository.idempotency.begin(ANONYMOUS, "route", "key", lock_id=new_id(), lease_seconds=-1)
 
 
 RENDITIONS = (

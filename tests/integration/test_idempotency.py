@@ -7,7 +7,7 @@ import pytest
 from internal.domain.errors import IdempotencyConflict, IdempotencyInProgress, InvalidProcessing
 from internal.domain.ids import new_id
 from internal.domain.image import ANONYMOUS
-from internal.intake.upload import ROUTE
+from internal.intake.multipart import ROUTE
 from tests import pictures
 from tests.integration.housekeeping import housekeeping
 from tests.integration.service import Service
@@ -51,7 +51,7 @@ async def test_a_failed_request_gives_its_key_back(service: Service) -> None:
 
 async def test_a_dead_requests_key_is_taken_over_when_its_lease_runs_out(service: Service) -> None:
     keys = service.repository.idempotency
-    assert await keys.begin(ANONYMOUS, ROUTE, "k", holder=new_id(), lease_seconds=60) is None
+    assert await keys.begin(ANONYMOUS, ROUTE, "k", lock_id=new_id(), lease_seconds=60) is None
     with pytest.raises(IdempotencyInProgress):
         await service.upload(pictures.jpeg(), key="k")
     await service.session.run("UPDATE idempotency_keys SET lease_until = now() - interval '1 s'")
@@ -62,7 +62,7 @@ async def test_a_dead_requests_key_is_taken_over_when_its_lease_runs_out(service
 async def test_what_comes_of_a_key_that_was_taken_over_is_kept_as_long_as_any_other(service: Service) -> None:
     """The first request died a day ago, and its retry is young."""
     keys = service.repository.idempotency
-    assert await keys.begin(ANONYMOUS, ROUTE, "k", holder=new_id(), lease_seconds=60) is None
+    assert await keys.begin(ANONYMOUS, ROUTE, "k", lock_id=new_id(), lease_seconds=60) is None
     await service.session.run(
         "UPDATE idempotency_keys SET created_at = now() - interval '25 h', lease_until = now() - interval '25 h'"
     )
@@ -77,7 +77,7 @@ async def test_what_comes_of_a_key_that_was_taken_over_is_kept_as_long_as_any_ot
 async def test_old_keys_are_dropped_as_many_as_asked_and_those_in_flight_never(service: Service) -> None:
     keys = service.repository.idempotency
     for key in ("a", "b", "c", "d", "in flight", "young"):
-        await keys.begin(ANONYMOUS, ROUTE, key, holder=new_id(), lease_seconds=60)
+        await keys.begin(ANONYMOUS, ROUTE, key, lock_id=new_id(), lease_seconds=60)
     await service.session.run("UPDATE idempotency_keys SET created_at = now() - interval '1 h' WHERE key <> 'young'")
     await service.session.run("UPDATE idempotency_keys SET lease_until = now() - interval '1 s' WHERE key <> 'in flight'")
 
@@ -92,6 +92,6 @@ async def test_old_keys_are_dropped_as_many_as_asked_and_those_in_flight_never(s
 
 async def test_keys_of_other_owners_do_not_meet(service: Service) -> None:
     keys = service.repository.idempotency
-    assert await keys.begin("somebody else", ROUTE, "k", holder=new_id(), lease_seconds=60) is None
+    assert await keys.begin("somebody else", ROUTE, "k", lock_id=new_id(), lease_seconds=60) is None
 
     await service.upload(pictures.jpeg(), key="k")

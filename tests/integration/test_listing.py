@@ -16,10 +16,9 @@ from tests.integration.service import Service
 
 async def test_pages_are_newest_first_and_miss_nothing(service: Service) -> None:
     made = [await service.upload(pictures.jpeg(8, 8)) for _ in range(7)]
-    images = service.repository.images
     seen, after = [], None
     while True:
-        found = await images.page(ANONYMOUS, ListFilter(limit=3, after=after))
+        found = await service.page(ListFilter(limit=3, after=after))
         seen += [image.id for image in found[:3]]
         if len(found) <= 3:
             break

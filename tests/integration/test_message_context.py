@@ -10,7 +10,7 @@ from internal.domain.image import ANONYMOUS
 from internal.domain.message import NO_REQUEST, MessageContext
 from internal.domain.rendition import Lane
 from internal.domain.tasks import Task
-from internal.library.renditions import add_rendition, retry_failed
+from internal.library.renditions import retry_failed
 from internal.maintenance.requeue import requeue_abandoned
 from internal.ports.sandbox import Rendered, RenderJob
 from internal.rendering.task import process_task
@@ -48,7 +48,7 @@ async def uploaded(service: Service, cause: MessageContext = NO_REQUEST) -> UUID
 async def test_an_upload_and_what_is_asked_for_later_carry_their_own_request(service: Service) -> None:
     image_id = await uploaded(service, CONTEXT)
     async with service.repository.transaction() as work:
-        await add_rendition(work, service.ports, ANONYMOUS, image_id, "more", "resize:8x8", MessageContext("another"))
+        await service.ask(work, image_id, "more", "resize:8x8", MessageContext("another"))
     assert await headers_sent(service) == [{"x-request-id": "another"}]
     await service.session.run("UPDATE renditions SET status = 'failed'")
 

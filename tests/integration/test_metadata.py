@@ -5,7 +5,6 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from internal.domain.image import ANONYMOUS, ListFilter
 from internal.intake.metadata import MAX_DECIMALS, read_metadata
 from tests import pictures
 from tests.integration.service import Service
@@ -40,7 +39,7 @@ async def test_all_that_is_taken_is_held(service: Service, text: str) -> None:
         image_id = await service.upload(pictures.jpeg(), metadata=read_metadata(text), key=key)
 
         assert (await service.image(image_id)).metadata == text
-    assert {image.metadata for image in await service.repository.images.page(ANONYMOUS, ListFilter())} == {text}
+    assert {image.metadata for image in await service.page()} == {text}
     assert await service.count("images WHERE metadata = metadata_text::jsonb") == 2
 
 
@@ -53,4 +52,4 @@ async def test_a_row_of_old_code_is_read_from_what_it_has(service: Service) -> N
     image = await service.image(old)
 
     assert msgspec.json.decode(image.metadata) == {"album": "summer", "n": 1.5}
-    assert image.metadata in [found.metadata for found in await service.repository.images.page(ANONYMOUS, ListFilter())]
+    assert image.metadata in [found.metadata for found in await service.page()]

@@ -65,7 +65,7 @@ READS_ALL = {
 
 COUNTED = {"outbox", "queue_messages", "unreferenced_objects", "dead_letters"}
 
-LARGE = {"images", "renditions", "events", "idempotency_keys"} | COUNTED
+LARGE = {"images", "renditions", "events", "idempotency_keys", "uploads"} | COUNTED
 
 OWN_PLANS = {
     "CASCADE": "DELETE FROM ONLY renditions WHERE image_id = %(image_id)s",
@@ -104,8 +104,14 @@ VALUES: dict[str, Any] = {
     "owner": "anonymous",
     "owners": ["anonymous"],
     "result_key": RESULT_KEY,
+    "created_at": None,
     "exclude": [],
     "has_alpha": True,
+    "key_seconds": 60.0,
+    "kind": "url",
+    "options": Jsonb({}),
+    "received": 0,
+    "state": "pending",
     "set_aside": [],
     "status": "uploaded",
     "tables": ["outbox", "renditions"],
@@ -120,6 +126,7 @@ THEIR_OWN: dict[str, list[dict[str, Any]]] = {
     "PAGE_OF_IMAGES": [
         PAGE,
         {**PAGE, "status": "processing"},
+        {**PAGE, "status": "pending"},
         {**PAGE, "after_time": VALUES["after_time"], "after_id": uuid4()},
         {**PAGE, "created_before": VALUES["created_before"]},
     ],
@@ -135,6 +142,7 @@ THEIR_OWN: dict[str, list[dict[str, Any]]] = {
     "CLAIM_MESSAGES": [{"since": 1e9}, {"since": 12.0}],
     "CLAIM": [{"since": 1e9, "after": 0}, {"since": 12.0, "after": 9_000}, {"since": 12.0, "after": 0, "channel": "slow"}],
     "NEXT_OVERDUE_OBJECT": [{"since": 1e9}, {"since": 72.0}],
+    "TAKE_EXPIRED_UPLOAD": [{"since": 1e9}, {"since": 12.0}],
     "ABANDONED_RENDITIONS": [{"since": 1e9}, {"since": 12.0}],
     "OVERDUE_LANES": [{"since": 1e9}, {"since": 72.0}],
 }
@@ -164,6 +172,12 @@ FILL_WAITING = (
     """
     INSERT INTO unreferenced_objects (key, deadline)
     SELECT 'originals/' || number, now() + (number % 600) * interval '6 s' FROM generate_series(1, 10000) AS number
+    """,
+    """
+    INSERT INTO uploads (id, owner, kind, state, key, options, expires_at, created_at)
+    SELECT gen_random_uuid(), CASE WHEN number % 2 = 0 THEN 'anonymous' ELSE 'somebody else' END, 'url', 'pending',
+           'originals/upload-' || number, '{}', now() + (number - 5) * interval '10 s', now() - number * interval '10 s'
+      FROM generate_series(1, 8000) AS number
     """,
     """
     INSERT INTO dead_letters (image_id, rendition, code, detail, source, attempts, body)

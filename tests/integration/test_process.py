@@ -14,7 +14,7 @@ from internal.domain.message import NO_REQUEST
 from internal.domain.rendition import Lane
 from internal.domain.status import Status
 from internal.domain.tasks import Task
-from internal.library.renditions import add_rendition, retry_failed
+from internal.library.renditions import retry_failed
 from internal.maintenance.requeue import requeue_abandoned
 from internal.ports.object_store import ByteRange, ObjectInfo, ObjectStream
 from internal.ports.sandbox import Rendered, RenderJob, Sandbox
@@ -167,7 +167,7 @@ async def test_a_maximum_that_is_lowered_leaves_nothing_waiting_for_ever(service
 
     lowered = msgspec.structs.replace(service.workshop.schedule, max_attempts=1)
     workshop = msgspec.structs.replace(service.workshop, schedule=lowered)
-    image = await Service(service.ports, workshop, service.session).process(image_id)
+    image = await Service(service.door, workshop, service.session).process(image_id)
 
     assert (image.status, image.renditions[0].attempts) == (Status.PROCESSED, 3)
 
@@ -308,14 +308,14 @@ async def test_a_further_rendition_makes_a_final_image_go_on(service: Service) -
     await service.process(image_id)
 
     async with service.repository.transaction() as work:
-        asked = await add_rendition(work, service.ports, ANONYMOUS, image_id, "small", "preset:small", NO_REQUEST)
+        asked = await service.ask(work, image_id, "small", "preset:small")
     assert asked.new
     assert asked.image.status == Status.PROCESSING
 
     async with service.repository.transaction() as work:
-        assert not (await add_rendition(work, service.ports, ANONYMOUS, image_id, "small", "resize:16x16", NO_REQUEST)).new
+        assert not (await service.ask(work, image_id, "small", "resize:16x16")).new
         with pytest.raises(RenditionExists):
-            await add_rendition(work, service.ports, ANONYMOUS, image_id, "small", "resize:17x17", NO_REQUEST)
+            await service.ask(work, image_id, "small", "resize:17x17")
     assert (await service.process(image_id)).status == Status.PROCESSED
 
 

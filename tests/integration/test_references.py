@@ -6,11 +6,8 @@ import pytest
 
 from internal.domain.errors import InvalidProcessing
 from internal.domain.ids import new_id
-from internal.domain.image import ANONYMOUS
-from internal.domain.message import NO_REQUEST
 from internal.domain.status import Status
 from internal.intake.rendition_request import MAX_REFERENCES
-from internal.library.renditions import add_rendition
 from internal.ports.sandbox import Rendered, RenderJob
 from tests import pictures
 from tests.integration.service import Service
@@ -56,9 +53,9 @@ async def test_a_further_rendition_is_looked_at_as_well(service: Service) -> Non
 
     async with service.repository.transaction() as work:
         with pytest.raises(InvalidProcessing, match="Rendition 'marked'"):
-            await add_rendition(work, service.ports, ANONYMOUS, image_id, "marked", over(new_id()), NO_REQUEST)
+            await service.ask(work, image_id, "marked", over(new_id()))
     async with service.repository.transaction() as work:
-        assert (await add_rendition(work, service.ports, ANONYMOUS, image_id, "marked", over(mark), NO_REQUEST)).new
+        assert (await service.ask(work, image_id, "marked", over(mark))).new
 
     assert (await service.process(image_id)).status == Status.PROCESSED
 

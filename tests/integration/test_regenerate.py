@@ -5,12 +5,12 @@ import pytest
 
 from internal.api.schemas import image_body
 from internal.domain.errors import InvalidProcessing, RenditionExists
-from internal.domain.image import ANONYMOUS
+from internal.domain.image import ANONYMOUS, Image
 from internal.domain.message import NO_REQUEST
 from internal.domain.rendition import Lane, Rendition
 from internal.domain.status import Status
 from internal.library.lookup import result_of
-from internal.library.renditions import Asked, add_rendition, retry_failed
+from internal.library.renditions import AddedRendition, retry_failed
 from internal.library.staleness import is_stale
 from internal.pipeline.language.grammar import Grammar
 from internal.rendering.attempt import StaleClaim
@@ -23,12 +23,13 @@ PRESET = "preset:small"
 
 def configured(service: Service, **presets: str) -> Service:
     """The same service after a restart with other presets."""
-    return Service(msgspec.structs.replace(service.ports, grammar=Grammar(presets=presets)), service.workshop, service.session)
+    policy = msgspec.structs.replace(service.policy, grammar=Grammar(presets=presets))
+    return Service(msgspec.structs.replace(service.door, policy=policy), service.workshop, service.session)
 
 
-async def ask(service: Service, before: Rendition, processing: str) -> Asked:
+async def ask(service: Service, before: Rendition, processing: str) -> AddedRendition:
     async with service.repository.transaction() as work:
-        return await add_rendition(work, service.ports, ANONYMOUS, before.image_id, before.name, processing, NO_REQUEST)
+        return await service.ask(work, before.image_id, before.name, processing)
 
 
 async def made(service: Service, data: bytes = b"") -> Rendition:
@@ -41,10 +42,12 @@ async def made(service: Service, data: bytes = b"") -> Rendition:
 async def test_a_rendition_is_stale_when_its_preset_means_something_else(service: Service) -> None:
     rendition = await made(service)
 
-    assert not is_stale(rendition, service.ports.grammar)
-    assert is_stale(rendition, configured(service, small="resize:20x20").ports.grammar)
-    assert not is_stale(rendition, configured(service, small="resize:16x16,enlarge=false").ports.grammar)  # another text, no more
-    assert not is_stale(rendition, configured(service).ports.grammar)  # the preset is gone: there is nothing to make
+    assert not is_stale(rendition, service.policy.grammar)
+    assert is_stale(rendition, configured(service, small="resize:20x20").policy.grammar)
+    assert not is_stale(
+        rendition, configured(service, small="resize:16x16,enlarge=false").policy.grammar
+    )  # another text, no more
+    assert not is_stale(rendition, configured(service).policy.grammar)  # the preset is gone: there is nothing to make
 
 
 async def test_attempts_are_counted_from_when_it_was_asked_for_and_are_not_the_generation(service: Service) -> None:
@@ -54,7 +57,7 @@ async def test_attempts_are_counted_from_when_it_was_asked_for_and_are_not_the_g
     waiting = (await ask(later, before, PRESET)).image
     regenerated = await service.process(before.image_id)
 
-    assert [image_body(image, later.ports.grammar).renditions[0].attempts for image in (waiting, regenerated)] == [0, 1]
+    assert [image_body(image, later.policy.grammar).renditions[0].attempts for image in (waiting, regenerated)] == [0, 1]
     assert regenerated.renditions[0].generation == 3
 
 
@@ -66,7 +69,7 @@ async def test_a_retry_begins_with_no_attempts(service: Service) -> None:
         retried = await retry_failed(work, ANONYMOUS, image_id, NO_REQUEST)
     failed_again = await service.process(image_id)
 
-    assert [image_body(image, service.ports.grammar).renditions[0].attempts for image in (retried, failed_again)] == [0, 1]
+    assert [image_body(image, service.policy.grammar).renditions[0].attempts for image in (retried, failed_again)] == [0, 1]
     assert failed_again.renditions[0].generation == 2
 
 
@@ -77,6 +80,7 @@ async def test_a_stale_rendition_is_made_anew_while_the_old_one_is_served(servic
 
     asked = await ask(later, before, text)
 
+    assert isinstance(asked.image, Image)
     waiting = asked.image.renditions[0]
     assert (asked.new, asked.image.status, waiting.status) == (True, Status.PROCESSING, Status.UPLOADED)
     assert (waiting.processing, waiting.pipeline, waiting.attempts) == (PRESET, "resize:20x20", 0)
@@ -89,7 +93,7 @@ async def test_a_stale_rendition_is_made_anew_while_the_old_one_is_served(servic
 
     after = image.renditions[0]
     assert (image.status, result_of(after).width) == (Status.PROCESSED, 20)
-    assert not is_stale(after, later.ports.grammar)
+    assert not is_stale(after, later.policy.grammar)
     assert await service.keys() == {image.original.key, result_of(before).key, result_of(after).key}
     listed = await service.session.rows(
         "SELECT key, extract(epoch FROM deadline - now())::float AS seconds FROM unreferenced_objects"
@@ -169,7 +173,9 @@ async def test_another_chain_may_take_another_lane(service: Service) -> None:
     before = await made(service)
     later = configured(service, small="resize:16x16|format:avif")
 
-    assert (await ask(later, before, PRESET)).image.renditions[0].lane == Lane.SLOW
+    await ask(later, before, PRESET)
+
+    assert (await service.rendition(before.image_id)).lane == Lane.SLOW
 
     assert (await later.process(before.image_id)).status == Status.PROCESSING  # nothing for the fast lane
     image = await later.process(before.image_id, Lane.SLOW)

@@ -48,7 +48,7 @@ class Asked:
 
 
 def bent(service: Service, **parts: object) -> Service:
-    return Service(service.ports, msgspec.structs.replace(service.workshop, **parts), service.session)
+    return Service(service.door, msgspec.structs.replace(service.workshop, **parts), service.session)
 
 
 async def test_every_file_is_listed_before_it_is_written(service: Service) -> None:

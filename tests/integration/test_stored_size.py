@@ -7,10 +7,8 @@ import pytest
 import pyvips
 
 from internal.api.schemas import image_body
-from internal.domain.image import ANONYMOUS, Image, Original
-from internal.domain.message import NO_REQUEST
+from internal.domain.image import Image, Original
 from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
-from internal.library.renditions import add_rendition
 from internal.pipeline.language.grammar import Grammar
 from internal.ports.sandbox import Sandbox
 from internal.rendering.workshop import Workshop
@@ -35,9 +33,9 @@ async def heif_sandbox(workshop: Workshop) -> AsyncIterator[Sandbox]:
 @pytest.fixture
 def heif_service(service: Service, heif_sandbox: Sandbox) -> Service:
     """The service where HEIF_INPUT is on."""
-    rules = msgspec.structs.replace(service.ports.rules, media_types=MEDIA_TYPES | HEIF_MEDIA_TYPES)
+    policy = msgspec.structs.replace(service.policy, media_types=MEDIA_TYPES | HEIF_MEDIA_TYPES)
     workshop = msgspec.structs.replace(service.workshop, sandbox=heif_sandbox)
-    return Service(msgspec.structs.replace(service.ports, rules=rules), workshop, service.session)
+    return Service(msgspec.structs.replace(service.door, policy=policy), workshop, service.session)
 
 
 def jpeg(orientation: int) -> bytes:
@@ -110,6 +108,7 @@ async def test_an_original_is_told_as_stored(
     assert told(image.original) == stored
     assert upright(image) == ((HEIGHT, WIDTH) if orientation >= 5 else (WIDTH, HEIGHT))
     body = image_body(image, Grammar()).original
+    assert body is not None
     assert (body.width, body.height, body.orientation) == stored
 
 
@@ -141,10 +140,12 @@ async def test_a_row_from_before_reads_as_null_and_learns_with_its_next_renditio
     await service.session.run(before, {"id": image_id})
     old = await service.image(image_id)
     assert told(old.original) == (HEIGHT, WIDTH, None)
-    assert image_body(old, Grammar()).original.orientation is None
+    body = image_body(old, Grammar()).original
+    assert body is not None
+    assert body.orientation is None
 
     async with service.repository.transaction() as work:
-        await add_rendition(work, service.ports, ANONYMOUS, image_id, "next", "resize:9x9", NO_REQUEST)
+        await service.ask(work, image_id, "next", "resize:9x9")
     await service.process(image_id)
 
     assert told((await service.image(image_id)).original) == (WIDTH, HEIGHT, 6)

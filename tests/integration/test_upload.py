@@ -21,17 +21,16 @@ from internal.domain.errors import (
     StoreUnavailable,
     UnsupportedMediaType,
 )
-from internal.domain.image import ANONYMOUS, Image
+from internal.domain.image import Image
 from internal.domain.status import Status
 from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.intake.metadata import read_metadata
 from internal.intake.options import UploadOptions
-from internal.intake.upload import Context, accept_upload
 from internal.ports.object_store import ObjectInfo, ObjectStore
 from internal.sandbox.pool import open_pool as open_sandbox
 from tests import pictures, tiffs
 from tests.apngs import moving_png
-from tests.integration.service import Arriving, Service, cancelled_at_end
+from tests.integration.service import FormAtHand, Service, cancelled_at_end
 from tests.raws import RAWS, preview, sensor
 
 
@@ -130,13 +129,13 @@ class Endless:
         self.waits.set()
         await asyncio.Event().wait()
 
-    def requested(self) -> UploadOptions:
+    def options(self) -> UploadOptions:
         return UploadOptions()
 
 
 async def test_a_slow_upload_ends(service: Service) -> None:
     with pytest.raises(RequestTimeout):
-        await accept_upload(Endless(), service.ports, Context(ANONYMOUS, None, 0.2, lambda _: b"{}"))
+        await service.accept(Endless(), seconds=0.2)
 
     assert await service.keys() == set()
     assert await service.count("images") == 0
@@ -145,7 +144,7 @@ async def test_a_slow_upload_ends(service: Service) -> None:
 async def test_an_upload_that_is_cut_off_stays_listed(service: Service) -> None:
     """Its last put may still arrive at the store, when nobody waits for it any more."""
     endless = Endless()
-    task = asyncio.create_task(accept_upload(endless, service.ports, Context(ANONYMOUS, None, 3600, lambda _: b"{}")))
+    task = asyncio.create_task(service.accept(endless))
     async with cancelled_at_end(task):
         await endless.waits.wait()
 
@@ -165,9 +164,9 @@ async def test_a_failed_commit_leaves_the_object_listed(service: Service) -> Non
         def images(self) -> object:
             raise DatabaseUnavailable
 
-    ports = msgspec.structs.replace(service.ports, repository=Leaving())
+    door = msgspec.structs.replace(service.door, repository=Leaving())
     with pytest.raises(DatabaseUnavailable):
-        await Service(ports, service.workshop, service.session).upload(pictures.jpeg())
+        await Service(door, service.workshop, service.session).upload(pictures.jpeg())
 
     assert await service.count("images") == 0
     assert await service.keys() == await service.listed() != set()
@@ -190,9 +189,8 @@ async def test_an_error_of_ours_after_the_commit_costs_no_picture(service: Servi
     def broken(_: Image) -> bytes:
         raise RuntimeError("an answer that can't be made")
 
-    arriving = Arriving(pictures.jpeg(), UploadOptions(filename="picture.jpg"))
     with pytest.raises(RuntimeError):
-        await accept_upload(arriving, service.ports, Context(ANONYMOUS, key, 3600, broken))
+        await service.accept(FormAtHand(pictures.jpeg(), UploadOptions(filename="picture.jpg")), key=key, render=broken)
 
     referred = {row["original_key"] for row in await service.session.rows("SELECT original_key FROM images")}
     assert await service.keys() == referred | await service.listed() != set()
@@ -203,9 +201,9 @@ async def test_a_store_that_is_down_leaves_the_key_listed(service: Service) -> N
         async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> ObjectInfo:
             raise StoreUnavailable
 
-    ports = msgspec.structs.replace(service.ports, store=_as_store(Down()))
+    door = msgspec.structs.replace(service.door, store=_as_store(Down()))
     with pytest.raises(StoreUnavailable):
-        await Service(ports, service.workshop, service.session).upload(pictures.jpeg())
+        await Service(door, service.workshop, service.session).upload(pictures.jpeg())
 
     assert await service.count("images") == 0
     assert len(await service.listed()) == 1
@@ -221,9 +219,9 @@ async def test_what_a_broken_upload_left_stays_listed_when_it_can_not_be_deleted
         async def delete(self, key: str) -> None:
             raise StoreUnavailable
 
-    ports = msgspec.structs.replace(service.ports, store=_as_store(Stalled()))
+    door = msgspec.structs.replace(service.door, store=_as_store(Stalled()))
     with pytest.raises(ClientGone):
-        await Service(ports, service.workshop, service.session).upload(pictures.jpeg())
+        await Service(door, service.workshop, service.session).upload(pictures.jpeg())
 
     assert len(await service.listed()) == 1
 
@@ -237,9 +235,9 @@ async def test_a_deadline_that_passed_rolls_back_and_lists_again(service: Servic
             await service.session.run("DELETE FROM unreferenced_objects")
             return stored
 
-    ports = msgspec.structs.replace(service.ports, store=_as_store(Overtaken()))
+    door = msgspec.structs.replace(service.door, store=_as_store(Overtaken()))
     with pytest.raises(ServiceError) as raised:
-        await Service(ports, service.workshop, service.session).upload(pictures.jpeg())
+        await Service(door, service.workshop, service.session).upload(pictures.jpeg())
 
     assert raised.value.code == "unavailable"
     assert await service.count("images") == 0
@@ -266,10 +264,10 @@ async def test_a_long_upload_moves_its_deadline(service: Service, monkeypatch: p
             yield b"x"
             deadlines.append((await service.session.rows("SELECT deadline FROM unreferenced_objects"))[0]["deadline"])
 
-        def requested(self) -> UploadOptions:
+        def options(self) -> UploadOptions:
             return UploadOptions()
 
-    await accept_upload(Slow(), service.ports, Context(ANONYMOUS, None, 3600, lambda _: b"{}"))
+    await service.accept(Slow())
 
     assert deadlines[1] > deadlines[0]  # type: ignore[operator]
 
@@ -279,9 +277,9 @@ async def test_no_database_is_unavailable_at_once(service: Service) -> None:
         def __getattr__(self, _: str) -> object:
             raise DatabaseUnavailable
 
-    ports = msgspec.structs.replace(service.ports, repository=Away())
+    door = msgspec.structs.replace(service.door, repository=Away())
     with pytest.raises(DatabaseUnavailable):
-        await Service(ports, service.workshop, service.session).upload(pictures.jpeg())
+        await Service(door, service.workshop, service.session).upload(pictures.jpeg())
 
     assert await service.keys() == set()
 
@@ -303,13 +301,13 @@ async def test_avif_is_refused_or_taken_as_it_is_configured(service: Service) ->
     with pytest.raises(UnsupportedMediaType):
         await service.upload(data)
 
-    rules = msgspec.structs.replace(service.ports.rules, media_types=MEDIA_TYPES | HEIF_MEDIA_TYPES)
+    policy = msgspec.structs.replace(service.policy, media_types=MEDIA_TYPES | HEIF_MEDIA_TYPES)
     scratch = service.workshop.scratch / "heif"
     async with open_sandbox(
         size=1, memory_bytes=2**31, cpu_seconds=10, wall_seconds=20, max_pictures=9, scratch=scratch, heif_input=True
     ) as sandbox:
         workshop = msgspec.structs.replace(service.workshop, sandbox=sandbox)
-        heif = Service(msgspec.structs.replace(service.ports, rules=rules), workshop, service.session)
+        heif = Service(msgspec.structs.replace(service.door, policy=policy), workshop, service.session)
         image = await heif.process(await heif.upload(data))
 
     assert (image.status, image.original.media_type) == (Status.PROCESSED, "image/avif")

@@ -41,7 +41,7 @@ class _Part(Struct):
 
 
 class Form:
-    """One upload that is still on its way: `internal.intake.options.UploadSource`."""
+    """One upload that is still on its way: `internal.intake.multipart.UploadForm`."""
 
     def __init__(self, body: AsyncIterator[bytes], content_type: str, *, max_metadata_bytes: int) -> None:
         """Raises InvalidRequest when the content type is not a form's."""
@@ -59,7 +59,7 @@ class Form:
         self._texts: dict[str, list[str]] = {}
         self._filename: str | None = None
         self._has_image = False
-        self._requested = UploadOptions()
+        self._options = UploadOptions()
 
     async def content(self) -> AsyncIterator[bytes]:
         part: _Part | None = None
@@ -80,10 +80,10 @@ class Form:
                     yield event
         if not self._has_image:
             raise InvalidRequest("The part `image` is missing or empty: send the picture in it.")
-        self._requested = self._parse_options()
+        self._options = self._parse_options()
 
-    def requested(self) -> UploadOptions:
-        return self._requested
+    def options(self) -> UploadOptions:
+        return self._options
 
     async def _events(self) -> AsyncIterator[Any]:
         """The reader's events. Raises InvalidRequest for what is not a form, ClientGone when the client hangs up."""

@@ -9,11 +9,12 @@ import msgspec
 
 from internal.domain.errors import InvalidRequest
 from internal.domain.image import Image
+from internal.domain.upload import Upload
 
 Position = tuple[datetime, UUID]
 
 
-def cursor_after(image: Image) -> str:
+def cursor_after(image: Image | Upload) -> str:
     position = msgspec.json.encode((image.created_at.astimezone(UTC), image.id))
     return base64.urlsafe_b64encode(position).decode().rstrip("=")
 

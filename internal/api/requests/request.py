@@ -11,6 +11,7 @@ from internal.domain.errors import InvalidRequest, NotFound
 from internal.domain.image import ANONYMOUS
 from internal.domain.message import MessageContext
 from internal.http.asgi import ApiRequest
+from internal.intake.idempotency import IdempotencyKey
 from internal.wiring.api import AppState
 
 EXAMPLE_ID = "0192f0c1-7c1e-7b7e-9d57-0e1f4a3c2b1a"
@@ -60,12 +61,12 @@ def image_id_of(text: str) -> UUID:
     return image_id
 
 
-def idempotency_key_of(request: ApiRequest) -> str | None:
+def idempotency_key_of(request: ApiRequest, route: str, lease_seconds: float) -> IdempotencyKey | None:
     """The Idempotency-Key header. Raises InvalidRequest when it is not 1 to 255 printable ASCII characters."""
     key: str | None = request.headers.get("idempotency-key")
     if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
         raise InvalidRequest(f"An Idempotency-Key has 1 to {MAX_KEY} printable ASCII characters.")
-    return key
+    return None if key is None else IdempotencyKey(owner_of(request), route, key, lease_seconds)
 
 
 async def json_of(request: ApiRequest, kind: type[_Body]) -> _Body:

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from internal.api.schemas import image_body, image_path
 from internal.domain.image import Image
+from internal.domain.upload import Upload
 from internal.pipeline.language.grammar import Grammar
 
 
@@ -17,7 +18,7 @@ class Answer(Struct, frozen=True):
     body: msgspec.Raw
 
 
-def answer(status: int, image: Image, grammar: Grammar) -> bytes:
+def answer(status: int, image: Image | Upload, grammar: Grammar) -> bytes:
     body = msgspec.Raw(msgspec.json.encode(image_body(image, grammar)))
     return msgspec.json.encode(Answer(status, image_path(image.id), body))
 

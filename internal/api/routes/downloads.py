@@ -24,7 +24,7 @@ from internal.domain.errors import (
 )
 from internal.http.asgi import ApiRequest
 from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
-from internal.library.lookup import choose_rendition, find_image, result_of, wait_for_rendition
+from internal.library.lookup import find_image, find_rendition, result_of, wait_for_rendition
 from internal.pipeline.containers.formats import FORMATS
 
 PICTURES = Tag("Pictures", "The bytes: results and originals.")
@@ -82,8 +82,7 @@ async def rendition_bytes(request: ApiRequest, image_id: ImageId, rendition: Ren
             repository, state.signals, state.shutdown_event, owner, wanted, rendition, seconds
         )
     else:
-        image = await find_image(repository, owner, wanted)
-        chosen = choose_rendition(image, rendition)
+        image, chosen = await find_rendition(repository, owner, wanted, rendition)
     result = preferred(chosen, result_of(chosen), ",".join(request.headers.getall("accept", [])))
     stem = f"{_stem(image.original.filename, image_id)}-{chosen.name}"
     made = chosen.finished_at or image.created_at

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
-from uuid import UUID
 
 from litestar import delete, get, post
 from litestar.openapi.spec import Tag
@@ -45,12 +44,13 @@ from internal.domain.errors import (
 )
 from internal.domain.image import Image, ListFilter
 from internal.domain.status import Status
+from internal.domain.upload import Upload
 from internal.http.asgi import ApiRequest
-from internal.intake.idempotency import Slip, answered_once, fingerprint
-from internal.intake.ports import Ports
+from internal.intake.idempotency import run_idempotent
+from internal.intake.rendition_request import parse_rendition
 from internal.library.delete import delete_image
-from internal.library.lookup import choose_rendition, find_image
-from internal.library.renditions import add_rendition, retry_failed
+from internal.library.lookup import choose_rendition, find_image_or_upload
+from internal.library.renditions import AddedRendition, add_rendition, retry_failed
 from internal.ports.repository.repository import Tables
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
@@ -92,7 +92,8 @@ async def image_status(request: ApiRequest, image_id: ImageId) -> ImageBody:
     another chain by now: a preset has changed. Ask for it once more to have it made anew. Where one has failed, why:
     """
     state = state_of(request)
-    return image_body(await find_image(state.repository, owner_of(request), image_id_of(image_id)), state.grammar)
+    found = await find_image_or_upload(state.repository, owner_of(request), image_id_of(image_id))
+    return image_body(found, state.grammar)
 
 
 @get(
@@ -163,23 +164,16 @@ async def new_rendition(request: ApiRequest, image_id: ImageId) -> ASGIResponse:
     """
     state, owner, wanted = state_of(request), owner_of(request), image_id_of(image_id)
     data = await json_of(request, NewRendition)
-    processing = chain_text(data.processing, "`processing`")
+    asked = parse_rendition(data.name, chain_text(data.processing, "`processing`"), state.policy)
 
-    async def act(work: Tables) -> bytes:
-        asked = await add_rendition(
-            work,
-            Ports(state.repository, state.store, state.grammar, state.policy),
-            owner,
-            wanted,
-            data.name,
-            processing,
-            message_context_of(request),
-        )
-        return answer(202 if asked.new else 200, asked.image, state.grammar)
+    async def add(work: Tables) -> AddedRendition:
+        return await add_rendition(work, state.policy, owner, wanted, asked, message_context_of(request))
 
-    chain = state.grammar.parse(processing).canonical
-    mark = fingerprint(wanted, data.name, chain)
-    return response(await answered_once(state.repository, _slip(request, wanted, "renditions"), mark, act))
+    def render(added: AddedRendition) -> bytes:
+        return answer(202 if added.new else 200, added.image, state.grammar)
+
+    key = idempotency_key_of(request, f"POST /images/{wanted}/renditions", KEY_LEASE_SECONDS)
+    return response(await run_idempotent(state.repository, key, add, (wanted, asked.name, asked.pipeline), render))
 
 
 @post(
@@ -197,15 +191,12 @@ async def retry_image(request: ApiRequest, image_id: ImageId) -> ASGIResponse:
     """Queues each failed rendition again, with all its tries."""
     state, owner, wanted = state_of(request), owner_of(request), image_id_of(image_id)
 
-    async def act(work: Tables) -> bytes:
-        image = await retry_failed(work, owner, wanted, message_context_of(request))
-        return answer(202, image, state.grammar)
+    async def retry(work: Tables) -> Image:
+        return await retry_failed(work, owner, wanted, message_context_of(request))
 
-    return response(await answered_once(state.repository, _slip(request, wanted, "retry"), fingerprint(wanted), act))
-
-
-def _slip(request: ApiRequest, image_id: UUID, action: str) -> Slip:
-    return Slip(owner_of(request), f"POST /images/{image_id}/{action}", idempotency_key_of(request), KEY_LEASE_SECONDS)
+    key = idempotency_key_of(request, f"POST /images/{wanted}/retry", KEY_LEASE_SECONDS)
+    render = partial(answer, 202, grammar=state.grammar)
+    return response(await run_idempotent(state.repository, key, retry, (wanted,), render))
 
 
 @delete(
@@ -231,11 +222,13 @@ async def remove_image(request: ApiRequest, image_id: ImageId) -> MessageBody:
     return MessageBody("Image deleted successfully")
 
 
-def _require(conditions: Mapping[str, str], image: Image) -> None:
+def _require(conditions: Mapping[str, str], image: Image | Upload) -> None:
     """Hold the request's conditions against the files that GET on the image's path chooses from. Raises PreconditionFailed."""
     try:
-        chosen = choose_rendition(image, None)
+        chosen = None if isinstance(image, Upload) else choose_rendition(image, None)
     except InvalidRequest:  # several, and none is the default: no tag is that of this path
+        chosen = None
+    if chosen is None:
         files, made = [], image.created_at
     else:
         files = [chosen.result, *chosen.alternatives] if chosen.result is not None else []

@@ -32,8 +32,9 @@ from internal.domain.errors import (
 from internal.http.asgi import ApiRequest
 from internal.http.server.connections import address_of
 from internal.http.server.protocol import connection_of
-from internal.intake.ports import Ports
-from internal.intake.upload import Context, accept_upload
+from internal.intake.idempotency import with_idempotency_lock
+from internal.intake.multipart import ROUTE
+from internal.intake.upload import time_limit
 
 FORM_BYTES = 2**18
 """What a form may have beside its picture: the other parts, headers and boundaries."""
@@ -99,12 +100,9 @@ async def upload_image(request: ApiRequest) -> ASGIResponse:
     slot = slots_of(request).slot(address_of(request.client.host if request.client else None), connection_of(request.scope))
     body = slot.hold_for(_at_most(max_bytes, request.stream()))
     form = Form(body, request.headers.get("content-type", ""), max_metadata_bytes=policy.max_metadata_bytes)
-    context = Context(
-        owner=owner_of(request),
-        idempotency_key=idempotency_key_of(request),
-        timeout_seconds=state.settings.server.upload_seconds,
-        answer=partial(answer, 201, grammar=state.grammar),
-        cause=message_context_of(request),
-    )
-    async with slot:
-        return response(await accept_upload(form, Ports(state.repository, state.store, state.grammar, policy), context))
+    key = idempotency_key_of(request, ROUTE, policy.intent_seconds)
+    accept = partial(state.multipart.accept, owner_of(request), form, message_context_of(request))
+    identify = partial(state.multipart.identify, form)
+    render = partial(answer, 201, grammar=state.grammar)
+    async with slot, time_limit(state.settings.server.upload_seconds):
+        return response(await with_idempotency_lock(state.repository, key, accept, identify, render))

@@ -14,19 +14,19 @@ class StoredAnswer(Struct, frozen=True):
 
 
 class IdempotencyKeys(Protocol):
-    async def begin(self, owner: str, route: str, key: str, *, holder: UUID, lease_seconds: float) -> StoredAnswer | None:
-        """Take the key for `holder`: None. Known already: what is known of it.
+    async def begin(self, owner: str, route: str, key: str, *, lock_id: UUID, lease_seconds: float) -> StoredAnswer | None:
+        """Take the key for `lock_id`: None. Known already: what is known of it.
 
         A lease that ran out is taken over, and the key's age counts from then: what comes of it is kept as long as anything else.
         """
 
-    async def extend(self, owner: str, route: str, key: str, *, holder: UUID, lease_seconds: float) -> None:
+    async def extend(self, owner: str, route: str, key: str, *, lock_id: UUID, lease_seconds: float) -> None:
         """Hold the key for longer."""
 
-    async def complete(self, owner: str, route: str, key: str, *, holder: UUID, fingerprint: str, answer: bytes) -> bool:
+    async def complete(self, owner: str, route: str, key: str, *, lock_id: UUID, fingerprint: str, answer: bytes) -> bool:
         """Store the answer; False when the lease ran out and another request has the key."""
 
-    async def release(self, owner: str, route: str, key: str, *, holder: UUID) -> None:
+    async def release(self, owner: str, route: str, key: str, *, lock_id: UUID) -> None:
         """Give the key up after an error, unless it is complete."""
 
     async def purge(self, *, older_seconds: float, limit: int) -> int:

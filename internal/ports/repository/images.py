@@ -11,6 +11,7 @@ from internal.domain.events import Event
 from internal.domain.image import Image, ListFilter
 from internal.domain.message import Channel, Message
 from internal.domain.status import Status
+from internal.domain.upload import Upload
 from internal.ports.sandbox import Facts
 
 
@@ -23,11 +24,13 @@ class ImageLock(Struct, frozen=True):
 
 
 class Images(Protocol):
-    async def add(self, image: Image, tasks: Sequence[tuple[Channel, Message]], event: Event) -> datetime:
-        """Insert the image, its renditions, its tasks and its event, and take its key off the list of unreferenced objects.
+    async def add(
+        self, image: Image, tasks: Sequence[tuple[Channel, Message]], event: Event, *, created_at: datetime | None = None
+    ) -> tuple[datetime, datetime]:
+        """Insert the image, its renditions, its tasks and its event, and consume its key in the list of pending objects.
 
-        All or nothing, also outside a transaction (G1). Raises DeadlinePassed when the key is no longer there to be taken (G4).
-        Returns `created_at`.
+        All or nothing, also outside a transaction (G1). Raises DeadlinePassed if the key is not listed any more (G4). Returns
+        `created_at`, which is now if None is given, and `updated_at`.
         """
 
     async def find(self, owner: str, image_id: UUID) -> Image | None:
@@ -37,8 +40,11 @@ class Images(Protocol):
         (tests/integration/test_process.py::test_another_owner_sees_and_deletes_nothing).
         """
 
-    async def page(self, owner: str, wanted: ListFilter) -> tuple[Image, ...]:
-        """At most `wanted.limit + 1` images, newest first, with their renditions: one more than asked says that there is more."""
+    async def page(self, owner: str, wanted: ListFilter) -> tuple[Image | Upload, ...]:
+        """At most `wanted.limit + 1` images with their renditions, and pending uploads among them, newest first.
+
+        One more than asked says that there is more.
+        """
 
     async def lock(self, image_id: UUID) -> ImageLock | None:
         """Take the image's row until the transaction ends; None when there is no such image. Only inside a transaction."""

@@ -17,6 +17,7 @@ from internal.ports.repository.pending_objects import PendingObjects
 from internal.ports.repository.references import References
 from internal.ports.repository.renditions import Renditions
 from internal.ports.repository.statistics import BacklogStats, DatabaseHealth
+from internal.ports.repository.uploads import Uploads
 
 
 class Tables(Protocol):
@@ -40,6 +41,8 @@ class Tables(Protocol):
     def chore_leases(self) -> ChoreLeases: ...
     @property
     def references(self) -> References: ...
+    @property
+    def uploads(self) -> Uploads: ...
 
 
 class Repository(Tables, Protocol):

@@ -46,7 +46,7 @@ async def test_the_picture_comes_out_as_it_went_in(size: int) -> None:
 
     assert await read(whole) == b"\x89PNG" + bytes(range(256)) * 20
 
-    asked = whole.requested()
+    asked = whole.options()
     assert (asked.filename, asked.processing, asked.renditions, asked.metadata.text) == (
         "a.png",
         "resize:9x9|blur:2",
@@ -98,7 +98,7 @@ def nested(depth: int) -> bytes:
 async def test_metadata_is_nested_so_deep_and_no_deeper(depth: int) -> None:
     deepest = form(IMAGE + part("metadata", nested(MAX_DEPTH)) + END, max_metadata_bytes=8192)
     await read(deepest)
-    assert deepest.requested().metadata.text.encode() == nested(MAX_DEPTH)
+    assert deepest.options().metadata.text.encode() == nested(MAX_DEPTH)
 
     with pytest.raises(InvalidRequest, match="metadata"):
         await read(form(IMAGE + part("metadata", nested(depth)) + END, max_metadata_bytes=8192))
@@ -123,7 +123,7 @@ def test_another_content_type_is_refused(content_type: str) -> None:
 async def understood(*parts: bytes) -> UploadOptions:
     whole = form(b"".join(parts) + END, max_metadata_bytes=8192)
     await read(whole)
-    return whole.requested()
+    return whole.options()
 
 
 async def test_a_file_name_is_cleaned() -> None:
@@ -173,7 +173,7 @@ async def test_an_empty_file_is_a_picture_of_no_bytes() -> None:
     """It has a name: somebody chose it. What it is worth is told where pictures are looked at."""
     empty = form(part("image", b"", "empty.png") + END)
     assert await read(empty) == b""
-    assert empty.requested().filename == "empty.png"
+    assert empty.options().filename == "empty.png"
     with pytest.raises(InvalidRequest, match="twice"):
         await read(form(part("image", b"", "empty.png") + IMAGE + END))
     with pytest.raises(InvalidRequest, match="twice"):
@@ -257,7 +257,7 @@ async def test_whatever_comes_is_read_or_refused() -> None:
         try:
             await read(whole)
             seen.add("read")
-            assert len(whole.requested().filename or "") <= 255
+            assert len(whole.options().filename or "") <= 255
         except (InvalidRequest, PayloadTooLarge) as error:
             seen.add(error.code)
     assert seen >= {"read", "invalid_request"}

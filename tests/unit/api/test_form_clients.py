@@ -44,7 +44,7 @@ async def understood(sent: Sent, *, pieces: int) -> tuple[bytes, UploadOptions]:
 
     form = Form(chunks(), sent.content_type, max_metadata_bytes=8192)
     picture = b"".join([chunk async for chunk in form.content()])
-    return picture, form.requested()
+    return picture, form.options()
 
 
 async def check(sent: Sent, name: str | None = NAME) -> None:

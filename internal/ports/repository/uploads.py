@@ -1,0 +1,48 @@
+"""The contract of the table of uploads. What holds for all tables: repository.py."""
+
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+from internal.domain.upload import ParsedOptions, Upload, UploadState
+
+
+class Uploads(Protocol):
+    """Uploads that outlive a request: pending images whose bytes are not all here. An expired one is as if it were not there."""
+
+    async def add(self, upload: Upload, *, expires_seconds: float) -> Upload:
+        """Insert the upload, to expire in `expires_seconds`; returns it with the times of its row."""
+
+    async def find(self, owner: str, upload_id: UUID) -> Upload | None:
+        """The upload; None also when it is another owner's."""
+
+    async def lock(self, owner: str, upload_id: UUID) -> Upload | None:
+        """`find`, and lock the row until the transaction ends. Only inside a transaction."""
+
+    async def set_options(self, upload_id: UUID, options: ParsedOptions) -> None:
+        """Replace the options. Only under `lock`."""
+
+    async def extend(
+        self, upload_id: UUID, state: UploadState, received: int, *, expires_seconds: float, key_seconds: float
+    ) -> bool:
+        """Note how many bytes have come, and let the upload expire in `expires_seconds` from now, or later if it would already.
+
+        Lists the object's key as `PendingObjects.reserve` does, for `key_seconds`: all or nothing. False if there is no such
+        upload.
+        """
+
+    async def take(self, owner: str, upload_id: UUID) -> Upload | None:
+        """Remove the upload and return it, as it is now: to one caller only, whose transaction makes the image of it.
+
+        None if it was taken, was deleted, has expired or is another owner's. A rollback puts it back. Wakes those who wait for
+        the image.
+        """
+
+    async def remove(self, upload_id: UUID) -> None:
+        """Remove the upload and list its key for garbage collection. Wakes those who wait for the image. Only under `lock`."""
+
+    async def take_expired(self, *, exclude: Sequence[UUID] = ()) -> Upload | None:
+        """Remove the upload that expired first and is not in `exclude`, list its key, and return it; None if there is none.
+
+        Uploads that another transaction has locked are skipped.
+        """

@@ -1,0 +1,139 @@
+"""Uploads that outlive a request: pending images."""
+
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+from psycopg.types.json import Jsonb
+
+from internal.domain.upload import ParsedOptions, Upload, UploadState
+from internal.postgres.lower_bound import LowerBounds
+from internal.postgres.pool import Session
+from internal.repository.records import upload_from
+
+ADD_UPLOAD = """
+    INSERT INTO uploads (id, owner, kind, state, key, options, expires_at)
+    VALUES (%(id)s, %(owner)s, %(kind)s, %(state)s, %(key)s, %(options)s, now() + %(seconds)s * interval '1 s')
+    RETURNING to_jsonb(uploads) AS upload
+"""
+
+FIND_UPLOAD = """
+    -- G8: the owner is part of every look-up.
+    SELECT to_jsonb(uploads) AS upload FROM uploads WHERE id = %(id)s AND owner = %(owner)s AND expires_at > now()
+"""
+
+LOCK_UPLOAD = """
+    SELECT to_jsonb(uploads) AS upload FROM uploads WHERE id = %(id)s AND owner = %(owner)s AND expires_at > now() FOR UPDATE
+"""
+
+SET_UPLOAD_OPTIONS = """
+    UPDATE uploads SET options = %(options)s, updated_at = now() WHERE id = %(id)s
+"""
+
+EXTEND_UPLOAD = """
+    -- G4: the object's key is listed for as long as the row is there, and before anything is written under it.
+    WITH extended AS (
+        UPDATE uploads
+           SET state = %(state)s, received = %(received)s, updated_at = now(),
+               expires_at = greatest(expires_at, now() + %(seconds)s * interval '1 s')
+         WHERE id = %(id)s AND expires_at > now()
+        RETURNING key
+    )
+    INSERT INTO unreferenced_objects (key, deadline) SELECT key, now() + %(key_seconds)s * interval '1 s' FROM extended
+    ON CONFLICT (key) DO UPDATE SET deadline = EXCLUDED.deadline
+    RETURNING key
+"""
+
+TAKE_UPLOAD = """
+    -- Whoever removes the row makes the image, deletes it, or lets it expire: one of them. The others wait here for its commit.
+    WITH taken AS (
+        DELETE FROM uploads WHERE id = %(id)s AND owner = %(owner)s AND expires_at > now() RETURNING *
+    )
+    SELECT to_jsonb(taken) AS upload, pg_notify('image', id::text) FROM taken
+"""
+
+REMOVE_UPLOAD = """
+    WITH removed AS (
+        DELETE FROM uploads WHERE id = %(id)s RETURNING id, key
+    ), listed AS (
+        INSERT INTO unreferenced_objects (key, deadline) SELECT key, now() FROM removed
+        ON CONFLICT (key) DO UPDATE SET deadline = EXCLUDED.deadline
+    )
+    SELECT pg_notify('image', id::text) FROM removed
+"""
+
+TAKE_EXPIRED_UPLOAD = """
+    WITH expired AS MATERIALIZED (
+        SELECT id FROM uploads
+         WHERE expires_at > now() - %(since)s * interval '1 s' AND expires_at <= now() AND id <> ALL (%(exclude)s::uuid[])
+         ORDER BY expires_at LIMIT 1 FOR UPDATE SKIP LOCKED
+    ), removed AS (
+        DELETE FROM uploads WHERE id = (SELECT id FROM expired) RETURNING *
+    ), listed AS (
+        INSERT INTO unreferenced_objects (key, deadline) SELECT key, now() FROM removed
+        ON CONFLICT (key) DO UPDATE SET deadline = EXCLUDED.deadline
+    )
+    SELECT to_jsonb(removed) AS upload, extract(epoch FROM now() - expires_at)::float8 AS age, pg_notify('image', id::text)
+      FROM removed
+"""
+
+
+class PostgresUploads:
+    def __init__(self, session: Session, bounds: LowerBounds) -> None:
+        self._session = session
+        self._bounds = bounds
+
+    async def add(self, upload: Upload, *, expires_seconds: float) -> Upload:
+        parameters = {
+            "id": upload.id,
+            "owner": upload.owner,
+            "kind": upload.kind,
+            "state": upload.state,
+            "key": upload.key,
+            "options": _as_json(upload.options),
+            "seconds": expires_seconds,
+        }
+        [row] = await self._session.rows(ADD_UPLOAD, parameters)
+        return upload_from(row)
+
+    async def find(self, owner: str, upload_id: UUID) -> Upload | None:
+        rows = await self._session.rows(FIND_UPLOAD, {"id": upload_id, "owner": owner})
+        return upload_from(rows[0]) if rows else None
+
+    async def lock(self, owner: str, upload_id: UUID) -> Upload | None:
+        rows = await self._session.rows(LOCK_UPLOAD, {"id": upload_id, "owner": owner})
+        return upload_from(rows[0]) if rows else None
+
+    async def set_options(self, upload_id: UUID, options: ParsedOptions) -> None:
+        await self._session.run(SET_UPLOAD_OPTIONS, {"id": upload_id, "options": _as_json(options)})
+
+    async def extend(
+        self, upload_id: UUID, state: UploadState, received: int, *, expires_seconds: float, key_seconds: float
+    ) -> bool:
+        parameters = {
+            "id": upload_id,
+            "state": state,
+            "received": received,
+            "seconds": expires_seconds,
+            "key_seconds": key_seconds,
+        }
+        return bool(await self._session.rows(EXTEND_UPLOAD, parameters))
+
+    async def take(self, owner: str, upload_id: UUID) -> Upload | None:
+        rows = await self._session.rows(TAKE_UPLOAD, {"id": upload_id, "owner": owner})
+        return upload_from(rows[0]) if rows else None
+
+    async def remove(self, upload_id: UUID) -> None:
+        await self._session.run(REMOVE_UPLOAD, {"id": upload_id})
+
+    async def take_expired(self, *, exclude: Sequence[UUID] = ()) -> Upload | None:
+        bound, began = self._bounds.of("uploads"), time.monotonic()
+        parameters = {"exclude": list(exclude), "since": bound.seconds()}
+        rows = await self._session.rows(TAKE_EXPIRED_UPLOAD, parameters)
+        bound.passed(began, rows[0]["age"] if rows else 0)
+        return upload_from(rows[0]) if rows else None
+
+
+def _as_json(options: ParsedOptions) -> Jsonb:
+    return Jsonb(msgspec.to_builtins(options))
