@@ -21,6 +21,7 @@ from internal.postgres.pool import Session
 from internal.repository.events import RECORD_EVENTS, event_parameters
 from internal.repository.finish import DERIVE_STATUS
 from internal.repository.records import image_from, upload_from
+from internal.repository.uploads import UPLOAD
 
 ADD_IMAGE: LiteralString = (
     """
@@ -102,8 +103,12 @@ PAGE_OF_IMAGES: LiteralString = (
     UNION ALL
     SELECT * FROM (
     SELECT id, owner, status, key, NULL, NULL::bigint, NULL, NULL::integer, NULL::integer, NULL::integer, NULL, NULL::integer,
-           NULL::boolean, NULL, NULL, created_at, updated_at, NULL, NULL::json, to_jsonb(uploads)
-      FROM (SELECT *, 'pending' AS status FROM uploads WHERE expires_at > now()) AS uploads
+           NULL::boolean, NULL, NULL, created_at, updated_at, NULL, NULL::json,
+"""
+    + UPLOAD
+    + """
+      FROM (SELECT id, owner, kind, state, key, options, received, expires_at, created_at, updated_at, 'pending' AS status
+              FROM uploads WHERE expires_at > now()) AS unexpired
 """
     + WANTED
     + """

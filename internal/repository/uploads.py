@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from typing import LiteralString
 from uuid import UUID
 
 import msgspec
@@ -12,20 +13,32 @@ from internal.postgres.lower_bound import LowerBounds
 from internal.postgres.pool import Session
 from internal.repository.records import upload_from
 
-ADD_UPLOAD = """
+UPLOAD: LiteralString = """
+           jsonb_build_object('id', id, 'owner', owner, 'kind', kind, 'state', state, 'key', key, 'options', options,
+                              'received', received, 'expires_at', expires_at, 'created_at', created_at,
+                              'updated_at', updated_at) AS upload
+"""
+"""The columns as the fields of Upload, by name: a column that a later migration adds changes nothing for this code."""
+
+ADD_UPLOAD: LiteralString = (
+    """
     INSERT INTO uploads (id, owner, kind, state, key, options, expires_at)
     VALUES (%(id)s, %(owner)s, %(kind)s, %(state)s, %(key)s, %(options)s, now() + %(seconds)s * interval '1 s')
-    RETURNING to_jsonb(uploads) AS upload
+    RETURNING
 """
+    + UPLOAD
+)
 
-FIND_UPLOAD = """
+FIND_UPLOAD: LiteralString = (
+    """
     -- G8: the owner is part of every look-up.
-    SELECT to_jsonb(uploads) AS upload FROM uploads WHERE id = %(id)s AND owner = %(owner)s AND expires_at > now()
+    SELECT
 """
+    + UPLOAD
+    + "FROM uploads WHERE id = %(id)s AND owner = %(owner)s AND expires_at > now()"
+)
 
-LOCK_UPLOAD = """
-    SELECT to_jsonb(uploads) AS upload FROM uploads WHERE id = %(id)s AND owner = %(owner)s AND expires_at > now() FOR UPDATE
-"""
+LOCK_UPLOAD: LiteralString = FIND_UPLOAD + " FOR UPDATE"
 
 SET_UPLOAD_OPTIONS = """
     UPDATE uploads SET options = %(options)s, updated_at = now() WHERE id = %(id)s
@@ -45,13 +58,18 @@ EXTEND_UPLOAD = """
     RETURNING key
 """
 
-TAKE_UPLOAD = """
+TAKE_UPLOAD: LiteralString = (
+    """
     -- Whoever removes the row makes the image, deletes it, or lets it expire: one of them. The others wait here for its commit.
     WITH taken AS (
-        DELETE FROM uploads WHERE id = %(id)s AND owner = %(owner)s AND expires_at > now() RETURNING *
+        DELETE FROM uploads WHERE id = %(id)s AND owner = %(owner)s AND expires_at > now()
+        RETURNING id, owner, kind, state, key, options, received, expires_at, created_at, updated_at
     )
-    SELECT to_jsonb(taken) AS upload, pg_notify('image', id::text) FROM taken
+    SELECT pg_notify('image', id::text),
 """
+    + UPLOAD
+    + "FROM taken"
+)
 
 REMOVE_UPLOAD = """
     WITH removed AS (
@@ -63,20 +81,24 @@ REMOVE_UPLOAD = """
     SELECT pg_notify('image', id::text) FROM removed
 """
 
-TAKE_EXPIRED_UPLOAD = """
+TAKE_EXPIRED_UPLOAD: LiteralString = (
+    """
     WITH expired AS MATERIALIZED (
         SELECT id FROM uploads
          WHERE expires_at > now() - %(since)s * interval '1 s' AND expires_at <= now() AND id <> ALL (%(exclude)s::uuid[])
          ORDER BY expires_at LIMIT 1 FOR UPDATE SKIP LOCKED
     ), removed AS (
-        DELETE FROM uploads WHERE id = (SELECT id FROM expired) RETURNING *
+        DELETE FROM uploads WHERE id = (SELECT id FROM expired)
+        RETURNING id, owner, kind, state, key, options, received, expires_at, created_at, updated_at
     ), listed AS (
         INSERT INTO unreferenced_objects (key, deadline) SELECT key, now() FROM removed
         ON CONFLICT (key) DO UPDATE SET deadline = EXCLUDED.deadline
     )
-    SELECT to_jsonb(removed) AS upload, extract(epoch FROM now() - expires_at)::float8 AS age, pg_notify('image', id::text)
-      FROM removed
+    SELECT pg_notify('image', id::text), extract(epoch FROM now() - expires_at)::float8 AS age,
 """
+    + UPLOAD
+    + "FROM removed"
+)
 
 
 class PostgresUploads:
