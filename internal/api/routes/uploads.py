@@ -51,7 +51,7 @@ async def _at_most(max_bytes: int, chunks: AsyncIterator[bytes]) -> AsyncIterato
 
 
 def slots_of(request: ApiRequest) -> UploadSlots:
-    slots: UploadSlots = request.app.state.slots
+    slots: UploadSlots = request.app.state.upload_slots
     return slots
 
 
