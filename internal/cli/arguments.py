@@ -78,7 +78,7 @@ def _get(options: argparse.ArgumentParser) -> None:
 
 
 def _list(options: argparse.ArgumentParser) -> None:
-    options.add_argument("--status", choices=["uploaded", "processing", "processed", "failed"])
+    options.add_argument("--status", choices=["pending", "uploaded", "processing", "processed", "failed"])
     options.add_argument("--limit", type=int, default=50, metavar="N", help="images a page, at most 200 (default: %(default)s)")
     options.add_argument("--cursor", metavar="CURSOR", help="the next page's, as printed below a page")
     options.add_argument("--all", action="store_true", help="go on to the last page")

@@ -1,4 +1,4 @@
-"""What a file says of itself: its kind and size from the first bytes, its length and checksum as it passes.
+"""Inspection of an upload: its media type and its sides from the first bytes, its size and checksum while it streams.
 
 Pure Python, no decoder (G7).
 """
@@ -23,20 +23,20 @@ from internal.pipeline.containers.tiff_pages import is_full
 MEDIA_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff"})
 
 HEIF_MEDIA_TYPES = frozenset({"image/avif", "image/heic"})
-"""Taken where the configuration says so."""
+"""Accepted if `HEIF_INPUT` is on."""
 
 SIZE_COMES_FIRST = frozenset({"image/png", "image/webp", "image/gif"})
-"""These have their size in the first bytes. A JPEG may have it later; a TIFF has it anywhere, and a truncated one nowhere."""
+"""Formats whose sides are in the first bytes. In a JPEG they may come later; in a TIFF they may be anywhere, or cut off."""
 
 HEAD_BYTES = 64 * 1024
-"""How much of a file is looked at: enough for the size of nearly every picture; a rare one is learned by the worker."""
+"""Bytes that are inspected: enough for the sides of nearly every picture. The worker finds the others."""
 
 _WIDTH, _HEIGHT, _ORIENTATION = 256, 257, 274
 _MAX_FIELDS = 512
 
 
 class Measured(Struct, frozen=True):
-    """The picture as it is stored, in pixels, and the EXIF orientation (1 to 8) that turns it upright; None where not known."""
+    """The sides as stored, in pixels, and the EXIF orientation (1 to 8) that turns the picture upright. None: not known."""
 
     width: int | None = None
     height: int | None = None
@@ -44,9 +44,9 @@ class Measured(Struct, frozen=True):
 
 
 def sniff_media_type(head: bytes, policy: UploadPolicy) -> str:
-    """The media type by magic bytes, never by name or by the client's word.
+    """The media type by magic bytes, never by the file's name or the client's Content-Type.
 
-    Raises InvalidImage (empty), and UnsupportedMediaType, which names the file where it is of a known kind.
+    Raises InvalidImage for an empty file, and UnsupportedMediaType, which names the kind of file if it is known.
     """
     if not head:
         raise InvalidImage("The file is empty.")
@@ -60,14 +60,14 @@ def sniff_media_type(head: bytes, policy: UploadPolicy) -> str:
 
 
 def measure(head: bytes, media_type: str, policy: UploadPolicy, *, whole: bool) -> Measured:
-    """Size and orientation, as far as `head` tells them; `whole`: there is nothing beyond it.
+    """Sides and orientation, as far as `head` has them. `whole`: `head` is the whole file.
 
-    Raises InvalidImage for a header that is broken, ImageTooLarge for one that promises too much.
+    Raises InvalidImage for a broken header, ImageTooLarge if a side or the number of pixels exceeds the policy.
     """
     stored = _measured(head, media_type)
     width, height = stored.width or 0, stored.height or 0
     if width <= 0 or height <= 0:
-        if media_type == "image/gif" and len(head) >= 13:  # of 0 x 0, and its first frame, which tells, lies further on
+        if media_type == "image/gif" and len(head) >= 13:  # a screen of 0 x 0: the first frame has the sides, and comes later
             return stored
         if media_type in SIZE_COMES_FIRST or (whole and (media_type == "image/jpeg" or _is_bare_tiff(head, media_type))):
             raise InvalidImage("The picture's header is broken.")
@@ -78,14 +78,14 @@ def measure(head: bytes, media_type: str, policy: UploadPolicy, *, whole: bool) 
 
 
 def _excess(width: int, height: int, policy: UploadPolicy) -> str | None:
-    """The limit that a picture of this size is beyond, in words."""
+    """The limit that a picture of this size exceeds, in words; None if there is none."""
     if side := oversized_side(width, height, policy.max_width, policy.max_height):
         return side
     return f"the maximum is {policy.max_pixels} pixels in all" if width * height > policy.max_pixels else None
 
 
 def _measured(head: bytes, media_type: str) -> Measured:
-    """imagesize 2.0.1 reads no AVIF or HEIC that is turned (`irot`), and no big-endian BigTIFF: these are read by us."""
+    """imagesize 2.0.1 reads no AVIF or HEIC with `irot`, and no big-endian BigTIFF. Our own walkers read these."""
     if media_type == "image/tiff":
         return _measured_tiff(head)
     if media_type in HEIF_MEDIA_TYPES:
@@ -96,13 +96,13 @@ def _measured(head: bytes, media_type: str) -> Measured:
         return Measured(width, height, 1)
     try:
         found = imagesize.get_info(BytesIO(head), dpi=False, colors=False, channels=False, exif_rotation=False)
-    except Exception:  # a parser of strangers' bytes raises whatever it stumbles over
+    except Exception:  # imagesize raises many kinds of errors on broken files
         return Measured()
     return Measured(found.width, found.height, found.rotation if 1 <= found.rotation <= 8 else None)
 
 
 def _measured_tiff(head: bytes) -> Measured:
-    """Of the first directory; nothing where that is a small version or a mask of the picture, which lies elsewhere."""
+    """The sides in the first directory; unknown if that is a thumbnail or a mask, for then the picture is in another one."""
     try:
         tiff = TiffFile(BytesIO(head))
         directory = tiff.directory(tiff.first, max_fields=_MAX_FIELDS)
@@ -115,19 +115,19 @@ def _measured_tiff(head: bytes) -> Measured:
 
 
 def _is_bare_tiff(head: bytes, media_type: str) -> bool:
-    """Whether there is nothing but the header of a TIFF, or a part of it: 8 bytes, of BigTIFF 16."""
+    """True for a TIFF that ends within its header, which has 8 bytes, or 16 in a BigTIFF."""
     return media_type == "image/tiff" and len(head) <= (16 if b"+" in head[2:4] else 8)
 
 
 def is_animated(head: bytes) -> bool:
-    """Whether the file may be an animation: a GIF, a WebP whose first chunk says so (RFC 9649 section 2.7), or an APNG."""
+    """True if the file may be an animation: a GIF, a WebP with the animation flag (RFC 9649 section 2.7), or an APNG."""
     if head[:4] == b"RIFF" and head[12:16] == b"VP8X" and len(head) > 20:
         return bool(head[20] & 2)
     return head[:4] == b"GIF8" or _is_animated_png(head)
 
 
 def _is_animated_png(head: bytes) -> bool:
-    """Whether the chunk acTL comes before the first IDAT (PNG 3)."""
+    """True if the chunk acTL comes before the first IDAT (PNG 3)."""
     at = 8
     while head[:4] == b"\x89PNG" and at + 8 <= len(head):
         kind = head[at + 4 : at + 8]
@@ -138,7 +138,7 @@ def _is_animated_png(head: bytes) -> bool:
 
 
 class Inspection:
-    """The picture's bytes on their way into the store: sniffed, measured, counted and hashed as they pass."""
+    """Inspects the bytes of a picture while they stream into the store: sniffs, measures, counts and hashes them."""
 
     def __init__(self, chunks: AsyncIterator[bytes], policy: UploadPolicy) -> None:
         self._chunks = chunks
@@ -151,7 +151,7 @@ class Inspection:
         self._animated = False
 
     async def read_head(self) -> None:
-        """Read as much as tells the file's kind. Raises InvalidImage, UnsupportedMediaType, ImageTooLarge."""
+        """Read the first HEAD_BYTES and inspect them. Raises InvalidImage, UnsupportedMediaType, ImageTooLarge."""
         held = 0
         while held < HEAD_BYTES and (chunk := await anext(self._chunks, None)) is not None:
             self._count(chunk)
@@ -169,7 +169,7 @@ class Inspection:
         self._hash.update(chunk)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The head again, then the rest."""
+        """The head, then the rest. Raises PayloadTooLarge."""
         while self._head:
             yield self._head.pop(0)
         async for chunk in self._chunks:
@@ -177,7 +177,7 @@ class Inspection:
             yield chunk
 
     def original(self, key: str) -> Original:
-        """What is known of the file when all of it has passed. Its name is not in its bytes."""
+        """The facts about the original, once all bytes have streamed. `filename` is None: it is not in the bytes."""
         return Original(
             key=key,
             media_type=self.media_type,

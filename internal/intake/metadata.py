@@ -1,7 +1,7 @@
-"""An image's metadata: a JSON object of the client's, kept and given back as the text that came.
+"""An image's metadata: the client's JSON object, stored and returned as the text that was sent.
 
-What is taken can be held by everything that reads it: by JSON readers, whose numbers are doubles (RFC 8259, section 6), and by
-PostgreSQL's jsonb, where old code looks for it until the next release. What one of them can't hold is refused, and never changed.
+Everything that is accepted can be read by JSON readers, whose numbers are doubles (RFC 8259, section 6), and by PostgreSQL's
+jsonb, which old code reads until the next release. A value that one of them can't hold is refused, never changed.
 """
 
 import json
@@ -13,26 +13,26 @@ from msgspec import Struct, field
 from internal.domain.errors import InvalidRequest
 
 MAX_DEPTH = 100
-"""What is taken must be written again, by the database and in answers, and their ways to write JSON end somewhere."""
+"""Levels. The JSON writers of the database and of the API have limits of their own, which are higher."""
 
 MAX_DECIMALS = 16383
-"""Digits behind the point: the most that PostgreSQL's numeric has."""
+"""Digits after the decimal point: the maximum of PostgreSQL's numeric."""
 
 MAX_WHOLE_DIGITS = 300
-"""As many nines are no double's limit yet: longer ones are looked at."""
+"""An integer of so many digits always fits a double. A longer one is checked."""
 
 _SURROGATES = range(0xD800, 0xE000)
 
 
 class Metadata(Struct, frozen=True):
-    """`text` is what is kept and shown. `value` is what it means: of a key that comes twice the last, and numbers as doubles."""
+    """`text` is stored and shown. `value` is its meaning: numbers are doubles, and the last of equal keys counts."""
 
     text: str = "{}"
     value: dict[str, Any] = field(default_factory=dict)
 
 
 def read_metadata(text: str) -> Metadata:
-    """`text` as metadata; `null` is none. Raises InvalidRequest for what is no JSON object, or can't be held."""
+    """Parse and check metadata; `null` is empty. Raises InvalidRequest for another JSON value, or one that can't be stored."""
     try:
         value = json.loads(text, parse_float=_number, parse_int=_whole, parse_constant=_constant)
     except RecursionError as error:
@@ -48,7 +48,7 @@ def read_metadata(text: str) -> Metadata:
 
 
 def _number(text: str) -> float:
-    """A number's value. Raises InvalidRequest for one beyond doubles, or with more decimals than PostgreSQL keeps."""
+    """The value of a number. Raises InvalidRequest if it exceeds a double, or has more decimals than PostgreSQL stores."""
     mantissa, _, exponent = text.lower().partition("e")
     value = float(text)
     lost = math.isinf(value) or (value == 0 and bool(set(mantissa) & set("123456789")))
@@ -70,10 +70,10 @@ def _constant(name: str) -> Any:
 
 
 def _check(metadata: tuple[Any, ...]) -> None:
-    """Raises InvalidRequest for too deep a nest, and for what PostgreSQL's texts can't hold: U+0000 and half a character.
+    """Raises InvalidRequest for metadata that is nested too deeply, or holds U+0000 or half of a surrogate pair.
 
-    An object is a tuple of names and values here, so that the values of a name that comes twice are all there: PostgreSQL reads
-    all of them. It goes level by level, so that no depth is too much for the check itself.
+    An object is a tuple of names and values here: PostgreSQL reads all values of equal keys, so all are checked. The check goes
+    level by level and needs no recursion.
     """
     level: list[Any] = [metadata]
     for _ in range(MAX_DEPTH + 1):

@@ -1,7 +1,7 @@
-"""What a file is, told from its first bytes: the formats that we take, and those that people send and we do not take.
+"""File kinds by their first bytes: the accepted formats, and many others that clients send.
 
-The second half is there so that a refusal can name the file and say what to do. The file's name and the client's word count for
-nothing. Pure Python; it looks at no more than the bytes it is given.
+A refusal names the other kinds and says what to do. The file's name and the client's Content-Type are ignored. Pure Python; only
+the bytes that are passed are read.
 """
 
 import re
@@ -19,9 +19,9 @@ PAGE, FRAME, UNPACK, SEND = "Export its page as", "Take a frame of it, and send"
 
 
 class Kind(Struct, frozen=True):
-    """A kind of file. `name` goes behind "This is"; `media_type` is None for what is never taken.
+    """A kind of file. `name` completes "This is"; `media_type` is None for a kind that is never accepted.
 
-    `advice` is what to do where it is not taken, and goes before the list of formats.
+    `advice` says what to do with one that is refused; the list of formats follows it.
     """
 
     name: str
@@ -36,7 +36,7 @@ GIF = Kind("a GIF picture", "image/gif")
 TIFF = Kind("a TIFF picture", "image/tiff")
 AVIF = Kind("an AVIF picture, which is taken only where HEIF_INPUT is on", "image/avif")
 HEIC = Kind("an HEIC picture", "image/heic")
-"""No word of HEIF_INPUT, nor is it among what to send: the libvips that comes with the service has no decoder for it."""
+"""The advice does not name HEIF_INPUT: the libvips of the Python packages has no HEVC decoder."""
 
 JPEG_2000 = Kind("a JPEG 2000 picture")
 JPEG_XL = Kind("a JPEG XL picture")
@@ -145,7 +145,7 @@ _BRANDS = {
     **dict.fromkeys((b"3gp4", b"3gp5", b"3gp6", b"3gp7", b"3g2a"), Kind("a 3GP video", advice=FRAME)),
     b"M4A ": Kind("an M4A sound", advice=SEND),
 }
-"""Of the box `ftyp`: what a file is that has this brand, be it the major one or another."""
+"""Kinds by a brand in the box `ftyp`, major or compatible."""
 _HEIF_BRANDS = frozenset({b"mif1", b"mif2", b"msf1"})
 _OTHER_HEIF = Kind("an HEIF picture of a codec that we do not know")
 _TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -166,12 +166,12 @@ _TEXTS: tuple[tuple[str, Kind], ...] = (
     (r"version https://git-lfs", Kind("a pointer of Git LFS", advice="Send the file that it stands for, as")),
     (r"[{\[]\s*([\"{}\[\]\d-]|true|false|null)", JSON),
 )
-"""By how a text begins, behind white space."""
+"""Kinds by the beginning of a text, after white space."""
 _LOOKED_AT = 4096  # bytes of a text
 
 
 def kind_of(head: bytes) -> Kind | None:
-    """What the file is that begins with `head`, its first 64 KiB or all of it; None when nothing here fits."""
+    """The kind of a file by `head`, its first 64 KiB or all of it; None if it is not known."""
     return _container(head) or _by_prefix(head) or _by_fields(head) or _text(head)
 
 
@@ -180,7 +180,7 @@ def _by_prefix(head: bytes) -> Kind | None:
 
 
 def _container(head: bytes) -> Kind | None:
-    """Formats that share how they begin."""
+    """Kinds that share their first bytes with others."""
     if head.startswith(_TIFF_HEADS):
         raw = raw_format(BytesIO(head))
         return raw_file(raw) if raw else TIFF
@@ -196,7 +196,7 @@ def _container(head: bytes) -> Kind | None:
 
 
 def raw_file(name: str) -> Kind:
-    """The kind of a camera's raw file, `name` being what camera_raw calls it."""
+    """The kind of a camera raw file. `name` is that of camera_raw."""
     return Kind(f"a camera raw file: {name}", advice=DEVELOP)
 
 
@@ -212,7 +212,7 @@ def _by_brand(head: bytes) -> Kind | None:
 
 
 def _by_fields(head: bytes) -> Kind | None:
-    """Formats whose first bytes alone say too little."""
+    """Kinds that need more fields than the first bytes."""
     if head[:2] == b"BM" and head[6:10] == bytes(4) and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
         return Kind("a BMP picture")
     if head[:4] in (b"\0\0\x01\0", b"\0\0\x02\0") and 0 < int.from_bytes(head[4:6], "little") < 256 and head[9:10] == b"\0":
@@ -239,7 +239,7 @@ def _by_fields(head: bytes) -> Kind | None:
 
 
 def _is_tga(head: bytes) -> bool:
-    """Truevision's header has no mark; its fields can be told from chance only all together."""
+    """True for a Truevision TGA. Its header has no magic bytes, so all of its fields are checked together."""
     if len(head) < 18 or head[1] > 1 or head[2] not in (1, 2, 3, 9, 10, 11) or (head[1] == 1) != (head[2] in (1, 9)):
         return False
     without_colours = head[1] == 1 or head[3:8] == bytes(5)
@@ -248,7 +248,7 @@ def _is_tga(head: bytes) -> bool:
 
 
 def _text(head: bytes) -> Kind | None:
-    """Kinds of text: UTF-8, UTF-16 with its mark, or mostly ASCII, and no control characters but white space."""
+    """Kinds of text: UTF-8, UTF-16 with a byte order mark, or mostly ASCII; no control characters except white space."""
     head = head[:_LOOKED_AT]
     encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:

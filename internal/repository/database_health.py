@@ -9,6 +9,7 @@ WATCHED = (
     "unreferenced_objects",
     "renditions",
     "images",
+    "uploads",
     "events",
     "idempotency_keys",
     "dead_letters",
