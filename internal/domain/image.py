@@ -13,12 +13,12 @@ ANONYMOUS = "anonymous"
 
 
 class Original(Struct, frozen=True):
-    """What the upload knew about its own bytes, taken from the bytes and never from the client's word.
+    """The facts about an uploaded file. They come from its bytes; only `filename` is the client's, cleaned.
 
-    `size` in bytes; `sha256` in hexadecimal; `width` and `height` in pixels as stored, and `orientation` the EXIF number (1 to 8)
-    that turns them upright; all None where the first bytes do not tell them. `filename` is the client's, cleaned, and used for
-    downloads only. From `frames` on it is what the first decode tells, None until then: see sandbox.port.Facts. `animated`: it
-    may be an animation, by its first bytes, or where they are gone by its media type.
+    `size` in bytes; `sha256` in hexadecimal; `width` and `height` in pixels as stored; `orientation` is the EXIF number (1 to 8)
+    that turns them upright. These three are None if the first bytes do not have them. The fields from `frames` on are None until
+    the first decode (internal.ports.sandbox.Facts). `animated`: the file may be an animation, by its first bytes, or by its media
+    type once these are gone.
     """
 
     key: str
@@ -37,7 +37,7 @@ class Original(Struct, frozen=True):
 
 
 class Image(Struct, frozen=True):
-    """One uploaded original, its metadata (the text of a JSON object) and its renditions as they were asked for, in order."""
+    """One uploaded original, its metadata (the text of a JSON object), and its renditions in the order of the requests."""
 
     id: UUID
     owner: str
@@ -53,7 +53,7 @@ class Image(Struct, frozen=True):
 
 
 class ListFilter(Struct, frozen=True):
-    """What a list is narrowed to. `limit` in images; `after` is the place of the last image of the page before."""
+    """The filter of a list. `limit` in images; `after` is the position of the previous page's last image."""
 
     limit: int = 50
     after: tuple[datetime, UUID] | None = None

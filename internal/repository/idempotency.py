@@ -1,4 +1,7 @@
-"""Idempotency keys: taken before the body is read, completed in the image's transaction, kept for a day."""
+"""Idempotency keys: locked before the body is read, completed in the transaction of the use case, kept for a day.
+
+The column `holder` holds the lock's id.
+"""
 
 import time
 from uuid import UUID
@@ -8,8 +11,8 @@ from internal.postgres.lower_bound import LowerBounds
 from internal.postgres.pool import Session
 
 TAKE_KEY = """
-    -- A lease that ran out belongs to a request that died; a complete key is never taken over. Who takes it over begins anew: its
-    -- answer is kept as long as any other.
+    -- An expired lease belongs to a request that died. A key with an answer is never taken over. Its age counts from the
+    -- takeover, so that the answer is kept as long as any other.
     INSERT INTO idempotency_keys (owner, route, key, holder, lease_until)
     VALUES (%(owner)s, %(route)s, %(key)s, %(holder)s, now() + %(lease)s * interval '1 s')
     ON CONFLICT (owner, route, key) DO UPDATE
@@ -39,7 +42,7 @@ RELEASE_KEY = """
 """
 
 PURGE_KEYS = """
-    -- So many at once that the statement ends in its time, however many there are. What another is purging is left to it.
+    -- In batches, so that the statement ends in time however many keys there are. Rows that another purge has locked are skipped.
     DELETE FROM idempotency_keys
      WHERE ctid = ANY (ARRAY (
            SELECT ctid FROM idempotency_keys
@@ -60,7 +63,7 @@ class PostgresIdempotencyKeys:
         if await self._session.rows(TAKE_KEY, {**known, "holder": lock_id, "lease": lease_seconds}):
             return None
         rows = await self._session.rows(READ_KEY, known)
-        if not rows:  # released between the two statements: whoever asks again gets it
+        if not rows:  # released between the two statements: the next request locks it
             return StoredAnswer(None, None)
         answer = rows[0]["answer"]
         return StoredAnswer(rows[0]["fingerprint"], bytes(answer) if answer is not None else None)

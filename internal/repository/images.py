@@ -26,7 +26,7 @@ from internal.repository.uploads import UPLOAD
 ADD_IMAGE: LiteralString = (
     """
     -- G1, G4: the image with its renditions, its tasks and its event, and its key off the list: all of it, or no row comes back.
-    -- The sweep may be deleting an object that is past its deadline: who comes later than that must not refer to it.
+    -- Garbage collection may be deleting an object that is past its deadline: nothing may refer to it any more.
     WITH settled AS (
         DELETE FROM unreferenced_objects WHERE key = %(original_key)s AND deadline > now() RETURNING key
     ), added AS (
@@ -61,7 +61,7 @@ ADD_IMAGE: LiteralString = (
 )
 
 IMAGE_ROW: LiteralString = """
-    -- Metadata as the text that came, or as jsonb writes it where there is none: in rows of before, and in those of old code.
+    -- Metadata as the text that was sent, or else as jsonb writes it: rows of old code have no text.
     SELECT id, owner, status, original_key, media_type, size, sha256, width, height, orientation, filename, frames, has_alpha,
            dominant_colour, thumbhash, created_at, updated_at, coalesce(metadata_text, metadata::text) AS metadata,
            (SELECT json_agg(r ORDER BY place)
@@ -118,7 +118,7 @@ PAGE_OF_IMAGES: LiteralString = (
 )
 
 LOCK_IMAGE = """
-    -- NO KEY: foreign keys of new renditions needn't wait for it.
+    -- NO KEY: foreign keys of new renditions do not wait for it.
     SELECT id, owner, status FROM images WHERE id = %(id)s FOR NO KEY UPDATE
 """
 
@@ -129,8 +129,7 @@ REFRESH_STATUS: LiteralString = (
 )
 
 LEARN_FACTS = """
-    -- What was decoded is what is true: the upload may have seen nothing of it, and before `orientation` was kept it noted
-    -- the sides of some formats as they are upright.
+    -- The decoder's values are the true ones: the upload may have read none, and older code stored some sides as upright.
     UPDATE images
        SET width = %(width)s, height = %(height)s, orientation = %(orientation)s, frames = %(frames)s, has_alpha = %(has_alpha)s,
            dominant_colour = %(dominant_colour)s, thumbhash = %(thumbhash)s
@@ -138,12 +137,12 @@ LEARN_FACTS = """
 """
 
 OWNED_IMAGES = """
-    -- G8: another owner's image is not there.
+    -- G8: another owner's image does not count.
     SELECT id FROM images WHERE owner = %(owner)s AND id = ANY(%(ids)s)
 """
 
 REMOVE_IMAGE = """
-    -- Its renditions go with it (ON DELETE CASCADE); the keys are read by the same statement, before they go.
+    -- The renditions are removed with it (ON DELETE CASCADE). The same statement reads their keys.
     WITH keys AS (
         SELECT original_key AS key FROM images WHERE id = %(id)s
         UNION ALL

@@ -228,6 +228,7 @@ async def test_a_deleted_upload_makes_no_image(service: Service) -> None:
         await service.delete(upload.id)
     assert await service.count("images") == await service.count("uploads") == 0
     assert await service.keys() == await service.listed() == {upload.key}
+    assert await service.count("unreferenced_objects WHERE deadline <= now()") == 1
     assert await service.event_types(upload.id) == ["image.pending", "image.deleted"]
 
 
@@ -282,6 +283,7 @@ async def test_an_expired_upload_is_gone_and_makes_no_image(service: Service) ->
     [_, deleted] = await service.repository.events.of(upload.id)
     assert (deleted.type, deleted.data) == ("image.deleted", {"reason": "expired"})
     assert await service.listed() == {upload.key}
+    assert await service.count("unreferenced_objects WHERE deadline <= now()") == 1
 
 
 async def test_uploads_expire_in_batches_and_one_that_is_locked_is_skipped(

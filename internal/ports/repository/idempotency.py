@@ -1,4 +1,4 @@
-"""The contract of Idempotency-Keys and the answers that are kept for them. A part of `port`."""
+"""The contract of the table of idempotency keys and their stored answers. What holds for all tables: repository.py."""
 
 from typing import Protocol
 from uuid import UUID
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class StoredAnswer(Struct, frozen=True):
-    """What an Idempotency-Key is known by. `fingerprint` and `answer` are None while its request is under way."""
+    """What is stored with a key. `fingerprint` and `answer` are None while its request is in progress."""
 
     fingerprint: str | None
     answer: bytes | None
@@ -15,22 +15,22 @@ class StoredAnswer(Struct, frozen=True):
 
 class IdempotencyKeys(Protocol):
     async def begin(self, owner: str, route: str, key: str, *, lock_id: UUID, lease_seconds: float) -> StoredAnswer | None:
-        """Take the key for `lock_id`: None. Known already: what is known of it.
+        """Lock the key under `lock_id` and return None; if it is known already, return what is stored with it.
 
-        A lease that ran out is taken over, and the key's age counts from then: what comes of it is kept as long as anything else.
+        A lock whose lease expired is taken over. The key's age counts from then, so that its answer is kept as long as any other.
         """
 
     async def extend(self, owner: str, route: str, key: str, *, lock_id: UUID, lease_seconds: float) -> None:
-        """Hold the key for longer."""
+        """Extend the lease of the lock."""
 
     async def complete(self, owner: str, route: str, key: str, *, lock_id: UUID, fingerprint: str, answer: bytes) -> bool:
-        """Store the answer; False when the lease ran out and another request has the key."""
+        """Store the answer. False if the lease expired and another request has locked the key."""
 
     async def release(self, owner: str, route: str, key: str, *, lock_id: UUID) -> None:
-        """Give the key up after an error, unless it is complete."""
+        """Remove the key after an error, unless it has an answer."""
 
     async def purge(self, *, older_seconds: float, limit: int) -> int:
-        """Drop keys that were taken so long ago, those in flight excepted, at most `limit` of them; returns how many.
+        """Remove keys that were locked more than `older_seconds` ago, except those in progress; returns how many.
 
-        Fewer than `limit`: none is left, but for those that another drops right now; nobody waits for those.
+        At most `limit`. If there were fewer, none is left, except those that another caller is removing right now.
         """

@@ -16,7 +16,7 @@ from internal.ports.sandbox import Facts
 
 
 class ImageLock(Struct, frozen=True):
-    """An image whose row this transaction holds: nobody else finishes, adds, retries or deletes until it ends."""
+    """An image whose row this transaction has locked: no other transaction finishes, adds, retries or deletes until it ends."""
 
     id: UUID
     owner: str
@@ -34,7 +34,7 @@ class Images(Protocol):
         """
 
     async def find(self, owner: str, image_id: UUID) -> Image | None:
-        """The image with its renditions; None also when it is another owner's.
+        """The image with its renditions; None also if it is another owner's.
 
         INVARIANT: nobody sees another owner's image, because the owner is part of every look-up (G8)
         (tests/integration/test_process.py::test_another_owner_sees_and_deletes_nothing).
@@ -47,23 +47,23 @@ class Images(Protocol):
         """
 
     async def lock(self, image_id: UUID) -> ImageLock | None:
-        """Take the image's row until the transaction ends; None when there is no such image. Only inside a transaction."""
+        """Lock the image's row until the transaction ends; None if there is no such image. Only inside a transaction."""
 
     async def hold(self, image_id: UUID) -> None:
-        """`lock` for who asks nothing of the image: it travels with the next call."""
+        """`lock` without its result: the statement is sent with the next call, without a round trip of its own."""
 
     async def refresh_status(self, image_id: UUID) -> None:
-        """Derive the image's status from its renditions, and wake those who wait for it. Only under `lock`.
+        """Derive the image's status from its renditions, and notify the requests that wait for it. Only under `lock`.
 
         INVARIANT: two last renditions that finish at once see each other, because each derives under the image's lock
         (tests/integration/test_process.py::test_two_last_renditions_see_each_other).
         """
 
     async def learn_facts(self, image_id: UUID, facts: Facts) -> None:
-        """Note what a decode tells of the original, its stored size and orientation instead of what the upload has read."""
+        """Store what the decoder found out about the original. Sides and orientation replace those that the upload has read."""
 
     async def owned(self, owner: str, image_ids: Sequence[UUID]) -> frozenset[UUID]:
-        """Those of `image_ids` that are images of this owner's."""
+        """Those of `image_ids` that belong to the owner."""
 
     async def remove(self, image_id: UUID) -> list[str]:
-        """Remove the image and its renditions; returns every object key that they referred to. Only under `lock`."""
+        """Remove the image and its renditions, and return every object key that they referred to. Only under `lock`."""
