@@ -65,7 +65,7 @@ TAKE_UPLOAD: LiteralString = (
         DELETE FROM uploads WHERE id = %(id)s AND owner = %(owner)s AND expires_at > now()
         RETURNING id, owner, kind, state, key, options, received, expires_at, created_at, updated_at
     )
-    SELECT pg_notify('image', id::text),
+    SELECT
 """
     + UPLOAD
     + "FROM taken"

@@ -24,7 +24,7 @@ from tests.services.waiting import wait_until
 
 OLD_VERSIONS = {
     "91ad2de": "its look-ups are `SELECT images.*`, prepared: a column more, and each of them would be a 500",
-    "f0242c1": "the last before the table `uploads`: it knows no pending image, and lists what has one",
+    "bc75c54": "it knows no table `uploads` and no pending image",
 }
 """Commits, and what about them is special. To these comes the last commit before each later issue's first migration."""
 

@@ -34,12 +34,11 @@ class Uploads(Protocol):
     async def take(self, owner: str, upload_id: UUID) -> Upload | None:
         """Remove the upload and return it, as it is now: to one caller only, whose transaction makes the image of it.
 
-        None if it was taken, was deleted, has expired or is another owner's. A rollback puts it back. Wakes those who wait for
-        the image.
+        None if it was taken, was deleted, has expired or is another owner's. A rollback puts it back.
         """
 
     async def remove(self, upload_id: UUID) -> None:
-        """Remove the upload and list its key for garbage collection. Wakes those who wait for the image. Only under `lock`."""
+        """Remove the upload, mark its key, and notify the requests that wait for the image. Only under `lock`."""
 
     async def take_expired(self, *, exclude: Sequence[UUID] = ()) -> Upload | None:
         """Remove the upload that expired first and is not in `exclude`, list its key, and return it; None if there is none.
