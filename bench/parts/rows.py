@@ -32,7 +32,7 @@ from internal.maintenance.gc import KEYS
 from internal.postgres.lower_bound import EVER_SECONDS
 from internal.repository.idempotency import PURGE_KEYS
 from internal.repository.pending_objects import NEXT_OVERDUE_OBJECT
-from internal.repository.renditions import ABANDONED_RENDITIONS, OVERDUE_LANES
+from internal.repository.renditions import OVERDUE_LANES, STALLED_RENDITIONS
 
 LEVELS, FEW = (1_000, 100_000, 1_000_000), (1_000, 20_000)
 PICTURES = 300
@@ -143,7 +143,7 @@ def _housekeeping(place: Place, stack: ExitStack) -> Call:
     """One round's statements, when there is nothing to be found; nothing is kept of it."""
     settings = settings_of(place.environment)
     statements = (
-        (ABANDONED_RENDITIONS, {"limit": 1, "set_aside": [], "since": EVER_SECONDS}),
+        (STALLED_RENDITIONS, {"limit": 1, "exclude": [], "since": EVER_SECONDS}),
         (OVERDUE_LANES, {"seconds": settings.worker.overdue_seconds, "since": EVER_SECONDS}),
         (NEXT_OVERDUE_OBJECT, {"seconds": settings.storage.sweep_seconds, "exclude": [], "since": EVER_SECONDS}),
         (PURGE_KEYS, {"seconds": KEPT_SECONDS, "limit": KEYS, "since": EVER_SECONDS}),

@@ -7,41 +7,53 @@ transactions of its own, and runs even if a chore before it failed.
 from functools import partial
 from uuid import UUID
 
-from internal.maintenance import expired_uploads, gc, overdue
+from internal.maintenance import expired_uploads, gc, overdue, requeue
 from internal.maintenance.chores import Chore, register, run_round
 from internal.maintenance.overdue import OverdueTasks
 from internal.maintenance.quarantine import Quarantine
-from internal.maintenance.requeue import requeue_abandoned
 from internal.maintenance.retention import retentions
+from internal.ports.object_store import ObjectStore
 from internal.ports.queue import Queue
-from internal.rendering.workshop import Workshop
+from internal.ports.repository.repository import Repository
+from internal.rendering.timings import WorkerTimings
+from internal.rendering.transitions import Transitions
 
 
 class Housekeeping:
     """The chores of one worker: requeue what dead workers left, remove what is no longer needed."""
 
-    def __init__(self, workshop: Workshop, queue: Queue, *, events_days: int, dead_letters_days: int) -> None:
-        overdue_tasks = OverdueTasks(workshop.repository, queue, overdue_seconds=workshop.schedule.overdue_seconds)
-        abandoned, objects = Quarantine[UUID]("requeue_abandoned"), Quarantine[str](gc.OBJECTS)
+    def __init__(
+        self,
+        repository: Repository,
+        store: ObjectStore,
+        queue: Queue,
+        timings: WorkerTimings,
+        *,
+        events_days: int,
+        dead_letters_days: int,
+    ) -> None:
+        transitions = Transitions(repository, timings)
+        overdue_tasks = OverdueTasks(repository, queue, overdue_seconds=timings.overdue_seconds)
+        stalled, objects = Quarantine[UUID](requeue.STALLED), Quarantine[str](gc.OBJECTS)
         uploads = Quarantine[UUID](expired_uploads.NAME)
         self._requeue = (
-            Chore("requeue_abandoned", partial(requeue_abandoned, workshop, abandoned)),
+            Chore(requeue.STALLED, partial(requeue.requeue_stalled, transitions, stalled)),
             Chore(overdue.NAME, overdue_tasks.requeue),
         )
         self._cleanup = (
-            Chore("purge_keys", partial(gc.purge_idempotency_keys, workshop.repository)),
+            Chore("purge_keys", partial(gc.purge_idempotency_keys, repository)),
             *(
                 Chore(retention.name, retention.run)
-                for retention in retentions(workshop.repository, events_days=events_days, dead_letters_days=dead_letters_days)
+                for retention in retentions(repository, events_days=events_days, dead_letters_days=dead_letters_days)
             ),
-            Chore(expired_uploads.NAME, partial(expired_uploads.expire_uploads, workshop.repository, uploads)),
+            Chore(expired_uploads.NAME, partial(expired_uploads.expire_uploads, repository, uploads)),
             Chore(
                 gc.OBJECTS,
                 partial(
                     gc.collect_garbage,
-                    workshop.repository,
-                    workshop.store,
-                    overdue_seconds=workshop.schedule.sweep_seconds,
+                    repository,
+                    store,
+                    overdue_seconds=timings.sweep_seconds,
                     quarantine=objects,
                 ),
             ),

@@ -1,10 +1,10 @@
-"""Overdue tasks: what is due and has waited so long that its message may be lost is sent again (G1).
+"""Overdue tasks: a task whose message may be lost, because it has been due for long, is sent again (G1).
 
-    something waits longer than `overdue_seconds`? → one worker looks, under a lease → how far is the queue?
-    → what was sent before everything that the queue has done is lost: send it again, at intervals that double
+    a rendition is overdue by `overdue_seconds`? → one worker looks, under a lease → how far has the queue been processed?
+    → a message that was sent before that point is lost: send it again, at intervals that double
 
-A long backlog is no loss: its messages are in the queue. So the end of the queue is noted now and then, and a task that waits is
-taken for lost when the queue has done all that was there when its message must have been.
+A long backlog is no loss: its messages are still in the queue. Therefore the end of the queue is noted from time to time. A task
+counts as lost when the queue has processed everything up to the end that it had after the task's message was sent.
 """
 
 from collections import deque
@@ -28,26 +28,26 @@ log = structlog.get_logger(__name__)
 NAME = "requeue_overdue"
 BATCH = 100
 LEASE_SECONDS = 15.0
-"""How long the worker that looked last keeps the chore; another takes it over when that one is gone."""
+"""How long the worker that ran the chore last keeps it. Then another one can take over."""
 
 PATIENCE = 10
-"""A task that the queue should still have is sent again after so many times `overdue_seconds`: should the queue stand still."""
+"""After this many times `overdue_seconds` a task is sent again although the queue may still have it: the queue may be stuck."""
 
 MARKS = 128
-"""Notes of one lane's end. With one each half minute, those of an hour; a longer backlog forgets the oldest."""
+"""Marks of one lane that are kept: those of an hour, with one each half minute. The oldest are dropped first."""
 
 
 class _Mark(Struct, frozen=True):
-    """Where a lane's queue ended at a time (the database's), when its outbox was not behind."""
+    """Where the queue of a lane ended at a time (the database's), when its outbox was not behind."""
 
     time: datetime
     positions: Positions
 
 
 class OverdueTasks:
-    """Finds lost messages. One of it a worker: what it has noted of the queue is kept from round to round.
+    """Finds and resends lost messages. A worker has one instance, which keeps its marks of the queue between rounds.
 
-    INVARIANT: a backlog is not sent again, and what is sent again waits twice as long for the next time
+    INVARIANT: a backlog is not sent again, and after each resend the wait for the next one doubles
     (tests/integration/test_overdue.py::test_a_backlog_of_five_minutes_is_not_sent_again).
     """
 
@@ -57,10 +57,10 @@ class OverdueTasks:
         self._seconds = overdue_seconds
         self._worker_id = uuid4()
         self._marks = {lane: deque[_Mark](maxlen=MARKS) for lane in Lane}
-        self._set_aside = Quarantine[UUID](NAME)
+        self._quarantine = Quarantine[UUID](NAME)
 
     async def requeue(self) -> int:
-        """Send again what is lost, BATCH tasks of each lane at most; returns how many renditions wait for them."""
+        """Resend lost tasks, at most BATCH of each lane. Returns how many renditions wait for them."""
         look = await self._repository.renditions.overdue_lanes(seconds=self._seconds)
         if look is None or not await self._repository.chore_leases.take(NAME, self._worker_id, seconds=LEASE_SECONDS):
             return 0
@@ -73,20 +73,20 @@ class OverdueTasks:
                 seconds=self._seconds,
                 patience_seconds=PATIENCE * self._seconds,
                 limit=BATCH,
-                set_aside=self._set_aside.rows(),
+                exclude=self._quarantine.rows(),
             )
             for image_id in found:
-                count += await self._send_again(image_id, lane)
+                count += await self._resend(image_id, lane)
         metrics.REQUEUED.labels("overdue").inc(count)
         if count:
             log.warning("renditions.overdue", count=count)
         return count
 
     async def _passed(self, lane: Lane, now: datetime) -> datetime | None:
-        """The latest time for which everything that was published before it is done; None: not known yet."""
+        """The latest time such that all messages published before it are processed; None if it is not known yet."""
         try:
             positions = await self._queue.positions(CHANNEL[lane])
-        except QueueUnavailable as outage:  # perhaps it may not be asked at all: the intervals bound what is sent again
+        except QueueUnavailable as outage:  # perhaps its positions may not be read; the intervals bound the resends
             log.info("overdue.queue_not_asked", lane=lane, detail=outage.detail)
             return now
         if positions.have_passed(positions):
@@ -102,8 +102,8 @@ class OverdueTasks:
         marks.appendleft(passed)
         return passed.time
 
-    async def _send_again(self, image_id: UUID, lane: Lane) -> int:
-        """One message for all of the image's renditions of the lane that are due. A failure sets the image aside."""
+    async def _resend(self, image_id: UUID, lane: Lane) -> int:
+        """Send one message for all due renditions of the image in the lane. If it fails, the image is put in quarantine."""
         try:
             async with self._repository.transaction() as work:
                 await work.images.hold(image_id)
@@ -111,7 +111,7 @@ class OverdueTasks:
                 if count:
                     await work.outbox.add(CHANNEL[lane], task_message(image_id, lane, NO_REQUEST))
         except Exception as error:
-            self._set_aside.add(image_id, error)
+            self._quarantine.add(image_id, error)
             if isinstance(error, Unavailable):
                 raise
             return 0

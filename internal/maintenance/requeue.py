@@ -1,4 +1,4 @@
-"""Requeueing what dead workers held. Any number of workers may do it at once: rows are claimed."""
+"""Renditions whose worker died are queued again, or failed after the last attempt. Any number of workers may do it at once."""
 
 from uuid import UUID
 
@@ -8,48 +8,50 @@ from internal.domain.errors import Unavailable, WorkerLost
 from internal.maintenance.quarantine import Quarantine
 from internal.observability import metrics
 from internal.ports.repository.renditions import StalledRendition
-from internal.rendering.transitions import end_abandoned
-from internal.rendering.workshop import Workshop
+from internal.rendering.transitions import Outcome, Transitions
 
 log = structlog.get_logger(__name__)
+
+STALLED = "requeue_abandoned"
+"""The chore's name in metrics and logs."""
 
 BATCH = 100
 
 
-async def requeue_abandoned(workshop: Workshop, set_aside: Quarantine[UUID] | None = None) -> int:
-    """Queue again, or fail at the maximum, what dead workers held (G1, G3): one at a time, so that a bad row spoils no other.
+async def requeue_stalled(transitions: Transitions, quarantine: Quarantine[UUID] | None = None) -> int:
+    """End the attempts of dead workers (G1, G3), each in a transaction of its own, so that a bad row does not affect others.
 
-    Returns how many; those that can't be ended are set aside.
+    Returns how many. A row that fails is put in quarantine.
     """
-    aside = set_aside or Quarantine("requeue_abandoned")
+    quarantine = quarantine or Quarantine(STALLED)
     ended = 0
     for _ in range(BATCH):
-        if (found := await _end_next_abandoned(workshop, aside)) is None:
+        if (was_ended := await _end_next(transitions, quarantine)) is None:
             break
-        ended += found
+        ended += was_ended
     return ended
 
 
-async def _end_next_abandoned(workshop: Workshop, set_aside: Quarantine[UUID]) -> bool | None:
-    """End one attempt whose lease ran out. False: it can't be, and is set aside; None: there is none."""
-    rendition: StalledRendition | None = None
+async def _end_next(transitions: Transitions, quarantine: Quarantine[UUID]) -> bool | None:
+    """End one attempt whose lease ran out. False: it failed, and is in quarantine; None: there is none."""
+    stalled: StalledRendition | None = None
     try:
-        async with workshop.repository.transaction() as work:
-            rendition = next(iter(await work.renditions.abandoned(limit=1, set_aside=set_aside.rows())), None)
-            if rendition is None:
+        async with transitions.repository.transaction() as work:
+            stalled = next(iter(await work.renditions.stalled(limit=1, exclude=quarantine.rows())), None)
+            if stalled is None:
                 return None
-            failed = await end_abandoned(work, rendition, workshop)
+            outcome = await transitions.end_stalled(work, stalled)
     except Exception as error:
-        if rendition is None:
+        if stalled is None:
             raise
-        set_aside.add(rendition.rendition_id, error)
+        quarantine.add(stalled.rendition_id, error)
         if isinstance(error, Unavailable):
             raise
         return False
-    if failed:
-        metrics.ATTEMPTS.labels("failed").inc()
+    if outcome is Outcome.FAILED:
+        metrics.ATTEMPTS.labels(outcome).inc()
     else:
         metrics.REQUEUED.labels("lease").inc()
     metrics.FAILURES.labels(WorkerLost.code).inc()
-    log.warning("lease.ran_out", image_id=str(rendition.image_id), rendition=rendition.name, generation=rendition.generation)
+    log.warning("lease.ran_out", image_id=str(stalled.image_id), rendition=stalled.name, generation=stalled.generation)
     return True

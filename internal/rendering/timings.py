@@ -1,10 +1,10 @@
-"""When things happen in a worker."""
+"""The timings of a worker."""
 
 from msgspec import Struct
 
 
 class WorkerTimings(Struct, frozen=True):
-    """When things happen on the working side, in seconds; `max_attempts` counts tries of one rendition."""
+    """All in seconds, except `max_attempts`, which bounds the attempts at one rendition."""
 
     intent_seconds: float
     lease_seconds: float

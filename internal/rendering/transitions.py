@@ -1,32 +1,92 @@
-"""How attempts begin and end: every transaction that moves a rendition, behind its attempt's fence and under its image's lock.
+"""The state machine of a rendition: how an attempt begins, how it ends, and what each end writes.
 
-INVARIANT: a stale worker changes nothing, because each write names the attempt it belongs to and matches no row when a later one
-has begun (tests/integration/test_process.py::test_a_stale_worker_changes_nothing).
+                 claim                    processed
+    uploaded ─────────────▶ processing ─────────────▶ processed
+      ▲  ▲  ▲                │  │  │
+      │  │  └─ postponed ────┘  │  └─────────────────▶ failed
+      │  └──── released, paused ┘         failed         │
+      └─────── retry, regenerate (library) ──────────────┘  regenerate: from `processed` too
+
+    what happened to the attempt                outcome     what is written
+    the result is stored                        processed   result, facts, events; its keys are no longer pending objects
+    an error that no attempt can mend           failed      error, events, dead letter
+    another error, and it was the last attempt  failed      the same
+    another error, and there are attempts left  postponed   due again after a backoff, with a message of its own
+    the worker died: its lease ran out          failed or postponed, like another error, but due at once
+    the worker was told to stop                 released    due again at once; the attempt is not counted
+    a dependency does not answer                paused      the same, as soon as the database answers
+    another claim, a regeneration or a delete   lost        nothing: the attempt's keys are marked for gc
+
+Each is one transaction under the image's lock, and names the generation of the claim.
+
+INVARIANT: a stale worker changes nothing, because its generation matches no row once a later one has begun
+(tests/integration/test_process.py::test_a_stale_worker_changes_nothing).
 """
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from uuid import UUID
 
+import structlog
 from msgspec import Struct
 
 from internal.domain.dead_letter import DeadLetter
 from internal.domain.errors import PERMANENT, DeadlinePassed, ServiceError, Unavailable, WorkerLost
 from internal.domain.events import Event, EventType, new_event
+from internal.domain.keys import attempt_keys
 from internal.domain.message import MessageContext
 from internal.domain.rendition import Claim, Failure
 from internal.domain.tasks import CHANNEL, Task, task_message
 from internal.ports.repository.renditions import StalledRendition
-from internal.ports.repository.repository import Tables
-from internal.rendering.attempt import AttemptResult, StaleClaim
-from internal.rendering.workshop import Workshop
+from internal.ports.repository.repository import Repository, Tables
+from internal.rendering.attempt import AttemptResult
+from internal.rendering.lease import StaleClaim
+from internal.rendering.timings import WorkerTimings
 from internal.runtime.failpoints import failpoint
+
+log = structlog.get_logger(__name__)
 
 MAX_BACKOFF_SECONDS = 300.0
 
 REPLACED_GRACE_SECONDS = 600.0
-"""How long an object that was made anew is left to those who still read it."""
+"""How long a replaced object is kept for downloads that still read it."""
+
+RELEASE_SECONDS, RELEASE_PAUSE_SECONDS = 3.0, 0.1
+"""How long a stopping worker tries to release a claim, and the pause between tries."""
+
+
+class Outcome(StrEnum):
+    """How an attempt ends. The values are those of the label `outcome` of `image_processor_attempts_total`."""
+
+    PROCESSED = "processed"
+    FAILED = "failed"
+    POSTPONED = "postponed"
+    RELEASED = "released"
+    PAUSED = "paused"
+    LOST = "lost"
+
+
+End = AttemptResult | Exception | asyncio.CancelledError
+"""What happened to an attempt: its result, or what was raised."""
+
+
+def outcome_of(end: End, attempts: int, max_attempts: int) -> Outcome:
+    """The table: how an attempt ends, by what happened to it and by how many attempts there were."""
+    if isinstance(end, AttemptResult):
+        return Outcome.PROCESSED
+    if isinstance(end, StaleClaim):
+        return Outcome.LOST
+    if isinstance(end, asyncio.CancelledError):
+        return Outcome.RELEASED
+    if isinstance(end, Unavailable):
+        return Outcome.PAUSED
+    if isinstance(end, PERMANENT) or attempts >= max_attempts:
+        return Outcome.FAILED
+    return Outcome.POSTPONED
 
 
 class Origin(Struct, frozen=True):
@@ -44,141 +104,194 @@ class Origin(Struct, frozen=True):
 HOUSEKEEPING = Origin("housekeeping", {}, b"")
 
 
-async def claim_next(task: Task, workshop: Workshop) -> Claim | None:
-    """Claim the task's next rendition; None when nothing is left of it.
+class Ended(Struct, frozen=True):
+    """How an attempt ended, and by what. `written`: the rendition is as the table says; else its lease will run out."""
 
-    A claim that finds nothing is repeated once: it may have waited for another's transaction, and seen what was before it.
-    """
-    schedule = workshop.schedule
-    for _ in range(2):
-        claim = await workshop.repository.renditions.claim(
-            task.image_id,
-            task.lane,
-            new_event(EventType.IMAGE_PROCESSING_STARTED, task.image_id, ""),
-            lease_seconds=schedule.lease_seconds,
-            intent_seconds=schedule.intent_seconds,
-            max_attempts=schedule.max_attempts,
-        )
-        if claim is not None:
-            return claim
-    return None
+    outcome: Outcome
+    end: End
+    written: bool = True
 
 
-async def complete_rendition(claim: Claim, made: AttemptResult, workshop: Workshop) -> None:
-    """The rendition is `processed` and its result readable, or nothing. Raises StaleClaim when it is no longer ours (G2, G5)."""
-    try:
-        await _publish(claim, made, workshop)
-    except DeadlinePassed:
-        await mark_for_gc([stored.key for stored in (made.result, *made.alternatives)], workshop)
-        raise
+class Transitions(Struct, frozen=True):
+    """Every transaction that an attempt writes."""
 
+    repository: Repository
+    timings: WorkerTimings
 
-async def mark_for_gc(keys: Sequence[str], workshop: Workshop) -> None:
-    """List what was written late: the sweep may have been there before. Waits through outages, for nobody else knows of it."""
-    while True:
+    async def claim(self, task: Task) -> Claim | None:
+        """Claim the task's next rendition; None when nothing is left of it.
+
+        A claim that finds nothing is repeated once: it may have waited for another transaction, and seen the rows before it.
+        """
+        timings = self.timings
+        for _ in range(2):
+            claim = await self.repository.renditions.claim(
+                task.image_id,
+                task.lane,
+                new_event(EventType.IMAGE_PROCESSING_STARTED, task.image_id, ""),
+                lease_seconds=timings.lease_seconds,
+                intent_seconds=timings.intent_seconds,
+                max_attempts=timings.max_attempts,
+            )
+            if claim is not None:
+                return claim
+        return None
+
+    async def finish(self, claim: Claim, end: End, origin: Origin) -> Ended:
+        """End an attempt as the table says.
+
+        A write can itself find the claim stale or the database away, and storing a result can fail: that is then what happened,
+        and is looked up instead. Any other error of a write is raised.
+        """
+        while True:
+            outcome = outcome_of(end, claim.attempts, self.timings.max_attempts)
+            try:
+                return Ended(outcome, end, await self._write(outcome, claim, end, origin))
+            except (StaleClaim, Unavailable) as error:
+                end = error
+            except Exception as error:
+                if not isinstance(end, AttemptResult):
+                    raise error from end
+                end = error
+
+    async def _write(self, outcome: Outcome, claim: Claim, end: End, origin: Origin) -> bool:
+        """Write what the table says for `outcome`; False if nothing was written. Raises StaleClaim and Unavailable."""
+        match outcome, end:
+            case Outcome.PROCESSED, AttemptResult():
+                await self.complete_rendition(claim, end)
+            case Outcome.FAILED, Exception():
+                async with self._locked(claim.image_id) as work:
+                    await _fail(work, claim, failure_of(end), origin)
+            case Outcome.POSTPONED, _:
+                async with self._locked(claim.image_id) as work:
+                    await _postpone(work, claim, origin.context, seconds=self._backoff(claim.attempts))
+            case Outcome.RELEASED, _:
+                return await self.release_with_retry(claim)
+            case Outcome.LOST, _:
+                await self.mark_for_gc(attempt_keys(claim.result_key))
+            case _:  # paused: `release` follows when the database answers
+                return False
+        return True
+
+    async def end_stalled(self, work: Tables, stalled: StalledRendition) -> Outcome:
+        """End an attempt whose worker died. `work` is a transaction that holds the image's row."""
+        outcome = outcome_of(WorkerLost(), stalled.attempts, self.timings.max_attempts)
+        if outcome is Outcome.FAILED:
+            await _fail(work, stalled, failure_of(WorkerLost()), HOUSEKEEPING)
+        else:
+            await _postpone(work, stalled, HOUSEKEEPING.context, seconds=0)
+        return outcome
+
+    async def complete_rendition(self, claim: Claim, attempt: AttemptResult) -> None:
+        """Set `processed` and refer to the result. Raises StaleClaim; DeadlinePassed if gc had its key (G2, G4, G5)."""
+        result = attempt.result
+        data = {"width": result.width, "height": result.height, "size": result.size, "content_type": result.content_type}
+        event = _event(EventType.RENDITION_COMPLETED, claim, data)
         try:
-            return await workshop.repository.pending_objects.mark(keys)
-        except Unavailable:
-            await asyncio.sleep(workshop.schedule.pause_seconds)
+            async with self._locked(claim.image_id) as work:
+                if not await work.renditions.finish(
+                    claim, result, attempt.alternatives, event, grace_seconds=REPLACED_GRACE_SECONDS
+                ):
+                    raise StaleClaim
+                if (facts := attempt.rendered.facts) is not None:
+                    await work.images.learn_facts(claim.image_id, facts)
+                failpoint("before-finish")
+        except DeadlinePassed:
+            await self.mark_for_gc([stored.key for stored in (result, *attempt.alternatives)])
+            raise
+        failpoint("after-finish")
+
+    async def release(self, claim: Claim) -> bool:
+        """Set the rendition back as it was before the claim, except for its generation: the attempt is not counted (G3).
+
+        False, and nothing is changed, if the claim is stale. Raises DatabaseUnavailable.
+        """
+        return await self.repository.renditions.postpone(claim.rendition_id, claim.generation, seconds=0, release=True)
+
+    async def release_with_retry(self, claim: Claim) -> bool:
+        """`release` within RELEASE_SECONDS, for an attempt that was cancelled. False also when there was no time.
+
+        A retry may be needed although the database is there: a statement that was cancelled can still fail the next one on its
+        connection.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RELEASE_SECONDS):
+                while True:
+                    try:
+                        return await self.release(claim)
+                    except Unavailable:
+                        await asyncio.sleep(RELEASE_PAUSE_SECONDS)
+        log.warning("rendition.not_released", image_id=str(claim.image_id), rendition=claim.name, generation=claim.generation)
+        return False
+
+    async def mark_for_gc(self, keys: Sequence[str]) -> None:
+        """Mark keys that were written late, when gc may have passed them. Waits through outages: no row names these objects.
+
+        INVARIANT: what a lost attempt wrote is marked, also if it stood still until gc had passed
+        (tests/integration/test_attempt.py::test_what_a_lost_attempt_wrote_late_is_listed_again).
+        """
+        while True:
+            try:
+                return await self.repository.pending_objects.mark(keys)
+            except Unavailable:
+                await asyncio.sleep(self.timings.pause_seconds)
+
+    async def defer(self, task: Task, context: MessageContext, *, seconds: float) -> None:
+        """Make what is left of the task due in `seconds`, with a message of its own, so that the current one can be acknowledged.
+
+        INVARIANT: what is left is due and has a message, or neither, because both are one transaction (G1)
+        (tests/integration/test_deferred.py::test_a_task_that_waits_long_is_sent_again_later).
+        """
+        async with self._locked(task.image_id) as work:
+            if await work.renditions.defer(task.image_id, task.lane, seconds=seconds):
+                message = task_message(task.image_id, task.lane, context)
+                await work.outbox.add(CHANNEL[task.lane], message, delay_seconds=seconds)
+
+    @asynccontextmanager
+    async def _locked(self, image_id: UUID) -> AsyncIterator[Tables]:
+        """A transaction that holds the image's row."""
+        async with self.repository.transaction() as work:
+            await work.images.hold(image_id)
+            yield work
+
+    def _backoff(self, attempts: int) -> float:
+        """Seconds until the next attempt: exponential, with jitter over the upper half."""
+        longest = min(MAX_BACKOFF_SECONDS, self.timings.backoff_seconds * 2.0 ** (attempts - 1))
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - it spreads load and guards nothing
 
 
-async def _publish(claim: Claim, made: AttemptResult, workshop: Workshop) -> None:
-    result = made.result
-    facts = {"width": result.width, "height": result.height, "size": result.size, "content_type": result.content_type}
-    told = _told(claim, EventType.RENDITION_COMPLETED, facts)
-    async with workshop.repository.transaction() as work:
-        await work.images.hold(claim.image_id)
-        if not await work.renditions.finish(claim, result, made.alternatives, told, grace_seconds=REPLACED_GRACE_SECONDS):
-            raise StaleClaim
-        if (learned := made.rendered.facts) is not None:
-            await work.images.learn_facts(claim.image_id, learned)
-        failpoint("before-finish")
+def failure_of(error: Exception) -> Failure:
+    """The code and sentence of an error; those of `internal_error` for an error of our own code."""
+    known = error if isinstance(error, ServiceError) else ServiceError()
+    return Failure(known.code, known.detail)
 
 
-async def fail_or_postpone(claim: Claim, error: ServiceError, workshop: Workshop, origin: Origin) -> bool:
-    """End a failed attempt: for good when nothing can mend it or its tries are used up, else due again after a backoff (G3).
-
-    Returns whether it was for good. Raises StaleClaim when it is no longer ours; then nothing is written.
-
-    INVARIANT: poison stops: a picture that kills every decoder is tried `max_attempts` times and no more
+async def _fail(work: Tables, claim: Claim | StalledRendition, failure: Failure, origin: Origin) -> None:
+    """INVARIANT: poison stops: a picture that kills every decoder is tried `max_attempts` times and no more
     (tests/integration/test_process.py::test_poison_stops_after_its_tries_with_backoff_between).
     """
-    final = isinstance(error, PERMANENT) or claim.attempts >= workshop.schedule.max_attempts
-    async with workshop.repository.transaction() as work:
-        await work.images.hold(claim.image_id)
-        if final:
-            ours = await _fail(work, claim, Failure(error.code, error.detail), origin)
-        else:
-            ours = await _postpone(
-                work, claim, seconds=_backoff(claim.attempts, workshop.schedule.backoff_seconds), context=origin.context
-            )
-        if not ours:
-            raise StaleClaim
-    return final
-
-
-async def end_abandoned(work: Tables, found: StalledRendition, workshop: Workshop) -> bool:
-    """A worker died with this attempt in its hands. `work` holds the image's row. Returns whether it is failed for good."""
-    final = found.attempts >= workshop.schedule.max_attempts
-    if final:
-        await _fail(work, found, Failure(WorkerLost.code, WorkerLost().detail), HOUSEKEEPING)
-    else:
-        await _postpone(work, found, seconds=0, context=HOUSEKEEPING.context)
-    return final
-
-
-async def give_back(claim: Claim, workshop: Workshop) -> bool:
-    """Set the rendition back as if this attempt had not been, but for its number: no try is burnt (G3).
-
-    Returns False, and has changed nothing, when the attempt is no longer current.
-    """
-    return await workshop.repository.renditions.postpone(claim.rendition_id, claim.generation, seconds=0, give_back=True)
-
-
-async def defer_task(task: Task, workshop: Workshop, context: MessageContext, *, seconds: float) -> None:
-    """Have what is left of the task done later, by a message of its own: the one in hand can be acknowledged then.
-
-    INVARIANT: what is left is due and has a message, or neither, because both are one transaction (G1)
-    (tests/integration/test_deferred.py::test_a_task_that_waits_long_is_sent_again_later).
-    """
-    async with workshop.repository.transaction() as work:
-        await work.images.hold(task.image_id)
-        if await work.renditions.defer(task.image_id, task.lane, seconds=seconds):
-            message = task_message(task.image_id, task.lane, context)
-            await work.outbox.add(CHANNEL[task.lane], message, delay_seconds=seconds)
-
-
-async def _fail(work: Tables, attempt: Claim | StalledRendition, failure: Failure, origin: Origin) -> bool:
-    told = _told(attempt, EventType.RENDITION_FAILED, {"code": failure.code, "detail": failure.detail})
-    if not await work.renditions.fail(attempt.rendition_id, attempt.generation, failure, told):
-        return False
+    event = _event(EventType.RENDITION_FAILED, claim, {"code": failure.code, "detail": failure.detail})
+    if not await work.renditions.fail(claim.rendition_id, claim.generation, failure, event):
+        raise StaleClaim
     letter = DeadLetter(
         code=failure.code,
         detail=failure.detail,
         source=origin.source,
-        attempts=attempt.attempts,
-        image_id=attempt.image_id,
-        rendition=attempt.name,
+        attempts=claim.attempts,
+        image_id=claim.image_id,
+        rendition=claim.name,
         headers=dict(origin.headers),
         body=origin.body,
     )
     await work.dead_letters.add(letter)
-    return True
 
 
-async def _postpone(work: Tables, attempt: Claim | StalledRendition, *, seconds: float, context: MessageContext) -> bool:
-    if not await work.renditions.postpone(attempt.rendition_id, attempt.generation, seconds=seconds, give_back=False):
-        return False
-    message = task_message(attempt.image_id, attempt.lane, context)
-    await work.outbox.add(CHANNEL[attempt.lane], message, delay_seconds=seconds)
-    return True
+async def _postpone(work: Tables, claim: Claim | StalledRendition, context: MessageContext, *, seconds: float) -> None:
+    if not await work.renditions.postpone(claim.rendition_id, claim.generation, seconds=seconds, release=False):
+        raise StaleClaim
+    await work.outbox.add(CHANNEL[claim.lane], task_message(claim.image_id, claim.lane, context), delay_seconds=seconds)
 
 
-def _told(attempt: Claim | StalledRendition, kind: EventType, facts: dict[str, Any]) -> Event:
-    return new_event(kind, attempt.image_id, attempt.owner, rendition=attempt.name, attempt=attempt.generation, **facts)
-
-
-def _backoff(tries: int, first: float) -> float:
-    """Exponential, with jitter over its upper half, so that it still backs off. Seconds."""
-    longest = min(MAX_BACKOFF_SECONDS, first * 2.0 ** (tries - 1))
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - it spreads load and guards nothing
+def _event(kind: EventType, claim: Claim | StalledRendition, data: dict[str, object]) -> Event:
+    """The event's field `attempt` is the generation: consumers know it by this name."""
+    return new_event(kind, claim.image_id, claim.owner, rendition=claim.name, attempt=claim.generation, **data)

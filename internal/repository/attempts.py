@@ -1,4 +1,4 @@
-"""The statements of an attempt: its claim, and every write behind its fence (G1, G2, G3)."""
+"""The statements of an attempt: its claim, and every write that names its generation (G1, G2, G3)."""
 
 from typing import LiteralString
 
@@ -7,9 +7,9 @@ from internal.repository.finish import FINISH_IMAGE
 
 CLAIM_RENDITION: LiteralString = (
     """
-    -- G2, G3: the attempt rises before the file is opened, so that a decoder's death counts and a stale worker matches nothing.
-    -- The image's row is locked first, as everywhere, so that a claim and a finish can't wait for each other.
-    -- What waits has a try left: who set it back looked. Should the maximum be lowered meanwhile, it gets that one all the same.
+    -- G2, G3: `attempt` (the generation) and `tries` (the attempts) rise before the file is opened, so that a decoder's death
+    -- is counted and a stale worker matches nothing. The image's row is locked first, as everywhere: no deadlock with a finish.
+    -- An `uploaded` rendition has an attempt left: that was checked when it was postponed, also if the maximum is lowered later.
     WITH image AS MATERIALIZED (
         SELECT id, owner, status, original_key, sha256, size, media_type,
                width IS NOT NULL AND orientation IS NOT NULL AND thumbhash IS NOT NULL AS facts_known
@@ -32,7 +32,7 @@ CLAIM_RENDITION: LiteralString = (
                   image.sha256 AS original_sha256, image.size AS original_size, image.media_type, image.status AS image_status,
                   image.facts_known, claimable.more, format(%(result_key)s, r.image_id, r.id, r.attempt) AS result_key
     ), listed AS (
-        -- G4: with the attempt itself, and so before anything is written under its key.
+        -- G4: in the claim itself, and so before anything is written under the key.
         INSERT INTO unreferenced_objects (key, deadline)
         SELECT result_key, now() + %(intent)s * interval '1 s' FROM claimed
         ON CONFLICT (key) DO UPDATE SET deadline = EXCLUDED.deadline
@@ -52,7 +52,7 @@ CLAIM_RENDITION: LiteralString = (
 )
 
 RENEW_CLAIM = """
-    -- G4: what the attempt may write stays listed for as long as it lives; only every half of that time costs a write.
+    -- G4: the attempt's keys stay pending objects while it lives; a write is needed only once in half of that time.
     WITH renewed AS (
         UPDATE renditions SET lease_until = now() + %(lease)s * interval '1 s'
          WHERE id = %(id)s AND attempt = %(generation)s AND status = 'processing'
@@ -66,7 +66,7 @@ RENEW_CLAIM = """
 
 FINISH_RENDITION: LiteralString = (
     """
-    -- G2: only the current attempt. G4: referred to and off the list in one; a key that is not settled rolls all of it back.
+    -- G2: only the current claim. G4: the keys are consumed in the same statement; one that is not pending rolls all of it back.
     WITH old AS (
         SELECT id, result_key, alternatives FROM renditions WHERE id = %(id)s
     ), changed AS (
@@ -81,7 +81,7 @@ FINISH_RENDITION: LiteralString = (
          WHERE key = ANY(%(keys)s) AND deadline > now() AND EXISTS (SELECT FROM changed)
         RETURNING key
     ), replaced AS (
-        -- Made anew: who reads the old objects right now may end.
+        -- Regenerated: downloads of the old objects can end.
         INSERT INTO unreferenced_objects (key, deadline)
         SELECT key, now() + %(grace)s * interval '1 s'
           FROM changed JOIN old USING (id),
@@ -104,7 +104,7 @@ FAIL_RENDITION: LiteralString = (
     WITH changed AS (
         UPDATE renditions
            SET status = 'failed', lease_until = NULL, error_code = %(code)s, error_detail = %(detail)s,
-               -- An old result is served on, and was made when it was made.
+               -- An old result is still served, with its own time.
                finished_at = CASE WHEN result_key IS NULL THEN now() ELSE finished_at END
          WHERE id = %(id)s AND attempt = %(generation)s AND status = 'processing'
         RETURNING id, status
@@ -118,13 +118,13 @@ FAIL_RENDITION: LiteralString = (
 
 POSTPONE_RENDITION = """
     UPDATE renditions
-       SET status = 'uploaded', lease_until = NULL, due_at = now() + %(seconds)s * interval '1 s', tries = tries - %(given_back)s
+       SET status = 'uploaded', lease_until = NULL, due_at = now() + %(seconds)s * interval '1 s', tries = tries - %(released)s
      WHERE id = %(id)s AND attempt = %(generation)s AND status = 'processing'
     RETURNING id
 """
 
 DEFER_RENDITIONS = """
-    -- What waits for its backoff has a message of its own.
+    -- A postponed rendition, not due yet, has a message of its own.
     UPDATE renditions SET due_at = now() + %(seconds)s * interval '1 s'
      WHERE image_id = %(image_id)s AND lane = %(lane)s AND status = 'uploaded' AND due_at <= now()
     RETURNING id

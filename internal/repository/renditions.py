@@ -1,4 +1,4 @@
-"""Renditions: asked for, claimed, ended, found again (G1, G2, G3). The statements of an attempt are in attempts.py."""
+"""The table of renditions (G1, G2, G3). The statements of an attempt are in attempts.py."""
 
 import time
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ ADD_RENDITION = """
 """
 
 REGENERATE_RENDITION = """
-    -- The fence rises: an attempt that is at work on the old pipeline is lost. What it has stays until something new is there.
+    -- `attempt` is the fencing token: it rises, so that an attempt at the old pipeline is stale. The old result stays until then.
     UPDATE renditions
        SET pipeline = %(pipeline)s, lane = %(lane)s, status = 'uploaded', attempt = attempt + 1, tries = 0, due_at = now(),
            requested_at = now(), resends = 0, lease_until = NULL, error_code = NULL, error_detail = NULL
@@ -52,19 +52,19 @@ RETRY_RENDITIONS = """
     RETURNING lane
 """
 
-ABANDONED_RENDITIONS = """
+STALLED_RENDITIONS = """
     SELECT r.image_id, r.id AS rendition_id, i.owner, r.name, r.lane, r.attempt, r.tries,
            extract(epoch FROM now() - r.lease_until)::float8 AS age
       FROM renditions r JOIN images i ON i.id = r.image_id
      WHERE r.status = 'processing'
-       AND r.lease_until > now() - %(since)s * interval '1 s' AND r.lease_until < now() AND r.id <> ALL (%(set_aside)s::uuid[])
+       AND r.lease_until > now() - %(since)s * interval '1 s' AND r.lease_until < now() AND r.id <> ALL (%(exclude)s::uuid[])
      ORDER BY r.lease_until LIMIT %(limit)s
        -- Locking the rendition too makes PostgreSQL look at its lease once more: a renewal may just have come.
        FOR NO KEY UPDATE OF i, r SKIP LOCKED
 """
 
 OVERDUE_LANES = """
-    -- A lane whose messages wait in the outbox as long has lost none, and an outage would make them many. No row: nothing waits.
+    -- Without lanes whose outbox is as far behind: their messages are unpublished, not lost. No row: nothing is overdue.
     WITH oldest AS (
         SELECT due_at FROM renditions
          WHERE status = 'uploaded'
@@ -86,13 +86,13 @@ OVERDUE_TASKS = """
                AND due_at < greatest(%(sent_before)s::timestamptz, now() - %(patience)s * interval '1 s')
                AND due_at < now() - %(seconds)s * power(2, resends) * interval '1 s'
                AND (due_at < %(sent_before)s::timestamptz OR due_at < now() - %(patience)s * power(2, resends) * interval '1 s')
-               AND image_id <> ALL (%(set_aside)s::uuid[])
+               AND image_id <> ALL (%(exclude)s::uuid[])
              ORDER BY due_at LIMIT %(limit)s) AS waiting
      GROUP BY image_id ORDER BY since
 """
 
 RESEND_RENDITIONS = """
-    -- Due now, so that a time passes before it is found again. One message tells of all of them.
+    -- Due now, so that some time passes before they are overdue again. One message is for all of them.
     UPDATE renditions SET due_at = now(), resends = least(resends + 1, 20)
      WHERE image_id = %(image_id)s AND lane = %(lane)s AND status = 'uploaded' AND due_at <= now()
     RETURNING id
@@ -182,8 +182,8 @@ class PostgresRenditions:
             ),
         }
 
-    async def postpone(self, rendition_id: UUID, generation: int, *, seconds: float, give_back: bool) -> bool:
-        parameters = {"id": rendition_id, "generation": generation, "seconds": seconds, "given_back": int(give_back)}
+    async def postpone(self, rendition_id: UUID, generation: int, *, seconds: float, release: bool) -> bool:
+        parameters = {"id": rendition_id, "generation": generation, "seconds": seconds, "released": int(release)}
         return bool(await self._session.rows(POSTPONE_RENDITION, parameters))
 
     async def defer(self, image_id: UUID, lane: Lane, *, seconds: float) -> bool:
@@ -193,10 +193,10 @@ class PostgresRenditions:
         rows = await self._session.rows(RETRY_RENDITIONS, {"image_id": image_id, "name": name})
         return frozenset(Lane(row["lane"]) for row in rows)
 
-    async def abandoned(self, *, limit: int, set_aside: Sequence[UUID] = ()) -> list[StalledRendition]:
-        bound, began = self._bounds.of("abandoned"), time.monotonic()
-        parameters = {"limit": limit, "set_aside": list(set_aside), "since": bound.seconds()}
-        rows = await self._session.rows(ABANDONED_RENDITIONS, parameters)
+    async def stalled(self, *, limit: int, exclude: Sequence[UUID] = ()) -> list[StalledRendition]:
+        bound, began = self._bounds.of("stalled"), time.monotonic()
+        parameters = {"limit": limit, "exclude": list(exclude), "since": bound.seconds()}
+        rows = await self._session.rows(STALLED_RENDITIONS, parameters)
         bound.passed(began, rows[-1]["age"] if len(rows) == limit else 0)
         return [stalled_from(row) for row in rows]
 
@@ -214,7 +214,7 @@ class PostgresRenditions:
         seconds: float,
         patience_seconds: float,
         limit: int,
-        set_aside: Sequence[UUID] = (),
+        exclude: Sequence[UUID] = (),
     ) -> list[UUID]:
         parameters = {
             "lane": lane,
@@ -223,7 +223,7 @@ class PostgresRenditions:
             "patience": patience_seconds,
             "since": self._bounds.of("overdue").seconds(),
             "limit": limit,
-            "set_aside": list(set_aside),
+            "exclude": list(exclude),
         }
         return [row["image_id"] for row in await self._session.rows(OVERDUE_TASKS, parameters)]
 

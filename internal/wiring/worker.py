@@ -1,4 +1,4 @@
-"""The worker's wiring, read from top to bottom: all that it runs, in the order in which it starts."""
+"""The wiring of the worker: everything that it opens, in order."""
 
 import os
 import tempfile
@@ -11,12 +11,14 @@ from msgspec import Struct
 from internal.observability.gauges import Source, of_database, of_database_pool, of_queue, of_sandbox, of_tables
 from internal.observability.health import Dependency
 from internal.pipeline.language.grammar import Grammar
+from internal.ports.object_store import ObjectStore
 from internal.ports.queue import Queue
+from internal.ports.repository.repository import Repository
 from internal.ports.sandbox import RenderLimits
 from internal.postgres.listener import open_listener
 from internal.postgres.pool import connection_string, open_connection_pool
+from internal.rendering.task import TaskProcessor
 from internal.rendering.timings import WorkerTimings
-from internal.rendering.workshop import Workshop
 from internal.repository.tables import PostgresRepository
 from internal.sandbox.locked_tempdir import private_locked_tempdir
 from internal.sandbox.pool import open_pool as open_sandbox
@@ -26,26 +28,28 @@ from internal.wiring.queue import open_queue
 from internal.wiring.store import open_own_store
 
 WORKER_SIGNALS = ("queue",)
-"""What a process listens to: each notification costs every listener of its channel a moment."""
+"""The channels that it listens to. Each notification costs every listener of its channel some time."""
 
 CANONICAL = 2**20
-"""The worker's limit of a pipeline: none, for what was accepted is carried out, also when the limits are lower by then."""
+"""The worker accepts pipelines of any length: what was accepted is rendered, also if the limits are lower by then."""
 
 
-class WorkerParts(Struct, frozen=True):
-    """What the worker works with."""
+class WorkerState(Struct, frozen=True):
+    """The open dependencies of the worker. Each of its parts takes those that it uses."""
 
-    workshop: Workshop
+    repository: Repository
+    store: ObjectStore
     queue: Queue
+    tasks: TaskProcessor
     dependencies: dict[str, Dependency]
-    measures: list[Source]
+    gauges: list[Source]
 
 
 @asynccontextmanager
-async def open_worker(settings: Settings, children: int) -> AsyncIterator[WorkerParts]:
-    """The worker's parts. `children`: decoder processes.
+async def open_worker(settings: Settings, children: int) -> AsyncIterator[WorkerState]:
+    """Open what the worker uses while the block runs. `children`: decoder processes.
 
-    No circuit breaker: an attempt waits through an outage by itself, and its lease must be renewed as soon as that is over.
+    There is no circuit breaker: an attempt waits through an outage, and its lease must be renewed as soon as that is over.
     """
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_connection_pool(settings.database))
@@ -67,17 +71,18 @@ async def open_worker(settings: Settings, children: int) -> AsyncIterator[Worker
             )
         )
         grammar = Grammar(max_operations=CANONICAL, max_text=CANONICAL)
-        workshop = Workshop(repository, store, sandbox, render_limits(settings), worker_timings(settings), scratch, grammar)
+        limits, timings = render_limits(settings), worker_timings(settings)
+        tasks = TaskProcessor(repository, store, sandbox, limits, timings, scratch, grammar)
         seconds = settings.health.seconds
         dependencies = dependencies_of(repository, store, queue, seconds) | {"sandbox": Dependency(sandbox.check, seconds)}
-        measures = [
+        gauges = [
             of_tables(repository),
             of_database(repository),
             of_queue(queue),
             of_database_pool(pool.get_stats),
             of_sandbox(sandbox.use),
         ]
-        yield WorkerParts(workshop, queue, dependencies, measures)
+        yield WorkerState(repository, store, queue, tasks, dependencies, gauges)
 
 
 def render_limits(settings: Settings) -> RenderLimits:
@@ -108,9 +113,9 @@ def worker_timings(settings: Settings) -> WorkerTimings:
 
 
 def scratch_parent(configured: str) -> Path:
-    """Where the folder of pictures in work is made: in memory where there is a place for it."""
+    """Where the folder of workspaces is created: in memory if the system has such a folder."""
     if configured:
         Path(configured).mkdir(parents=True, exist_ok=True)
         return Path(configured)
-    memory = Path("/dev/shm")  # noqa: S108 - what is made there is private and cleared away
+    memory = Path("/dev/shm")  # noqa: S108 - the folder that is created there is private and removed
     return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())

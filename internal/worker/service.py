@@ -1,4 +1,4 @@
-"""The worker process: lanes, housekeeping and health, started together and ended in order."""
+"""The worker process: lanes, housekeeping and health, started together and stopped in order."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from internal.sandbox.settings import SandboxSettings
 from internal.settings.sections import Settings
 from internal.wiring.worker import open_worker
 from internal.worker.consume import Lanes
-from internal.worker.dispatch import find_handlers
+from internal.worker.dispatch import HandlerPorts, create_handlers
 from internal.worker.health import serve_health
 
 log = structlog.get_logger(__name__)
@@ -34,25 +34,32 @@ def decoders_of(sandbox: SandboxSettings, slots: dict[Channel, int]) -> int:
 
 
 def cores() -> int:
-    """What this process may use."""
+    """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 async def run_worker(settings: Settings, stopping: asyncio.Event) -> None:
-    """Work until `stopping` is set, then finish what is in hand within the grace time, or give it back."""
+    """Work until `stopping` is set, then finish the tasks in hand, or release those that are not done after the grace time."""
     slots = slots_of(settings.worker)
-    async with open_worker(settings, children=decoders_of(settings.sandbox, slots)) as parts:
-        kept = settings.retention
+    async with open_worker(settings, children=decoders_of(settings.sandbox, slots)) as worker:
+        retention = settings.retention
         housekeeping = Housekeeping(
-            parts.workshop, parts.queue, events_days=kept.events_days, dead_letters_days=kept.dead_letters_days
+            worker.repository,
+            worker.store,
+            worker.queue,
+            worker.tasks.timings,
+            events_days=retention.events_days,
+            dead_letters_days=retention.dead_letters_days,
         )
-        lanes = Lanes(parts.queue, parts.workshop, find_handlers(), stopping)
+        handlers = create_handlers(HandlerPorts(worker.repository, worker.store, worker.tasks))
+        pause = settings.worker.pause_seconds
+        lanes = Lanes(worker.queue, handlers, worker.repository.dead_letters, stopping, pause_seconds=pause)
         background = [
             *(
-                asyncio.create_task(_again(round_, settings.worker.housekeeping_seconds), name=round_.__name__)
+                asyncio.create_task(_repeat(round_, settings.worker.housekeeping_seconds), name=round_.__name__)
                 for round_ in (housekeeping.requeue, housekeeping.cleanup)
             ),
-            asyncio.create_task(serve_health(settings.worker, parts, settings.metrics.token), name="health"),
+            asyncio.create_task(serve_health(settings.worker, worker, settings.metrics.token), name="health"),
         ]
         consuming = [asyncio.create_task(lanes.consume(channel, count), name=channel) for channel, count in slots.items()]
         log.info("worker.started", slots={channel.value: count for channel, count in slots.items()})
@@ -65,11 +72,11 @@ async def run_worker(settings: Settings, stopping: asyncio.Event) -> None:
             log.info("worker.stopped")
 
 
-async def _until_stopped(stopping: asyncio.Event, parts: list[asyncio.Task[None]]) -> None:
-    """Wait for the signal; a part that ends by itself ends the process with its error."""
+async def _until_stopped(stopping: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    """Wait for `stopping`. Raises the error of a task that ends before."""
     waiting = asyncio.create_task(stopping.wait())
     try:
-        done, _ = await asyncio.wait({waiting, *parts}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         for task in done - {waiting}:
             task.result()
     finally:
@@ -82,7 +89,7 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _again(round_: Callable[[], Awaitable[None]], every_seconds: float) -> None:
+async def _repeat(round_: Callable[[], Awaitable[None]], every_seconds: float) -> None:
     while True:
         try:
             await round_()

@@ -15,8 +15,8 @@ from internal.postgres.listener import Listener, open_listener
 from internal.postgres.migrations import migrate
 from internal.postgres.pool import Pool, PooledSession, connection_string, open_connection_pool
 from internal.postgres.settings import DatabaseSettings
+from internal.rendering.task import TaskProcessor
 from internal.rendering.timings import WorkerTimings
-from internal.rendering.workshop import Workshop
 from internal.repository.tables import PostgresRepository
 from internal.sandbox.pool import open_pool as open_sandbox
 from tests.integration.service import Service
@@ -38,7 +38,7 @@ RULES = UploadPolicy(
     intent_seconds=60,
     upload_expires_seconds=3600,
 )
-SCHEDULE = WorkerTimings(
+TIMINGS = WorkerTimings(
     intent_seconds=60,
     lease_seconds=6,
     renew_seconds=0.05,
@@ -63,7 +63,7 @@ def database_settings(database: PostgresService) -> DatabaseSettings:
 @pytest.fixture(autouse=True)
 def patient_release(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a busy database did not give back in time would be under its lease for a while."""
-    monkeypatch.setattr("internal.rendering.task.RELEASE_SECONDS", 60.0)
+    monkeypatch.setattr("internal.rendering.transitions.RELEASE_SECONDS", 60.0)
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +85,7 @@ async def listener(database_settings: DatabaseSettings) -> AsyncIterator[Listene
 
 
 @pytest.fixture(scope="session")
-async def workshop(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Workshop]:
+async def worker(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TaskProcessor]:
     scratch, objects = tmp_path_factory.mktemp("scratch"), tmp_path_factory.mktemp("objects")
     await create_folder(objects)
     repository = PostgresRepository(pool, frozenset(Channel))
@@ -95,7 +95,7 @@ async def workshop(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> Asyn
             size=2, memory_bytes=2**31, cpu_seconds=10, wall_seconds=20, max_pictures=1000, scratch=scratch / "children"
         ) as sandbox,
     ):
-        yield Workshop(repository, store, sandbox, LIMITS, SCHEDULE, scratch, Grammar())
+        yield TaskProcessor(repository, store, sandbox, LIMITS, TIMINGS, scratch, Grammar())
 
 
 @pytest.fixture(scope="session")
@@ -107,9 +107,9 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Service]:
 
 
 @pytest.fixture
-async def service(workshop: Workshop, pool: Pool) -> AsyncIterator[Service]:
-    door = MultipartDoor(workshop.repository, workshop.store, RULES)
-    service = Service(door, workshop, PooledSession(pool))
+async def service(worker: TaskProcessor, pool: Pool) -> AsyncIterator[Service]:
+    door = MultipartDoor(worker.repository, worker.store, RULES)
+    service = Service(door, worker, PooledSession(pool))
     yield service
     await service.tidy()
-    assert list(workshop.scratch.glob("task-*")) == []
+    assert list(worker.workspaces.glob("task-*")) == []

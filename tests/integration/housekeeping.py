@@ -5,7 +5,7 @@ from internal.domain.message import Channel
 from internal.maintenance.housekeeping import Housekeeping
 from internal.maintenance.overdue import OverdueTasks
 from internal.ports.queue import Positions
-from internal.rendering.workshop import Workshop
+from internal.rendering.task import TaskProcessor
 
 
 class Progress:
@@ -24,10 +24,17 @@ class Progress:
         return Positions({"0": self.published[channel]}, {"0": self.done[channel]})
 
 
-def housekeeping(workshop: Workshop, queue: Progress | None = None) -> Housekeeping:
-    return Housekeeping(workshop, queue or Progress(), events_days=30, dead_letters_days=90)  # type: ignore[arg-type]
+def housekeeping(worker: TaskProcessor, queue: Progress | None = None) -> Housekeeping:
+    return Housekeeping(
+        worker.repository,
+        worker.store,
+        queue or Progress(),  # type: ignore[arg-type]
+        worker.timings,
+        events_days=30,
+        dead_letters_days=90,
+    )
 
 
-def overdue_tasks(workshop: Workshop, queue: Progress | None = None) -> OverdueTasks:
+def overdue_tasks(worker: TaskProcessor, queue: Progress | None = None) -> OverdueTasks:
     """One worker's. Without a queue: of one that has done everything."""
-    return OverdueTasks(workshop.repository, queue or Progress(), overdue_seconds=workshop.schedule.overdue_seconds)  # type: ignore[arg-type]
+    return OverdueTasks(worker.repository, queue or Progress(), overdue_seconds=worker.timings.overdue_seconds)  # type: ignore[arg-type]

@@ -25,11 +25,10 @@ from internal.maintenance.gc import collect_garbage
 from internal.ports.object_store import ObjectStore
 from internal.ports.repository.repository import Tables
 from internal.postgres.pool import PooledSession
-from internal.rendering.attempt import AttemptResult, run_attempt
-from internal.rendering.task import process_task
-from internal.rendering.transitions import Origin, claim_next, complete_rendition
-from internal.rendering.workshop import Workshop
-from internal.rendering.workspace import Scratch
+from internal.rendering.attempt import AttemptResult
+from internal.rendering.task import TaskProcessor
+from internal.rendering.transitions import Origin
+from internal.worker.dispatch import Handler, HandlerPorts, create_handlers
 
 EVERYTHING = ListFilter()
 
@@ -55,18 +54,18 @@ class FormAtHand:
 class Service:
     """What tests do with the core. `session` reads and bends the tables behind its back."""
 
-    def __init__(self, door: MultipartDoor, workshop: Workshop, session: PooledSession) -> None:
-        self.door, self.workshop, self.session = door, workshop, session
+    def __init__(self, door: MultipartDoor, worker: TaskProcessor, session: PooledSession) -> None:
+        self.door, self.worker, self.session = door, worker, session
         self.repository, self.store, self.policy = door.repository, door.store, door.policy
 
-    def with_workshop(self, **changes: object) -> "Service":
-        """The same service, whose worker has other ports or another schedule."""
-        return Service(self.door, msgspec.structs.replace(self.workshop, **changes), self.session)
+    def with_worker(self, **changes: object) -> "Service":
+        """The same service, whose worker has other ports or other timings."""
+        return Service(self.door, msgspec.structs.replace(self.worker, **changes), self.session)
 
     def with_store(self, store: ObjectStore) -> "Service":
         """The same service on another store."""
         door = msgspec.structs.replace(self.door, store=store)
-        return Service(door, msgspec.structs.replace(self.workshop, store=store), self.session)
+        return Service(door, msgspec.structs.replace(self.worker, store=store), self.session)
 
     async def upload(
         self,
@@ -117,26 +116,30 @@ class Service:
         return rendition
 
     async def claim(self, image_id: UUID, lane: Lane = Lane.FAST) -> Claim:
-        claim = await claim_next(Task(image_id, lane), self.workshop)
+        claim = await self.worker.transitions.claim(Task(image_id, lane))
         assert claim is not None
         return claim
 
     async def make(self, claim: Claim) -> AttemptResult:
         """Render and store an attempt's result, but publish nothing."""
-        with Scratch(self.workshop.scratch) as scratch:
-            return await run_attempt(claim, self.workshop, scratch)
+        with self.worker.open_workspace() as workspace:
+            return await self.worker.run_attempt(claim, workspace)
 
     async def publish(self, claim: Claim, made: AttemptResult) -> None:
-        await complete_rendition(claim, made, self.workshop)
+        await self.worker.transitions.complete_rendition(claim, made)
 
     async def process(self, image_id: UUID, lane: Lane = Lane.FAST) -> Image:
         """Do the image's task to its end, as a worker would."""
-        await process_task(Task(image_id, lane), self.workshop, ORIGIN)
+        await self.worker.process(Task(image_id, lane), ORIGIN)
         return await self.image(image_id)
 
+    def handlers(self) -> dict[str, Handler]:
+        """The worker's message handlers."""
+        return create_handlers(HandlerPorts(self.repository, self.store, self.worker))
+
     async def collect_garbage(self) -> int:
-        overdue_seconds = self.workshop.schedule.sweep_seconds
-        return await collect_garbage(self.workshop.repository, self.workshop.store, overdue_seconds=overdue_seconds)
+        overdue_seconds = self.worker.timings.sweep_seconds
+        return await collect_garbage(self.worker.repository, self.worker.store, overdue_seconds=overdue_seconds)
 
     async def delete(self, image_id: UUID) -> None:
         await delete_image(self.repository, ANONYMOUS, image_id)

@@ -15,14 +15,13 @@ from internal.domain.tasks import Task
 from internal.observability import metrics
 from internal.ports.object_store import ByteRange, ObjectStream
 from internal.ports.sandbox import Rendered, RenderJob
-from internal.rendering.attempt import StaleClaim, with_lease_renewal
-from internal.rendering.task import process_task
+from internal.rendering.lease import StaleClaim, with_lease_renewal
 from tests import pictures
-from tests.integration.conftest import SCHEDULE
+from tests.integration.conftest import TIMINGS
 from tests.integration.service import ORIGIN, Service, cancelled_at_end
 from tests.services.waiting import eventually
 
-NO_RENEWALS = msgspec.structs.replace(SCHEDULE, renew_seconds=SCHEDULE.lease_seconds)
+NO_RENEWALS = msgspec.structs.replace(TIMINGS, renew_seconds=TIMINGS.lease_seconds)
 """A worker that does not learn of a lost lease before it writes."""
 
 
@@ -38,8 +37,8 @@ async def test_a_cancelled_attempt_is_given_back(service: Service) -> None:
         async def check(self) -> None: ...
 
     image_id = await service.upload(pictures.jpeg())
-    stuck = service.with_workshop(sandbox=Stuck())
-    task = asyncio.create_task(process_task(Task(image_id, Lane.FAST), stuck.workshop, ORIGIN))
+    stuck = service.with_worker(sandbox=Stuck())
+    task = asyncio.create_task(stuck.worker.process(Task(image_id, Lane.FAST), ORIGIN))
     async with cancelled_at_end(task):
         await started.wait()
 
@@ -62,7 +61,7 @@ async def test_a_claim_that_is_cancelled_on_its_way_is_given_back(service: Servi
         return claimed
 
     monkeypatch.setattr(renditions, "claim", claim_slowly)
-    task = asyncio.create_task(process_task(Task(image_id, Lane.FAST), service.workshop, ORIGIN))
+    task = asyncio.create_task(service.worker.process(Task(image_id, Lane.FAST), ORIGIN))
     await committed.wait()
     task.cancel()
     asyncio.get_running_loop().call_soon(answered.set)
@@ -85,7 +84,7 @@ async def test_a_lost_lease_stops_the_work_at_once(service: Service) -> None:
 
     await service.delete(image_id)
     with pytest.raises(StaleClaim):
-        await with_lease_renewal(claim, service.workshop, work())
+        await with_lease_renewal(claim, service.repository.renditions, TIMINGS, work())
     assert stopped.is_set()
 
 
@@ -94,7 +93,7 @@ async def test_what_a_lost_attempt_wrote_late_is_listed_again(service: Service) 
         """Until another has the rendition, and gc has run."""
 
         async def render(self, job: RenderJob) -> Rendered:
-            rendered = await service.workshop.sandbox.render(job)
+            rendered = await service.worker.sandbox.render(job)
             await service.session.run("UPDATE renditions SET attempt = attempt + 1")
             await service.session.run("DELETE FROM unreferenced_objects")
             return rendered
@@ -102,7 +101,7 @@ async def test_what_a_lost_attempt_wrote_late_is_listed_again(service: Service) 
         async def check(self) -> None: ...
 
     image_id = await service.upload(pictures.jpeg())
-    await service.with_workshop(sandbox=StandsStill(), schedule=NO_RENEWALS).process(image_id)
+    await service.with_worker(sandbox=StandsStill(), timings=NO_RENEWALS).process(image_id)
 
     written = {key for key in await service.keys() if key.startswith("renditions/")}
     assert len(written) == 1
@@ -119,7 +118,7 @@ async def test_a_lease_that_is_renewed_holds(service: Service) -> None:
         return "done"
 
     await service.let_lease_run_out(claim)
-    holder = asyncio.create_task(with_lease_renewal(claim, service.workshop, work()))
+    holder = asyncio.create_task(with_lease_renewal(claim, service.repository.renditions, TIMINGS, work()))
 
     await eventually(lambda: _is_held(service))
     done.set()
@@ -144,8 +143,8 @@ async def test_a_lease_holds_until_a_cancelled_attempt_has_ended(service: Servic
 
     cancelled = asyncio.Event()
     image_id = await service.upload(pictures.jpeg())
-    workshop = service.with_workshop(store=Standing()).workshop
-    task = asyncio.create_task(process_task(Task(image_id, Lane.FAST), workshop, ORIGIN))
+    worker = service.with_worker(store=Standing()).worker
+    task = asyncio.create_task(worker.process(Task(image_id, Lane.FAST), ORIGIN))
     async with cancelled_at_end(task):
         await called.wait()
         task.cancel()
@@ -182,9 +181,9 @@ async def test_an_outage_that_is_cancelled_while_it_is_waited_out_gives_back(
         raise DatabaseUnavailable
 
     monkeypatch.setattr(renditions, "postpone", away)
-    patient = msgspec.structs.replace(SCHEDULE, pause_seconds=3600)
-    workshop = service.with_workshop(store=Away(), schedule=patient).workshop
-    task = asyncio.create_task(process_task(Task(image_id, Lane.FAST), workshop, ORIGIN))
+    patient = msgspec.structs.replace(TIMINGS, pause_seconds=3600)
+    worker = service.with_worker(store=Away(), timings=patient).worker
+    task = asyncio.create_task(worker.process(Task(image_id, Lane.FAST), ORIGIN))
     async with cancelled_at_end(task):
         await refused.wait()
         monkeypatch.setattr(renditions, "postpone", postpone)
@@ -209,7 +208,7 @@ class Loses:
 async def test_a_failure_of_a_lost_attempt_is_nobody_s(service: Service, counted: Callable[[str], float]) -> None:
     image_id = await service.upload(pictures.jpeg())
 
-    await service.with_workshop(sandbox=Loses(service), schedule=NO_RENEWALS).process(image_id)
+    await service.with_worker(sandbox=Loses(service), timings=NO_RENEWALS).process(image_id)
 
     assert (counted("lost"), counted("postponed"), counted("failed")) == (1, 0, 0)
     assert (await service.rendition(image_id)).failure is None
@@ -230,7 +229,7 @@ async def test_a_lost_attempt_s_keys_are_listed_when_the_database_is_there_again
         await mark(*arguments, **options)
 
     monkeypatch.setattr(pending_objects, "mark", away_twice)
-    await service.with_workshop(sandbox=Loses(service), schedule=NO_RENEWALS).process(image_id)
+    await service.with_worker(sandbox=Loses(service), timings=NO_RENEWALS).process(image_id)
 
     assert any(key.startswith("renditions/") for key in await service.listed())
 
@@ -245,7 +244,7 @@ async def test_renewals_that_break_are_no_loss(service: Service, monkeypatch: py
 
     monkeypatch.setattr(service.repository.renditions, "renew", broken)
     with pytest.raises(RuntimeError, match="a fault of ours"):
-        await with_lease_renewal(claim, service.workshop, asyncio.Event().wait())
+        await with_lease_renewal(claim, service.repository.renditions, TIMINGS, asyncio.Event().wait())
 
 
 @pytest.fixture

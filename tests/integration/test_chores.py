@@ -12,15 +12,14 @@ from internal.domain.events import EventType, new_event
 from internal.domain.ids import new_id
 from internal.domain.keys import original_key
 from internal.domain.status import Status
-from internal.maintenance import requeue
 from internal.maintenance.chores import Chore, register, run_round
 from internal.maintenance.quarantine import Quarantine
-from internal.maintenance.requeue import requeue_abandoned
+from internal.maintenance.requeue import requeue_stalled
 from internal.observability import metrics
 from internal.observability.gauges import of_tables
 from internal.ports.repository.renditions import StalledRendition
 from internal.ports.repository.repository import Tables
-from internal.rendering import transitions
+from internal.rendering.transitions import Outcome, Transitions
 from internal.repository.renditions import PostgresRenditions
 from tests import pictures
 from tests.integration.housekeeping import housekeeping
@@ -82,11 +81,11 @@ async def test_of_two_failures_in_a_round_both_are_told(service: Service, monkey
     async def broken(*_: object, **__: object) -> int:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(PostgresRenditions, "abandoned", fail)
+    monkeypatch.setattr(PostgresRenditions, "stalled", fail)
     monkeypatch.setattr(PostgresRenditions, "overdue_lanes", broken)
 
     with capture_logs() as lines, pytest.raises(DatabaseUnavailable):
-        await housekeeping(service.workshop).requeue()
+        await housekeeping(service.worker).requeue()
 
     assert [(line["event"], line["chore"], line["error"]) for line in lines] == [
         ("housekeeping.failed_too", "requeue_overdue", "ZeroDivisionError()")
@@ -101,19 +100,19 @@ async def test_an_attempt_that_can_not_be_ended_spoils_no_batch(service: Service
     for claim in claims:
         await service.let_lease_run_out(claim)
     poison = claims[1].rendition_id  # as a row whose dead letter breaks a rule of the database
-    end = transitions.end_abandoned
+    end = Transitions.end_stalled
 
-    async def end_but_one(work: Tables, found: StalledRendition, workshop: object) -> bool:
+    async def end_but_one(transitions: Transitions, work: Tables, found: StalledRendition) -> Outcome:
         if found.rendition_id == poison:
             event = new_event(EventType.RENDITION_FAILED, found.image_id, found.owner)
             await work.events.add(event, event)  # PostgreSQL refuses it
-        return await end(work, found, workshop)  # type: ignore[arg-type]
+        return await end(transitions, work, found)
 
-    monkeypatch.setattr(requeue, "end_abandoned", end_but_one)
+    monkeypatch.setattr(Transitions, "end_stalled", end_but_one)
     quarantine = Quarantine[UUID]("requeue_abandoned")
     with capture_logs() as lines:
-        assert await requeue_abandoned(service.workshop, quarantine) == 3
-        assert await requeue_abandoned(service.workshop, quarantine) == 0  # and it is not the first of each round
+        assert await requeue_stalled(service.worker.transitions, quarantine) == 3
+        assert await requeue_stalled(service.worker.transitions, quarantine) == 0  # and it is not the first of each round
 
     waiting = {row["id"] for row in await service.session.rows("SELECT id FROM renditions WHERE status = 'uploaded'")}
     assert waiting == {claim.rendition_id for claim in claims} - {poison}
@@ -122,7 +121,7 @@ async def test_an_attempt_that_can_not_be_ended_spoils_no_batch(service: Service
         ("requeue_abandoned", str(poison))
     ]
     monkeypatch.undo()
-    assert await requeue_abandoned(service.workshop) == 1  # when its time has come, or in another worker
+    assert await requeue_stalled(service.worker.transitions) == 1  # when its time has come, or in another worker
 
 
 async def test_an_object_that_fails_in_a_way_of_its_own_does_not_stop_gc(

@@ -213,7 +213,7 @@ async def test_a_worker_says_what_is_wrong_with_an_original(damaged: Service, ho
     image_id = await damaged.upload(data)
     await change(damaged, f"originals/{image_id}", how)
 
-    for _ in range(damaged.workshop.schedule.max_attempts):
+    for _ in range(damaged.worker.timings.max_attempts):
         await damaged.make_due(image_id)
         await damaged.process(image_id)
 

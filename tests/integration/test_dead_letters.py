@@ -13,12 +13,12 @@ from internal.domain.status import Status
 from internal.domain.tasks import task_message
 from internal.library.renditions import retry_failed
 from internal.maintenance.dead_letters import BATCH, Replay, list_dead_letters, replay
-from internal.maintenance.requeue import requeue_abandoned
+from internal.maintenance.requeue import requeue_stalled
 from internal.ports.queue import Delivery
 from internal.postgres.settings import DatabaseSettings
 from internal.settings.loader import load_settings
 from internal.wiring.operator import open_repository
-from internal.worker.dispatch import dispatch, find_handlers
+from internal.worker.dispatch import dispatch
 from tests import pictures
 from tests.integration.service import Service
 from tests.services.waiting import eventually
@@ -30,7 +30,7 @@ async def fail(service: Service, image_id: UUID) -> None:
     """Let the image's waiting renditions use up their tries, one after the other."""
     while any(rendition.status != Status.FAILED for rendition in (await service.image(image_id)).renditions):
         await service.let_lease_run_out(await service.claim(image_id))
-        await requeue_abandoned(service.workshop)
+        await requeue_stalled(service.worker.transitions)
 
 
 async def dead_letter_ids(service: Service) -> list[int]:
@@ -104,7 +104,7 @@ async def test_what_can_not_be_replayed_is_told_and_stays(service: Service) -> N
 async def test_what_could_not_be_read_is_not_sent_again(service: Service) -> None:
     """Its body is a record as it lies in the topic: as a message it would only come back as another dead letter."""
     unreadable = Delivery(Message("", "", b"raw"), Channel.FAST, "topic/3/14", None, unreadable="checksum")
-    await dispatch(unreadable, service.workshop, find_handlers())
+    await dispatch(unreadable, service.handlers(), service.repository.dead_letters)
     before = await sent(service)
     [dead_letter_id] = await dead_letter_ids(service)
 
@@ -115,7 +115,7 @@ async def test_what_could_not_be_read_is_not_sent_again(service: Service) -> Non
 
 
 async def test_a_message_goes_to_its_channel_as_it_came(service: Service) -> None:
-    await dispatch(Delivery(ODD, Channel.SLOW, "topic/3/14", None), service.workshop, find_handlers())
+    await dispatch(Delivery(ODD, Channel.SLOW, "topic/3/14", None), service.handlers(), service.repository.dead_letters)
     [dead_letter_id] = await dead_letter_ids(service)
 
     assert await replay(service.repository, dead_letter_id) == Replay.QUEUED
@@ -127,7 +127,7 @@ async def test_a_message_goes_to_its_channel_as_it_came(service: Service) -> Non
 async def test_a_replay_that_comes_second_sends_nothing(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     await fail(service, image_id)
-    await dispatch(Delivery(ODD, Channel.FAST, "topic/3/14", None), service.workshop, find_handlers())
+    await dispatch(Delivery(ODD, Channel.FAST, "topic/3/14", None), service.handlers(), service.repository.dead_letters)
     await service.session.run("DELETE FROM outbox")
     of_message, of_rendition = await dead_letter_ids(service)
 

@@ -12,7 +12,7 @@ from internal.maintenance.dead_letters import list_dead_letters
 from internal.ports.queue import Delivery
 from internal.postgres.pool import Pool
 from internal.repository.tables import PostgresRepository
-from internal.worker.dispatch import dispatch, find_handlers
+from internal.worker.dispatch import dispatch
 from tests import pictures
 from tests.integration.service import Service
 from tests.services.waiting import eventually
@@ -33,8 +33,8 @@ async def test_a_message_that_comes_again_adds_nothing(service: Service) -> None
     """As after a kill between its dead letter and its acknowledgement; the reason may be another one by then."""
     delivery = Delivery(ODD, Channel.FAST, "topic/3/14", None)
 
-    for known in (find_handlers(), find_handlers(), {}):
-        await dispatch(delivery, service.workshop, known)
+    for known in (service.handlers(), service.handlers(), {}):
+        await dispatch(delivery, known, service.repository.dead_letters)
 
     assert (len(await dead_letter_ids(service)), await exported(service)) == (1, 1)
 
@@ -52,7 +52,7 @@ async def test_a_message_that_comes_again_adds_nothing(service: Service) -> None
 async def test_another_message_has_a_dead_letter_of_its_own(service: Service, message: Message, source: str) -> None:
     """Also in its place: a topic that was made anew counts its offsets from 0."""
     for delivery in (Delivery(ODD, Channel.FAST, "topic/3/14", None), Delivery(message, Channel.FAST, source, None)):
-        await dispatch(delivery, service.workshop, find_handlers())
+        await dispatch(delivery, service.handlers(), service.repository.dead_letters)
 
     assert (len(await dead_letter_ids(service)), await exported(service)) == (2, 2)
 
@@ -61,7 +61,7 @@ async def test_a_dead_letter_that_can_not_be_exported_is_not_kept(service: Servi
     await service.session.run("ALTER TABLE outbox RENAME TO outbox_away")
     try:
         with pytest.raises(Exception, match="outbox"):
-            await dispatch(Delivery(ODD, Channel.FAST, "topic/3/14", None), service.workshop, find_handlers())
+            await dispatch(Delivery(ODD, Channel.FAST, "topic/3/14", None), service.handlers(), service.repository.dead_letters)
     finally:
         await service.session.run("ALTER TABLE outbox_away RENAME TO outbox")
 
@@ -69,10 +69,10 @@ async def test_a_dead_letter_that_can_not_be_exported_is_not_kept(service: Servi
 
 
 async def test_a_dead_letter_is_kept_also_where_none_is_exported(service: Service, pool: Pool) -> None:
-    unexported = service.with_workshop(repository=PostgresRepository(pool, frozenset({Channel.FAST, Channel.SLOW}))).workshop
+    unexported = PostgresRepository(pool, frozenset({Channel.FAST, Channel.SLOW})).dead_letters
 
     for _ in range(2):
-        await dispatch(Delivery(ODD, Channel.FAST, "topic/3/14", None), unexported, find_handlers())
+        await dispatch(Delivery(ODD, Channel.FAST, "topic/3/14", None), service.handlers(), unexported)
 
     assert (len(await dead_letter_ids(service)), await exported(service)) == (1, 0)
 
@@ -91,7 +91,7 @@ async def test_a_message_that_two_put_away_at_once_has_one_dead_letter(service: 
         async with service.repository.transaction() as first:
             await first.dead_letters.add(dead_letter)
             assert len(await first.dead_letters.page(before=None, code=None, limit=1)) == 1
-            second = asyncio.create_task(dispatch(delivery, service.workshop, find_handlers()))
+            second = asyncio.create_task(dispatch(delivery, service.handlers(), service.repository.dead_letters))
             await eventually(waits)
             if not commits:
                 raise InterruptedError
@@ -120,6 +120,6 @@ async def test_what_old_workers_write_twice_hinders_nobody(service: Service) -> 
 
     for _ in range(2):
         odd = Message("image.process", "k", b"odd")
-        await dispatch(Delivery(odd, Channel.FAST, "topic/3/14", None), service.workshop, find_handlers())
+        await dispatch(Delivery(odd, Channel.FAST, "topic/3/14", None), service.handlers(), service.repository.dead_letters)
 
     assert len(await dead_letter_ids(service)) == 3

@@ -82,7 +82,7 @@ def queue(looked: Looked, _: LowerBounds) -> Callable[[], Awaitable[Any]]:
 
 def abandoned(looked: Looked, bounds: LowerBounds) -> Callable[[], Awaitable[Any]]:
     table = PostgresRenditions(looked, frozenset(Channel), bounds)
-    return lambda: table.abandoned(limit=1)
+    return lambda: table.stalled(limit=1)
 
 
 def overdue(looked: Looked, bounds: LowerBounds) -> Callable[[], Awaitable[Any]]:

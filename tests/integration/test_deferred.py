@@ -17,11 +17,10 @@ from internal.events.relay import Relay
 from internal.ports.queue import Queue
 from internal.ports.sandbox import Rendered, RenderJob, Sandbox
 from internal.postgres.listener import Listener
-from internal.rendering.task import process_task
 from internal.worker.consume import Lanes
-from internal.worker.dispatch import find_handlers
 from tests import pictures
 from tests.contract.queue_brokers import PATIENT_SECONDS, KafkaBroker
+from tests.integration.conftest import TIMINGS
 from tests.integration.service import ORIGIN, Service, cancelled_at_end
 from tests.services.kinds import KafkaService
 from tests.services.waiting import eventually
@@ -45,7 +44,7 @@ class Cramped:
 
 
 def hurried(service: Service, seconds: float, **ports: object) -> Service:
-    return service.with_workshop(schedule=replace(service.workshop.schedule, defer_seconds=seconds), **ports)
+    return service.with_worker(timings=replace(service.worker.timings, defer_seconds=seconds), **ports)
 
 
 async def waiting_tasks(service: Service) -> list[tuple[str, bool]]:
@@ -58,7 +57,7 @@ async def test_a_task_that_waits_long_is_sent_again_later(service: Service) -> N
     image_id = await service.upload(pictures.png())
     await service.session.run("DELETE FROM outbox")
 
-    await hurried(service, 0.3, sandbox=Cramped(service.workshop.sandbox)).process(image_id)  # returns: it is acknowledged
+    await hurried(service, 0.3, sandbox=Cramped(service.worker.sandbox)).process(image_id)  # returns: it is acknowledged
 
     assert [key for key, _ in await waiting_tasks(service)] == [str(image_id)]
     rendition = await service.rendition(image_id)
@@ -96,15 +95,15 @@ async def test_a_task_that_ends_in_time_is_sent_once(service: Service) -> None:
 async def test_a_database_that_is_away_keeps_the_task_in_hand(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     image_id = await service.upload(pictures.png())
     await service.session.run("DELETE FROM outbox")
-    sandbox, refused = Cramped(service.workshop.sandbox), asyncio.Event()
-    workshop = hurried(service, 1e-6, sandbox=sandbox).workshop
+    sandbox, refused = Cramped(service.worker.sandbox), asyncio.Event()
+    worker = hurried(service, 1e-6, sandbox=sandbox).worker
 
     async def refuse(*_: object, **__: object) -> bool:
         refused.set()
         raise DatabaseUnavailable
 
     monkeypatch.setattr("internal.repository.renditions.PostgresRenditions.defer", refuse)
-    working = asyncio.create_task(process_task(Task(image_id, Lane.FAST), workshop, ORIGIN))
+    working = asyncio.create_task(worker.process(Task(image_id, Lane.FAST), ORIGIN))
     async with cancelled_at_end(working):
         await asyncio.wait_for(refused.wait(), WITHIN)
         sandbox.room = True
@@ -126,7 +125,7 @@ async def test_a_long_waiting_task_does_not_hold_the_committed_offset(
 ) -> None:
     """The messages above it would all come again after a restart."""
     monkeypatch.setattr("internal.queue.kafka.committed.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
-    sandbox = Cramped(service.workshop.sandbox)
+    sandbox = Cramped(service.worker.sandbox)
     crowded = hurried(service, 1.0, sandbox=sandbox)
     cramped = await service.upload(pictures.png())
     others = [await service.upload(pictures.jpeg()) for _ in range(6)]
@@ -142,7 +141,9 @@ async def test_a_long_waiting_task_does_not_hold_the_committed_offset(
     async def is_status(image_id: UUID, status: Status) -> bool:
         return (await service.image(image_id)).status == status
 
-    lanes = Lanes(queue, crowded.workshop, find_handlers(), asyncio.Event())
+    lanes = Lanes(
+        queue, crowded.handlers(), service.repository.dead_letters, asyncio.Event(), pause_seconds=TIMINGS.pause_seconds
+    )
     async with cancelled_at_end(asyncio.create_task(lanes.consume(Channel.FAST, 2))):
         for image_id in others:
             await eventually(lambda image_id=image_id: is_status(image_id, Status.PROCESSED), WITHIN)  # type: ignore[misc]

@@ -119,9 +119,9 @@ async def test_a_failure_is_told_with_its_reason(service: Service) -> None:
 async def test_nothing_is_announced_where_nobody_listens(service: Service, pool: Pool) -> None:
     quiet = PostgresRepository(pool, frozenset({Channel.FAST, Channel.SLOW}))
     ports = msgspec.structs.replace(service.door, repository=quiet)
-    workshop = msgspec.structs.replace(service.workshop, repository=quiet)
-    image_id = await Service(ports, workshop, service.session).upload(pictures.jpeg())
-    await Service(ports, workshop, service.session).process(image_id)
+    worker = msgspec.structs.replace(service.worker, repository=quiet)
+    image_id = await Service(ports, worker, service.session).upload(pictures.jpeg())
+    await Service(ports, worker, service.session).process(image_id)
 
     channels = await service.session.rows("SELECT DISTINCT channel FROM outbox")
     assert [row["channel"] for row in channels] == ["fast"]

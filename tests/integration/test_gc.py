@@ -12,7 +12,7 @@ from internal.domain.image import ANONYMOUS, Image, Original
 from internal.domain.keys import original_key
 from internal.domain.status import Status
 from internal.maintenance import gc
-from internal.maintenance.requeue import requeue_abandoned
+from internal.maintenance.requeue import requeue_stalled
 from internal.repository.renditions import PostgresRenditions
 from tests import pictures
 from tests.integration.housekeeping import housekeeping
@@ -23,10 +23,10 @@ async def test_a_dead_workers_rendition_is_queued_again(service: Service) -> Non
     image_id = await service.upload(pictures.jpeg())
     claim = await service.claim(image_id)
     await service.session.run("DELETE FROM outbox")
-    assert await requeue_abandoned(service.workshop) == 0  # its lease still holds
+    assert await requeue_stalled(service.worker.transitions) == 0  # its lease still holds
     await service.let_lease_run_out(claim)
 
-    assert await requeue_abandoned(service.workshop) == 1
+    assert await requeue_stalled(service.worker.transitions) == 1
 
     assert (await service.rendition(image_id)).status == Status.UPLOADED
     assert await service.count("outbox") == 1
@@ -35,9 +35,9 @@ async def test_a_dead_workers_rendition_is_queued_again(service: Service) -> Non
 
 async def test_a_rendition_that_kills_its_worker_every_time_is_failed(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
-    for _ in range(service.workshop.schedule.max_attempts):
+    for _ in range(service.worker.timings.max_attempts):
         await service.let_lease_run_out(await service.claim(image_id))
-        await requeue_abandoned(service.workshop)
+        await requeue_stalled(service.worker.transitions)
 
     image = await service.image(image_id)
     assert image.status == Status.FAILED
@@ -113,7 +113,7 @@ async def test_a_round_of_housekeeping_forgets_old_keys(service: Service) -> Non
         "UPDATE idempotency_keys SET created_at = now() - interval '25 h', lease_until = now() - interval '1 s'"
     )
 
-    await housekeeping(service.workshop).cleanup()
+    await housekeeping(service.worker).cleanup()
 
     assert await service.count("idempotency_keys") == 0
 
@@ -136,7 +136,7 @@ async def test_old_keys_are_forgotten_in_batches_however_many_there_are(
         return purged[-1]
 
     monkeypatch.setattr(service.repository.idempotency, "purge", counted)
-    await housekeeping(service.workshop).cleanup()
+    await housekeeping(service.worker).cleanup()
 
     assert purged == [2, 2, 1]
 
@@ -150,7 +150,7 @@ async def test_keys_that_can_not_be_unmarked_do_not_stop_gc(service: Service, mo
     monkeypatch.setattr(service.repository.idempotency, "purge", fail)
 
     with pytest.raises(DatabaseUnavailable):
-        await housekeeping(service.workshop).cleanup()
+        await housekeeping(service.worker).cleanup()
 
     assert await service.listed() == set()
 
@@ -161,9 +161,9 @@ async def test_leases_that_can_not_be_looked_at_do_not_keep_overdue_renditions_w
     await service.upload(pictures.jpeg())
     await service.session.run("DELETE FROM outbox")
     await service.session.run("UPDATE renditions SET due_at = now() - interval '61 s'")
-    monkeypatch.setattr(PostgresRenditions, "abandoned", fail)
+    monkeypatch.setattr(PostgresRenditions, "stalled", fail)
 
     with pytest.raises(DatabaseUnavailable):
-        await housekeeping(service.workshop).requeue()
+        await housekeeping(service.worker).requeue()
 
     assert await service.count("outbox") == 1

@@ -69,7 +69,7 @@ async def test_a_delete_that_does_not_begin_in_time_holds_up_no_other(service: S
         impatient.setattr(gc, "DELETE_SECONDS", 0.01)
         with pytest.raises(StoreUnavailable, match=r"within 0\.01 seconds"):
             async with asyncio.timeout(30):
-                await service.with_workshop(store=Deletes(wait_for_a_thread)).collect_garbage()
+                await service.with_worker(store=Deletes(wait_for_a_thread)).collect_garbage()
 
     assert await service.collect_garbage() == 1
     assert await service.listed() == {stuck}
@@ -82,7 +82,7 @@ async def test_a_mistake_of_ours_with_one_object_holds_up_no_other(service: Serv
         if key == stuck:
             raise ZeroDivisionError
 
-    assert await service.with_workshop(store=Deletes(break_down)).collect_garbage() == 1
+    assert await service.with_worker(store=Deletes(break_down)).collect_garbage() == 1
 
     assert await service.listed() == {stuck}
 
@@ -104,7 +104,7 @@ async def test_an_object_whose_transaction_ends_meanwhile_holds_up_no_other(
             raise failure
 
     with pytest.raises(told):
-        await service.with_workshop(store=Deletes(outlive_its_transaction)).collect_garbage()
+        await service.with_worker(store=Deletes(outlive_its_transaction)).collect_garbage()
 
     assert await service.collect_garbage() == 1
     assert await service.listed() == {stuck}
@@ -128,7 +128,7 @@ async def test_the_lock_lasts_longer_than_any_other_transaction_may(
 
     async with open_connection_pool(impatient) as pool:
         repository = PostgresRepository(pool, frozenset(Channel))
-        slow = service.with_workshop(repository=repository, store=Deletes(take_two_seconds))
+        slow = service.with_worker(repository=repository, store=Deletes(take_two_seconds))
 
         async def deleted() -> bool:
             with contextlib.suppress(DatabaseUnavailable):  # so little patience may be too little for a connection

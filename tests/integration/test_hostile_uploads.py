@@ -16,7 +16,6 @@ from internal.domain.image import Image
 from internal.domain.rendition import Lane
 from internal.domain.status import Status
 from internal.domain.tasks import Task
-from internal.rendering.task import process_task
 from internal.sandbox.pool import DecoderPool, open_pool
 from tests import pictures
 from tests.hostile.fuzz import CODES
@@ -30,7 +29,7 @@ MUTANTS = 42
 
 async def _ended(service: Service, image_id: UUID) -> Image:
     """Process it until it is final, as often as its tries allow."""
-    for _ in range(service.workshop.schedule.max_attempts):
+    for _ in range(service.worker.timings.max_attempts):
         for lane in Lane:
             image = await service.process(image_id, lane)
         if image.status in (Status.PROCESSED, Status.FAILED):
@@ -75,8 +74,8 @@ async def test_a_decoder_that_cannot_be_started_burns_no_try(
             await DecoderPool.check(sandbox)
 
         monkeypatch.setattr(sandbox, "check", looked)
-        workshop = msgspec.structs.replace(service.workshop, sandbox=sandbox)
-        working = asyncio.create_task(process_task(Task(image_id, Lane.FAST), workshop, ORIGIN))
+        worker = msgspec.structs.replace(service.worker, sandbox=sandbox)
+        working = asyncio.create_task(worker.process(Task(image_id, Lane.FAST), ORIGIN))
         async with cancelled_at_end(working):
             await eventually(lambda: looks > 2)  # it waits for the sandbox, and takes nothing else meanwhile
             rendition = await service.rendition(image_id)

@@ -69,7 +69,7 @@ async def test_what_comes_of_a_key_that_was_taken_over_is_kept_as_long_as_any_ot
     image_id = await service.upload(pictures.jpeg(), key="k")
     await service.session.run("UPDATE idempotency_keys SET lease_until = now() - interval '1 s'")
 
-    await housekeeping(service.workshop).cleanup()
+    await housekeeping(service.worker).cleanup()
 
     assert await service.upload(pictures.jpeg(), key="k") == image_id
 

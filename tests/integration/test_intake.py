@@ -188,7 +188,7 @@ async def test_nothing_is_left_unlisted_whatever_step_is_the_last(
     await let_expire(service)
     await expire_uploads(service.repository)
     await service.session.run("UPDATE unreferenced_objects SET deadline = now() - interval '1 h'")
-    await housekeeping(service.workshop).cleanup()
+    await housekeeping(service.worker).cleanup()
     assert len(await service.keys()) == (last == "commit")
     assert await service.count("uploads") == await service.count("unreferenced_objects") == 0
 
@@ -276,7 +276,7 @@ async def test_an_expired_upload_is_gone_and_makes_no_image(service: Service) ->
     assert await service.repository.images.page(ANONYMOUS, ListFilter()) == ()
 
     purged = metrics.PURGED.labels(NAME)._value.get()
-    await housekeeping(service.workshop).cleanup()
+    await housekeeping(service.worker).cleanup()
 
     assert metrics.PURGED.labels(NAME)._value.get() == purged + 1
     assert await service.count("uploads") == 0

@@ -12,7 +12,7 @@ import pytest
 
 from internal.domain.errors import DecoderFailed, DecoderOutOfMemory, DecoderTimeout, ServiceError
 from internal.domain.status import Status
-from internal.rendering.output_file import MadeFile
+from internal.rendering.output_file import OutputFile
 from internal.sandbox.pool import open_pool
 from internal.sandbox.protocol import plain
 from tests import pictures
@@ -132,7 +132,7 @@ async def test_the_row_carries_the_hash_of_what_was_stored(service: Service, tmp
     async with open_pool(
         size=1, memory_bytes=2**30, cpu_seconds=5, wall_seconds=10, max_pictures=9, scratch=tmp_path / "scratch"
     ) as sandbox:
-        image = await service.with_workshop(sandbox=sandbox).process(await service.upload(pictures.jpeg(64, 48)))
+        image = await service.with_worker(sandbox=sandbox).process(await service.upload(pictures.jpeg(64, 48)))
 
     result = image.renditions[0].result
     assert image.status == Status.PROCESSED
@@ -143,14 +143,14 @@ async def test_the_row_carries_the_hash_of_what_was_stored(service: Service, tmp
     assert (result.sha256, result.size) == (hashlib.sha256(stored).hexdigest(), len(stored))
 
 
-async def _read(made: MadeFile) -> bytes:
+async def _read(made: OutputFile) -> bytes:
     return b"".join([chunk async for chunk in made.chunks()])
 
 
 async def test_what_grows_while_it_is_stored_is_cut_at_its_size(tmp_path: Path) -> None:
     file = tmp_path / "made"
     file.write_bytes(b"1234567890")
-    made = MadeFile(file, 4)
+    made = OutputFile(file, 4)
 
     assert await _read(made) == b"1234"
     assert made.sha256 == hashlib.sha256(b"1234").hexdigest()
@@ -171,4 +171,4 @@ async def test_what_is_not_there_while_it_is_stored_is_no_result(bent: str, tmp_
             file.mkdir()
 
     with pytest.raises(DecoderFailed):
-        await asyncio.wait_for(_read(MadeFile(file, 4)), 5)
+        await asyncio.wait_for(_read(OutputFile(file, 4)), 5)

@@ -11,10 +11,9 @@ from internal.domain.message import NO_REQUEST, MessageContext
 from internal.domain.rendition import Lane
 from internal.domain.tasks import Task
 from internal.library.renditions import retry_failed
-from internal.maintenance.requeue import requeue_abandoned
+from internal.maintenance.requeue import requeue_stalled
 from internal.ports.sandbox import Rendered, RenderJob
-from internal.rendering.task import process_task
-from internal.rendering.transitions import Origin, defer_task
+from internal.rendering.transitions import Origin
 from tests import pictures
 from tests.integration.service import Service
 
@@ -62,9 +61,9 @@ async def test_an_upload_and_what_is_asked_for_later_carry_their_own_request(ser
 async def test_a_postponed_attempt_carries_the_request_of_its_message(service: Service, request_id: str | None) -> None:
     image_id = await uploaded(service)
     context = MessageContext(request_id)
-    workshop = replace(service.workshop, sandbox=Dying())
+    worker = replace(service.worker, sandbox=Dying())
 
-    await process_task(Task(image_id, Lane.FAST), workshop, Origin("test/0/1", context.headers(), b""))
+    await worker.process(Task(image_id, Lane.FAST), Origin("test/0/1", context.headers(), b""))
 
     assert await headers_sent(service) == [context.headers()]
 
@@ -72,7 +71,7 @@ async def test_a_postponed_attempt_carries_the_request_of_its_message(service: S
 async def test_a_deferred_task_carries_the_request_of_its_message(service: Service) -> None:
     image_id = await uploaded(service)
 
-    await defer_task(Task(image_id, Lane.FAST), service.workshop, CONTEXT, seconds=0)
+    await service.worker.transitions.defer(Task(image_id, Lane.FAST), CONTEXT, seconds=0)
 
     assert await headers_sent(service) == [HEADERS]
 
@@ -81,6 +80,6 @@ async def test_housekeeping_acts_for_no_request(service: Service) -> None:
     image_id = await uploaded(service, CONTEXT)
     await service.let_lease_run_out(await service.claim(image_id))
 
-    assert await requeue_abandoned(service.workshop) == 1
+    assert await requeue_stalled(service.worker.transitions) == 1
 
     assert await headers_sent(service) == [{}]

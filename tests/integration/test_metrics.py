@@ -13,13 +13,12 @@ from internal.domain.ids import new_id
 from internal.domain.keys import original_key
 from internal.domain.rendition import Lane
 from internal.domain.tasks import Task
-from internal.maintenance.requeue import requeue_abandoned
+from internal.maintenance.requeue import requeue_stalled
 from internal.observability import metrics
 from internal.observability.gauges import PREFIX
 from internal.ports.object_store import ByteRange, ObjectInfo, ObjectStream
 from internal.ports.sandbox import Rendered, RenderJob
 from internal.postgres.listener import Listener
-from internal.rendering.task import process_task
 from tests import pictures
 from tests.integration.housekeeping import overdue_tasks
 from tests.integration.service import ORIGIN, Service, cancelled_at_end
@@ -103,9 +102,9 @@ async def test_each_stage_has_its_own_time(service: Service, counts: Counts, mon
     class Slow(Sandbox):
         async def render(self, job: RenderJob) -> Rendered:
             clock.now += 10
-            return msgspec.structs.replace(await service.workshop.sandbox.render(job), cpu_seconds=2.5)
+            return msgspec.structs.replace(await service.worker.sandbox.render(job), cpu_seconds=2.5)
 
-    slow = service.with_workshop(store=SlowStore(), sandbox=Slow())
+    slow = service.with_worker(store=SlowStore(), sandbox=Slow())
     for picture in (pictures.jpeg(), pictures.cut(pictures.jpeg(200, 150))):  # the second can't be made
         await slow.process(await service.upload(picture))
 
@@ -119,11 +118,11 @@ async def test_each_stage_has_its_own_time(service: Service, counts: Counts, mon
 async def test_a_lost_attempt(service: Service, counts: Counts) -> None:
     class StandsStill(Sandbox):
         async def render(self, job: RenderJob) -> Rendered:
-            rendered = await service.workshop.sandbox.render(job)
+            rendered = await service.worker.sandbox.render(job)
             await service.session.run("UPDATE renditions SET attempt = attempt + 1")
             return rendered
 
-    await service.with_workshop(sandbox=StandsStill()).process(await service.upload(pictures.jpeg()))
+    await service.with_worker(sandbox=StandsStill()).process(await service.upload(pictures.jpeg()))
 
     assert counts.of("attempts_total") == {("lost",): 1}
     assert counts.of("failures_total") == {}
@@ -138,14 +137,14 @@ async def test_an_outage_pauses_an_attempt_that_had_begun(
         async def render(self, job: RenderJob) -> Rendered:
             for outage in outages:
                 raise outage
-            return await service.workshop.sandbox.render(job)
+            return await service.worker.sandbox.render(job)
 
     async def no_database(*_: object, **__: object) -> None:
         monkeypatch.undo()
         raise DatabaseUnavailable
 
     monkeypatch.setattr(service.repository.renditions, "claim", no_database)  # nothing was claimed: no attempt
-    await service.with_workshop(sandbox=Outage()).process(await service.upload(pictures.jpeg()))
+    await service.with_worker(sandbox=Outage()).process(await service.upload(pictures.jpeg()))
 
     assert counts.of("attempts_total") == {("paused",): 2, ("processed",): 1}
 
@@ -160,8 +159,8 @@ async def test_a_cancelled_attempt_is_released(service: Service, counts: Counts)
             raise AssertionError
 
     task = Task(await service.upload(pictures.jpeg()), Lane.FAST)
-    stuck = service.with_workshop(sandbox=Stuck()).workshop
-    async with cancelled_at_end(asyncio.create_task(process_task(task, stuck, ORIGIN))):
+    stuck = service.with_worker(sandbox=Stuck()).worker
+    async with cancelled_at_end(asyncio.create_task(stuck.process(task, ORIGIN))):
         await started.wait()
 
     assert counts.of("attempts_total") == {("released",): 1}
@@ -170,13 +169,13 @@ async def test_a_cancelled_attempt_is_released(service: Service, counts: Counts)
 async def test_what_housekeeping_queues_again_is_counted_by_reason(service: Service, counts: Counts) -> None:
     lost = await service.upload(pictures.jpeg())
     abandoned = await service.upload(pictures.jpeg())
-    tries = service.workshop.schedule.max_attempts
+    tries = service.worker.timings.max_attempts
     for _ in range(tries):
         await service.let_lease_run_out(await service.claim(abandoned))
-        await requeue_abandoned(service.workshop)
+        await requeue_stalled(service.worker.transitions)
     await service.session.run("DELETE FROM outbox")
     await service.session.run("UPDATE renditions SET due_at = now() - interval '61 s' WHERE image_id = %(id)s", {"id": lost})
-    await overdue_tasks(service.workshop).requeue()
+    await overdue_tasks(service.worker).requeue()
 
     assert counts.of("requeued_total") == {("lease",): tries - 1, ("overdue",): 1}
     assert counts.of("attempts_total") == {("failed",): 1}

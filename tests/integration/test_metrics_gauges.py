@@ -62,7 +62,7 @@ async def test_the_tables_are_shown_as_they_are(service: Service) -> None:
 
 
 async def test_decoders_are_busy_while_they_work(service: Service) -> None:
-    pool = service.workshop.sandbox
+    pool = service.worker.sandbox
     assert isinstance(pool, DecoderPool)
     source = of_sandbox(pool.use)
     assert (await asked(source))["sandbox_decoders"] == {("busy",): 0, ("idle",): 2}

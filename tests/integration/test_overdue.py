@@ -45,7 +45,7 @@ async def fill(service: Service, count: int) -> None:
 async def test_a_lost_message_is_sent_again_once_a_minute(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     await lose_messages(service)
-    overdue = overdue_tasks(service.workshop)
+    overdue = overdue_tasks(service.worker)
     assert await overdue.requeue() == 0
     await pass_time(service, 61)
 
@@ -58,7 +58,7 @@ async def test_a_lost_message_is_sent_again_once_a_minute(service: Service) -> N
 
 async def test_the_time_doubles_each_time_that_it_is_sent_again_and_begins_anew_with_an_attempt(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
-    overdue = overdue_tasks(service.workshop)
+    overdue = overdue_tasks(service.worker)
     found: list[int] = []
     for waited in (61, 61, 61, 121, 121):
         await lose_messages(service)
@@ -78,7 +78,7 @@ async def test_what_waits_for_the_queue_is_not_sent_again(service: Service) -> N
     await service.session.run("DELETE FROM outbox WHERE channel = 'slow'")
     await pass_time(service, 61)
     await service.session.run("UPDATE outbox SET due_at = now() + interval '1 s'")
-    overdue = overdue_tasks(service.workshop)
+    overdue = overdue_tasks(service.worker)
 
     assert await overdue.requeue() == 1
 
@@ -92,7 +92,7 @@ async def test_a_backlog_of_five_minutes_is_not_sent_again(service: Service) -> 
     """2,000 of them made 10,000 further messages for each worker that kept house."""
     await fill(service, 2000)
     queue = Progress(published=2000)
-    workers = [overdue_tasks(service.workshop, queue) for _ in range(3)]
+    workers = [overdue_tasks(service.worker, queue) for _ in range(3)]
     sent = 0
     for _ in range(int(5 * MINUTE / ROUND_SECONDS)):
         await pass_time(service, ROUND_SECONDS)
@@ -106,7 +106,7 @@ async def test_a_backlog_of_a_queue_that_can_not_be_asked_is_sent_again_ever_mor
     await fill(service, 50)
     queue = Progress(published=50)
     queue.down = True
-    overdue = overdue_tasks(service.workshop, queue)
+    overdue = overdue_tasks(service.worker, queue)
     sent = 0
     for _ in range(40):
         await pass_time(service, 15)
@@ -121,7 +121,7 @@ async def test_what_was_lost_in_a_backlog_is_found_when_the_queue_has_passed_its
     queue = Progress(published=10)
     await fill(service, 1)
     await pass_time(service, 62)
-    overdue = overdue_tasks(service.workshop, queue)
+    overdue = overdue_tasks(service.worker, queue)
     assert await overdue.requeue() == 0  # where the queue ends is noted: the lost message would be below
     lost = (await service.session.rows("SELECT image_id FROM renditions"))[0]["image_id"]
     await pass_time(service, 10)
@@ -139,7 +139,7 @@ async def test_what_was_lost_in_a_backlog_is_found_when_the_queue_has_passed_its
 
 async def test_a_queue_that_stands_still_is_helped_in_the_end(service: Service) -> None:
     await fill(service, 5)
-    overdue = overdue_tasks(service.workshop, Progress(published=5))
+    overdue = overdue_tasks(service.worker, Progress(published=5))
     await pass_time(service, PATIENCE * MINUTE - 1)
     assert await overdue.requeue() == 0
     await pass_time(service, 2)
@@ -149,7 +149,7 @@ async def test_a_queue_that_stands_still_is_helped_in_the_end(service: Service) 
 async def test_one_worker_sends_again_and_another_takes_over_when_it_is_gone(service: Service) -> None:
     await fill(service, 250)
     await pass_time(service, 61)
-    first, second = (overdue_tasks(service.workshop) for _ in range(2))
+    first, second = (overdue_tasks(service.worker) for _ in range(2))
 
     assert [await first.requeue(), await second.requeue(), await first.requeue()] == [100, 0, 100]
     await service.session.run("UPDATE chore_leases SET lease_until = now() - interval '1 s'")
@@ -160,7 +160,7 @@ async def test_the_queue_is_asked_only_when_something_waits_long(service: Servic
     queue = Progress()
     await service.upload(pictures.jpeg())
 
-    assert await overdue_tasks(service.workshop, queue).requeue() == 0
+    assert await overdue_tasks(service.worker, queue).requeue() == 0
 
     assert queue.asked == 0
 
@@ -180,7 +180,7 @@ async def test_an_image_that_can_not_be_sent_again_keeps_no_other_waiting(
 
     monkeypatch.setattr(PostgresRenditions, "resend", resend_but_one)
     monkeypatch.setattr("internal.maintenance.overdue.BATCH", 1)
-    overdue = overdue_tasks(service.workshop)
+    overdue = overdue_tasks(service.worker)
 
     assert [await overdue.requeue() for _ in range(5)] == [0, 1, 1, 1, 0]
 
@@ -195,4 +195,4 @@ async def test_an_outage_while_it_is_sent_again_is_told(service: Service, monkey
     monkeypatch.setattr(PostgresRenditions, "resend", away)
 
     with pytest.raises(DatabaseUnavailable):
-        await overdue_tasks(service.workshop).requeue()
+        await overdue_tasks(service.worker).requeue()

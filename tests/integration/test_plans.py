@@ -87,7 +87,7 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(("id", "image_id", "holder", "consumer_id", "after", "after_id", "worker_id"), uuid4()),
     **dict.fromkeys(("after_time", "created_after", "created_before", "sent_before"), datetime(2026, 11, 1, tzinfo=UTC)),
     **dict.fromkeys(
-        ("generation", "attempts", "frames", "given_back", "height", "max_attempts", "orientation", "size", "width"), 1
+        ("generation", "attempts", "frames", "released", "height", "max_attempts", "orientation", "size", "width"), 1
     ),
     **dict.fromkeys(("delay", "grace", "intent", "lease", "older", "patience", "seconds", "since"), 60.0),
     **dict.fromkeys(("alternatives", "headers", "renditions", "tasks"), Jsonb([])),
@@ -112,7 +112,6 @@ VALUES: dict[str, Any] = {
     "options": Jsonb({}),
     "received": 0,
     "state": "pending",
-    "set_aside": [],
     "status": "uploaded",
     "tables": ["outbox", "renditions"],
 }
@@ -143,7 +142,7 @@ THEIR_OWN: dict[str, list[dict[str, Any]]] = {
     "CLAIM": [{"since": 1e9, "after": 0}, {"since": 12.0, "after": 9_000}, {"since": 12.0, "after": 0, "channel": "slow"}],
     "NEXT_OVERDUE_OBJECT": [{"since": 1e9}, {"since": 72.0}],
     "TAKE_EXPIRED_UPLOAD": [{"since": 1e9}, {"since": 12.0}],
-    "ABANDONED_RENDITIONS": [{"since": 1e9}, {"since": 12.0}],
+    "STALLED_RENDITIONS": [{"since": 1e9}, {"since": 12.0}],
     "OVERDUE_LANES": [{"since": 1e9}, {"since": 72.0}],
 }
 """A dictionary for each way of calling."""

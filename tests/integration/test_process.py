@@ -15,12 +15,10 @@ from internal.domain.rendition import Lane
 from internal.domain.status import Status
 from internal.domain.tasks import Task
 from internal.library.renditions import retry_failed
-from internal.maintenance.requeue import requeue_abandoned
+from internal.maintenance.requeue import requeue_stalled
 from internal.ports.object_store import ByteRange, ObjectInfo, ObjectStream
 from internal.ports.sandbox import Rendered, RenderJob, Sandbox
-from internal.rendering.attempt import StaleClaim
-from internal.rendering.task import process_task
-from internal.rendering.transitions import claim_next
+from internal.rendering.lease import StaleClaim
 from tests import pictures
 from tests.integration.service import ORIGIN, Service, cancelled_at_end
 from tests.services.waiting import eventually
@@ -97,7 +95,7 @@ async def test_a_stale_worker_changes_nothing(service: Service) -> None:
 async def test_two_workers_never_hold_one_rendition(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
 
-    claims = await asyncio.gather(*(claim_next(Task(image_id, Lane.FAST), service.workshop) for _ in range(6)))
+    claims = await asyncio.gather(*(service.worker.transitions.claim(Task(image_id, Lane.FAST)) for _ in range(6)))
 
     assert len([claim for claim in claims if claim]) == 1
 
@@ -117,13 +115,13 @@ async def test_two_last_renditions_see_each_other(service: Service) -> None:
 
 async def test_one_failed_rendition_fails_the_image_when_all_are_final(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg(), "resize:9x9", renditions={"other": "resize:8x8"})
-    faulty = service.with_workshop(sandbox=Faulty(service.workshop.sandbox, 99, DecoderFailed()))
+    faulty = service.with_worker(sandbox=Faulty(service.worker.sandbox, 99, DecoderFailed()))
     first, second = await service.claim(image_id), await service.claim(image_id)
     await service.publish(second, await service.make(second))
     assert (await service.image(image_id)).status == Status.PROCESSING
 
     await service.let_lease_run_out(first)
-    for _ in range(service.workshop.schedule.max_attempts):
+    for _ in range(service.worker.timings.max_attempts):
         await service.make_due(image_id)
         await faulty.process(image_id)
 
@@ -134,9 +132,9 @@ async def test_one_failed_rendition_fails_the_image_when_all_are_final(service: 
 
 async def test_poison_stops_after_its_tries_with_backoff_between(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
-    slowly = msgspec.structs.replace(service.workshop.schedule, backoff_seconds=3600)
-    faulty = service.with_workshop(
-        sandbox=Faulty(service.workshop.sandbox, 99, DecoderFailed("it died by signal 11")), schedule=slowly
+    slowly = msgspec.structs.replace(service.worker.timings, backoff_seconds=3600)
+    faulty = service.with_worker(
+        sandbox=Faulty(service.worker.sandbox, 99, DecoderFailed("it died by signal 11")), timings=slowly
     )
     await service.session.run("DELETE FROM outbox")
 
@@ -145,13 +143,13 @@ async def test_poison_stops_after_its_tries_with_backoff_between(service: Servic
         "SELECT due_at > now() AS later FROM renditions UNION ALL SELECT due_at > now() FROM outbox WHERE channel = 'fast'"
     )
     assert [row["later"] for row in waits] == [True, True]
-    assert await claim_next(Task(image_id, Lane.FAST), service.workshop) is None  # not before it is due
+    assert await service.worker.transitions.claim(Task(image_id, Lane.FAST)) is None  # not before it is due
     for _ in range(5):
         await service.make_due(image_id)
         await faulty.process(image_id)
 
     rendition = await service.rendition(image_id)
-    assert (rendition.status, rendition.attempts) == (Status.FAILED, service.workshop.schedule.max_attempts)
+    assert (rendition.status, rendition.attempts) == (Status.FAILED, service.worker.timings.max_attempts)
     letters = await service.repository.dead_letters.of(image_id)
     assert [(letter.code, letter.attempts, letter.source) for letter in letters] == [("decoder_died", 3, ORIGIN.source)]
     exported = await service.session.rows("SELECT headers FROM outbox WHERE channel = 'dead_letters'")
@@ -162,19 +160,19 @@ async def test_a_maximum_that_is_lowered_leaves_nothing_waiting_for_ever(service
     image_id = await service.upload(pictures.jpeg())
     for _ in range(2):
         await service.make_due(image_id)
-        await service.with_workshop(sandbox=Faulty(service.workshop.sandbox, 1, DecoderFailed())).process(image_id)
+        await service.with_worker(sandbox=Faulty(service.worker.sandbox, 1, DecoderFailed())).process(image_id)
     await service.make_due(image_id)
 
-    lowered = msgspec.structs.replace(service.workshop.schedule, max_attempts=1)
-    workshop = msgspec.structs.replace(service.workshop, schedule=lowered)
-    image = await Service(service.door, workshop, service.session).process(image_id)
+    lowered = msgspec.structs.replace(service.worker.timings, max_attempts=1)
+    worker = msgspec.structs.replace(service.worker, timings=lowered)
+    image = await Service(service.door, worker, service.session).process(image_id)
 
     assert (image.status, image.renditions[0].attempts) == (Status.PROCESSED, 3)
 
 
 async def test_a_retry_begins_anew_but_the_fence_rises(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
-    await service.with_workshop(sandbox=Faulty(service.workshop.sandbox, 1, DecoderFailed())).process(image_id)
+    await service.with_worker(sandbox=Faulty(service.worker.sandbox, 1, DecoderFailed())).process(image_id)
     await service.make_due(image_id)
     await service.process(image_id)
     async with service.repository.transaction() as work:
@@ -196,7 +194,7 @@ async def test_a_retry_begins_anew_but_the_fence_rises(service: Service) -> None
 async def test_a_crash_of_our_own_is_retried_and_never_shown(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
 
-    await service.with_workshop(sandbox=Faulty(service.workshop.sandbox, 1, RuntimeError("secret path /srv/x"))).process(image_id)
+    await service.with_worker(sandbox=Faulty(service.worker.sandbox, 1, RuntimeError("secret path /srv/x"))).process(image_id)
     assert (await service.rendition(image_id)).status == Status.UPLOADED
     await service.make_due(image_id)
 
@@ -205,9 +203,9 @@ async def test_a_crash_of_our_own_is_retried_and_never_shown(service: Service) -
 
 async def test_an_outage_burns_no_try(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
-    sandbox = Faulty(service.workshop.sandbox, 3, StoreUnavailable())
+    sandbox = Faulty(service.worker.sandbox, 3, StoreUnavailable())
 
-    image = await service.with_workshop(sandbox=sandbox).process(image_id)
+    image = await service.with_worker(sandbox=sandbox).process(image_id)
 
     assert image.status == Status.PROCESSED
     assert (image.renditions[0].generation, image.renditions[0].attempts) == (4, 1)
@@ -231,13 +229,13 @@ async def test_an_outage_that_outlasts_leases_burns_no_try(service: Service) -> 
         async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> ObjectInfo:
             return await service.store.put(key, content, content_type=content_type)
 
-    workshop = service.with_workshop(store=Away()).workshop
+    worker = service.with_worker(store=Away()).worker
     image_id = await service.upload(pictures.jpeg())
-    working = asyncio.create_task(process_task(Task(image_id, Lane.FAST), workshop, ORIGIN))
+    working = asyncio.create_task(worker.process(Task(image_id, Lane.FAST), ORIGIN))
     async with cancelled_at_end(working):
         await waiting.wait()
         await service.session.run("UPDATE renditions SET lease_until = now() - interval '1 s'")
-        assert await requeue_abandoned(workshop) == 0
+        assert await requeue_stalled(worker.transitions) == 0
         down = False
         await asyncio.wait_for(working, 60)
 
@@ -246,11 +244,11 @@ async def test_an_outage_that_outlasts_leases_burns_no_try(service: Service) -> 
 
 
 async def test_a_full_scratch_is_an_outage_and_no_fault_of_the_picture(service: Service) -> None:
-    room = service.workshop.scratch / "room"
-    workshop = service.with_workshop(scratch=room).workshop
+    room = service.worker.workspaces / "room"
+    worker = service.with_worker(workspaces=room).worker
     image_id = await service.upload(pictures.jpeg())
 
-    working = asyncio.create_task(process_task(Task(image_id, Lane.FAST), workshop, ORIGIN))
+    working = asyncio.create_task(worker.process(Task(image_id, Lane.FAST), ORIGIN))
     async with cancelled_at_end(working):  # the message stays in hand, and is tried again
         await eventually(lambda: _tried_again(service, image_id))
         room.mkdir()

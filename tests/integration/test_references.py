@@ -25,7 +25,7 @@ async def a_mark(service: Service) -> UUID:
 async def test_another_image_is_laid_over_this_one(service: Service) -> None:
     mark = await a_mark(service)
     image_id = await service.upload(pictures.jpeg(), over(mark))
-    sandbox = Asked(service.workshop.sandbox)
+    sandbox = Asked(service.worker.sandbox)
 
     image = await bent(service, sandbox=sandbox).process(image_id)
 
@@ -97,7 +97,7 @@ async def test_what_the_next_rendition_does_not_name_is_let_go(service: Service)
             held.append(len(list(job.source.parent.glob("overlay-*"))))
             return await super().render(job)
 
-    await bent(service, sandbox=Looking(service.workshop.sandbox)).process(image_id)
+    await bent(service, sandbox=Looking(service.worker.sandbox)).process(image_id)
 
     assert held == [1, 1, 1]
 
@@ -120,7 +120,7 @@ async def test_one_that_is_damaged_is_not_decoded(service: Service) -> None:
     mark = await a_mark(service)
     image_id = await service.upload(pictures.jpeg(), over(mark))
     await service.session.run("UPDATE images SET sha256 = 'other' WHERE id = %(id)s", {"id": mark})
-    sandbox = Asked(service.workshop.sandbox)
+    sandbox = Asked(service.worker.sandbox)
 
     await bent(service, sandbox=sandbox).process(image_id)
 

@@ -13,7 +13,7 @@ from internal.library.lookup import result_of
 from internal.library.renditions import AddedRendition, retry_failed
 from internal.library.staleness import is_stale
 from internal.pipeline.language.grammar import Grammar
-from internal.rendering.attempt import StaleClaim
+from internal.rendering.lease import StaleClaim
 from internal.rendering.transitions import REPLACED_GRACE_SECONDS
 from tests import pictures
 from tests.integration.service import Service
@@ -24,7 +24,7 @@ PRESET = "preset:small"
 def configured(service: Service, **presets: str) -> Service:
     """The same service after a restart with other presets."""
     policy = msgspec.structs.replace(service.policy, grammar=Grammar(presets=presets))
-    return Service(msgspec.structs.replace(service.door, policy=policy), service.workshop, service.session)
+    return Service(msgspec.structs.replace(service.door, policy=policy), service.worker, service.session)
 
 
 async def ask(service: Service, before: Rendition, processing: str) -> AddedRendition:

@@ -48,7 +48,7 @@ class Asked:
 
 
 def bent(service: Service, **parts: object) -> Service:
-    return Service(service.door, msgspec.structs.replace(service.workshop, **parts), service.session)
+    return Service(service.door, msgspec.structs.replace(service.worker, **parts), service.session)
 
 
 async def test_every_file_is_listed_before_it_is_written(service: Service) -> None:
@@ -133,7 +133,7 @@ async def test_a_long_attempt_keeps_its_keys_listed(service: Service) -> None:
 
 
 async def test_the_first_attempt_finds_the_facts_and_no_later_one_looks_again(service: Service) -> None:
-    sandbox = Asked(service.workshop.sandbox)
+    sandbox = Asked(service.worker.sandbox)
     image_id = await service.upload(pictures.alpha_png(60, 40), "resize:20x20", renditions={"other": "resize:9x9"})
     original = (await service.image(image_id)).original
     assert (original.frames, original.has_alpha, original.dominant_colour, original.thumbhash) == (None, None, None, None)

@@ -100,7 +100,7 @@ async def test_dead_letters_are_kept_for_their_days(service: Service) -> None:
     await service.session.run(FILL_LETTERS, {"count": 3, "days": 89})
     await service.repository.dead_letters.add(DeadLetter("code", "detail", "source", 1))
 
-    await housekeeping(service.workshop).cleanup()
+    await housekeeping(service.worker).cleanup()
 
     assert await service.count("dead_letters") == 4
 

@@ -11,7 +11,7 @@ from internal.domain.image import Image, Original
 from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.pipeline.language.grammar import Grammar
 from internal.ports.sandbox import Sandbox
-from internal.rendering.workshop import Workshop
+from internal.rendering.task import TaskProcessor
 from internal.sandbox.pool import open_pool as open_sandbox
 from tests import pictures
 from tests.apngs import moving_png
@@ -22,8 +22,8 @@ WIDTH, HEIGHT = 64, 48
 
 
 @pytest.fixture(scope="module")
-async def heif_sandbox(workshop: Workshop) -> AsyncIterator[Sandbox]:
-    scratch = workshop.scratch / "heif"
+async def heif_sandbox(worker: TaskProcessor) -> AsyncIterator[Sandbox]:
+    scratch = worker.workspaces / "heif"
     async with open_sandbox(
         size=1, memory_bytes=2**31, cpu_seconds=10, wall_seconds=20, max_pictures=1000, scratch=scratch, heif_input=True
     ) as sandbox:
@@ -34,8 +34,8 @@ async def heif_sandbox(workshop: Workshop) -> AsyncIterator[Sandbox]:
 def heif_service(service: Service, heif_sandbox: Sandbox) -> Service:
     """The service where HEIF_INPUT is on."""
     policy = msgspec.structs.replace(service.policy, media_types=MEDIA_TYPES | HEIF_MEDIA_TYPES)
-    workshop = msgspec.structs.replace(service.workshop, sandbox=heif_sandbox)
-    return Service(msgspec.structs.replace(service.door, policy=policy), workshop, service.session)
+    worker = msgspec.structs.replace(service.worker, sandbox=heif_sandbox)
+    return Service(msgspec.structs.replace(service.door, policy=policy), worker, service.session)
 
 
 def jpeg(orientation: int) -> bytes:

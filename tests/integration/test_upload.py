@@ -166,7 +166,7 @@ async def test_a_failed_commit_leaves_the_object_listed(service: Service) -> Non
 
     door = msgspec.structs.replace(service.door, repository=Leaving())
     with pytest.raises(DatabaseUnavailable):
-        await Service(door, service.workshop, service.session).upload(pictures.jpeg())
+        await Service(door, service.worker, service.session).upload(pictures.jpeg())
 
     assert await service.count("images") == 0
     assert await service.keys() == await service.listed() != set()
@@ -203,7 +203,7 @@ async def test_a_store_that_is_down_leaves_the_key_listed(service: Service) -> N
 
     door = msgspec.structs.replace(service.door, store=_as_store(Down()))
     with pytest.raises(StoreUnavailable):
-        await Service(door, service.workshop, service.session).upload(pictures.jpeg())
+        await Service(door, service.worker, service.session).upload(pictures.jpeg())
 
     assert await service.count("images") == 0
     assert len(await service.listed()) == 1
@@ -221,7 +221,7 @@ async def test_what_a_broken_upload_left_stays_listed_when_it_can_not_be_deleted
 
     door = msgspec.structs.replace(service.door, store=_as_store(Stalled()))
     with pytest.raises(ClientGone):
-        await Service(door, service.workshop, service.session).upload(pictures.jpeg())
+        await Service(door, service.worker, service.session).upload(pictures.jpeg())
 
     assert len(await service.listed()) == 1
 
@@ -237,7 +237,7 @@ async def test_a_deadline_that_passed_rolls_back_and_lists_again(service: Servic
 
     door = msgspec.structs.replace(service.door, store=_as_store(Overtaken()))
     with pytest.raises(ServiceError) as raised:
-        await Service(door, service.workshop, service.session).upload(pictures.jpeg())
+        await Service(door, service.worker, service.session).upload(pictures.jpeg())
 
     assert raised.value.code == "unavailable"
     assert await service.count("images") == 0
@@ -279,7 +279,7 @@ async def test_no_database_is_unavailable_at_once(service: Service) -> None:
 
     door = msgspec.structs.replace(service.door, repository=Away())
     with pytest.raises(DatabaseUnavailable):
-        await Service(door, service.workshop, service.session).upload(pictures.jpeg())
+        await Service(door, service.worker, service.session).upload(pictures.jpeg())
 
     assert await service.keys() == set()
 
@@ -302,12 +302,12 @@ async def test_avif_is_refused_or_taken_as_it_is_configured(service: Service) ->
         await service.upload(data)
 
     policy = msgspec.structs.replace(service.policy, media_types=MEDIA_TYPES | HEIF_MEDIA_TYPES)
-    scratch = service.workshop.scratch / "heif"
+    scratch = service.worker.workspaces / "heif"
     async with open_sandbox(
         size=1, memory_bytes=2**31, cpu_seconds=10, wall_seconds=20, max_pictures=9, scratch=scratch, heif_input=True
     ) as sandbox:
-        workshop = msgspec.structs.replace(service.workshop, sandbox=sandbox)
-        heif = Service(msgspec.structs.replace(service.door, policy=policy), workshop, service.session)
+        worker = msgspec.structs.replace(service.worker, sandbox=sandbox)
+        heif = Service(msgspec.structs.replace(service.door, policy=policy), worker, service.session)
         image = await heif.process(await heif.upload(data))
 
     assert (image.status, image.original.media_type) == (Status.PROCESSED, "image/avif")

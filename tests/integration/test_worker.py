@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from msgspec import structs
 
 from internal.domain.errors import DatabaseUnavailable
 from internal.domain.message import NO_REQUEST, Channel, Message
@@ -13,10 +12,10 @@ from internal.domain.rendition import Lane
 from internal.domain.status import Status
 from internal.domain.tasks import task_message
 from internal.ports.queue import Delivery
-from internal.rendering.workshop import Workshop
 from internal.worker.consume import Lanes
-from internal.worker.dispatch import Handler, dispatch, find_handlers
+from internal.worker.dispatch import Handler, dispatch
 from tests import pictures
+from tests.integration.conftest import TIMINGS
 from tests.integration.service import Service, cancelled_at_end
 from tests.services.waiting import eventually
 
@@ -49,7 +48,8 @@ class Line:
 
 
 def lanes_of(line: Line, service: Service, known: dict[str, Handler], stopping: asyncio.Event) -> Lanes:
-    return Lanes(line, service.workshop, known, stopping)  # type: ignore[arg-type]
+    dead_letters, pause = service.repository.dead_letters, TIMINGS.pause_seconds
+    return Lanes(line, known, dead_letters, stopping, pause_seconds=pause)  # type: ignore[arg-type]
 
 
 async def test_a_task_is_processed_and_acknowledged(service: Service) -> None:
@@ -58,7 +58,9 @@ async def test_a_task_is_processed_and_acknowledged(service: Service) -> None:
     line.put(task_message(image_id, Lane.FAST, NO_REQUEST), "a")
     line.put(task_message(image_id, Lane.FAST, NO_REQUEST), "again")  # at least once: a duplicate finds nothing to do
 
-    async with cancelled_at_end(asyncio.create_task(lanes_of(line, service, find_handlers(), stopping).consume(Channel.FAST, 2))):
+    async with cancelled_at_end(
+        asyncio.create_task(lanes_of(line, service, service.handlers(), stopping).consume(Channel.FAST, 2))
+    ):
         await eventually(lambda: sorted(line.acknowledged) == ["a", "again"])
 
     assert (await service.image(image_id)).status == Status.PROCESSED
@@ -78,7 +80,7 @@ async def test_a_task_is_processed_and_acknowledged(service: Service) -> None:
 async def test_a_message_that_can_not_be_understood_is_a_dead_letter(service: Service, message: Message) -> None:
     delivery = Delivery(message, Channel.FAST, "topic/3/14", None)
 
-    await dispatch(delivery, service.workshop, find_handlers())  # returns: the partition advances
+    await dispatch(delivery, service.handlers(), service.repository.dead_letters)  # returns: the partition advances
 
     letters = await service.session.rows("SELECT code, source, headers, body FROM dead_letters")
     assert [(row["code"], row["source"], row["headers"]) for row in letters] == [
@@ -93,7 +95,7 @@ async def test_a_message_that_can_not_be_read_is_one_dead_letter_that_says_where
     delivery = Delivery(Message("", "", raw), Channel.FAST, "images/3/14-17", None, unreadable="codec 7, which nobody knows")
 
     for _ in range(2):  # as after a kill before it was acknowledged
-        await dispatch(delivery, service.workshop, find_handlers())
+        await dispatch(delivery, service.handlers(), service.repository.dead_letters)
 
     [letter] = await service.session.rows("SELECT code, detail, source, channel, body FROM dead_letters")
     assert (letter["code"], letter["source"], letter["channel"]) == ("unreadable_message", "images/3/14-17", "fast")
@@ -103,10 +105,10 @@ async def test_a_message_that_can_not_be_read_is_one_dead_letter_that_says_where
 
 
 async def test_a_handler_that_crashes_stops_nothing(service: Service) -> None:
-    async def crash(_: Delivery, __: Workshop) -> None:
+    async def crash(_: Delivery) -> None:
         raise ZeroDivisionError
 
-    await dispatch(Delivery(Message("t", "k", b""), Channel.FAST, "s", None), service.workshop, {"t": crash})
+    await dispatch(Delivery(Message("t", "k", b""), Channel.FAST, "s", None), {"t": crash}, service.repository.dead_letters)
 
     letters = await service.session.rows("SELECT code, detail FROM dead_letters")
     assert [(row["code"], row["detail"]) for row in letters] == [("internal_error", "ZeroDivisionError")]
@@ -117,7 +119,9 @@ async def test_a_task_of_an_image_that_is_gone_is_done(service: Service) -> None
     await service.delete(image_id)
 
     await dispatch(
-        Delivery(task_message(image_id, Lane.FAST, NO_REQUEST), Channel.FAST, "s", None), service.workshop, find_handlers()
+        Delivery(task_message(image_id, Lane.FAST, NO_REQUEST), Channel.FAST, "s", None),
+        service.handlers(),
+        service.repository.dead_letters,
     )
 
     assert await service.count("dead_letters") == 0
@@ -126,7 +130,7 @@ async def test_a_task_of_an_image_that_is_gone_is_done(service: Service) -> None
 async def test_an_outage_keeps_the_message_in_hand(service: Service) -> None:
     calls: list[str] = []
 
-    async def handle(delivery: Delivery, _: Workshop) -> None:
+    async def handle(delivery: Delivery) -> None:
         calls.append(delivery.source)
         if len(calls) < 3:
             raise DatabaseUnavailable
@@ -142,7 +146,7 @@ async def test_an_outage_keeps_the_message_in_hand(service: Service) -> None:
 async def test_slots_work_side_by_side_and_no_more_of_them(service: Service) -> None:
     busy, most, go = 0, 0, asyncio.Event()
 
-    async def handle(_: Delivery, __: Workshop) -> None:
+    async def handle(_: Delivery) -> None:
         nonlocal busy, most
         busy += 1
         most = max(most, busy)
@@ -163,7 +167,7 @@ async def test_slots_work_side_by_side_and_no_more_of_them(service: Service) -> 
 async def test_asked_to_stop_it_finishes_what_is_in_hand_and_takes_no_more(service: Service) -> None:
     go = asyncio.Event()
 
-    async def handle(_: Delivery, __: Workshop) -> None:
+    async def handle(_: Delivery) -> None:
         await go.wait()
 
     line, stopping = Line(), asyncio.Event()
@@ -190,7 +194,7 @@ async def test_idle_slots_stop_at_once(service: Service) -> None:
 
 
 async def test_cancelled_it_gives_back_what_is_in_hand(service: Service) -> None:
-    async def handle(_: Delivery, __: Workshop) -> None:
+    async def handle(_: Delivery) -> None:
         await asyncio.Event().wait()
 
     line, stopping = Line(), asyncio.Event()
@@ -205,14 +209,13 @@ async def test_cancelled_it_gives_back_what_is_in_hand(service: Service) -> None
 async def test_cancelled_while_it_waits_out_an_outage_it_gives_it_back(service: Service) -> None:
     called = asyncio.Event()
 
-    async def handle(_: Delivery, __: Workshop) -> None:
+    async def handle(_: Delivery) -> None:
         called.set()
         raise DatabaseUnavailable
 
-    patient = structs.replace(service.workshop, schedule=structs.replace(service.workshop.schedule, pause_seconds=60))
     line = Line()
     line.put(Message("t", "k", b""), "in hand")
-    lanes = Lanes(line, patient, {"t": handle}, asyncio.Event())  # type: ignore[arg-type]
+    lanes = Lanes(line, {"t": handle}, service.repository.dead_letters, asyncio.Event(), pause_seconds=60)  # type: ignore[arg-type]
     async with cancelled_at_end(asyncio.create_task(lanes.consume(Channel.FAST, 1))):
         await asyncio.wait_for(called.wait(), 30)
         await asyncio.sleep(0)  # it has met the outage, and waits

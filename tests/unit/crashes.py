@@ -102,7 +102,7 @@ async def main(headers: dict[str, str]) -> None:
 
     await as_answered(api(), "/route", headers)
     await as_answered(api(), "/outside", headers)
-    worker = health_app(cast("Any", SimpleNamespace(dependencies={}, measures=[source])))
+    worker = health_app(cast("Any", SimpleNamespace(dependencies={}, gauges=[source])))
     await as_answered(worker, "/metrics", headers)
     await as_left_alone(headers)
 

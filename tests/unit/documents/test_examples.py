@@ -15,10 +15,10 @@ from structlog.testing import capture_logs
 
 from internal.domain.message import Channel
 from internal.ports.queue import Delivery
-from internal.rendering.workshop import Workshop
+from internal.ports.repository.dead_letters import DeadLetters
 from internal.runtime.project import PROJECT
 from internal.worker import handlers
-from internal.worker.dispatch import dispatch, find_handlers
+from internal.worker.dispatch import HandlerPorts, create_handlers, dispatch
 from tests import pictures
 from tests.unit.documents.markdown import blocks
 
@@ -76,9 +76,6 @@ async def test_the_example_of_a_message_handler_works(tmp_path: Path, monkeypatc
     file = "internal/worker/handlers/verify_original.py"
     (tmp_path / Path(file).name).write_text(example("message-handler.md", file), encoding="utf-8")
     monkeypatch.setattr(handlers, "__path__", [str(tmp_path)])
-    known = find_handlers()
-    module = sys.modules.pop(f"{handlers.__name__}.verify_original")
-    monkeypatch.delattr(handlers, "verify_original", raising=False)
 
     image = SimpleNamespace(
         id=UUID(int=7), owner="anonymous", original=SimpleNamespace(key="key", sha256=hashlib.sha256(b"picture").hexdigest())
@@ -96,10 +93,13 @@ async def test_the_example_of_a_message_handler_works(tmp_path: Path, monkeypatc
         yield SimpleNamespace(chunks=chunks())
 
     repository = SimpleNamespace(images=SimpleNamespace(find=find))
-    workshop = cast("Workshop", SimpleNamespace(repository=repository, store=SimpleNamespace(get=get)))
+    ports = cast("HandlerPorts", SimpleNamespace(repository=repository, store=SimpleNamespace(get=get)))
+    known = create_handlers(ports)
+    module = sys.modules.pop(f"{handlers.__name__}.verify_original")
+    monkeypatch.delattr(handlers, "verify_original", raising=False)
     delivery = Delivery(module.verify_message(image), Channel.SLOW, "test/0/1", None)
 
     with capture_logs() as lines:
-        await dispatch(delivery, workshop, known)
+        await dispatch(delivery, known, cast("DeadLetters", None))
 
     assert [(line["event"], line.get("intact")) for line in lines] == [("original.verified", True)]
