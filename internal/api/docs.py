@@ -61,7 +61,7 @@ _STARTED = datetime.now(UTC)
 
 
 class Page(Struct, frozen=True):
-    """Something that is the same for everybody until the next release."""
+    """A static answer: the same for everybody until the next release."""
 
     body: bytes
     media_type: str

@@ -60,7 +60,7 @@ class AlternativeBody(Struct):
 
 
 class RenditionBody(Struct):
-    """One rendition; sizes are null until there is a result, and are those of the old one while it is made anew.
+    """One rendition. Sizes are null until there is a result, and those of the old result while it is regenerated.
 
     `processing` is the chain that it is made by, in its canonical form; `requested` is what was asked for. `stale`: that means
     another chain by now. `attempts` counts the attempts since it was asked for, retried or regenerated, as WORKER_MAX_ATTEMPTS
@@ -84,12 +84,12 @@ class RenditionBody(Struct):
 
 
 class OriginalBody(Struct):
-    """The upload as it came. `size` in bytes; `width` and `height` in pixels as stored.
+    """The upload, unchanged. `size` in bytes; `width` and `height` in pixels as stored.
 
     `orientation` is the EXIF number, 1 to 8, that turns it upright: from 5 on the picture that is shown is `height` wide.
 
     `frames`, `has_alpha`, `dominant_colour` (`#rrggbb`) and `thumbhash` (base64, https://evanw.github.io/thumbhash/) are found
-    with the first rendition, as are sides and orientation that the first bytes do not tell. Null while unknown.
+    with the first rendition, as are sides and orientation that the first bytes do not contain. Null while unknown.
     """
 
     content_type: str
@@ -107,7 +107,7 @@ class OriginalBody(Struct):
 
 
 class ImageBody(Struct):
-    """An image and all that is known of it. `original` is null while the image is pending: its bytes are not here yet."""
+    """An image with its renditions. `original` is null while the image is pending: its bytes have not arrived."""
 
     id: UUID
     status: Status
@@ -125,7 +125,7 @@ class PageBody(Struct):
 
 
 class NewRendition(Struct, forbid_unknown_fields=True):
-    """A further rendition of an image that is there."""
+    """A further rendition of an existing image."""
 
     name: Annotated[str, Meta(examples=["small"], extra_json_schema={"pattern": f"^{NAME.pattern}$"})]
     processing: Annotated[Raw, Meta(extra_json_schema=CHAIN_SCHEMA)]

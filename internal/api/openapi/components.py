@@ -18,7 +18,7 @@ def _header(description: str, example: Any, *, always: bool = True, **schema: An
 HEADERS: dict[str, Json] = {
     "X-Request-ID": _header("The id of this request, for logs and reports: yours, or one of ours.", EXAMPLE_ID),
     "Location": _header("Relative path of the image.", f"/api/v1/images/{EXAMPLE_ID}", format="uri-reference"),
-    "Retry-After": _header("Seconds after which it is worth asking again.", 1, always=False, type="integer", minimum=0),
+    "Retry-After": _header("Seconds to wait before asking again.", 1, always=False, type="integer", minimum=0),
     "ETag": _header("Strong: the same bytes, the same tag.", ETAG),
     "Last-Modified": _header("When these bytes were made.", MODIFIED),
     "Cache-Control": _header("As this deployment has it configured.", "private, no-cache"),
@@ -26,9 +26,7 @@ HEADERS: dict[str, Json] = {
     "Content-Length": _header("Bytes of this answer.", 48213, type="integer", minimum=0),
     "Content-Range": _header("Which bytes these are and how many there are; `bytes */SIZE` with a 416.", "bytes 0-1023/48213"),
     "Content-Disposition": _header("A file name for saving.", "inline; filename*=UTF-8''holiday-default.jpg"),
-    "Vary": _header(
-        "There is a second file of this picture, and Accept has decided; without it there is one.", "accept", always=False
-    ),
+    "Vary": _header("Present if the picture has a second file, between which Accept decides.", "accept", always=False),
     "Content-Security-Policy": _header("A picture that is opened as a page can do nothing.", "default-src 'none'; sandbox"),
 }
 

@@ -1,4 +1,4 @@
-"""Images that are there: list, status, further renditions, retry, deletion."""
+"""Stored images: list, status, further renditions, retry, deletion."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -89,7 +89,7 @@ def _moment(side: str) -> QueryParameter:
 )
 async def image_status(request: ApiRequest, image_id: ImageId) -> ImageBody:
     """The image and each of its renditions, with where to get them. A rendition is `stale` when what was `requested` means
-    another chain by now: a preset has changed. Ask for it once more to have it made anew. Where one has failed, why:
+    another chain by now: a preset has changed. Ask for it once more to regenerate it. If one has failed, `error` says why:
     """
     state = state_of(request)
     found = await find_image_or_upload(state.repository, owner_of(request), image_id_of(image_id))
@@ -144,7 +144,7 @@ def _in_utc(moment: datetime | None) -> datetime | None:
         body=JsonBody(NewRendition, examples.new_renditions),
         answers={
             200: Answer("The image has this rendition already, as it should be.", ImageBody, examples.with_thumbnail, LOCATION),
-            202: Answer("It will be made, or made anew.", ImageBody, examples.with_thumbnail, LOCATION),
+            202: Answer("It will be made, or regenerated.", ImageBody, examples.with_thumbnail, LOCATION),
         },
         errors=(
             NotFound,
@@ -160,7 +160,7 @@ def _in_utc(moment: datetime | None) -> datetime | None:
 )
 async def new_rendition(request: ApiRequest, image_id: ImageId) -> ASGIResponse:
     """The image reads `processing` until the new rendition is made. Asking again for the same name and chain changes nothing,
-    unless the rendition is `stale`: then it is made anew, and its old bytes are served until that is done, also should it fail.
+    unless the rendition is `stale`: then it is regenerated, and its old bytes are served until that is done, even if it fails.
     """
     state, owner, wanted = state_of(request), owner_of(request), image_id_of(image_id)
     data = await json_of(request, NewRendition)
@@ -213,8 +213,8 @@ async def retry_image(request: ApiRequest, image_id: ImageId) -> ASGIResponse:
 async def remove_image(request: ApiRequest, image_id: ImageId) -> MessageBody:
     """The original and every rendition are gone at once, also one that is being made. A second call is a 404.
 
-    With `If-Match` (or `If-Unmodified-Since`) only while GET on this path answers with that tag: when the picture was made anew
-    meanwhile this is a 412, and nothing is deleted.
+    With `If-Match` (or `If-Unmodified-Since`) only while GET on this path answers with that tag: if the picture was regenerated
+    meanwhile, this is a 412, and nothing is deleted.
     """
     conditions = conditions_of(request.headers)
     check = partial(_require, conditions) if any(name in conditions for name in PRECONDITIONS) else None

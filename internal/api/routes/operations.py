@@ -1,4 +1,4 @@
-"""What the service can do, and how much of it: operations and limits."""
+"""The catalogue: operations and limits."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ class SandboxBody(Struct):
 
 
 class Limits(LimitSettings, frozen=True):
-    """What an upload, and what is made of it, may be: bytes, pixels, counts."""
+    """Limits of uploads and of results: bytes, pixels, counts."""
 
 
 class LimitsBody(Struct):
@@ -78,10 +78,8 @@ async def show_limits(request: ApiRequest) -> LimitsBody:
     the version of Landlock that keeps it from files and the network, or null where there is none.
     """
     state = state_of(request)
-    confines = state.settings.sandbox
-    sandbox = SandboxBody(
-        confines.memory_bytes, confines.cpu_seconds, confines.wall_seconds, confines.max_pictures, landlock.abi()
-    )
+    limits = state.settings.sandbox
+    sandbox = SandboxBody(limits.memory_bytes, limits.cpu_seconds, limits.wall_seconds, limits.max_pictures, landlock.abi())
     return LimitsBody(
         msgspec.convert(state.settings.limits, Limits, from_attributes=True), sorted(state.policy.media_types), sandbox
     )

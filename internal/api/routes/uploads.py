@@ -37,11 +37,11 @@ from internal.intake.multipart import ROUTE
 from internal.intake.upload import time_limit
 
 FORM_BYTES = 2**18
-"""What a form may have beside its picture: the other parts, headers and boundaries."""
+"""Bytes of a form besides its picture: the other parts, headers and boundaries."""
 
 
 async def _at_most(max_bytes: int, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Raises PayloadTooLarge at the byte that is too many: also of what a form may have before and behind its parts."""
+    """Yields `chunks`. Raises PayloadTooLarge at the first byte beyond `max_bytes`, also in a form's preamble and epilogue."""
     left = max_bytes
     async for chunk in chunks:
         left -= len(chunk)

@@ -128,7 +128,7 @@ def test_every_form_of_a_date_is_read(date: str) -> None:
         "",
     ],
 )
-def test_what_is_no_date_is_ignored(date: str) -> None:
+def test_an_invalid_date_is_ignored(date: str) -> None:
     """Python 3.11's parser of mail dates takes the first three, and raises for others."""
     assert decide(PICTURE, {"if-modified-since": date}) == Decision(200)
     assert decide(PICTURE, {"if-unmodified-since": date}) == Decision(200)
@@ -190,7 +190,7 @@ def test_a_range_behind_the_end_can_not_be_had(header: str) -> None:
         "",
     ],
 )
-def test_what_is_no_range_gets_the_whole(header: str) -> None:
+def test_an_invalid_range_gets_the_whole_picture(header: str) -> None:
     """So do several ranges: a server may ignore them."""
     assert decide(PICTURE, {"range": header}) == Decision(200)
 

@@ -1,4 +1,4 @@
-"""File names, as browsers, curl, .NET, Java, Python and others send them: what is kept is what was meant."""
+"""File names as browsers, curl, .NET, Java, Python and others send them."""
 
 import base64
 import email.header
@@ -83,7 +83,7 @@ def test_paths_and_control_characters_go(name: str, kept: str | None) -> None:
         ("x" + "\u0301" * 400, 255),  # no sign of that length is shown anyway: cut it must be
     ],
 )
-def test_what_is_too_long_is_cut_between_two_signs(name: str, kept: int) -> None:
+def test_a_long_name_is_cut_between_two_characters(name: str, kept: int) -> None:
     assert named(name) == name[:kept]
     assert kept <= MAX_NAME
 

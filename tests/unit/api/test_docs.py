@@ -1,4 +1,4 @@
-"""The pages: served by ourselves to the last script, and nothing is loaded from elsewhere."""
+"""The documentation pages: everything is served from here, and nothing is loaded from elsewhere."""
 
 import re
 from collections.abc import Iterator

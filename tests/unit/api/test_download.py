@@ -1,4 +1,4 @@
-"""Downloads: what each condition is answered with, and objects that are not there, since deleted or lost."""
+"""Downloads: conditions and ranges, and objects that were deleted or lost."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -69,7 +69,7 @@ def test_a_lost_object_is_an_error_of_ours_and_seen(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [10, ONE_PIECE_BYTES + 1])
-def test_what_was_deleted_meanwhile_is_not_found(size: int) -> None:
+def test_an_image_deleted_meanwhile_is_not_found(size: int) -> None:
     with client(References(), size) as http, capture_logs() as lines:
         before = samples(http)
         assert told(http.get("/picture")) == (404, "not_found")

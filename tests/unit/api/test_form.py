@@ -1,4 +1,4 @@
-"""The upload's form: parts in any order, read in any pieces, and every fault named."""
+"""The upload's form: parts in any order, in pieces of any size, and an error for every fault."""
 
 import json
 import random
@@ -149,7 +149,7 @@ async def test_null_is_nothing_too() -> None:
     assert await understood(part("renditions", b"null"), IMAGE, part("metadata", b" null\n")) == await understood(IMAGE)
 
 
-async def test_what_browsers_and_uppy_add_is_ignored() -> None:
+async def test_parts_that_browsers_and_uppy_add_are_ignored() -> None:
     added = [part("_charset_", b"UTF-8"), part("name", b"\xff.png"), part("type", b"image/png"), part("type", b"image/png")]
     assert await understood(*added, IMAGE) == await understood(IMAGE)
 
@@ -170,7 +170,7 @@ async def test_no_picture_says_so(image: bytes) -> None:
 
 
 async def test_an_empty_file_is_a_picture_of_no_bytes() -> None:
-    """It has a name: somebody chose it. What it is worth is told where pictures are looked at."""
+    """It has a name: somebody chose it. The inspection of the picture refuses it."""
     empty = form(part("image", b"", "empty.png") + END)
     assert await read(empty) == b""
     assert empty.options().filename == "empty.png"
@@ -204,8 +204,8 @@ async def test_texts_are_of_the_charset_that_their_type_names() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
-async def test_an_encoded_part_is_refused_and_not_taken_for_what_it_is_not(encoding: str) -> None:
-    """RFC 7578, section 4.7: deprecated, and nobody sends it. Read as it is, the text would be another one."""
+async def test_an_encoded_part_is_refused(encoding: str) -> None:
+    """RFC 7578, section 4.7: deprecated, and no client sends it. If it were not decoded, the text would be wrong."""
     for name in ("image", "metadata"):
         encoded = part(name, b"e30=").replace(b"\r\n\r\n", f"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode(), 1)
         with pytest.raises(InvalidRequest, match=f"`{name}` is encoded as {encoding}"):

@@ -1,4 +1,4 @@
-"""Forms as clients send them: the real ones that are at hand, and others' bodies byte by byte. All say the same."""
+"""Forms of real clients, and recorded bodies of others: all mean the same upload."""
 
 import asyncio
 import base64

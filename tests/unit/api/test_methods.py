@@ -1,4 +1,4 @@
-"""Every path of the API knows its methods: OPTIONS, the Allow of a 405, and HEAD wherever GET is."""
+"""Methods of every path: OPTIONS, the Allow of a 405, and HEAD wherever GET is."""
 
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -83,7 +83,7 @@ async def test_head_is_get_without_its_body(client: httpx2.AsyncClient, path: st
     assert head.content == b""
 
 
-async def test_what_is_not_there_has_no_methods(client: httpx2.AsyncClient) -> None:
+async def test_an_unknown_path_has_no_methods(client: httpx2.AsyncClient) -> None:
     for method in ("OPTIONS", "HEAD", "PUT"):
         assert (await client.request(method, f"{PREFIX}/nothing")).status_code == 404
 

@@ -1,4 +1,4 @@
-"""Multipart bodies of every lawful shape, cut in every way; and what is none."""
+"""Multipart bodies of every valid form, cut in every way; and invalid ones."""
 
 import random
 from collections.abc import Iterable
@@ -86,7 +86,7 @@ def test_every_way_to_cut_a_body_gives_the_same(name: str) -> None:
         assert parts_of(whole[place : place + size] for place in range(0, len(whole), size)) == told, size
 
 
-def test_what_is_wrong_does_not_depend_on_the_pieces_either() -> None:
+def test_every_way_to_cut_a_bad_body_gives_the_same_error() -> None:
     chosen = random.Random(7)
     whole = body(before=b"x\r\n", pad=b" ")
     for _ in range(400):
@@ -143,7 +143,7 @@ def test_small_bodies(whole: bytes, contents: list[bytes]) -> None:
         (b"--boundary\r\nX: " + b"y" * MAX_HEADER_BYTES + b"\r\n\r\nx\r\n--boundary--", "bytes of headers"),
     ],
 )
-def test_what_is_no_multipart_body(whole: bytes, says: str) -> None:
+def test_bodies_that_are_no_multipart(whole: bytes, says: str) -> None:
     for pieces in ([whole], [whole[at : at + 1] for at in range(len(whole))]):
         with pytest.raises(MultipartError, match=says):
             parts_of(pieces)
@@ -158,7 +158,7 @@ def test_headers_may_be_as_long_as_it_says() -> None:
 
 
 @pytest.mark.parametrize("boundary", ["", "a\r\nb", "gränze", "a\x00", "x" * 1025])
-def test_what_can_be_no_boundary(boundary: str) -> None:
+def test_texts_that_are_no_boundary(boundary: str) -> None:
     with pytest.raises(MultipartError):
         MultipartReader(boundary)
 

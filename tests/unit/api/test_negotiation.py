@@ -1,4 +1,4 @@
-"""Which of two files a client gets: RFC 9110, section 12.5.1, and wildcards that ask for nothing new."""
+"""Negotiation between two files: RFC 9110, section 12.5.1; wildcards select the fallback."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def rendition(*alternatives: Result) -> Rendition:
         (SAFARI, WEBP),
     ],
 )
-def test_the_modern_file_is_for_those_who_name_it_and_rank_it_no_lower(accept: str, chosen: Result) -> None:
+def test_the_modern_file_is_sent_if_accept_names_it_and_ranks_it_no_lower(accept: str, chosen: Result) -> None:
     assert preferred(rendition(WEBP), JPEG, accept) is chosen
 
 

@@ -1,4 +1,4 @@
-"""The document against the code: routes, problems, bodies and examples can't drift."""
+"""The OpenAPI document matches the code: routes, problems, bodies and examples."""
 
 import re
 from collections.abc import Iterator
@@ -136,12 +136,12 @@ def test_the_lists_parameters_are_the_handlers() -> None:
     assert in_query == set(handler.fn.__annotations__) - {"request", "return"}
 
 
-def test_every_error_that_has_a_status_is_told_of() -> None:
+def test_every_error_that_has_a_status_is_documented() -> None:
     of_metrics = {errors.Unauthenticated, errors.Forbidden}  # for those who run the service: the document is for its users
     assert {kind.code for kind in PROBLEMS.keys() - of_metrics if kind is not errors.ClientGone} <= _codes()
 
 
-def test_every_code_that_is_told_of_exists() -> None:
+def test_every_documented_code_exists() -> None:
     ours = {kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ServiceError)}
     assert _codes() <= ours
     told = set(re.findall(r"^\| \d+ \| `(\w+)`", DOCUMENT["tags"][-1]["description"], re.MULTILINE))

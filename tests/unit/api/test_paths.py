@@ -1,4 +1,4 @@
-"""Each path has one spelling: whatever a client writes otherwise is not found, so that a proxy's rule for a path holds."""
+"""Each path has one spelling: any other spelling is not found, so that a proxy's rule for a path holds."""
 
 import re
 from collections.abc import Iterator
@@ -42,12 +42,12 @@ def _other_spellings(path: str) -> Iterator[str]:
 
 
 def _is_another_id(target: str, path: str) -> bool:
-    """Whether it is a path with a parameter that says something else, such as `{id};`: nobody has that, and it is not found."""
+    """True if it is a path with another value of a parameter, such as `{id};`: no image has that id, so it is not found."""
     return (path.endswith(ID) and target.startswith((f"{path};", f"{path}\\"))) or target == "/api/v1/images/."
 
 
 @pytest.mark.parametrize("target", [f"/api/v1/images/{ID};", f"/api/v1/images/{ID}\\", "/api/v1/images/.", "/api/v1/images/.."])
-def test_what_is_no_id_is_nobodys(target: str) -> None:
+def test_a_text_that_is_no_id_is_not_found(target: str) -> None:
     with pytest.raises(NotFound):
         image_id_of(target.rpartition("/")[2])
 
@@ -74,5 +74,5 @@ def test_nothing_is_served_under_another_name(served: Served, target: str) -> No
 
 
 @pytest.mark.parametrize("target", ["http://x", "*", "x", "/\xff", "/%ff", "/%", "http://", "x:80"])
-def test_what_is_no_path_is_refused(served: Served, target: str) -> None:
+def test_an_invalid_target_is_refused(served: Served, target: str) -> None:
     assert _status(served, target, "GET") in (400, 404)

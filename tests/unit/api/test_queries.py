@@ -1,4 +1,4 @@
-"""Query parameters: what is unknown, doubled or no value of its kind is refused, by every call."""
+"""Query parameters: every call refuses unknown, repeated and invalid ones."""
 
 import re
 from collections.abc import AsyncIterator
@@ -38,11 +38,11 @@ def _refused(answer: httpx2.Response) -> str:
 
 
 @pytest.mark.parametrize(("method", "path"), [call for call in CALLS if call[0] != "HEAD"])
-async def test_every_call_refuses_what_it_does_not_know(client: httpx2.AsyncClient, method: str, path: str) -> None:
+async def test_every_call_refuses_unknown_parameters(client: httpx2.AsyncClient, method: str, path: str) -> None:
     assert "`colour`" in _refused(await client.request(method, path, params={"colour": "blue"}))
 
 
-async def test_a_refusal_says_what_there_is(client: httpx2.AsyncClient) -> None:
+async def test_a_refusal_lists_the_known_parameters(client: httpx2.AsyncClient) -> None:
     expected = "There is no query parameter `state`. This call has: limit, cursor, status, created_after, created_before."
     assert _refused(await client.get(IMAGES, params={"state": "failed"})) == expected
     assert _refused(await client.get(f"{PREFIX}/limits?x")).endswith("This call has none.")
@@ -52,7 +52,7 @@ async def test_a_refusal_says_what_there_is(client: httpx2.AsyncClient) -> None:
     "query",
     ["status=failed&status=failed", "status=null&status=null", "limit=1&limit=2", "cursor=a&limit=1&cursor=a"],
 )
-async def test_what_comes_twice_is_refused(client: httpx2.AsyncClient, query: str) -> None:
+async def test_a_repeated_parameter_is_refused(client: httpx2.AsyncClient, query: str) -> None:
     """litestar 2.25.0 takes the last one."""
     name = query.partition("=")[0]
     assert _refused(await client.get(f"{IMAGES}?{query}")) == f"The query parameter `{name}` came twice."
@@ -67,6 +67,6 @@ async def test_what_comes_twice_is_refused(client: httpx2.AsyncClient, query: st
         *["cursor=", "cursor=null", "cursor=%00"],
     ],
 )
-async def test_what_is_no_value_of_its_kind_is_refused(client: httpx2.AsyncClient, query: str) -> None:
+async def test_a_value_of_the_wrong_type_is_refused(client: httpx2.AsyncClient, query: str) -> None:
     """litestar 2.25.0 with msgspec 0.22.0 takes `null` for None, so that all images were listed, and `0` for 1970."""
     _refused(await client.get(f"{IMAGES}?{query}"))

@@ -1,4 +1,4 @@
-"""How the API's process ends."""
+"""How the API's process ends on SIGTERM."""
 
 import signal
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ def handler() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-def test_who_is_asked_to_end_before_it_serves_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A moment after its start: whoever has asked once waits, and asks by force when it waits for long."""
+def test_sigterm_before_serving_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM just after the start: without a handler a supervisor would wait, and then kill."""
     monkeypatch.setattr(server, "configure_logging", lambda *_: None)
     monkeypatch.setattr(server, "refuse_taken_ports", lambda *_: None)
     monkeypatch.setattr(server, "_run", lambda *_: signal.raise_signal(signal.SIGTERM))

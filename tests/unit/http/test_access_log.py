@@ -1,4 +1,4 @@
-"""Around every request: the id that comes and goes, and one line in the log."""
+"""The access log: the request's id, taken or made, and one line per request."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Clients that are silent, slow or endless, on real sockets, with times scaled to tenths of a second: none keeps a connection."""
+"""Deadlines for silent, slow and endless clients, on real sockets, with times scaled to tenths of a second."""
 
 import asyncio
 import select
@@ -21,7 +21,7 @@ from tests.unit.http.serving import Served, read_to_end, serving
 
 PATIENT = Deadlines(head_seconds=60, stall_seconds=60, least_rate=0, grace_seconds=60)
 MANY = 32 * 2**20
-"""More than the kernels on both sides keep of an answer that nobody reads."""
+"""Larger than the socket buffers on both sides."""
 GET = b"GET /%s HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
@@ -150,7 +150,7 @@ def test_a_body_above_the_least_rate_may_take_its_time() -> None:
 
 
 @pytest.mark.parametrize("headers", [b"", b"expect: 100-continue\r\n"])
-def test_who_is_not_read_is_not_to_blame(headers: bytes) -> None:
+def test_a_client_whose_body_is_not_read_is_not_cut_off(headers: bytes) -> None:
     """The application is behind: the store is slow, or no place is free. A client that waits for `100 Continue` sends nothing."""
     size = 2**20
     head = b"POST /later HTTP/1.1\r\nhost: x\r\n%scontent-length: %d\r\n\r\n" % (headers, size)
@@ -181,7 +181,7 @@ def test_a_request_at_work_has_no_deadline() -> None:
 
 
 @pytest.mark.parametrize("headers", [b"", b"connection: close\r\n"])
-def test_who_reads_nothing_is_left(headers: bytes) -> None:
+def test_a_client_that_reads_nothing_is_cut_off(headers: bytes) -> None:
     before = _cut_off("reading")
     with _serving(Deadlines(stall_seconds=0.5, least_rate=0)) as (served, app), served.connected() as connection:
         connection.sendall((GET % b"large").replace(b"host: x\r\n", b"host: x\r\n" + headers))
@@ -190,7 +190,7 @@ def test_who_reads_nothing_is_left(headers: bytes) -> None:
     assert _cut_off("reading") == before + 1
 
 
-def test_who_has_got_a_whole_answer_into_the_servers_memory_and_reads_nothing_is_left() -> None:
+def test_a_client_whose_whole_answer_is_buffered_and_that_reads_nothing_is_cut_off() -> None:
     """The application has ended, and what it gave is still to be sent."""
     size = 24 * 2**20
 
@@ -214,7 +214,7 @@ def _read_slowly(connection: socket.socket, piece: int, seconds: float, times: i
     return read
 
 
-def test_who_reads_drop_by_drop_is_left() -> None:
+def test_a_client_that_reads_below_the_minimum_rate_is_cut_off() -> None:
     deadlines = Deadlines(stall_seconds=60, least_rate=2**20, grace_seconds=0.5)
     with _serving(deadlines) as (served, app), served.connected() as connection:
         connection.sendall(GET % b"large")
@@ -225,7 +225,7 @@ def test_who_reads_drop_by_drop_is_left() -> None:
         reader.join()
 
 
-def test_who_reads_above_the_least_rate_gets_all_of_it() -> None:
+def test_a_client_that_reads_above_the_minimum_rate_gets_everything() -> None:
     """Longer than any deadline, and never fast."""
     deadlines = Deadlines(head_seconds=0.3, stall_seconds=0.6, least_rate=2**20, grace_seconds=0.6)
     with _serving(deadlines) as (served, _), served.connected() as connection:
@@ -236,7 +236,7 @@ def test_who_reads_above_the_least_rate_gets_all_of_it() -> None:
             time.sleep(0.02)
 
 
-def test_a_reader_counts_by_what_it_has_acknowledged() -> None:
+def test_a_reader_is_measured_by_what_it_has_acknowledged() -> None:
     """On Linux a large send buffer empties in steps of its third: at 400 kB a second the server's own buffer stands still for
     seconds (findings/asyncio_write_buffer_steps.sh).
     """
@@ -274,7 +274,7 @@ def test_one_connection_too_many_closes_the_one_that_has_waited_longest() -> Non
     assert _cut_off("idle") == before + 1
 
 
-def test_who_reads_nothing_is_not_forgotten_for_another_one() -> None:
+def test_a_client_that_reads_nothing_is_not_closed_as_idle() -> None:
     """Its request is answered, into our memory: closed for another connection it would stay for ever, and not be counted."""
     size = 24 * 2**20
 
@@ -353,7 +353,7 @@ def test_a_head_has_so_many_fields() -> None:
         ("testclient", "testclient"),
     ],
 )
-def test_who_counts_as_one(host: str | None, address: str) -> None:
+def test_addresses_that_count_as_one_client(host: str | None, address: str) -> None:
     assert address_of(host) == address
 
 

@@ -1,4 +1,4 @@
-"""What a field's value is: without the blanks around it (RFC 9110, 5.5)."""
+"""A field's value has no blanks around it (RFC 9110, 5.5)."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.unit.http.serving import read_to_end, serving
 
 
 @pytest.mark.parametrize("blanks", [b"", b" ", b"\t", b" \t  "])
-def test_blanks_around_a_value_are_none_of_it(blanks: bytes) -> None:
+def test_blanks_around_a_value_are_removed(blanks: bytes) -> None:
     """httptools 0.9.0 leaves those behind it. A DELETE with such an If-Unmodified-Since deleted: its date was no date."""
     seen: list[tuple[bytes, bytes]] = []
 

@@ -1,4 +1,4 @@
-"""Answers that are known before the request's body has come, on a real socket: every client can read them."""
+"""Lingering close, on a real socket: every client can read an answer that is known before the request's body has arrived."""
 
 import socket
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.unit.http import serving
 from tests.unit.http.serving import read_to_end
 
 MANY = 24 * 2**20
-"""More than what the kernels on both sides keep of a body that nobody reads."""
+"""Larger than the socket buffers on both sides."""
 PIECE = bytes(2**16)
 
 
@@ -135,7 +135,7 @@ def test_an_answer_known_from_the_head_comes_before_any_100(served: Served) -> N
         assert _is_refused(read_to_end(connection))
 
 
-def test_what_is_no_http_is_a_problem_that_can_be_read(served: Served) -> None:
+def test_input_that_is_no_http_gets_a_problem(served: Served) -> None:
     with served.connected() as connection:
         _send_all(connection, b"\x16\x03\x01 this is no HTTP\r\n\r\n")
         connection.shutdown(socket.SHUT_WR)
@@ -248,7 +248,7 @@ def test_one_too_many_closes_the_one_that_has_lingered_longest(served: Served, m
         _send_all(third, b"")
 
 
-def test_who_lingers_holds_up_no_end() -> None:
+def test_a_lingering_connection_does_not_delay_shutdown() -> None:
     with _serving() as served, served.connected() as connection:
         connection.sendall(_head("/early"))
         assert _is_refused(read_to_end(connection))

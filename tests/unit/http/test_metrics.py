@@ -1,4 +1,4 @@
-"""`/metrics`: what is counted, by route and never by id; and what can't be asked is left out."""
+"""`/metrics`: counts per route and never per id; sources that fail are omitted."""
 
 from collections.abc import Sequence
 from typing import cast

@@ -1,4 +1,4 @@
-"""Who may read `/metrics`."""
+"""Access to `/metrics`."""
 
 import httpx2
 import pytest
@@ -46,7 +46,7 @@ HERE, THERE = "127.0.0.1", "203.0.113.9"
         (APART, THERE, {}, None),
     ],
 )
-def test_who_is_let_in(
+def test_access_to_metrics(
     access: MetricsAccess, client: str | None, headers: dict[str, str], refused: type[Exception] | None
 ) -> None:
     if refused is None:

@@ -1,4 +1,4 @@
-"""Requests that are sent ahead of the answers to the ones before: taken in their order, and so many and no more."""
+"""Pipelined requests: answered in order, up to a limit."""
 
 import asyncio
 import logging
@@ -91,7 +91,7 @@ WRONG = [b"no HTTP\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 200, b"GET / 
 
 
 @pytest.mark.parametrize("behind", WRONG, ids=["no request", "fields", "length"])
-def test_what_is_wrong_behind_a_request_is_not_its_answer(behind: bytes) -> None:
+def test_an_error_after_a_request_is_not_sent_as_its_answer(behind: bytes) -> None:
     """uvicorn 0.54.0 sends a 400 at once, which the client takes for the answer to the request that is at work."""
     app = App()
     with serving(app, partial(WatchedProtocol, limits=BRIEF)) as served, served.connected() as connection:

@@ -1,4 +1,4 @@
-"""An offer to speak another protocol changes nothing about a request: its body arrives, and so do the requests behind it."""
+"""An offer to upgrade changes nothing: the request's body arrives, and so do the requests after it."""
 
 import httptools
 import pytest
@@ -59,7 +59,7 @@ def _without_body(path: bytes, *more: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("piece", [1, 2, 7, 10_000])
-def test_every_request_is_read_whole_whatever_it_offers(piece: int) -> None:
+def test_a_request_that_offers_an_upgrade_is_read_whole(piece: int) -> None:
     """httptools 0.9.0 by itself raises at each offer and forgets the body."""
     looks_like_a_request = _without_body(b"/smuggled")
     stream = b"".join(
