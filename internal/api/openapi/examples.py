@@ -30,12 +30,12 @@ _GRAMMAR = Grammar(presets={"thumb": "resize:200x200,fit=cover"})
 
 def image(status: Status) -> Any:
     """An image's body as it reads while it is in this status."""
-    return _body(_image(status))
+    return _body(stored_image(status))
 
 
 def two_files() -> Any:
     """A processed image whose rendition is `format:auto`."""
-    there = _image(Status.PROCESSED)
+    there = stored_image(Status.PROCESSED)
     auto = _rendition(Status.PROCESSED, "default", "resize:800x600|format:auto")
     result, second = (
         Result("", SHA256, size, 800, 600, 1, kind) for size, kind in ((70411, "image/jpeg"), (48213, "image/webp"))
@@ -46,7 +46,7 @@ def two_files() -> Any:
 
 def stale() -> Any:
     """A processed image whose rendition was asked for as a preset that means something else by now."""
-    there = _image(Status.PROCESSED)
+    there = stored_image(Status.PROCESSED)
     changed = msgspec.structs.replace(there.renditions[0], name="thumb", processing="preset:thumb")
     return _body(msgspec.structs.replace(there, renditions=(changed,)))
 
@@ -72,14 +72,14 @@ def new_renditions() -> Json:
 
 def with_thumbnail() -> Json:
     """A processed image that has just been asked for one rendition more."""
-    there = _image(Status.PROCESSED)
+    there = stored_image(Status.PROCESSED)
     more = _rendition(Status.UPLOADED, THUMBNAIL["name"], THUMBNAIL["processing"])
     asked = msgspec.structs.replace(there, status=Status.PROCESSING, renditions=(*there.renditions, more))
     return {"asked": _body(asked)}
 
 
 def page() -> Json:
-    there = _image(Status.PROCESSED)
+    there = stored_image(Status.PROCESSED)
     return {"page": _shown(PageBody([image_body(there, _GRAMMAR)], cursor_after(there)))}
 
 
@@ -118,7 +118,8 @@ def _shown(body: ImageBody | PageBody) -> Any:
     return msgspec.json.decode(msgspec.json.encode(body))
 
 
-def _image(status: Status) -> Image:
+def stored_image(status: Status) -> Image:
+    """An image with one rendition, as the repository would return it in this status."""
     sent = Original("", "image/jpeg", 2481733, SHA256, 4000, 3000, "holiday.jpg", orientation=1)
     if status == Status.PROCESSED:
         facts = {"frames": 1, "has_alpha": False, "dominant_colour": "#7b98b5", "thumbhash": "1QcSHQRnh493V4dIh4eXh1h4kJUI"}

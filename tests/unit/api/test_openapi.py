@@ -136,6 +136,18 @@ def test_the_lists_parameters_are_the_handlers() -> None:
     assert in_query == set(handler.fn.__annotations__) - {"request", "return"}
 
 
+def test_a_query_parameter_has_the_type_that_the_handler_reads_and_is_never_null() -> None:
+    listing = next(operation for call, operation in _operations() if call == ("GET", f"{PREFIX}/images"))
+    schemas = {parameter["name"]: parameter["schema"] for parameter in listing["parameters"] if parameter.get("in") == "query"}
+    assert schemas == {
+        "limit": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
+        "cursor": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
+        "status": {"$ref": "#/components/schemas/Status"},
+        "created_after": {"type": "string", "format": "date-time"},
+        "created_before": {"type": "string", "format": "date-time"},
+    }
+
+
 def test_every_error_that_has_a_status_is_documented() -> None:
     of_metrics = {errors.Unauthenticated, errors.Forbidden}  # for those who run the service: the document is for its users
     assert {kind.code for kind in PROBLEMS.keys() - of_metrics if kind is not errors.ClientGone} <= _codes()
