@@ -1,4 +1,4 @@
-"""Answers to posts: made once, and the same bytes again when an Idempotency-Key asks for them."""
+"""Responses to posts: rendered once, and sent again byte for byte for a repeated Idempotency-Key."""
 
 import msgspec
 from litestar.response.base import ASGIResponse
@@ -10,19 +10,19 @@ from internal.domain.upload import Upload
 from internal.pipeline.language.grammar import Grammar
 
 
-class Answer(Struct, frozen=True):
-    """What is kept for an Idempotency-Key: status, Location and the body's very bytes."""
+class StoredResponse(Struct, frozen=True):
+    """What is stored for an Idempotency-Key: status, Location, and the bytes of the body."""
 
     status: int
     location: str
     body: msgspec.Raw
 
 
-def answer(status: int, image: Image | Upload, grammar: Grammar) -> bytes:
+def render_image(status: int, image: Image | Upload, grammar: Grammar) -> bytes:
     body = msgspec.Raw(msgspec.json.encode(image_body(image, grammar)))
-    return msgspec.json.encode(Answer(status, image_path(image.id), body))
+    return msgspec.json.encode(StoredResponse(status, image_path(image.id), body))
 
 
-def response(kept: bytes) -> ASGIResponse:
-    made = msgspec.json.decode(kept, type=Answer)
-    return ASGIResponse(body=bytes(made.body), status_code=made.status, headers={"location": made.location})
+def to_response(rendered: bytes) -> ASGIResponse:
+    stored = msgspec.json.decode(rendered, type=StoredResponse)
+    return ASGIResponse(body=bytes(stored.body), status_code=stored.status, headers={"location": stored.location})

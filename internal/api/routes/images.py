@@ -28,7 +28,7 @@ from internal.api.requests.request import (
     state_of,
 )
 from internal.api.responses.download import etag_of
-from internal.api.responses.stored import answer, response
+from internal.api.responses.stored import render_image, to_response
 from internal.api.schemas import ImageBody, MessageBody, Moment, NewRendition, PageBody, image_body
 from internal.domain.errors import (
     DatabaseUnavailable,
@@ -170,10 +170,10 @@ async def new_rendition(request: ApiRequest, image_id: ImageId) -> ASGIResponse:
         return await add_rendition(work, state.policy, owner, wanted, asked, message_context_of(request))
 
     def render(added: AddedRendition) -> bytes:
-        return answer(202 if added.new else 200, added.image, state.grammar)
+        return render_image(202 if added.new else 200, added.image, state.grammar)
 
     key = idempotency_key_of(request, f"POST /images/{wanted}/renditions", KEY_LEASE_SECONDS)
-    return response(await run_idempotent(state.repository, key, add, (wanted, asked.name, asked.pipeline), render))
+    return to_response(await run_idempotent(state.repository, key, add, (wanted, asked.name, asked.pipeline), render))
 
 
 @post(
@@ -195,8 +195,8 @@ async def retry_image(request: ApiRequest, image_id: ImageId) -> ASGIResponse:
         return await retry_failed(work, owner, wanted, message_context_of(request))
 
     key = idempotency_key_of(request, f"POST /images/{wanted}/retry", KEY_LEASE_SECONDS)
-    render = partial(answer, 202, grammar=state.grammar)
-    return response(await run_idempotent(state.repository, key, retry, (wanted,), render))
+    render = partial(render_image, 202, grammar=state.grammar)
+    return to_response(await run_idempotent(state.repository, key, retry, (wanted,), render))
 
 
 @delete(

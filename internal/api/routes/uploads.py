@@ -13,7 +13,7 @@ from internal.api.openapi import examples
 from internal.api.openapi.components import LOCATION
 from internal.api.openapi.describe import Answer, StreamedBody, describe
 from internal.api.requests.request import idempotency_key_of, message_context_of, owner_of, state_of
-from internal.api.responses.stored import answer, response
+from internal.api.responses.stored import render_image, to_response
 from internal.api.routes.images import IMAGES
 from internal.api.schemas import ImageBody
 from internal.domain.errors import (
@@ -103,6 +103,6 @@ async def upload_image(request: ApiRequest) -> ASGIResponse:
     key = idempotency_key_of(request, ROUTE, policy.intent_seconds)
     accept = partial(state.multipart.accept, owner_of(request), form, message_context_of(request))
     identify = partial(state.multipart.identify, form)
-    render = partial(answer, 201, grammar=state.grammar)
+    render = partial(render_image, 201, grammar=state.grammar)
     async with slot, time_limit(state.settings.server.upload_seconds):
-        return response(await with_idempotency_lock(state.repository, key, accept, identify, render))
+        return to_response(await with_idempotency_lock(state.repository, key, accept, identify, render))
