@@ -14,7 +14,7 @@ from internal.cli.errors import EXIT_FAILED, CommandError
 from internal.cli.progress import Progress
 from internal.maintenance.reconcile import Comparison, EmptyDatabase, Finding, Kind, reconcile
 from internal.settings.sections import Settings
-from internal.wiring.operator import open_operator
+from internal.wiring.operator import open_repository_and_store
 
 PROGRESS = 10_000
 GIBIBYTE = 2**30
@@ -35,11 +35,11 @@ async def _compare(typed: Namespace, settings: Settings) -> int:
     read = Progress("bytes read", GIBIBYTE)
     found: Counter[Kind] = Counter()
     mended = 0
-    async with open_operator(settings) as parts:
-        await parts.repository.check()
+    async with open_repository_and_store(settings) as (repository, store):
+        await repository.check()
         compared = Comparison(
-            parts.repository,
-            parts.store,
+            repository,
+            store,
             older_seconds=typed.older_than,
             mend=typed.fix,
             objects=objects.add,

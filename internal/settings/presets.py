@@ -7,9 +7,9 @@ from internal.runtime.section import SettingsError
 
 
 def configured_grammar(processing: ProcessingSettings, limits: LimitSettings) -> Grammar:
-    """The grammar with the configured presets. Raises SettingsError, which names the variable, for a pipeline that can't be used.
+    """The grammar with the configured presets.
 
-    Also for an installed operation that can't be used.
+    Raises SettingsError, which names the variable, for a pipeline or an installed operation that can't be used.
     """
     try:
         grammar = Grammar(presets=processing.presets, max_operations=limits.max_operations, auto=processing.format_auto)

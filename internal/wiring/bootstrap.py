@@ -1,4 +1,4 @@
-"""What has to be there before a process can work: schema, store, its account, topics. It is what `make migrate` does."""
+"""What `make migrate` does: it creates the schema, the object store and its account, and the topics."""
 
 import stamina
 import uvloop
@@ -11,26 +11,26 @@ from internal.wiring.operator import open_store_site
 
 
 def bootstrap(settings: Settings) -> None:
-    """Bring all of it up to date. Again is harmless, also after a run that was killed, and by several at once.
+    """Bring everything up to date. It may run again, after a run that was killed, and in several processes at once.
 
-    Services that only start are waited for, MIGRATE_WAIT_SECONDS long; then it raises what they said last (Unavailable). Raises
-    StoreRefused when the store is not the one that the database belongs to.
+    It waits MIGRATE_WAIT_SECONDS for services that are still starting, and then raises their last error (Unavailable). Raises
+    StoreRefused if the store is not the one that belongs to the database.
     """
     seconds = settings.migration.wait_seconds
     for attempt in stamina.retry_context(on=Unavailable, attempts=None if seconds else 1, timeout=seconds or None, wait_max=2.0):
         with attempt:
             migrate(settings.database, lock_seconds=settings.migration.lock_seconds)
-            uvloop.run(_prepare(settings))
+            uvloop.run(_bootstrap_services(settings))
 
 
 async def bootstrap_store(settings: Settings) -> None:
-    """The store that belongs to the database, made if the database has no image yet. Raises StoreRefused, Unavailable."""
+    """Find the store that belongs to the database; create it if the database has no image. Raises StoreRefused, Unavailable."""
     async with open_store_site(settings) as site:
         await establish(site)
 
 
-async def _prepare(settings: Settings) -> None:
-    """Create the store, its account and the topics that the configured adapters need; they may be there already."""
+async def _bootstrap_services(settings: Settings) -> None:
+    """Create the store, its account and the topics that the configured adapters need, unless they exist."""
     await bootstrap_store(settings)
     if settings.storage.backend == "minio":
         from internal.objectstore.s3.account import create_account

@@ -1,4 +1,4 @@
-"""What a process's health depends on."""
+"""The dependencies that the health checks of API and worker examine."""
 
 from internal.observability.health import Dependency
 from internal.ports.object_store import ObjectStore
@@ -7,7 +7,7 @@ from internal.ports.repository.repository import Repository
 
 
 def dependencies_of(repository: Repository, store: ObjectStore, queue: Queue, seconds: float) -> dict[str, Dependency]:
-    """A queue that is down is no reason to refuse uploads: G6."""
+    """Database, object store and queue. The queue is not essential: uploads go on while it is down (G6)."""
     return {
         "database": Dependency(repository.check, seconds),
         "object_store": Dependency(store.check, seconds),

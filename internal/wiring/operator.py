@@ -1,10 +1,9 @@
-"""The wiring of operators' commands."""
+"""The wiring of operators' commands: the tables, the object store, or both."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from internal.maintenance.store_identity import StoreSite
@@ -19,31 +18,24 @@ from internal.wiring.queue import exports_of
 from internal.wiring.store import create_store, open_own_store, open_store, place_of
 
 
-class OperatorParts(Struct, frozen=True):
-    """What an operator's command works with that compares both."""
-
-    repository: Repository
-    store: ObjectStore
-
-
 @asynccontextmanager
 async def open_repository(settings: Settings) -> AsyncIterator[Repository]:
-    """The tables, for an operator's command. What it has to send goes into the outbox: the relay of a running API sends it."""
+    """Open the tables while the block runs. Messages go to the outbox, and the relay of a running API publishes them."""
     async with open_connection_pool(settings.database) as pool:
         yield PostgresRepository(pool, exports_of(settings))
 
 
 @asynccontextmanager
-async def open_operator(settings: Settings) -> AsyncIterator[OperatorParts]:
-    """Repository and store."""
+async def open_repository_and_store(settings: Settings) -> AsyncIterator[tuple[Repository, ObjectStore]]:
+    """Open the tables and the object store that belongs to them while the block runs."""
     async with open_connection_pool(settings.database) as pool, open_own_store(settings, pool) as store:
-        yield OperatorParts(PostgresRepository(pool, exports_of(settings)), store)
+        yield PostgresRepository(pool, exports_of(settings)), store
 
 
 @asynccontextmanager
 async def open_store_site(settings: Settings) -> AsyncIterator[StoreSite]:
-    """Database and store, whether they belong together or not: for whoever finds out, or makes them. As MinIO's root, where that
-    is given: the account of API and worker may not be there yet.
+    """Open the database and the store while the block runs, whether they belong together or not: for the commands that examine or
+    create the store. They connect as MinIO's root if it is given, since the account of API and worker may not exist yet.
     """
     if settings.minio.root is not None:
         settings = replace(settings, minio=replace(settings.minio, access_key="", secret_key=""))

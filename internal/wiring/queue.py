@@ -1,4 +1,4 @@
-"""Which queue stands behind the port. An adapter is imported where it is chosen."""
+"""The choice of the queue. An adapter is imported only if it is chosen."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -11,6 +11,7 @@ from internal.settings.sections import Settings
 
 
 def open_queue(settings: Settings, pool: Pool, listener: Listener) -> AbstractAsyncContextManager[Queue]:
+    """Open the queue of QUEUE_BACKEND while the block runs."""
     if settings.queue.backend == "postgres":
         return open_postgres_queue(pool, listener, settings.queue)
     from internal.queue.kafka.queue import open_kafka_queue
@@ -19,7 +20,7 @@ def open_queue(settings: Settings, pool: Pool, listener: Listener) -> AbstractAs
 
 
 def exports_of(settings: Settings) -> frozenset[Channel]:
-    """The channels that the configured queue carries."""
+    """The channels that the queue of QUEUE_BACKEND carries."""
     if settings.queue.backend == "postgres":
         return PostgresQueue.exports
     from internal.queue.kafka.topics import topics

@@ -1,4 +1,4 @@
-"""Which object store stands behind the port. An adapter is imported where it is chosen."""
+"""The choice of the object store. An adapter is imported only if it is chosen."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -13,13 +13,13 @@ from internal.settings.sections import Settings
 
 @asynccontextmanager
 async def open_own_store(settings: Settings, pool: Pool) -> AsyncIterator[ObjectStore]:
-    """The store, as long as it is the one that the database belongs to."""
+    """Open the store while the block runs. Its calls fail unless it is the store that belongs to the database."""
     async with open_store(settings) as store:
         yield IdentifiedStore(store, PostgresStoreIdentity(PooledSession(pool)).find)
 
 
 async def create_store(settings: Settings) -> None:
-    """Make the store's folder or bucket unless it is there."""
+    """Create the store's folder or bucket unless it exists."""
     if settings.storage.backend == "filesystem":
         from internal.objectstore.filesystem.store import create_folder
 
@@ -31,13 +31,14 @@ async def create_store(settings: Settings) -> None:
 
 
 def place_of(settings: Settings) -> str:
-    """Where the store is, for people."""
+    """Where the store is, in words for people."""
     if settings.storage.backend == "filesystem":
         return str(PROJECT / settings.storage.path)
     return f"the bucket {settings.minio.bucket} on {settings.minio.host}:{settings.minio.port}"
 
 
 def open_store(settings: Settings) -> AbstractAsyncContextManager[IdentifiableStore]:
+    """Open the store of STORAGE_BACKEND while the block runs, whichever database it belongs to."""
     if settings.storage.backend == "filesystem":
         from internal.objectstore.filesystem.store import open_filesystem_store
 

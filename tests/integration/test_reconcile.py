@@ -20,9 +20,9 @@ from internal.domain.status import Status
 from internal.maintenance import reconcile as reconciling
 from internal.maintenance.reconcile import Comparison, EmptyDatabase, Finding, Kind, reconcile
 from internal.ports.object_store import ByteRange, ObjectInfo, ObjectStore, ObjectStream
+from internal.ports.repository.repository import Repository
 from internal.settings.loader import load_settings
 from internal.settings.sections import Settings
-from internal.wiring.operator import OperatorParts
 from tests import pictures
 from tests.integration.service import Service
 
@@ -102,10 +102,10 @@ async def test_a_store_that_takes_nothing_can_be_compared(
     await service.process(await service.upload(pictures.jpeg()))
 
     @asynccontextmanager
-    async def opened(_: Settings) -> AsyncIterator[OperatorParts]:
-        yield OperatorParts(service.repository, ReadOnly(service.store))
+    async def opened(_: Settings) -> AsyncIterator[tuple[Repository, ObjectStore]]:
+        yield service.repository, ReadOnly(service.store)
 
-    monkeypatch.setattr("internal.cli.reconcile.open_operator", opened)
+    monkeypatch.setattr("internal.cli.reconcile.open_repository_and_store", opened)
     capsys.readouterr()  # what the worker logged
     for read in (False, True):
         typed = Namespace(older_than=0, fix=False, read=read, json=True)
