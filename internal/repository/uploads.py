@@ -60,7 +60,7 @@ EXTEND_UPLOAD = """
 
 TAKE_UPLOAD: LiteralString = (
     """
-    -- Whoever removes the row makes the image, deletes it, or lets it expire: one of them. The others wait here for its commit.
+    -- One transaction removes the row: to make the image, to delete it, or because it expired. Others wait here for its commit.
     WITH taken AS (
         DELETE FROM uploads WHERE id = %(id)s AND owner = %(owner)s AND expires_at > now()
         RETURNING id, owner, kind, state, key, options, received, expires_at, created_at, updated_at
