@@ -10,7 +10,7 @@ REQUEST_ID_HEADER = "x-request-id"
 
 
 class Channel(StrEnum):
-    """Where a message goes. What an adapter makes of it (a topic, a column) is its own affair."""
+    """The destination of a message. Adapters map it to a topic, or to a column."""
 
     FAST = "fast"
     SLOW = "slow"

@@ -10,7 +10,7 @@ from internal.domain.status import Status
 
 
 class Lane(StrEnum):
-    """Which queue a task takes. Slow work has slots of its own, so that it never stands before fast work."""
+    """The queue that a task takes. Slow work has slots of its own, so it never delays fast work."""
 
     FAST = "fast"
     SLOW = "slow"

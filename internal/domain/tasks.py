@@ -1,4 +1,4 @@
-"""A task as it travels: an image and a lane, with the id of the request that asked for it."""
+"""A task, and the message that carries it through the queue."""
 
 from uuid import UUID
 
@@ -22,7 +22,7 @@ CHANNEL = {Lane.FAST: Channel.FAST, Lane.SLOW: Channel.SLOW}
 
 
 class UnreadableTask(ValueError):
-    """The body is not a task of a version that this worker knows."""
+    """The body is not a task, or one of a version that this worker does not know."""
 
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

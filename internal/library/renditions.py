@@ -81,7 +81,7 @@ async def _regenerate(
 
 
 async def retry_failed(work: Tables, owner: str, image_id: UUID, context: MessageContext) -> Image:
-    """Queue the failed renditions again, with all their tries. Raises NothingToRetry, also for a pending image."""
+    """Queue the failed renditions again, with all their attempts. Raises NothingToRetry, also for a pending image."""
     found = await lock_image_or_upload(work, owner, image_id)
     lanes = await work.renditions.retry(image_id) if isinstance(found, Image) else frozenset()
     if not lanes:

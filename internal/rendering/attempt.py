@@ -83,7 +83,7 @@ async def run_attempt(claim: Claim, workspace: Workspace, renderer: Renderer, re
     """Fetch, render, store. The keys carry the generation (G2); the claim has reserved the key of the result.
 
     INVARIANT: a key is a pending object before anything is written under it (G4)
-    (tests/integration/test_results.py::test_every_file_is_listed_before_it_is_written).
+    (tests/integration/test_results.py::test_every_key_is_pending_before_it_is_written).
     """
     clock = [time.perf_counter()]
     job = await renderer.prepare(claim, workspace)

@@ -98,7 +98,7 @@ class TaskProcessor(Struct, frozen=True):
         """The next claim. Cancelled, it waits for the claim that the database may have given, and releases it.
 
         INVARIANT: no claim is forgotten
-        (tests/integration/test_attempt.py::test_a_claim_that_is_cancelled_on_its_way_is_given_back).
+        (tests/integration/test_attempt.py::test_a_claim_that_is_cancelled_midway_is_released).
         """
         claiming = asyncio.ensure_future(self.transitions.claim(task))
         try:
@@ -133,7 +133,7 @@ class TaskProcessor(Struct, frozen=True):
 
         The slot takes no other task meanwhile.
 
-        INVARIANT: an outage is not poison: it costs no attempt (tests/integration/test_process.py::test_an_outage_burns_no_try).
+        INVARIANT: an outage costs no attempt (tests/integration/test_process.py::test_an_outage_costs_no_attempt).
         """
         while True:
             with contextlib.suppress(Unavailable):

@@ -228,7 +228,7 @@ class Transitions(Struct, frozen=True):
         """Mark keys that were written late, when gc may have passed them. Waits through outages: no row names these objects.
 
         INVARIANT: what a lost attempt wrote is marked, also if it stood still until gc had passed
-        (tests/integration/test_attempt.py::test_what_a_lost_attempt_wrote_late_is_listed_again).
+        (tests/integration/test_attempt.py::test_late_writes_of_a_lost_attempt_are_marked_for_gc).
         """
         while True:
             try:
@@ -268,7 +268,7 @@ def failure_of(error: Exception) -> Failure:
 
 async def _fail(work: Tables, claim: Claim | StalledRendition, failure: Failure, origin: Origin) -> None:
     """INVARIANT: poison stops: a picture that kills every decoder is tried `max_attempts` times and no more
-    (tests/integration/test_process.py::test_poison_stops_after_its_tries_with_backoff_between).
+    (tests/integration/test_process.py::test_poison_stops_after_max_attempts_with_backoff).
     """
     event = _event(EventType.RENDITION_FAILED, claim, {"code": failure.code, "detail": failure.detail})
     if not await work.renditions.fail(claim.rendition_id, claim.generation, failure, event):

@@ -1,4 +1,4 @@
-"""One attempt that is cancelled, lost or late: it holds nothing, and leaves nothing that nobody knows of (G2, G3, G4)."""
+"""An attempt that is cancelled, lost or late holds no claim, and leaves no object that is not pending (G2, G3, G4)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -22,10 +22,10 @@ from tests.integration.service import ORIGIN, Service, cancelled_at_end
 from tests.services.waiting import eventually
 
 NO_RENEWALS = msgspec.structs.replace(TIMINGS, renew_seconds=TIMINGS.lease_seconds)
-"""A worker that does not learn of a lost lease before it writes."""
+"""Timings of a worker that notices a stale claim only when it writes."""
 
 
-async def test_a_cancelled_attempt_is_given_back(service: Service) -> None:
+async def test_a_cancelled_attempt_is_released(service: Service) -> None:
     started = asyncio.Event()
 
     class Stuck:
@@ -47,8 +47,8 @@ async def test_a_cancelled_attempt_is_given_back(service: Service) -> None:
     assert (await service.process(image_id)).status == Status.PROCESSED
 
 
-async def test_a_claim_that_is_cancelled_on_its_way_is_given_back(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The database has committed it, and its answer has not come yet."""
+async def test_a_claim_that_is_cancelled_midway_is_released(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database has committed the claim, and its answer has not arrived."""
     image_id = await service.upload(pictures.jpeg())
     renditions = service.repository.renditions
     committed, answered = asyncio.Event(), asyncio.Event()
@@ -88,9 +88,9 @@ async def test_a_lost_lease_stops_the_work_at_once(service: Service) -> None:
     assert stopped.is_set()
 
 
-async def test_what_a_lost_attempt_wrote_late_is_listed_again(service: Service) -> None:
+async def test_late_writes_of_a_lost_attempt_are_marked_for_gc(service: Service) -> None:
     class StandsStill:
-        """Until another has the rendition, and gc has run."""
+        """A worker that is stopped until another has the rendition, and gc has passed."""
 
         async def render(self, job: RenderJob) -> Rendered:
             rendered = await service.worker.sandbox.render(job)
@@ -126,7 +126,7 @@ async def test_a_lease_that_is_renewed_holds(service: Service) -> None:
 
 
 async def test_a_lease_holds_until_a_cancelled_attempt_has_ended(service: Service) -> None:
-    """A call to the store can't be stopped in the middle: meanwhile the rendition is no dead worker's."""
+    """A call to the store can't be interrupted. Until it returns the rendition must not look like a dead worker's."""
     called, answers = asyncio.Event(), asyncio.Event()
 
     class Standing:
@@ -163,10 +163,8 @@ async def _is_held(service: Service) -> bool:
     return bool((await service.session.rows("SELECT lease_until > now() AS held FROM renditions"))[0]["held"])
 
 
-async def test_an_outage_that_is_cancelled_while_it_is_waited_out_gives_back(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Store and database are away, so that the claim can't be given back at once; the database is there again for the end."""
+async def test_a_cancelled_wait_for_an_outage_releases_the_claim(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Store and database are down, so the claim can't be released at once; the database is back before the end."""
     image_id = await service.upload(pictures.jpeg())
     renditions = service.repository.renditions
     refused = asyncio.Event()
@@ -193,7 +191,7 @@ async def test_an_outage_that_is_cancelled_while_it_is_waited_out_gives_back(
 
 
 class Loses:
-    """A sandbox that works until another worker has the rendition, and fails then."""
+    """A sandbox that fails after another worker has claimed the rendition."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -205,7 +203,7 @@ class Loses:
     async def check(self) -> None: ...
 
 
-async def test_a_failure_of_a_lost_attempt_is_nobody_s(service: Service, counted: Callable[[str], float]) -> None:
+async def test_a_failure_of_a_lost_attempt_is_not_recorded(service: Service, counted: Callable[[str], float]) -> None:
     image_id = await service.upload(pictures.jpeg())
 
     await service.with_worker(sandbox=Loses(service), timings=NO_RENEWALS).process(image_id)
@@ -214,7 +212,7 @@ async def test_a_failure_of_a_lost_attempt_is_nobody_s(service: Service, counted
     assert (await service.rendition(image_id)).failure is None
 
 
-async def test_a_lost_attempt_s_keys_are_listed_when_the_database_is_there_again(
+async def test_keys_of_a_lost_attempt_are_marked_when_the_database_is_back(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image_id = await service.upload(pictures.jpeg())
@@ -235,7 +233,7 @@ async def test_a_lost_attempt_s_keys_are_listed_when_the_database_is_there_again
 
 
 async def test_renewals_that_break_are_no_loss(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault of our own: it is told, and the attempt ends as one that crashed."""
+    """A bug of ours in a renewal is raised, so that the attempt ends as one that crashed."""
     image_id = await service.upload(pictures.jpeg())
     claim = await service.claim(image_id)
 
@@ -249,7 +247,7 @@ async def test_renewals_that_break_are_no_loss(service: Service, monkeypatch: py
 
 @pytest.fixture
 def counted() -> Callable[[str], float]:
-    """How many attempts have ended so since the test began."""
+    """How many attempts have had this outcome since the test began."""
 
     def value(outcome: str) -> float:
         samples = [sample for metric in metrics.ATTEMPTS.collect() for sample in metric.samples]

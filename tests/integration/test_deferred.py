@@ -1,4 +1,4 @@
-"""A task that waits long is sent again later, and its message acknowledged: the queue's position does not stand still for it."""
+"""A task that waits long gets a new message, and its old one is acknowledged, so that the position in the queue advances."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ WITHIN = 120.0
 
 
 class Cramped:
-    """A sandbox without room for PNG, until it is told that there is some; everything else is rendered."""
+    """A sandbox that has no room for PNG files until `room` is set. Other formats are rendered."""
 
     def __init__(self, real: Sandbox) -> None:
         self._real = real
@@ -123,7 +123,7 @@ async def queue(kafka: KafkaService) -> AsyncIterator[Queue]:
 async def test_a_long_waiting_task_does_not_hold_the_committed_offset(
     service: Service, queue: Queue, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The messages above it would all come again after a restart."""
+    """Otherwise all later messages would be delivered again after a restart."""
     monkeypatch.setattr("internal.queue.kafka.committed.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
     sandbox = Cramped(service.worker.sandbox)
     crowded = hurried(service, 1.0, sandbox=sandbox)

@@ -25,7 +25,7 @@ from tests.services.waiting import eventually
 
 
 class Faulty:
-    """A sandbox that fails so many times, and then works."""
+    """A sandbox that fails `failures` times, and works from then on."""
 
     def __init__(self, real: Sandbox, failures: int, error: Exception) -> None:
         self._real, self.failures, self._error = real, failures, error
@@ -101,7 +101,7 @@ async def test_two_workers_never_hold_one_rendition(service: Service) -> None:
 
 
 async def test_two_last_renditions_see_each_other(service: Service) -> None:
-    """Both finish at the same moment: one of them must see that it was the last. Without the image's lock neither does."""
+    """Both finish at the same moment, and one must see that it was the last. Without the image's lock neither does."""
     for _ in range(5):
         image_id = await service.upload(pictures.jpeg(), "resize:9x9", renditions={"other": "resize:8x8"})
         claims = [await service.claim(image_id), await service.claim(image_id)]
@@ -130,7 +130,7 @@ async def test_one_failed_rendition_fails_the_image_when_all_are_final(service: 
     assert [r.status for r in image.renditions] == [Status.FAILED, Status.PROCESSED]
 
 
-async def test_poison_stops_after_its_tries_with_backoff_between(service: Service) -> None:
+async def test_poison_stops_after_max_attempts_with_backoff(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     slowly = msgspec.structs.replace(service.worker.timings, backoff_seconds=3600)
     faulty = service.with_worker(
@@ -156,7 +156,7 @@ async def test_poison_stops_after_its_tries_with_backoff_between(service: Servic
     assert exported[0]["headers"]["dead-letter-code"] == "decoder_died"
 
 
-async def test_a_maximum_that_is_lowered_leaves_nothing_waiting_for_ever(service: Service) -> None:
+async def test_a_lowered_maximum_leaves_nothing_waiting_for_ever(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     for _ in range(2):
         await service.make_due(image_id)
@@ -170,7 +170,7 @@ async def test_a_maximum_that_is_lowered_leaves_nothing_waiting_for_ever(service
     assert (image.status, image.renditions[0].attempts) == (Status.PROCESSED, 3)
 
 
-async def test_a_retry_begins_anew_but_the_fence_rises(service: Service) -> None:
+async def test_a_retry_resets_the_attempts_but_not_the_generation(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     await service.with_worker(sandbox=Faulty(service.worker.sandbox, 1, DecoderFailed())).process(image_id)
     await service.make_due(image_id)
@@ -201,7 +201,7 @@ async def test_a_crash_of_our_own_is_retried_and_never_shown(service: Service) -
     assert (await service.process(image_id)).status == Status.PROCESSED
 
 
-async def test_an_outage_burns_no_try(service: Service) -> None:
+async def test_an_outage_costs_no_attempt(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     sandbox = Faulty(service.worker.sandbox, 3, StoreUnavailable())
 
@@ -211,8 +211,8 @@ async def test_an_outage_burns_no_try(service: Service) -> None:
     assert (image.renditions[0].generation, image.renditions[0].attempts) == (4, 1)
 
 
-async def test_an_outage_that_outlasts_leases_burns_no_try(service: Service) -> None:
-    """Housekeeping goes on meanwhile: it must not take a claim that waits for the store for one of a dead worker."""
+async def test_an_outage_that_outlasts_leases_costs_no_attempt(service: Service) -> None:
+    """Housekeeping runs meanwhile, and must not take a claim that waits for the store for a dead worker's."""
     down, waiting = True, asyncio.Event()
 
     class Away:
@@ -243,7 +243,7 @@ async def test_an_outage_that_outlasts_leases_burns_no_try(service: Service) -> 
     assert (rendition.status, rendition.generation, rendition.attempts) == (Status.PROCESSED, 2, 1)
 
 
-async def test_a_full_scratch_is_an_outage_and_no_fault_of_the_picture(service: Service) -> None:
+async def test_a_full_scratch_folder_is_an_outage(service: Service) -> None:
     room = service.worker.workspaces / "room"
     worker = service.with_worker(workspaces=room).worker
     image_id = await service.upload(pictures.jpeg())

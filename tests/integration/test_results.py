@@ -1,4 +1,4 @@
-"""What an attempt makes: facts about the original, one or two files, and keys that are listed all the while (G2, G4)."""
+"""What an attempt stores: facts about the original, and one or two files whose keys are pending all the while (G2, G4)."""
 
 from collections.abc import AsyncIterator
 
@@ -17,7 +17,7 @@ TWO_FILES = "resize:200x200|format:auto"
 
 
 class Watched:
-    """A store that sees what is listed at each put."""
+    """A store that checks at each put whether the key is a pending object."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -34,7 +34,7 @@ class Watched:
 
 
 class Asked:
-    """A sandbox that notes its jobs."""
+    """A sandbox that records its jobs."""
 
     def __init__(self, real: Sandbox) -> None:
         self._real = real
@@ -51,7 +51,7 @@ def bent(service: Service, **parts: object) -> Service:
     return Service(service.door, msgspec.structs.replace(service.worker, **parts), service.session)
 
 
-async def test_every_file_is_listed_before_it_is_written(service: Service) -> None:
+async def test_every_key_is_pending_before_it_is_written(service: Service) -> None:
     store = Watched(service)
     image_id = await service.upload(pictures.photo_jpeg(400, 300), TWO_FILES, renditions={"plain": "resize:9x9"})
 
@@ -96,8 +96,8 @@ async def test_a_delete_lists_every_file(service: Service) -> None:
 
 
 @pytest.mark.parametrize("lost", ["result", "alternative"])
-async def test_a_file_that_can_not_be_settled_rolls_all_back(service: Service, lost: str) -> None:
-    """Gc has run at one of the two while the worker slept: nothing may refer to either."""
+async def test_a_key_that_is_not_pending_rolls_everything_back(service: Service, lost: str) -> None:
+    """Gc took one of the two files while the worker was stopped: no row may refer to either."""
     image_id = await service.upload(pictures.photo_jpeg(400, 300), TWO_FILES)
     claim = await service.claim(image_id)
     made = await service.make(claim)

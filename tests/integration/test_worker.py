@@ -1,4 +1,4 @@
-"""The worker's inside: what it does with each kind of message, and how its slots stop."""
+"""What the worker does with each kind of message, and how its slots stop."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ from tests.services.waiting import eventually
 
 
 class Line:
-    """A queue of one process that remembers what was done with each delivery."""
+    """A queue in this process that records what was done with each delivery."""
 
     exports = frozenset({Channel.FAST, Channel.SLOW})
 
@@ -193,7 +193,7 @@ async def test_idle_slots_stop_at_once(service: Service) -> None:
         await asyncio.wait_for(consuming, 30)
 
 
-async def test_cancelled_it_gives_back_what_is_in_hand(service: Service) -> None:
+async def test_cancelled_it_releases_the_messages_in_hand(service: Service) -> None:
     async def handle(_: Delivery) -> None:
         await asyncio.Event().wait()
 
@@ -206,7 +206,7 @@ async def test_cancelled_it_gives_back_what_is_in_hand(service: Service) -> None
     assert (line.acknowledged, line.released) == ([], ["in hand"])
 
 
-async def test_cancelled_while_it_waits_out_an_outage_it_gives_it_back(service: Service) -> None:
+async def test_cancelled_during_an_outage_it_releases_the_message(service: Service) -> None:
     called = asyncio.Event()
 
     async def handle(_: Delivery) -> None:

@@ -188,7 +188,7 @@ async def new_rendition(request: ApiRequest, image_id: ImageId) -> ASGIResponse:
     ),
 )
 async def retry_image(request: ApiRequest, image_id: ImageId) -> ASGIResponse:
-    """Queues each failed rendition again, with all its tries."""
+    """Queues each failed rendition again, with all its attempts."""
     state, owner, wanted = state_of(request), owner_of(request), image_id_of(image_id)
 
     async def retry(work: Tables) -> Image:
