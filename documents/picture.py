@@ -19,7 +19,7 @@ SHOWN = (
 HEIGHT, GAP, QUALITY = 180, 10, 85
 
 
-def picture(folder: Path) -> bytes:
+def side_by_side(folder: Path) -> bytes:
     """A JPEG with the files side by side, `HEIGHT` pixels high. Raises pyvips.Error when one of them is missing."""
     row = [pyvips.Image.thumbnail(str(folder / name), 10_000, height=HEIGHT) for name in SHOWN]
     joined = row[0]
@@ -30,4 +30,4 @@ def picture(folder: Path) -> bytes:
 
 
 if __name__ == "__main__":
-    PICTURE.write_bytes(picture(Path(sys.argv[1])))
+    PICTURE.write_bytes(side_by_side(Path(sys.argv[1])))

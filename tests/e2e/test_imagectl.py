@@ -8,7 +8,9 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import pytest
+import pyvips
 
+from documents.picture import PICTURE, side_by_side
 from tests import pictures
 from tests.e2e import processes
 from tests.e2e.deployment import Deployment
@@ -228,6 +230,16 @@ def test_the_demo_shows_a_running_service(service: Deployment, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert b"starts one of its own" not in done.stdout
     assert len(list((tmp_path / "demo").glob("*.*"))) == 8
+    assert difference(side_by_side(tmp_path / "demo"), PICTURE.read_bytes()) < 2, (
+        "write it again: python -m documents.picture demo"
+    )
+
+
+def difference(content: bytes, other: bytes) -> float:
+    """Mean difference of two pictures' pixels, in their values of 8 bits."""
+    first, second = (pyvips.Image.new_from_buffer(each, "") for each in (content, other))
+    assert (first.width, first.height) == (second.width, second.height)
+    return float((first - second).abs().avg())
 
 
 def test_the_demo_brings_its_own_service(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Writes docs/formats.md from observed results: `python -m tests.golden.formats.page`."""
+"""Writes docs/formats.md from observed results: `make documents`."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -14,9 +14,9 @@ from tests.golden.formats.observed import Observed, Refusal, Result, observe, of
 PAGE = PROJECT / "docs" / "formats.md"
 _HEAD = """# Formats
 
-What is taken, how it is shown, and what of it is kept in which result. This page is written by a test run
-(`python -m tests.golden.formats.page`): every row is a file that was rendered to every format of results, with the versions
-[at the end](#versions). A test fails when a row is no longer true.
+Which files are accepted, how they are shown, and what of them is kept in which result. This page is generated
+(`make documents`): every row is a file that was rendered to every format of results, with the versions [at the end](#versions).
+A test fails when a row is no longer true.
 
 - *Shown*: how the picture looks in any result. A picture that can't be shown right is refused, with a code and a sentence.
 - The columns of the results say what is kept: **C** its colours, **T** its transparency (else it is laid over white), **A** its

@@ -30,7 +30,7 @@ def test_a_file_of_this_kind_is_refused_and_named(kind: Kind) -> None:
 
 
 def test_the_page_is_up_to_date() -> None:
-    """After an upgrade of a library, regenerate the page (`python -m tests.golden.formats.page`) and review its diff."""
+    """After an upgrade of a library, regenerate the page (`make documents`) and review its diff."""
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
