@@ -13,6 +13,7 @@ from documents.environment import variables
 from documents.errors import problems
 from documents.makefile import targets
 from documents.operations import operations
+from documents.tree import layers, tree
 from internal.api.openapi.guide import failure_table
 from internal.runtime.project import PROJECT
 
@@ -21,6 +22,7 @@ _BLOCK = re.compile(r"((?:<!--| *#) generated: ([a-z-]+)(?: -->)?\n).*?((?:<!--|
 BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
     "docs/processing.md": {"operations": operations, "presets": presets},
     "docs/configuration.md": {"settings": settings},
+    "docs/architecture.md": {"tree": tree, "layers": layers},
     "docs/api/errors.md": {"problems": problems, "failures": failure_table},
     "CONTRIBUTING.md": {"targets": targets},
     ".env.example": {"variables": variables},

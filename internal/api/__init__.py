@@ -1,0 +1,1 @@
+"""HTTP of the service: application, routes, forms, requests, responses, the OpenAPI document."""

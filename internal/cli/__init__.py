@@ -1,0 +1,1 @@
+"""`imagectl`: commands over HTTP, the operators' commands, and the demo."""

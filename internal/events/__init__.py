@@ -1,0 +1,1 @@
+"""The relay, which publishes outbox rows to the queue."""

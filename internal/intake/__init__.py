@@ -1,0 +1,1 @@
+"""How bytes become an image: upload, inspection, options, metadata, idempotency."""

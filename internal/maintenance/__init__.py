@@ -1,1 +1,1 @@
-"""Periodic and operators' work: what is lost is found again, what nobody needs is removed."""
+"""Periodic and operators' work: requeue, gc, retention, reconcile, dead letters."""

@@ -1,0 +1,1 @@
+"""Protocols of object store, queue, repository and sandbox, and their errors."""

@@ -1,0 +1,1 @@
+"""The life of one rendition in a worker: claim, attempt, transitions, workspace."""

@@ -1,0 +1,1 @@
+"""All SQL, one file a table, each statement with a name."""

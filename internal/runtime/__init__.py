@@ -1,1 +1,1 @@
-"""What every process of ours is made of, whatever it does."""
+"""What every process is made of: start and stop, circuit breaker, private folders."""

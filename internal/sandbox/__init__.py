@@ -1,0 +1,1 @@
+"""Decoder processes: pool, child, Landlock, seccomp, limits."""

@@ -1,0 +1,1 @@
+"""`make run`: the embedded PostgreSQL and the supervisor."""

@@ -1,0 +1,1 @@
+"""Static files of the documentation pages; in vendor/ those of others, unchanged."""
