@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 
 ROOMS = PROJECT / "internal"
 _NAMES, _WIDTH = 16, 130

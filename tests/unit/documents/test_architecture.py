@@ -1,6 +1,6 @@
 """The tree in docs/architecture.md is the tree of `internal/`, two levels deep."""
 
-from internal.settings.sections import PROJECT
+from internal.runtime.project import PROJECT
 from tests.unit.documents.markdown import blocks
 
 ARCHITECTURE = PROJECT / "docs/architecture.md"

@@ -14,6 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from internal.domain.message import Channel
+from internal.pipeline.language.grammar import Grammar
 from internal.ports.queue import Delivery
 from internal.ports.repository.dead_letters import DeadLetters
 from internal.runtime.project import PROJECT
@@ -103,3 +104,11 @@ async def test_the_example_of_a_message_handler_works(tmp_path: Path, monkeypatc
         await dispatch(delivery, known, cast("DeadLetters", None))
 
     assert [(line["event"], line.get("intact")) for line in lines] == [("original.verified", True)]
+
+
+def test_the_three_forms_of_a_chain_are_one() -> None:
+    """docs/processing.md shows one chain as a text, a list of texts and a list of objects."""
+    shown = [text for _, text in blocks(PROJECT / "docs/processing.md") if text.startswith(("resize:300x200", "["))]
+
+    assert len(shown) == 3
+    assert len({Grammar().parse(text.strip()).canonical for text in shown}) == 1
