@@ -25,7 +25,7 @@ from internal.http.monitoring.metrics_port import serving_on_own_port
 from internal.http.problems import HANDLERS
 from internal.http.server.side_server import side_app
 from internal.http.settings import ServerSettings
-from internal.observability.gauges import Source
+from internal.observability.gauges import GaugeSource
 from internal.observability.logs import configure_logging
 from internal.observability.settings import MetricsSettings
 from internal.settings.loader import load_settings
@@ -79,7 +79,7 @@ def api_document() -> Json:
 
 @asynccontextmanager
 async def _metrics(
-    server: ServerSettings, metrics: MetricsSettings, sources: Sequence[Source], machines: list[HTTPRouteHandler]
+    server: ServerSettings, metrics: MetricsSettings, sources: Sequence[GaugeSource], machines: list[HTTPRouteHandler]
 ) -> AsyncIterator[None]:
     """`/metrics` on a port of its own while the block runs, or else among `machines`, for this machine."""
     handler = metrics_handler(sources, MetricsAccess(metrics.token, loopback_only=not metrics.port))

@@ -12,16 +12,16 @@ import msgspec
 from internal.cli.admin import operate
 from internal.cli.errors import EXIT_FAILED, CommandError
 from internal.cli.progress import Progress
-from internal.maintenance.reconcile import Comparison, EmptyDatabase, Finding, Kind, reconcile
+from internal.maintenance.reconcile import Comparison, EmptyDatabase, Finding, FindingKind, reconcile
 from internal.settings.sections import Settings
 from internal.wiring.operator import open_repository_and_store
 
 PROGRESS = 10_000
 GIBIBYTE = 2**30
 MENDED = {
-    Kind.UNREFERENCED: "listed for removal",
-    Kind.MISSING_RENDITION: "queued to be made again",
-    Kind.DAMAGED_RENDITION: "queued to be made again",
+    FindingKind.UNREFERENCED: "listed for removal",
+    FindingKind.MISSING_RENDITION: "queued to be made again",
+    FindingKind.DAMAGED_RENDITION: "queued to be made again",
 }
 
 
@@ -33,7 +33,7 @@ def compare(typed: Namespace) -> int:
 async def _compare(typed: Namespace, settings: Settings) -> int:
     objects, rows = Progress("objects looked at", PROGRESS), Progress("rows looked at", PROGRESS)
     read = Progress("bytes read", GIBIBYTE)
-    found: Counter[Kind] = Counter()
+    found: Counter[FindingKind] = Counter()
     mended = 0
     async with open_repository_and_store(settings) as (repository, store):
         await repository.check()
@@ -54,7 +54,7 @@ async def _compare(typed: Namespace, settings: Settings) -> int:
         except EmptyDatabase as error:
             raise CommandError("The database has no image: is it the right one? Nothing was mended.") from error
     looked_at = {"objects": objects.count, "rows": rows.count, "bytes_read": read.count}
-    _sum_up({**looked_at, **{kind.value: found[kind] for kind in Kind}, "mended": mended}, typed)
+    _sum_up({**looked_at, **{kind.value: found[kind] for kind in FindingKind}, "mended": mended}, typed)
     return EXIT_FAILED if found.total() > mended else 0
 
 
@@ -70,9 +70,9 @@ def _sum_up(counts: dict[str, Any], typed: Namespace) -> None:
     if typed.json:
         print(json.dumps(counts))
         return
-    told = ", ".join(f"{counts[kind.value]:,} {kind.value.replace('_', ' ')}" for kind in Kind)
+    told = ", ".join(f"{counts[kind.value]:,} {kind.value.replace('_', ' ')}" for kind in FindingKind)
     read = f", {counts['bytes_read']:,} bytes read" if typed.read else ""
     print(f"{counts['objects']:,} objects and {counts['rows']:,} rows looked at{read}: {told}; {counts['mended']:,} mended")
-    left = sum(counts[kind.value] for kind in Kind) - counts["mended"]
+    left = sum(counts[kind.value] for kind in FindingKind) - counts["mended"]
     if left and not typed.fix:
         print("imagectl: nothing was changed; --fix mends what can be mended", file=sys.stderr)

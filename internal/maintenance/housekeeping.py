@@ -49,13 +49,7 @@ class Housekeeping:
             Chore(expired_uploads.NAME, partial(expired_uploads.expire_uploads, repository, uploads)),
             Chore(
                 gc.OBJECTS,
-                partial(
-                    gc.collect_garbage,
-                    repository,
-                    store,
-                    overdue_seconds=timings.sweep_seconds,
-                    quarantine=objects,
-                ),
+                partial(gc.collect_garbage, repository, store, overdue_seconds=timings.sweep_seconds, quarantine=objects),
             ),
         )
         register(self._requeue + self._cleanup)

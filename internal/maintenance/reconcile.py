@@ -1,12 +1,12 @@
-"""Comparing the object store with the tables, both ways: what no promise can keep whole is found here (G4).
+"""Reconciliation: compares the object store with the tables in both directions (G4).
 
-    store → tables   an object that nothing refers to and nothing lists: a writer was stopped past its deadline, then killed
-    tables → store   a row whose object is missing, or is not what was stored: somebody deleted or changed it, or a disk did
+    store → tables   an object that no row refers to or lists: its writer was stopped past its deadline, then killed
+    tables → store   a row whose object is missing or differs from what was stored: a person or a disk deleted or changed it
 
-Sizes are always compared; a byte that changed in its place is found only by reading everything, which is done when asked for.
+Sizes are always compared. A changed byte is found only by reading every object, which is optional.
 
-Both sides are read in batches, so that memory stays as it is at any number of objects, and nothing is locked. What is younger
-than asked is left alone, and each suspicion is looked at once more, on the other side, before it is told.
+Both sides are read in batches: memory is constant for any number of objects, and nothing is locked. What is younger than a given
+age is skipped, and each finding is checked again on the other side before it is reported.
 """
 
 import asyncio
@@ -30,16 +30,16 @@ from internal.ports.repository.repository import Repository
 log = structlog.get_logger(__name__)
 
 OBJECTS = 1000
-"""Objects that are looked up in one statement."""
+"""Objects looked up in one statement."""
 IMAGES = 200
 """Images whose objects are looked up in the store at once."""
 READERS = 4
-"""Objects that are read at once, each in blocks of a MiB at most."""
+"""Objects read at once, each in blocks of at most 1 MiB."""
 GRACE_SECONDS = 600.0
-"""How long what was listed is left alone: time to see that this was the wrong database."""
+"""Time until a listed object is deleted: time to notice that this was the wrong database."""
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     UNREFERENCED = "unreferenced"
     MISSING_ORIGINAL = "missing_original"
     MISSING_RENDITION = "missing_rendition"
@@ -48,12 +48,12 @@ class Kind(StrEnum):
 
 
 class Finding(Struct, frozen=True):
-    """One thing that is wrong, and whether it was mended: listed for the sweep, or queued to be made again.
+    """One difference, and whether it was mended: the object is listed for gc, or the rendition is queued to be made again.
 
     `detail` says how a damaged object differs from its row.
     """
 
-    kind: Kind
+    kind: FindingKind
     key: str
     mended: bool
     image_id: UUID | None = None
@@ -62,13 +62,13 @@ class Finding(Struct, frozen=True):
 
 
 class EmptyDatabase(Exception):
-    """The database has no image at all, so that mending would give up every object of the store: is it the right one?"""
+    """The database has no image, so that mending would list every object of the store for removal. Is it the right database?"""
 
 
 class Comparison(Struct, frozen=True):
-    """What is compared, and how. `objects` and `rows` are told how many more of them were looked at.
+    """What is compared, and how. `objects` and `rows` are called with the number that was looked at since the last call.
 
-    With `read` every object that a row refers to is read and its SHA-256 compared; it is told how many bytes more were read.
+    With `read` every object that a row refers to is read and its SHA-256 compared; `read` is called with the bytes of each block.
     """
 
     repository: Repository
@@ -81,19 +81,19 @@ class Comparison(Struct, frozen=True):
 
 
 async def reconcile(compared: Comparison) -> AsyncIterator[Finding]:
-    """Everything that is wrong, as it is found. Raises StoreUnavailable and DatabaseUnavailable; may then be run again.
+    """The differences, as they are found. Raises StoreUnavailable and DatabaseUnavailable; it may be run again then.
 
-    Raises EmptyDatabase instead of mending against one.
+    Raises EmptyDatabase when it should mend and the database has no image.
 
     INVARIANT: nothing is deleted here, and nothing that a row refers to stays listed
-    (tests/integration/test_reconcile.py::test_what_comes_to_be_referred_to_meanwhile_is_kept).
+    (tests/integration/test_reconcile.py::test_an_object_that_a_row_comes_to_refer_to_meanwhile_is_kept).
     """
     if compared.mend and not await compared.repository.references.page(after=None, older_seconds=0, limit=1):
         raise EmptyDatabase
     for one_way in (_unreferenced, _missing_or_damaged):
         async for finding in one_way(compared):
-            told = {"detail": finding.detail} if finding.detail else {}
-            log.warning("reconcile.found", kind=finding.kind.value, key=finding.key, mended=finding.mended, **told)
+            detail = {"detail": finding.detail} if finding.detail else {}
+            log.warning("reconcile.found", kind=finding.kind.value, key=finding.key, mended=finding.mended, **detail)
             yield finding
 
 
@@ -106,21 +106,22 @@ async def _unreferenced(compared: Comparison) -> AsyncIterator[Finding]:
             batch.append(stored.key)
         if len(batch) == OBJECTS:
             for key in await _orphans(batch, compared):
-                yield Finding(Kind.UNREFERENCED, key, compared.mend)
+                yield Finding(FindingKind.UNREFERENCED, key, compared.mend)
             batch = []
     for key in await _orphans(batch, compared):
-        yield Finding(Kind.UNREFERENCED, key, compared.mend)
+        yield Finding(FindingKind.UNREFERENCED, key, compared.mend)
 
 
 async def _orphans(keys: Sequence[str], compared: Comparison) -> list[str]:
-    """Those that are still there, and that the tables don't know; listed for the sweep, if they are to be mended."""
+    """The keys whose objects exist and which the tables do not know. With `mend` they are listed for gc."""
     unknown = sorted(await compared.repository.references.unknown(keys))
     gone = await _not_stored(unknown, compared.store)  # deleted since the store was asked
     orphans = [key for key in unknown if key not in gone]
     if not (compared.mend and orphans):
         return orphans
     await compared.repository.pending_objects.mark(orphans, seconds=GRACE_SECONDS)
-    kept = await compared.repository.references.referred(orphans)  # a writer that slept for a day may have come first
+    # A writer that stood still for a day may have referred to one of them meanwhile.
+    kept = await compared.repository.references.referred(orphans)
     for key in kept:
         await compared.repository.pending_objects.unmark(key)
     return [key for key in orphans if key not in kept]
@@ -138,31 +139,31 @@ async def _missing_or_damaged(compared: Comparison) -> AsyncIterator[Finding]:
         for reference in page:
             if reference.key in still:
                 mendable = compared.mend and reference.image_id not in no_original
-                mended = mendable and await _make_again(reference, compared.repository)
+                mended = mendable and await _regenerate(reference, compared.repository)
                 yield _finding(reference, faults[reference.key], mended=mended)
 
 
 MISSING = ""
-"""Among faults: there is no object. Else a fault is a sentence on how the object differs from its row."""
+"""The fault of an object that does not exist. Any other fault is a sentence: how the object differs from its row."""
 UNREADABLE = "The store answers, but can't read it."
 
 
 def _finding(reference: Reference, fault: str, *, mended: bool) -> Finding:
     if fault == MISSING:
-        kind = Kind.MISSING_ORIGINAL if reference.rendition is None else Kind.MISSING_RENDITION
+        kind = FindingKind.MISSING_ORIGINAL if reference.rendition is None else FindingKind.MISSING_RENDITION
     else:
-        kind = Kind.DAMAGED_ORIGINAL if reference.rendition is None else Kind.DAMAGED_RENDITION
+        kind = FindingKind.DAMAGED_ORIGINAL if reference.rendition is None else FindingKind.DAMAGED_RENDITION
     return Finding(kind, reference.key, mended, reference.image_id, reference.rendition, fault or None)
 
 
 async def _faults(references: Sequence[Reference], compared: Comparison, readers: asyncio.Semaphore) -> dict[str, str]:
-    """What is wrong, by key."""
+    """The faults, by key."""
     found = await asyncio.gather(*(_fault(reference, compared, readers) for reference in references))
     return {reference.key: fault for reference, fault in zip(references, found, strict=True) if fault is not None}
 
 
 async def _fault(reference: Reference, compared: Comparison, readers: asyncio.Semaphore) -> str | None:
-    """None when the object is what its row says."""
+    """How the object differs from its row; None if it does not."""
     try:
         size = (await compared.store.stat(reference.key)).size
         if size != reference.size:
@@ -177,14 +178,14 @@ async def _fault(reference: Reference, compared: Comparison, readers: asyncio.Se
         return UNREADABLE
 
 
-async def _difference(reference: Reference, store: ObjectStore, told: Callable[[int], object]) -> str | None:
-    """Read the object; one that the store can't read, though it answers, is tried once more.
+async def _difference(reference: Reference, store: ObjectStore, read: Callable[[int], object]) -> str | None:
+    """Compare the object's SHA-256 with its row. If the store answers but can't read the object, it is read once more.
 
     Raises ObjectNotFound, and StoreUnavailable for a store that does not answer.
     """
     for _ in range(2):
         try:
-            sha256 = await _sha256(reference.key, store, told)
+            sha256 = await _sha256(reference.key, store, read)
             return None if sha256 == reference.sha256 else "Its bytes are not those that were stored: the SHA-256 differs."
         except StoreUnavailable as error:
             if not isinstance(error, ObjectUnreadable):  # then the store was just seen to answer
@@ -194,12 +195,12 @@ async def _difference(reference: Reference, store: ObjectStore, told: Callable[[
     return UNREADABLE
 
 
-async def _sha256(key: str, store: ObjectStore, told: Callable[[int], object]) -> str:
+async def _sha256(key: str, store: ObjectStore, read: Callable[[int], object]) -> str:
     digest = hashlib.sha256()
     async with store.get(key) as opened:
         async for chunk in opened.chunks:
             digest.update(chunk)
-            told(len(chunk))
+            read(len(chunk))
     return digest.hexdigest()
 
 
@@ -215,8 +216,8 @@ async def _not_stored(keys: Sequence[str], store: ObjectStore) -> frozenset[str]
     return frozenset(key for key, gone in zip(keys, missing, strict=True) if gone)
 
 
-async def _make_again(reference: Reference, repository: Repository) -> bool:
-    """Queue the rendition as it was asked for; False when it is not there any more."""
+async def _regenerate(reference: Reference, repository: Repository) -> bool:
+    """Queue the rendition to be made again; False if it is gone."""
     async with repository.transaction() as work:
         locked = await work.images.lock(reference.image_id)
         image = await work.images.find(locked.owner, reference.image_id) if locked else None

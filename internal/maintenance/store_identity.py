@@ -1,7 +1,7 @@
-"""Which object store belongs to a database: an id that both hold, so that neither works with another than its own.
+"""The store identity: an id that a database and its object store both hold, so that neither is used with another.
 
-`establish` is part of migrate, `adopt` is an operator's way after a restore; both look at the first originals that the database
-lists, since a store that has them is the right one, whatever else is unknown.
+`establish` is part of migrate; `adopt` is for operators, after a restore. Both check the database's first originals: a store that
+has them is the right one.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,14 +19,14 @@ from internal.ports.repository.store_identity import StoreIdentity
 log = structlog.get_logger(__name__)
 
 ORIGINALS = 10
-"""How many of the database's oldest originals a store must have to be taken for its own."""
+"""How many of the database's oldest originals a store must have to be accepted as its own."""
 
 ADOPT = "If it is the right one all the same, `imagectl store adopt` makes the two belong together."
 LOST = "If what was in it is lost for good, `imagectl store adopt --yes` begins a new one."
 
 
 class StoreSite(Struct, frozen=True):
-    """A database, a store, and how to make the store's folder or bucket. `place` names it for people."""
+    """A database, a store, and how to create the store's folder or bucket. `place` names it in messages."""
 
     identity: StoreIdentity
     references: References
@@ -36,9 +36,9 @@ class StoreSite(Struct, frozen=True):
 
 
 class Pairing(Struct, frozen=True):
-    """What is there: the id that the database expects, the one that the store holds, and whether there is a store at all.
+    """The id that the database expects, the id that the store holds, and whether the store exists.
 
-    `found` of the first `originals` that the database lists are in the store.
+    `found`: how many of the database's first `originals` are in the store.
     """
 
     expected: UUID | None
@@ -53,7 +53,7 @@ class Pairing(Struct, frozen=True):
 
 
 async def look(site: StoreSite) -> Pairing:
-    """Changes nothing. Raises StoreUnavailable and DatabaseUnavailable."""
+    """Read the pairing. Changes nothing. Raises StoreUnavailable and DatabaseUnavailable."""
     expected = await site.identity.find()
     listed = await site.references.page(after=None, older_seconds=0, limit=ORIGINALS)
     originals = [reference.key for reference in listed if reference.rendition is None]
@@ -74,13 +74,13 @@ async def _is_stored(key: str, store: IdentifiableStore) -> bool:
 
 
 async def establish(site: StoreSite) -> None:
-    """Let database and store hold one id, if neither has one and they belong together; again is harmless, also after a kill.
+    """Give database and store one id, if neither has one and they belong together. May be repeated, also after a kill.
 
-    They belong together when the database has no image, or the store has the first originals that it lists. Raises StoreRefused,
-    with what to do, when they don't, or when one of them has an id that the other has not.
+    They belong together if the database has no image, or if the store has the database's first originals. Raises StoreRefused,
+    which says what to do, if they don't, or if only one of them has an id or the ids differ.
 
-    INVARIANT: a store that is empty, not mounted or another database's is never taken for this one's, and nothing is made in its
-    place (tests/integration/test_store_identity.py::test_a_store_that_is_not_the_databases_own_is_refused).
+    INVARIANT: a store that is empty, not mounted or another database's is never accepted as this one's, and nothing is created
+    in its place (tests/integration/test_store_identity.py::test_a_store_that_is_not_the_databases_own_is_refused).
     """
     pairing = await look(site)
     if pairing.fits:
@@ -101,7 +101,7 @@ async def establish(site: StoreSite) -> None:
 
 
 def _refusal(pairing: Pairing, place: str) -> str | None:
-    """Why this store is not given an id; None when it may be."""
+    """Why this store gets no id; None if it may get one."""
     if not pairing.is_there and (pairing.expected is not None or pairing.originals):
         return f"There is no object store in {place}, and the database belongs to one. Mount it, or restore it."
     if pairing.expected is not None and pairing.held is None:
@@ -120,9 +120,9 @@ def _refusal(pairing: Pairing, place: str) -> str | None:
 
 
 async def adopt(site: StoreSite) -> UUID:
-    """Let both hold a new id, whatever they held: a former store, or another database, that holds an old one is refused.
+    """Give both a new id, whatever they held. A former store, or another database, that holds an old id is refused from then on.
 
-    Safe to call again after a kill. The store's folder or bucket is made if need be.
+    May be repeated after a kill. Creates the store's folder or bucket if it is missing.
     """
     await site.create()
     store_id = uuid4()

@@ -13,7 +13,7 @@ from internal.runtime.circuit_breaker import CircuitBreaker
 PREFIX = "image_processor_"
 
 
-class Gauge(Collector):
+class ScrapedGauge(Collector):
     """A gauge with its values now: one value, or one for each value of `label`."""
 
     def __init__(self, name: str, description: str, values: float | Mapping[str, float], label: str = "") -> None:
@@ -27,98 +27,106 @@ class Gauge(Collector):
         yield family
 
 
-Source = Callable[[], Awaitable[Sequence[Gauge]]]
+GaugeSource = Callable[[], Awaitable[Sequence[ScrapedGauge]]]
 """Reads gauges. Raises ServiceError if it can't; then the scrape omits them."""
 
 
-def of_tables(repository: Repository) -> Source:
-    async def read() -> Sequence[Gauge]:
+def table_gauges(repository: Repository) -> GaugeSource:
+    async def read() -> Sequence[ScrapedGauge]:
         stats = await repository.backlog_stats()
         return (
-            Gauge("outbox_messages", "Messages that are still to be published.", stats.outbox_messages),
-            Gauge(
+            ScrapedGauge("outbox_messages", "Messages that wait to be published.", stats.outbox_messages),
+            ScrapedGauge(
                 "outbox_oldest_age_seconds",
-                "Time since the oldest of them was first due, in seconds.",
+                "Time since the oldest message was first due, in seconds.",
                 stats.outbox_oldest_seconds,
             ),
-            Gauge(
+            ScrapedGauge(
                 "renditions",
                 "Renditions that are not final, by status.",
                 {"uploaded": stats.renditions_waiting, "processing": stats.renditions_processing},
                 label="status",
             ),
-            Gauge(
+            ScrapedGauge(
                 "renditions_oldest_age_seconds",
                 "Time since the oldest rendition that is not final was asked for, by status, in seconds.",
                 {"uploaded": stats.waiting_oldest_seconds or 0, "processing": stats.processing_oldest_seconds or 0},
                 label="status",
             ),
-            Gauge("leases_expired", "Attempts whose lease ran out and that nobody has taken up yet.", stats.leases_expired),
-            Gauge("unreferenced_objects", "Objects that are listed for removal, or being written.", stats.unreferenced_objects),
-            Gauge("unreferenced_objects_overdue", "Those past their deadline.", stats.unreferenced_overdue),
-            Gauge("dead_letters", "Dead letters that nobody has replayed or dropped.", stats.dead_letters),
+            ScrapedGauge(
+                "leases_expired", "Attempts whose lease has run out and that are not yet requeued.", stats.leases_expired
+            ),
+            ScrapedGauge(
+                "unreferenced_objects", "Objects that are listed for removal, or being written.", stats.unreferenced_objects
+            ),
+            ScrapedGauge("unreferenced_objects_overdue", "Unreferenced objects past their deadline.", stats.unreferenced_overdue),
+            ScrapedGauge("dead_letters", "Dead letters that nobody has replayed or dropped.", stats.dead_letters),
         )
 
     return read
 
 
-def of_database(repository: Repository) -> Source:
-    async def read() -> Sequence[Gauge]:
+def database_gauges(repository: Repository) -> GaugeSource:
+    async def read() -> Sequence[ScrapedGauge]:
         health = await repository.database_health()
         return (
-            Gauge(
+            ScrapedGauge(
                 "database_oldest_snapshot_age_seconds",
                 "Age of the oldest transaction that keeps dead rows from being removed, in seconds.",
                 health.oldest_snapshot_seconds,
             ),
-            Gauge(
+            ScrapedGauge(
                 "database_oldest_xmin_age_transactions",
                 "Transactions since the oldest one that a session, replication slot or prepared transaction keeps rows for.",
                 health.oldest_xmin_transactions,
             ),
-            Gauge("database_dead_rows", "Dead rows, as PostgreSQL estimates them.", health.dead_rows, label="table"),
+            ScrapedGauge("database_dead_rows", "Dead rows, as PostgreSQL estimates them.", health.dead_rows, label="table"),
         )
 
     return read
 
 
-def of_queue(queue: Queue) -> Source:
-    async def read() -> Sequence[Gauge]:
+def queue_gauges(queue: Queue) -> GaugeSource:
+    async def read() -> Sequence[ScrapedGauge]:
         lags = {lane.value: await queue.lag(lane) for lane in (Channel.FAST, Channel.SLOW)}
-        return (Gauge("queue_lag_messages", "Messages that are published and not acknowledged.", lags, label="lane"),)
+        return (ScrapedGauge("queue_lag_messages", "Messages that are published and not acknowledged.", lags, label="lane"),)
 
     return read
 
 
-def of_database_pool(statistics: Callable[[], Mapping[str, int]]) -> Source:
+def database_pool_gauges(statistics: Callable[[], Mapping[str, int]]) -> GaugeSource:
     """From the statistics of psycopg's pool."""
 
-    async def read() -> Sequence[Gauge]:
+    async def read() -> Sequence[ScrapedGauge]:
         stats = statistics()
         size, idle = stats.get("pool_size", 0), stats.get("pool_available", 0)
         return (
-            Gauge(
+            ScrapedGauge(
                 "database_pool_connections",
                 "This process's connections to PostgreSQL, by state.",
                 {"busy": size - idle, "idle": idle},
                 label="state",
             ),
-            Gauge("database_pool_waiting_requests", "Calls that wait for a connection.", stats.get("requests_waiting", 0)),
+            ScrapedGauge("database_pool_waiting_requests", "Calls that wait for a connection.", stats.get("requests_waiting", 0)),
         )
 
     return read
 
 
-def of_sandbox(use: Callable[[], Mapping[str, int]]) -> Source:
-    async def read() -> Sequence[Gauge]:
-        return (Gauge("sandbox_decoders", "Decoder processes, by state.", use(), label="state"),)
+def sandbox_gauges(use: Callable[[], Mapping[str, int]]) -> GaugeSource:
+    async def read() -> Sequence[ScrapedGauge]:
+        return (ScrapedGauge("sandbox_decoders", "Decoder processes, by state.", use(), label="state"),)
 
     return read
 
 
-def of_circuits(*breakers: CircuitBreaker) -> Source:
-    async def read() -> Sequence[Gauge]:
+def circuit_gauges(*breakers: CircuitBreaker) -> GaugeSource:
+    async def read() -> Sequence[ScrapedGauge]:
         states = {breaker.name: float(breaker.is_open) for breaker in breakers}
-        return (Gauge("circuit_open", "1 while the dependency is left alone.", states, label="dependency"),)
+        return (
+            ScrapedGauge(
+                "circuit_open", "1 while the circuit is open: calls to the dependency are refused.", states, label="dependency"
+            ),
+        )
 
     return read

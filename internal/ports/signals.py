@@ -1,4 +1,4 @@
-"""The contract of signals: what other processes' commits tell this one."""
+"""The contract of signals: notifications from other processes' commits."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -6,12 +6,12 @@ from typing import Protocol
 
 
 class Signals(Protocol):
-    """What other processes' commits tell this one. A call only says: look again."""
+    """Notifications from other processes' commits. A notification says only that something may have changed."""
 
     def subscribed(
         self, channel: str, subscriber: Callable[[str], None], *, payload: str | None = None
     ) -> AbstractContextManager[None]:
         """Call `subscriber` for every signal on `channel` while the block runs; with `payload`, only for equal ones.
 
-        It is also called after signals may have been missed. It must return at once.
+        It is also called, with "", after signals may have been missed. It must return at once.
         """

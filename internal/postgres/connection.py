@@ -1,4 +1,4 @@
-"""A connection that waits for no answer for ever."""
+"""A connection whose wait for an answer is bounded."""
 
 from functools import cached_property
 from typing import Any, Self
@@ -13,10 +13,10 @@ CANCEL_SECONDS = 1.0
 
 
 class BoundedConnection(AsyncConnection[Row]):
-    """Closed, with an OperationalError, when an answer takes longer than the connection string's `tcp_user_timeout`.
+    """Connection that is closed, with an OperationalError, if an answer takes longer than its `tcp_user_timeout`.
 
-    That is how long TCP waits for what it has sent to be acknowledged. A server that stands still acknowledges all the same, and
-    its statement_timeout is its own to keep: so the answer itself gets as long.
+    `tcp_user_timeout` bounds how long TCP waits for an acknowledgement. A server that stands still acknowledges all the same, and
+    does not run its own statement_timeout; so the wait for the answer gets the same bound.
 
     INVARIANT: a silent server costs a call a bounded time, and never its connection's place in the pool
     (tests/integration/test_postgres_network.py).
@@ -24,7 +24,7 @@ class BoundedConnection(AsyncConnection[Row]):
 
     @classmethod
     async def connect(cls, conninfo: str = "", **options: Any) -> Self:
-        """psycopg's error holds what was half open, in a circle that only the garbage collector ends, whenever it comes."""
+        """As psycopg's. The error drops its references to the half-open socket, which only the garbage collector would close."""
         try:
             return await super().connect(conninfo, **options)
         except psycopg.Error as error:
@@ -36,7 +36,7 @@ class BoundedConnection(AsyncConnection[Row]):
         return int(self.info.get_parameters()["tcp_user_timeout"]) / 1000
 
     async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109 - psycopg's
-        """For psycopg: all that a connection waits for, once it is open, goes through here. Who gives a `timeout` listens on."""
+        """Called by psycopg for every wait of an open connection. With a `timeout` the caller goes on after it."""
         try:
             return await super().wait(gen, interval, self._patience if timeout is None else timeout)
         except _WaitTimeout as error:  # a private name, because wait() raises nothing that has a public one (psycopg 3.3.9)
@@ -46,7 +46,7 @@ class BoundedConnection(AsyncConnection[Row]):
             raise psycopg.OperationalError(f"no answer for {self._patience:g} seconds") from error
 
     async def cancel_safe(self, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - psycopg's
-        """For psycopg, which asks the server to end what a cancelled task waits for. In vain: nobody waits for that either."""
+        """Called by psycopg to end the statement of a cancelled task. Bounded too, because the server may not answer."""
         try:
             await super().cancel_safe(timeout=min(timeout, CANCEL_SECONDS))
         except psycopg.Error:

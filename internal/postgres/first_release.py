@@ -1,15 +1,15 @@
-"""`images` as the first release knows it, for as long as its processes run beside newer ones: expand, then contract.
+"""The table `images` for processes of the first release that run beside newer ones: expand, then contract.
 
-The first release (its last migration is 0007) looks images up by `SELECT images.*`, in prepared statements. PostgreSQL refuses
-these once the table has a column more, in every connection that was open then: most look-ups would be 500, and workers would fail
-renditions for good. That code can't be changed any more. So, before such a database gets its first new column:
+The first release (its last migration is 0007) reads images by `SELECT images.*`, in prepared statements. PostgreSQL refuses these
+in every open connection as soon as the table has a new column: most look-ups would be a 500, and workers would fail renditions
+for good. That code can't be changed any more. So, before such a database gets its first new column:
 
-- The table moves into the schema NEW_CODE, which code from here on looks into first (LOOK_INTO sets its search_path).
-- A view of its name and its old columns stays behind. PostgreSQL resolves the names of a prepared statement anew when a table has
-  changed: old statements find the view, with the columns that they have always had. Like the table it can be written and locked.
-- A later migrate puts the table back, when nobody is connected any more without the `application_name` of newer code.
+- The table moves to the schema NEW_CODE, which newer code has first in its search_path (LOOK_INTO).
+- A view with the table's name and its old columns stays behind. PostgreSQL resolves the names of a prepared statement again when
+  a table has changed, so old statements find the view, with the columns they know. It can be written and locked like the table.
+- A later migrate moves the table back, when every connection has the `application_name` of newer code.
 
-A new database, and one of newer code, never sees any of this.
+New databases, and those of newer code, need none of this.
 
 INVARIANT: the first release's processes go on without an error while and after it is migrated
 (tests/integration/test_first_release.py, tests/faults/test_rolling_upgrade.py).
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 NEW_CODE = "image_processor_tables"
 
 APPLICATION = "image-processor"
-"""What connections of code from here on call themselves."""
+"""The `application_name` of newer code's connections."""
 
 LAST_OF_FIRST_RELEASE, NEXT = "0007_one_letter_of_a_message", "0008_orientation"
 
@@ -41,7 +41,7 @@ HIDDEN = """
 """
 
 TABLE = """
-    -- Where it is, its columns, and who but its owner may do what with it.
+    -- Its schema, its columns, and the privileges of roles other than its owner.
     SELECT n.nspname, (SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
                         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
            (SELECT array_agg(ARRAY[CASE WHEN acl.grantee = 0 THEN NULL ELSE acl.grantee::regrole::text END, acl.privilege_type])
@@ -65,7 +65,7 @@ Connection = psycopg.Connection[TupleRow]
 
 
 def hide_new_columns(connection: Connection) -> None:
-    """Move the table, and leave the view. Inside a transaction; needs the table's lock."""
+    """Move the table and create the view. Inside a transaction; takes the table's lock."""
     found = connection.execute(TABLE).fetchone()
     may = connection.execute(MAY_CREATE_SCHEMA).fetchone()
     if found is None or may is None:
@@ -98,7 +98,7 @@ def old_code_is_connected(connection: Connection) -> bool:
 
 
 def put_back(connection: Connection) -> None:
-    """Undo all of it. Inside a transaction; needs the tables' locks. Nothing happens where nothing is hidden."""
+    """Undo hide_new_columns, if it was done. Inside a transaction; takes the tables' locks."""
     home = connection.execute(HIDDEN).fetchone()
     if home is None:
         return

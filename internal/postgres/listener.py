@@ -1,7 +1,7 @@
-"""One connection of the process that listens to NOTIFY, for everybody in it who waits for something.
+"""The process's one connection for LISTEN, shared by all its subscribers.
 
-LISTEN occupies a connection, so there is one a process, never one a waiter. A notification may be lost while the connection is
-away: after each reconnect every subscriber is called once, and a subscriber looks at the tables and never trusts a call alone.
+LISTEN occupies a connection, so there is one per process and not one per waiter. A notification may be lost while the connection
+is down: after each reconnect every subscriber is called once. A subscriber reads the tables and never trusts a call alone.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class Listener:
                 del self._subscribers[channel, payload]
 
     async def run(self) -> None:
-        """Listen until cancelled; reconnects by itself."""
+        """Listen until cancelled. Reconnects after an error."""
         while True:
             try:
                 async with await BoundedConnection.connect(self._conninfo, autocommit=True) as connection:
@@ -57,18 +57,18 @@ class Listener:
     async def _listen(self, connection: AsyncConnection) -> None:
         for channel in self._channels:
             await connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
-        self._call_everybody()
+        self._call_all()
         while True:
             async for notification in connection.notifies(timeout=ALIVE_SECONDS):
                 self._call(notification.channel, notification.payload)
-            await connection.execute("SELECT 1")  # a dead peer is noticed here and not hours later
+            await connection.execute("SELECT 1")  # so that a dead peer is noticed now and not hours later
 
     def _call(self, channel: str, payload: str) -> None:
         for key in ((channel, None), (channel, payload)):
             for subscriber in tuple(self._subscribers.get(key, ())):
                 subscriber(payload)
 
-    def _call_everybody(self) -> None:
+    def _call_all(self) -> None:
         for subscribers in tuple(self._subscribers.values()):
             for subscriber in tuple(subscribers):
                 subscriber("")

@@ -1,28 +1,27 @@
-"""Where a claim begins to look: behind what is done with.
+"""Lower bounds: where an ordered scan begins, behind the rows that are removed.
 
-As long as any snapshot is open that is older than a removed row, PostgreSQL keeps the row and its index entries, and an ordered
-scan that begins at the first entry walks over all of them: behind 80,000 a claim took 12 ms in place of 1. So a claim remembers
-up to which moment it has seen everything, and begins there, a little earlier for transactions that commit late. Now and then it
-looks at all.
+While any snapshot is open that is older than a removed row, PostgreSQL keeps the row and its index entries. An ordered scan from
+the first entry walks over all of them: behind 80,000 a claim took 12 ms instead of 1. So each scan remembers up to which moment
+it has seen everything, and begins there, minus a margin for transactions that commit late. Now and then it scans everything.
 """
 
 import time
 
 MARGIN_SECONDS = 10.0
-"""A row's time is that of its transaction's beginning: so much later it may still come to be seen."""
+"""A row's time is when its transaction began; it may become visible this much later."""
 
 WHOLE_SECONDS = 30.0
-"""Between two looks at everything, for rows that came later still, or whose claim was rolled back."""
+"""Time between two full scans, which find rows that became visible later still, or whose claim was rolled back."""
 
 EVER_SECONDS = 1e9
-"""Before everything: some 30 years."""
+"""Older than every row: some 30 years."""
 
 
 class LowerBound:
-    """Of one ordered scan of one process. Durations are this process's, moments the database's: clocks that are off do no harm.
+    """Lower bound of one scan of one process. Durations are measured here, moments are the database's: clocks may differ.
 
-    INVARIANT: what a scan has passed is looked at again after WHOLE_SECONDS, so that no row is missed for good (G1)
-    (tests/integration/test_dead_rows.py::test_what_came_late_is_found_by_the_next_whole_look).
+    INVARIANT: a full scan follows after WHOLE_SECONDS, so that no row is missed for good (G1)
+    (tests/integration/test_dead_rows.py::test_a_late_row_is_found_by_the_next_full_scan).
     """
 
     def __init__(self) -> None:
@@ -30,7 +29,7 @@ class LowerBound:
         self._whole_at = self._passed
 
     def seconds(self) -> float:
-        """How long before now the next scan has to begin, in seconds."""
+        """How long before now the next scan begins, in seconds."""
         now = time.monotonic()
         if now >= self._whole_at:
             self._whole_at = now + WHOLE_SECONDS
@@ -38,12 +37,12 @@ class LowerBound:
         return min(now - self._passed + MARGIN_SECONDS, EVER_SECONDS)
 
     def passed(self, began: float, age: float = 0.0) -> None:
-        """A scan that began at `began` (this process's time) has seen everything that was older than `age` seconds then."""
+        """Record that a scan which began at `began` (monotonic) has seen every row that was older than `age` seconds then."""
         self._passed = began - age
 
 
 class LowerBounds:
-    """The bounds of one process's scans, by the scan's name."""
+    """The lower bounds of one process, by the name of the scan."""
 
     def __init__(self) -> None:
         self._bounds: dict[str, LowerBound] = {}

@@ -1,8 +1,8 @@
-"""One migration, applied beside a service at work: it makes nobody wait for long behind a lock that it waits for itself.
+"""Applies one migration beside a running service, without blocking it for long behind a lock that the migration waits for.
 
-PostgreSQL grants locks in the order in which they are asked for. An ALTER TABLE that waits for a dump to end makes all statements
-that come after it wait too, reads included. So a migration asks for LOCK_TIMEOUT_SECONDS, gives up, lets the others go first,
-and asks again. An index is built concurrently, outside a transaction: it waits for old transactions, and nobody waits for it.
+PostgreSQL grants locks in the order of the requests. An ALTER TABLE that waits for a dump also blocks every statement that comes
+after it, reads included. So a migration waits for LOCK_TIMEOUT_SECONDS, gives up, lets the others go first, and tries again. An
+index is built concurrently, outside a transaction: it waits for old transactions, and blocks nothing.
 """
 
 import random
@@ -23,15 +23,15 @@ from internal.postgres.first_release import LOOK_INTO
 log = structlog.get_logger(__name__)
 
 LOCK_TIMEOUT_SECONDS = 1.0
-"""How long others wait behind a migration that waits for a lock. Well below DB_TIMEOUT_SECONDS, after which they would fail."""
+"""How long others are blocked by a migration that waits for a lock. Well below DB_TIMEOUT_SECONDS, after which they fail."""
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 15.0
-"""Between two tries: doubled each time, with jitter."""
+"""Pauses between two tries: doubled each time, with jitter."""
 
 HOLDERS_SHOWN = 3
 
 HOLDERS = """
-    -- Whoever has had one of our tables locked for longest, dumps and forgotten sessions first.
+    -- Sessions that lock one of our tables, longest first: dumps and forgotten sessions.
     SELECT a.pid, coalesce(nullif(a.application_name, ''), 'no name') AS application, coalesce(a.state, 'state unknown') AS state,
            coalesce(round(extract(epoch FROM now() - a.xact_start)), 0)::bigint AS seconds, string_agg(DISTINCT c.relname, ', ')
       FROM pg_locks l JOIN pg_stat_activity a USING (pid) JOIN pg_class c ON c.oid = l.relation
@@ -41,7 +41,7 @@ HOLDERS = """
 """
 
 INVALID_INDEX = """
-    -- What a concurrent build leaves that failed or was killed: it costs every write, and no query uses it.
+    -- Left by a concurrent build that failed or was killed: every write pays for it, and no query uses it.
     SELECT true FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
      WHERE c.relname = %s AND pg_table_is_visible(c.oid) AND NOT i.indisvalid
 """
@@ -52,16 +52,16 @@ _GIVEN_UP = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 
 
 def apply(backend: yoyo.backends.DatabaseBackend, migration: yoyo.migrations.Migration, *, lock_seconds: float) -> None:
-    """Carry a migration out and write down that it is done; try for `lock_seconds` to get its locks.
+    """Apply a migration and record it as applied. Tries for `lock_seconds` to get its locks.
 
-    Raises DatabaseBusy, naming who holds them, when they can't be had for so long: then nothing of it has been done.
+    Raises DatabaseBusy, which names the sessions that hold the locks, if it gets none; then nothing is changed.
     """
-    carry_out = _in_a_transaction if migration.use_transactions else _by_itself
-    with_locks(backend, migration.id, lambda: carry_out(backend, migration), lock_seconds=lock_seconds)
+    run = _in_a_transaction if migration.use_transactions else _outside_transactions
+    with_locks(backend, migration.id, lambda: run(backend, migration), lock_seconds=lock_seconds)
 
 
 def with_locks(backend: yoyo.backends.DatabaseBackend, name: str, work: Callable[[], None], *, lock_seconds: float) -> None:
-    """Do `work`, again and again for so long while it does not get its locks. Raises DatabaseBusy."""
+    """Do `work`; retry it for `lock_seconds` while it does not get its locks. Raises DatabaseBusy."""
     deadline = time.monotonic() + lock_seconds
     for pause in _pauses():
         try:
@@ -69,8 +69,8 @@ def with_locks(backend: yoyo.backends.DatabaseBackend, name: str, work: Callable
         except _GIVEN_UP as error:
             holders = _holders(backend)
             if time.monotonic() + pause > deadline:
-                told = f"The migration {name} got no lock within {lock_seconds:g} seconds. In its way: {holders}."
-                raise DatabaseBusy(told) from error
+                detail = f"The migration {name} got no lock within {lock_seconds:g} seconds. In its way: {holders}."
+                raise DatabaseBusy(detail) from error
             log.warning("migrate.waits_for_lock", migration=name, holders=holders, next_try_seconds=round(pause, 1))
         else:
             return
@@ -79,7 +79,7 @@ def with_locks(backend: yoyo.backends.DatabaseBackend, name: str, work: Callable
 
 @contextmanager
 def short_locks(backend: yoyo.backends.DatabaseBackend) -> Iterator[None]:
-    """A transaction in which a lock that is not to be had soon raises one of _GIVEN_UP."""
+    """Transaction in which waiting for a lock for LOCK_TIMEOUT_SECONDS raises one of _GIVEN_UP."""
     with backend.transaction():
         backend.execute(f"SET LOCAL lock_timeout = '{int(LOCK_TIMEOUT_SECONDS * 1000)}ms'")
         yield
@@ -93,9 +93,9 @@ def _pauses() -> Iterator[float]:
 
 
 def _in_a_transaction(backend: yoyo.backends.DatabaseBackend, migration: yoyo.migrations.Migration) -> None:
-    """All of it in one transaction with the note that it is done; yoyo's own way takes two.
+    """Apply and record the migration in one transaction; yoyo itself takes two.
 
-    INVARIANT: killed in between, two would leave a schema that the next run can't apply again
+    INVARIANT: a migrate that is killed between two transactions would leave a schema to which the next one can't apply it again
     (tests/faults/test_migrate.py::test_killed_and_run_again).
     """
     with short_locks(backend):
@@ -104,12 +104,13 @@ def _in_a_transaction(backend: yoyo.backends.DatabaseBackend, migration: yoyo.mi
         backend.mark_one(migration)
 
 
-def _by_itself(backend: yoyo.backends.DatabaseBackend, migration: yoyo.migrations.Migration) -> None:
-    """A concurrent build of an index, which PostgreSQL runs in no transaction. It is noted behind it: killed in between, the next
-    run finds the index there (IF NOT EXISTS), or finds it invalid and builds it once more.
+def _outside_transactions(backend: yoyo.backends.DatabaseBackend, migration: yoyo.migrations.Migration) -> None:
+    """Build an index concurrently, which PostgreSQL does outside transactions, then record the migration.
+
+    After a kill in between, the next run finds the index (IF NOT EXISTS), or finds it invalid and builds it again.
 
     INVARIANT: an index that a build left invalid is dropped before the next try
-    (tests/integration/test_migration_locks.py::test_an_invalid_index_is_built_anew).
+    (tests/integration/test_migration_locks.py::test_an_invalid_index_is_built_again).
     """
     with _looking_into_new_code(backend.connection):
         for index in BUILDS_INDEX.findall(migration.source):
@@ -123,7 +124,7 @@ def _by_itself(backend: yoyo.backends.DatabaseBackend, migration: yoyo.migration
 
 @contextmanager
 def _looking_into_new_code(connection: psycopg.Connection[TupleRow]) -> Iterator[None]:
-    """For a migration's own statements: yoyo looks for its tables where it has always had them."""
+    """Set the search_path for a migration's own statements; yoyo's tables are found by the default one."""
     connection.execute(LOOK_INTO)
     try:
         yield
@@ -133,7 +134,7 @@ def _looking_into_new_code(connection: psycopg.Connection[TupleRow]) -> Iterator
 
 
 def _holders(backend: yoyo.backends.DatabaseBackend) -> str:
-    """Sessions that hold locks on our tables, for people; what has ended meanwhile is not among them."""
+    """The sessions that hold locks on our tables now, for an error message."""
     rows = backend.connection.execute(HOLDERS, [HOLDERS_SHOWN]).fetchall()
     shown = [
         f"process {pid} ({application}, {state}) with a transaction of {seconds} s on {tables}"

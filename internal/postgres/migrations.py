@@ -1,7 +1,7 @@
 """The schema's migrations, by yoyo: SQL files under `migrations/`, each with its rollback.
 
-Migrations are forward-safe: the old code runs on the new schema, so that processes can be replaced one after the other. How one
-is written: docs/running/upgrade.md.
+Migrations are forward-safe: the old code runs on the new schema, so that processes can be replaced one by one. How to write one:
+docs/running/upgrade.md.
 """
 
 import time
@@ -29,23 +29,23 @@ log = structlog.get_logger(__name__)
 
 MIGRATIONS = PROJECT / "migrations"
 LOCK = 5_072_026
-"""The advisory lock that only one migration holds; any number that nobody else uses."""
+"""Key of the advisory lock that one migrate at a time holds. Any number that is not in use."""
 
 LOCK_SECONDS, LOCK_PAUSE_SECONDS = 600.0, 0.5
-"""How long one waits for another, which may have much to do, or may stand still; and the time between two looks."""
+"""How long one migrate waits for another, which may have much to do or may stand still; and the pause between two tries."""
 
 TAKE_LOCK = f"SELECT pg_try_advisory_lock({LOCK})"
 
 
 def migrate(settings: DatabaseSettings, *, lock_seconds: float = LOCK_SECONDS) -> None:
-    """Apply what is missing. Several may call it at once: one does it, the others wait for it.
+    """Apply the missing migrations. Several processes may call it at once: one applies them, the others wait.
 
-    Each migration is done as a whole or not at all, and tries for `lock_seconds` to get its locks beside dumps and other long
-    transactions. Raises DatabaseUnavailable, also when the other one has not ended after LOCK_SECONDS; DatabaseBusy when a lock
-    could not be had. What was applied before stays. A migration itself may take any time, as long as the network holds.
+    Each migration is applied as a whole or not at all, and tries for `lock_seconds` to get its locks beside dumps and other long
+    transactions. Raises DatabaseUnavailable, also if another migrate has not ended after LOCK_SECONDS, and DatabaseBusy if it
+    gets no lock. Earlier migrations stay applied. A migration itself has no time limit, as long as the network holds.
     """
     with translated(), _alone(settings), _backend(settings) as backend:
-        backend.break_lock()  # left by one that was killed: we hold the real lock
+        backend.break_lock()  # left by a migrate that was killed: this one holds the advisory lock
         migrations = backend.to_apply(yoyo.read_migrations(str(MIGRATIONS)))
         with backend.lock():
             if _is_first_release(backend):
@@ -57,13 +57,13 @@ def migrate(settings: DatabaseSettings, *, lock_seconds: float = LOCK_SECONDS) -
 
 
 def _is_first_release(backend: yoyo.backends.DatabaseBackend) -> bool:
-    """Whether the first release's code may be at work on this database, and no newer one."""
+    """Whether processes of the first release, and none of newer code, may be using this database."""
     applied = {migration.id for migration in backend.to_rollback(yoyo.read_migrations(str(MIGRATIONS)))}
     return first_release.LAST_OF_FIRST_RELEASE in applied and first_release.NEXT not in applied
 
 
 def _hide_new_columns(backend: yoyo.backends.DatabaseBackend) -> None:
-    """A migrate that was killed behind it finds it done."""
+    """Once: a migrate that was killed after it may have done it already."""
     if not first_release.is_hidden(backend.connection):
         with short_locks(backend):
             first_release.hide_new_columns(backend.connection)
@@ -86,10 +86,10 @@ def roll_back(settings: DatabaseSettings) -> None:
 
 
 class _Connection(psycopg.Connection[TupleRow]):
-    """Waits for no answer for ever: for as long as BoundedConnection does."""
+    """As BoundedConnection: the wait for an answer is bounded."""
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """For psycopg: all that a connection waits for, once it is open, goes through here."""
+        """Called by psycopg for every wait of an open connection."""
         patience = int(self.info.get_parameters()["tcp_user_timeout"]) / 1000
         try:
             return super().wait(gen, interval, patience if timeout is None else timeout)
@@ -100,10 +100,10 @@ class _Connection(psycopg.Connection[TupleRow]):
 
 @contextmanager
 def _alone(settings: DatabaseSettings) -> Iterator[None]:
-    """Hold the advisory lock: it goes with its connection, also when the process is killed, and so can't be left behind.
+    """Hold the advisory lock. It ends with its connection, also if the process is killed, so it can't be left behind.
 
-    INVARIANT: nobody waits for ever, neither for another migration that stands still nor for a silent database
-    (tests/integration/test_migrations.py::test_a_migration_that_stands_still_is_not_waited_for_for_ever).
+    INVARIANT: the wait is bounded, for another migrate that stands still and for a silent database
+    (tests/integration/test_migrations.py::test_the_wait_for_a_migration_that_stands_still_is_bounded).
     """
     with _Connection.connect(connection_string(settings), autocommit=True) as connection:
         if not _taken(connection):
@@ -116,8 +116,8 @@ def _wait_for_lock(connection: _Connection) -> None:
     deadline = time.monotonic() + LOCK_SECONDS
     while not _taken(connection):
         if time.monotonic() > deadline:
-            told = f"Another migration holds the database's lock, and has not ended within {LOCK_SECONDS:g} seconds."
-            raise DatabaseUnavailable(told) from TimeoutError(f"advisory lock {LOCK}")
+            detail = f"Another migration holds the database's lock, and has not ended within {LOCK_SECONDS:g} seconds."
+            raise DatabaseUnavailable(detail) from TimeoutError(f"advisory lock {LOCK}")
         time.sleep(LOCK_PAUSE_SECONDS)
 
 
@@ -138,9 +138,9 @@ def _backend(settings: DatabaseSettings) -> Iterator[yoyo.backends.DatabaseBacke
 
 
 def _end_with_its_client(connection: psycopg.Connection[TupleRow]) -> None:
-    """Let the server end what it does for a migrate that was killed, within a second, so that the next one need not wait for it.
+    """Let the server end the statement of a migrate that was killed within a second, so that the next one need not wait.
 
-    PostgreSQL has it from version 14 on, and not on every platform; without it the server goes on to the end of the statement.
+    PostgreSQL has this setting from version 14 on, and not on every platform. Without it the statement runs to its end.
     """
     if connection.info.server_version >= 140000:
         with suppress(psycopg.errors.InvalidParameterValue):
@@ -148,7 +148,7 @@ def _end_with_its_client(connection: psycopg.Connection[TupleRow]) -> None:
 
 
 def _address(settings: DatabaseSettings) -> str:
-    """yoyo wants a URL. The network's limits are those of the pool, the server's are not: a migration may take its time."""
+    """The URL for yoyo. It has the pool's network timeouts and none of its server timeouts: a migration may take long."""
     parameters = conninfo_to_dict(connection_string(settings))
     del parameters["options"]
     return f"postgresql+psycopg:///?{urlencode(parameters)}"

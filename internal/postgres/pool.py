@@ -1,15 +1,14 @@
-"""Connections to PostgreSQL, and the one place where psycopg's errors become ours.
+"""The connection pool and its sessions. The one place where psycopg's errors are translated.
 
-A `Session` runs named statements: on a pooled connection of its own for each (autocommit), or all on the connection of one
-transaction. The tables of this package are written against `Session` and don't know which they have.
+A `Session` runs named statements: each on a pooled connection (autocommit), or all on the connection of one transaction. The
+tables in internal/repository take a `Session` and work with either.
 
-What an error means for the request, which gets a 503 in every case, and for the circuit breaker (docs/running/outages.md has
-the table with SQLSTATEs):
+What an error means. For a request each is a 503; for the circuit breaker (docs/running/outages.md has the table of SQLSTATEs):
 
-- DatabaseUnavailable: no connection, or it broke, or nothing was answered. A failure: some in a row open the circuit.
+- DatabaseUnavailable: no connection, a broken one, or no answer. A failure: some in a row open the circuit.
 - DatabaseReadOnly, DatabaseBusy, StaleStatement: the server answered and refused. The circuit stays closed, or closes.
-- ConnectionsInUse: the server was not asked. It counts as nothing.
-- Everything else is a mistake in a statement, stays psycopg's error, and is a 500.
+- ConnectionsInUse: the server was not asked. The breaker ignores it.
+- Any other error is a mistake in a statement: it stays psycopg's error, and is a 500.
 """
 
 import asyncio
@@ -33,19 +32,18 @@ from internal.runtime.circuit_breaker import CircuitBreaker
 
 
 class Pool(AsyncConnectionPool[BoundedConnection[DictRow]]):
-    """The process's connections; with a `breaker`, a database that is down is left alone for a while (G6)."""
+    """The process's connections to PostgreSQL. A `breaker` stops calls to a database that is down for a while (G6)."""
 
     breaker: CircuitBreaker | None = None
     _in_use = 0
     _full_until = 0.0
-    """Of the monotonic clock: when all connections were last in use."""
+    """Monotonic time at which all connections were last in use."""
 
     @asynccontextmanager
     async def guarded(self) -> AsyncIterator[AsyncConnection[DictRow]]:
-        """A connection. Raises DatabaseUnavailable for every outage, also of what is done with it.
+        """A connection. Raises DatabaseUnavailable for every outage, also during the block.
 
-        One that ran a stale statement is closed, and the pool opens a fresh one in its place: the others that it has prepared are
-        likely to be stale too.
+        A connection that ran a stale statement is closed and replaced: its other prepared statements are likely to be stale too.
         """
         async with self.breaker.guard() if self.breaker else nullcontext():
             with translated():
@@ -58,9 +56,9 @@ class Pool(AsyncConnectionPool[BoundedConnection[DictRow]]):
                         raise
 
     async def getconn(self, timeout: float | None = None) -> BoundedConnection[DictRow]:  # noqa: ASYNC109 - psycopg's
-        """Who waits for one is in Python 3.11's asyncio.wait_for, which drops a cancellation that comes together with it.
+        """As psycopg's, without losing a cancellation: Python 3.11's asyncio.wait_for drops one that comes with the connection.
 
-        INVARIANT: who is cancelled ends (tests/integration/test_pool.py::test_a_cancellation_is_never_dropped).
+        INVARIANT: a cancelled task ends (tests/integration/test_pool.py::test_a_cancellation_is_never_dropped).
         """
         task = asyncio.current_task()
         before = task.cancelling() if task else 0
@@ -96,34 +94,34 @@ _ENDED_BY_THE_SERVER = (
 )
 
 _PREPARED_IS_GONE = (
-    psycopg.errors.InvalidSqlStatementName,  # dropped: by DEALLOCATE, or by a pooler that changed the server's session
-    psycopg.errors.DuplicatePreparedStatement,  # the other way round: a pooler's session has another's of this name
+    psycopg.errors.InvalidSqlStatementName,  # dropped by DEALLOCATE, or by a pooler that has changed the server's session
+    psycopg.errors.DuplicatePreparedStatement,  # the opposite: the pooler's session has another client's statement of this name
 )
 
 _PLAN_CHECK = "RevalidateCachedQuery"
-"""The function in PostgreSQL that finds that a prepared statement's result has changed. Its SQLSTATE, 0A000, is also that of real
-mistakes, and its message is translated into the server's language.
+"""The function in PostgreSQL that reports a changed result of a prepared statement. Its SQLSTATE, 0A000, is also that of real
+mistakes, and its message is in the server's language.
 """
 
 Parameters = Mapping[str, Any]
 
 
 class Session(Protocol):
-    """Runs statements. Raises DatabaseUnavailable when the database can't be reached in time, DatabaseReadOnly when it takes no
-    changes, DatabaseBusy when it ended the statement itself; inside a transaction StaleStatement when a table has changed.
+    """Runs statements. Raises DatabaseUnavailable if the database can't be reached in time, DatabaseReadOnly if it refuses
+    changes, DatabaseBusy if it ended the statement itself; inside a transaction StaleStatement if a table has changed.
     """
 
     async def rows(self, statement: LiteralString, parameters: Parameters | None = None) -> list[DictRow]:
-        """Run a statement that gives rows (it has a SELECT or a RETURNING), and return them."""
+        """Run a statement with a SELECT or a RETURNING, and return its rows."""
 
     async def run(self, statement: LiteralString, parameters: Parameters | None = None) -> None:
-        """Run a statement whose rows nobody wants. Inside a transaction an error may come at a later statement, or its end."""
+        """Run a statement and ignore its rows. In a transaction, its error may be raised by a later statement or at the end."""
 
 
 class PooledSession:
-    """Each statement on a connection of its own, committed when it returns.
+    """Runs each statement on a pooled connection and commits it.
 
-    INVARIANT: a stale statement is run once more, on another connection and not prepared: nobody notices that a table was changed
+    INVARIANT: a stale statement is retried on another connection, unprepared: a change of a table is not noticed by callers
     (tests/integration/test_stale_statements.py).
     """
 
@@ -146,13 +144,13 @@ class PooledSession:
 
 
 class TransactionSession:
-    """Every statement on the one connection of an open transaction.
+    """Runs every statement on the connection of one open transaction.
 
-    INVARIANT: a process that stands still in a transaction loses it, and its locks, after the idle time: PostgreSQL counts none
-    in the middle of a pipeline, so whoever waits for rows syncs it (tests/faults/test_stands_still.py).
+    INVARIANT: a process that stands still in a transaction loses it, and its locks, after the idle timeout. PostgreSQL counts no
+    idle time inside a pipeline, so `rows` syncs the pipeline (tests/faults/test_stands_still.py).
 
-    A stale statement has ended the transaction: it can't be run once more here, and what was done before it is rolled back. It
-    raises StaleStatement, an Unavailable: a client is told to try again, an attempt gives its try back (G3).
+    A stale statement ends the transaction: it can't be retried here, and everything before it is rolled back. It raises
+    StaleStatement, an Unavailable: the client is asked to retry, and an attempt of a rendition is not counted (G3).
     """
 
     def __init__(self, connection: AsyncConnection[DictRow], pipeline: AsyncPipeline) -> None:
@@ -174,7 +172,7 @@ class TransactionSession:
 async def transaction(pool: Pool) -> AsyncIterator[TransactionSession]:
     """One transaction: committed when the block ends, rolled back when it raises.
 
-    In libpq's pipeline mode: only a statement whose rows are wanted waits for the server; BEGIN and the others travel with it.
+    In libpq's pipeline mode: only `rows` waits for the server; BEGIN and the statements of `run` are sent along with it.
     """
     async with pool.guarded() as connection, connection.pipeline() as pipeline, connection.transaction():
         yield TransactionSession(connection, pipeline)
@@ -182,7 +180,7 @@ async def transaction(pool: Pool) -> AsyncIterator[TransactionSession]:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn an outage into DatabaseUnavailable, chained. A mistake in a statement stays psycopg's error: it is a bug of ours."""
+    """Translate psycopg's errors, chained (see the module). A mistake in a statement stays psycopg's error: it is a bug."""
     try:
         yield
     except psycopg.errors.ReadOnlySqlTransaction as error:
@@ -200,8 +198,8 @@ def translated() -> Iterator[None]:
 
 
 def connection_string(settings: DatabaseSettings, **more: Any) -> str:
-    """The libpq connection string. The server ends a statement after DB_TIMEOUT_SECONDS, and a transaction that idles after four
-    times that; a server that is not heard of for twice that is given up: two statements may wait for their answers together.
+    """The libpq connection string. The server ends a statement after DB_TIMEOUT_SECONDS, and an idle transaction after four times
+    that. A server that does not answer for twice that is given up: two statements may wait for their answers together.
     """
     milliseconds = int(settings.timeout_seconds * 1000)
     return make_conninfo(
@@ -223,10 +221,10 @@ def connection_string(settings: DatabaseSettings, **more: Any) -> str:
 
 
 def _prepare(seconds: float) -> Callable[[AsyncConnection[DictRow]], Awaitable[None]]:
-    """For a new connection: where our tables are, and PostgreSQL ends a transaction after `seconds`.
+    """Set up a new connection: its search_path, and the time limit of a transaction.
 
-    In the middle of a pipeline too, if it is 17 or newer. An older one knows only how to end it between two pipelines:
-    TransactionSession sees to that where it waits for rows.
+    PostgreSQL 17 and newer end a transaction also inside a pipeline. Older ones do so only between two pipelines, which is why
+    TransactionSession syncs the pipeline when it waits for rows.
     """
 
     async def configure(connection: AsyncConnection[DictRow]) -> None:
@@ -240,7 +238,7 @@ def _prepare(seconds: float) -> Callable[[AsyncConnection[DictRow]], Awaitable[N
 
 @asynccontextmanager
 async def open_connection_pool(settings: DatabaseSettings, breaker: CircuitBreaker | None = None) -> AsyncIterator[Pool]:
-    """Open the process's pool. It does not wait for the database: a process starts, and says that it is not ready."""
+    """Open the process's pool. It does not wait for the database: the process starts without it, and is not ready."""
     pool = Pool(
         connection_string(settings),
         connection_class=BoundedConnection[DictRow],

@@ -13,7 +13,7 @@ from internal.domain.dead_letter import DeadLetter
 from internal.domain.message import Channel
 from internal.domain.status import Status
 from internal.ports.repository.dead_letters import DeadLetterEntry
-from internal.ports.repository.purged import Purged
+from internal.ports.repository.purge_result import PurgeResult
 from internal.postgres.pool import Session
 
 ADD_DEAD_LETTER = """
@@ -131,9 +131,9 @@ class PostgresDeadLetters:
     async def remove_of(self, image_id: UUID, rendition: str) -> None:
         await self._session.run(REMOVE_DEAD_LETTERS_OF_RENDITION, {"image_id": image_id, "rendition": rendition})
 
-    async def purge(self, *, older_days: int, after: int | None, limit: int) -> Purged[int]:
+    async def purge(self, *, older_days: int, after: int | None, limit: int) -> PurgeResult[int]:
         [row] = await self._session.rows(PURGE_DEAD_LETTERS, {"days": older_days, "after": after or 0, "limit": limit})
-        return Purged(row["count"], row["last"])
+        return PurgeResult(row["count"], row["last"])
 
 
 def _fingerprint(dead_letter: DeadLetter) -> str | None:

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from internal.domain.events import EVENT_HEADERS, Event, EventType, envelope
 from internal.domain.message import Channel
-from internal.ports.repository.purged import Purged
+from internal.ports.repository.purge_result import PurgeResult
 from internal.postgres.pool import Session
 
 NIL = UUID(int=0)
@@ -92,7 +92,7 @@ class PostgresEvents:
         rows = await self._session.rows(EVENTS_OF_IMAGE, {"image_id": image_id})
         return [Event(**{**row, "type": EventType(row["type"])}) for row in rows]
 
-    async def purge(self, *, older_days: int, after: UUID | None, limit: int) -> Purged[UUID]:
+    async def purge(self, *, older_days: int, after: UUID | None, limit: int) -> PurgeResult[UUID]:
         parameters = {"days": older_days, "after": after or NIL, "limit": limit}
         [row] = await self._session.rows(PURGE_EVENTS, parameters)
-        return Purged(row["count"], row["last"])
+        return PurgeResult(row["count"], row["last"])

@@ -1,4 +1,4 @@
-"""What the tables say of objects, for comparing them with the store: `imagectl reconcile`."""
+"""References from rows to objects, for `imagectl reconcile`."""
 
 from collections.abc import Sequence
 from typing import LiteralString
@@ -8,7 +8,7 @@ from internal.ports.repository.references import Reference
 from internal.postgres.pool import Session
 
 REFERRED: LiteralString = """
-    -- A second file is named in a list: its key says in whose row to look.
+    -- An alternative's key is in a JSON list; the key itself names the rendition's row.
     (EXISTS (SELECT FROM images WHERE original_key = given.key)
      OR EXISTS (SELECT FROM renditions WHERE result_key = given.key)
      OR EXISTS (SELECT FROM renditions
@@ -25,7 +25,7 @@ REFERRED_KEYS: LiteralString = (
 
 UNKNOWN_KEYS: LiteralString = (
     """
-    -- One statement and so one snapshot: a key that goes from the list into a row, or back, is seen in one of them.
+    -- One statement, and so one snapshot: a key that moves between the list and a row is seen in one of them.
     SELECT key FROM unnest(%(keys)s::text[]) AS given (key)
      WHERE NOT EXISTS (SELECT FROM unreferenced_objects listed WHERE listed.key = given.key) AND NOT
 """
@@ -33,8 +33,8 @@ UNKNOWN_KEYS: LiteralString = (
 )
 
 PAGE_OF_REFERENCES = """
-    -- Keyset paging over images, whatever their number; each comes with all that it refers to, the original first.
-    -- A rendition that is being made anew is not old, whatever becomes of its former result.
+    -- Keyset paging over images. Each comes with all its references, the original first.
+    -- A rendition that is being made again is not old: its former result will be replaced.
     WITH page AS (
         SELECT id, original_key, size, sha256, created_at FROM images
          WHERE %(after)s::uuid IS NULL OR id > %(after)s ORDER BY id LIMIT %(limit)s

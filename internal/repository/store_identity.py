@@ -12,7 +12,7 @@ FIND_STORE_ID = """
 """
 
 CHOOSE_STORE_ID = """
-    -- The first choice stays, also that of a migrate that was killed before the store had it.
+    -- The first choice stays, even if its migrate was killed before the store had the id.
     INSERT INTO store_identity (id) VALUES (%(id)s) ON CONFLICT DO NOTHING
 """
 

@@ -12,7 +12,7 @@ from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.intake.multipart import MultipartDoor
 from internal.intake.policy import UploadPolicy
 from internal.objectstore.guarded import GuardedStore
-from internal.observability.gauges import Source, of_circuits, of_database, of_database_pool, of_tables
+from internal.observability.gauges import GaugeSource, circuit_gauges, database_gauges, database_pool_gauges, table_gauges
 from internal.observability.health import Dependency
 from internal.pipeline.language.grammar import Grammar
 from internal.ports.object_store import ObjectStore
@@ -45,7 +45,7 @@ class AppState(Struct, frozen=True):
     signals: Signals
     shutdown_event: asyncio.Event
     dependencies: dict[str, Dependency]
-    gauges: list[Source]
+    gauges: list[GaugeSource]
 
 
 @asynccontextmanager
@@ -76,10 +76,10 @@ async def open_api(settings: Settings) -> AsyncIterator[AppState]:
             shutdown_event=shutting_down,
             dependencies=dependencies_of(repository, store, queue, settings.health.seconds),
             gauges=[
-                of_tables(repository),
-                of_database(repository),
-                of_database_pool(pool.get_stats),
-                of_circuits(database, reading, writing),
+                table_gauges(repository),
+                database_gauges(repository),
+                database_pool_gauges(pool.get_stats),
+                circuit_gauges(database, reading, writing),
             ],
         )
 

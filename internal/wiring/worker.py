@@ -8,7 +8,14 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from internal.observability.gauges import Source, of_database, of_database_pool, of_queue, of_sandbox, of_tables
+from internal.observability.gauges import (
+    GaugeSource,
+    database_gauges,
+    database_pool_gauges,
+    queue_gauges,
+    sandbox_gauges,
+    table_gauges,
+)
 from internal.observability.health import Dependency
 from internal.pipeline.language.grammar import Grammar
 from internal.ports.object_store import ObjectStore
@@ -42,7 +49,7 @@ class WorkerState(Struct, frozen=True):
     queue: Queue
     tasks: TaskProcessor
     dependencies: dict[str, Dependency]
-    gauges: list[Source]
+    gauges: list[GaugeSource]
 
 
 @asynccontextmanager
@@ -76,11 +83,11 @@ async def open_worker(settings: Settings, children: int) -> AsyncIterator[Worker
         seconds = settings.health.seconds
         dependencies = dependencies_of(repository, store, queue, seconds) | {"sandbox": Dependency(sandbox.check, seconds)}
         gauges = [
-            of_tables(repository),
-            of_database(repository),
-            of_queue(queue),
-            of_database_pool(pool.get_stats),
-            of_sandbox(sandbox.use),
+            table_gauges(repository),
+            database_gauges(repository),
+            queue_gauges(queue),
+            database_pool_gauges(pool.get_stats),
+            sandbox_gauges(sandbox.use),
         ]
         yield WorkerState(repository, store, queue, tasks, dependencies, gauges)
 

@@ -1,4 +1,4 @@
-"""A chore that fails is seen, and a row that fails spoils no batch."""
+"""Chores: a failure is visible in the metrics, and a row that fails blocks no other."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from internal.maintenance.chores import Chore, register, run_round
 from internal.maintenance.quarantine import Quarantine
 from internal.maintenance.requeue import requeue_stalled
 from internal.observability import metrics
-from internal.observability.gauges import of_tables
+from internal.observability.gauges import table_gauges
 from internal.ports.repository.renditions import StalledRendition
 from internal.ports.repository.repository import Tables
 from internal.rendering.transitions import Outcome, Transitions
@@ -64,7 +64,7 @@ async def test_a_chore_that_raises_is_counted_and_stops_no_other(failing_first: 
     assert last_success("works") >= began
 
 
-async def test_a_chore_that_never_ended_well_has_an_age(failing_first: list[Chore]) -> None:
+async def test_a_chore_that_never_succeeded_has_an_age(failing_first: list[Chore]) -> None:
     began = time.time()
 
     register(failing_first)
@@ -72,7 +72,7 @@ async def test_a_chore_that_never_ended_well_has_an_age(failing_first: list[Chor
     assert last_success("breaks") >= began
 
 
-async def test_of_two_failures_in_a_round_both_are_told(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_both_failures_of_a_round_are_reported(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = Counts()
 
     async def fail(*_: object, **__: object) -> int:
@@ -93,8 +93,8 @@ async def test_of_two_failures_in_a_round_both_are_told(service: Service, monkey
     assert counts.of("chore_failures_total") == {("requeue_abandoned",): 1, ("requeue_overdue",): 1}
 
 
-async def test_an_attempt_that_can_not_be_ended_spoils_no_batch(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The whole batch was rolled back, in every round, and nothing that a dead worker held was ever found again."""
+async def test_an_attempt_that_can_not_be_ended_blocks_no_other(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once every round rolled back the whole batch, and no claim of a dead worker was ever requeued."""
     counts = Counts()
     claims = [await service.claim(await service.upload(pictures.jpeg())) for _ in range(4)]
     for claim in claims:
@@ -112,7 +112,7 @@ async def test_an_attempt_that_can_not_be_ended_spoils_no_batch(service: Service
     quarantine = Quarantine[UUID]("requeue_abandoned")
     with capture_logs() as lines:
         assert await requeue_stalled(service.worker.transitions, quarantine) == 3
-        assert await requeue_stalled(service.worker.transitions, quarantine) == 0  # and it is not the first of each round
+        assert await requeue_stalled(service.worker.transitions, quarantine) == 0  # and it does not come first in every round
 
     waiting = {row["id"] for row in await service.session.rows("SELECT id FROM renditions WHERE status = 'uploaded'")}
     assert waiting == {claim.rendition_id for claim in claims} - {poison}
@@ -152,16 +152,16 @@ async def test_the_oldest_unfinished_rendition_has_an_age_whatever_was_tried_mea
     await service.session.run("UPDATE renditions SET requested_at = now() - interval '100 s', due_at = now()")
     await service.let_lease_run_out(held)
 
-    found = await asked(of_tables(service.repository))
+    found = await asked(table_gauges(service.repository))
     ages = found["renditions_oldest_age_seconds"]
     assert all(100 <= ages[(status,)] < 200 for status in ("uploaded", "processing"))
     assert found["leases_expired"] == {(): 1}
 
     assert (await service.process(image_id)).status == Status.PROCESSED
-    assert (await asked(of_tables(service.repository)))["renditions_oldest_age_seconds"][("uploaded",)] == 0
+    assert (await asked(table_gauges(service.repository)))["renditions_oldest_age_seconds"][("uploaded",)] == 0
 
 
-async def test_what_is_asked_for_again_has_its_age_anew(service: Service) -> None:
+async def test_a_retried_rendition_has_a_new_age(service: Service) -> None:
     image_id = await service.upload(pictures.cut(pictures.jpeg()))
     await service.process(image_id)
     await service.session.run("UPDATE renditions SET requested_at = now() - interval '100 s'")
@@ -170,4 +170,4 @@ async def test_what_is_asked_for_again_has_its_age_anew(service: Service) -> Non
         await work.images.hold(image_id)
         await work.renditions.retry(image_id)
 
-    assert (await asked(of_tables(service.repository)))["renditions_oldest_age_seconds"][("uploaded",)] < 50
+    assert (await asked(table_gauges(service.repository)))["renditions_oldest_age_seconds"][("uploaded",)] < 50

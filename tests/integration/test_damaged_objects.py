@@ -28,7 +28,7 @@ from internal.domain.status import Status
 from internal.http.middleware.access_log import AccessLog
 from internal.http.middleware.methods import Methods
 from internal.http.problems import HANDLERS
-from internal.maintenance.reconcile import Comparison, Finding, Kind, reconcile
+from internal.maintenance.reconcile import Comparison, Finding, FindingKind, reconcile
 from internal.objectstore.filesystem.folder import Folder
 from internal.objectstore.filesystem.store import create_folder, open_filesystem_store
 from internal.objectstore.guarded import GuardedStore
@@ -164,15 +164,15 @@ async def test_a_cut_object_is_found_by_its_size(damaged: Service) -> None:
     await change(damaged, result, cut)
     detail = f"It has {size - 7:,} bytes and should have {size:,}."
 
-    assert await found(damaged) == [Finding(Kind.DAMAGED_RENDITION, result, False, image_id, "default", detail)]
-    assert await found(damaged, mend=True) == [Finding(Kind.DAMAGED_RENDITION, result, True, image_id, "default", detail)]
+    assert await found(damaged) == [Finding(FindingKind.DAMAGED_RENDITION, result, False, image_id, "default", detail)]
+    assert await found(damaged, mend=True) == [Finding(FindingKind.DAMAGED_RENDITION, result, True, image_id, "default", detail)]
 
     await damaged.process(image_id)
     assert await found(damaged) == []
     await change(damaged, original, cut)
     size = len(pictures.jpeg())
     detail = f"It has {size - 7:,} bytes and should have {size:,}."
-    assert await found(damaged, mend=True) == [Finding(Kind.DAMAGED_ORIGINAL, original, False, image_id, None, detail)]
+    assert await found(damaged, mend=True) == [Finding(FindingKind.DAMAGED_ORIGINAL, original, False, image_id, None, detail)]
 
 
 @BOTH
@@ -185,12 +185,12 @@ async def test_a_flipped_bit_is_found_by_reading(damaged: Service, data: bytes) 
 
     assert await found(damaged) == []  # without reading nobody knows
     assert await found(damaged, mend=True, reading=True) == [
-        Finding(Kind.DAMAGED_ORIGINAL, original, False, image_id, None, detail),
-        Finding(Kind.DAMAGED_RENDITION, result, False, image_id, "default", detail),  # of that original it would only fail
+        Finding(FindingKind.DAMAGED_ORIGINAL, original, False, image_id, None, detail),
+        Finding(FindingKind.DAMAGED_RENDITION, result, False, image_id, "default", detail),  # of that original it would only fail
     ]
     await change(damaged, original, flip)
     assert await found(damaged, mend=True, reading=True) == [
-        Finding(Kind.DAMAGED_RENDITION, result, True, image_id, "default", detail)
+        Finding(FindingKind.DAMAGED_RENDITION, result, True, image_id, "default", detail)
     ]
     await damaged.process(image_id)
     assert await found(damaged, reading=True) == []
@@ -204,7 +204,7 @@ async def test_a_second_file_is_compared_too(damaged: Service) -> None:
 
     [finding] = await found(damaged, reading=True)
 
-    assert (finding.kind, finding.key) == (Kind.DAMAGED_RENDITION, second.key)
+    assert (finding.kind, finding.key) == (FindingKind.DAMAGED_RENDITION, second.key)
 
 
 @pytest.mark.parametrize(("how", "told"), [(cut, "The stored original has {} bytes; {} were uploaded."), (flip, "checksum")])
@@ -254,10 +254,12 @@ async def test_an_object_that_can_not_be_read_is_one_finding_and_ends_nothing(se
     told = await found(failing, reading=True)
 
     assert [(finding.key, finding.kind) for finding in told] == [
-        (original, Kind.DAMAGED_ORIGINAL),
-        (other, Kind.DAMAGED_ORIGINAL),
+        (original, FindingKind.DAMAGED_ORIGINAL),
+        (other, FindingKind.DAMAGED_ORIGINAL),
     ]
-    assert told[0] == Finding(Kind.DAMAGED_ORIGINAL, original, False, broken, None, "The store answers, but can't read it.")
+    assert told[0] == Finding(
+        FindingKind.DAMAGED_ORIGINAL, original, False, broken, None, "The store answers, but can't read it."
+    )
 
 
 async def test_reading_ends_with_an_outage_of_the_store(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -356,7 +358,9 @@ async def test_an_object_that_the_store_can_not_read_stops_no_other(identified: 
     assert await read(identified.store, sound) == pictures.jpeg()
     assert counted("unreadable_objects_total") == before + 5
     assert [(line["event"], line["log_level"], line["key"]) for line in lines] == [("object.unreadable", "error", rotten)] * 5
-    assert [(finding.key, finding.kind) for finding in await found(identified, reading=True)] == [(rotten, Kind.DAMAGED_ORIGINAL)]
+    assert [(finding.key, finding.kind) for finding in await found(identified, reading=True)] == [
+        (rotten, FindingKind.DAMAGED_ORIGINAL)
+    ]
 
 
 def _pipe(place: Path) -> None:
@@ -389,7 +393,7 @@ async def test_what_is_no_file_stops_no_other(identified: Service, tmp_path: Pat
 
         assert await read(identified.store, sound) == pictures.jpeg()
         assert [(finding.key, finding.kind) for finding in await found(identified, reading=True)] == [
-            (spoiled, Kind.DAMAGED_ORIGINAL)
+            (spoiled, FindingKind.DAMAGED_ORIGINAL)
         ]
     finally:
         spoilt = place.parent if place.parent.is_file() else place

@@ -50,7 +50,7 @@ def raising(sqlstate: str) -> LiteralString:
 
 
 @pytest.mark.parametrize(("sqlstate", "error"), ANSWERED.items())
-async def test_an_answer_is_no_outage(
+async def test_an_error_from_the_server_is_no_outage(
     impatient: Pool, breaker: CircuitBreaker, sqlstate: str, error: type[DatabaseUnavailable]
 ) -> None:
     for _ in range(FAILURES + 1):
@@ -73,7 +73,7 @@ async def test_an_outage_opens_the_circuit(impatient: Pool, breaker: CircuitBrea
 
 
 @pytest.mark.parametrize("sqlstate", MISTAKES)
-async def test_a_mistake_stays_what_it_is(impatient: Pool, breaker: CircuitBreaker, sqlstate: str) -> None:
+async def test_a_mistake_in_a_statement_stays_psycopgs_error(impatient: Pool, breaker: CircuitBreaker, sqlstate: str) -> None:
     for _ in range(FAILURES):
         with pytest.raises(psycopg.Error) as told:
             await PooledSession(impatient).run(raising(sqlstate))
@@ -105,7 +105,7 @@ async def test_slow_statements_leave_the_circuit_closed(impatient: Pool, breaker
     assert await PooledSession(impatient).rows("SELECT 1 AS one") == [{"one": 1}]
 
 
-async def test_who_gets_no_connection_learns_nothing_of_the_database(impatient: Pool, breaker: CircuitBreaker) -> None:
+async def test_a_full_pool_says_nothing_about_the_database(impatient: Pool, breaker: CircuitBreaker) -> None:
     for _ in range(SIZE):
         await impatient.getconn()
 

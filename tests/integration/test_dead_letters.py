@@ -82,7 +82,7 @@ async def test_a_replay_is_of_one_rendition_and_takes_all_its_dead_letters(servi
     assert not set(left) & set(of_one)
 
 
-async def test_what_can_not_be_replayed_is_told_and_stays(service: Service) -> None:
+async def test_a_refused_replay_has_a_reason_and_removes_nothing(service: Service) -> None:
     gone, retried = await service.upload(pictures.jpeg()), await service.upload(pictures.jpeg())
     await fail(service, gone)
     await fail(service, retried)
@@ -101,7 +101,7 @@ async def test_what_can_not_be_replayed_is_told_and_stays(service: Service) -> N
     assert await sent(service) == before
 
 
-async def test_what_could_not_be_read_is_not_sent_again(service: Service) -> None:
+async def test_an_unreadable_message_is_not_sent_again(service: Service) -> None:
     """Its body is a record as it lies in the topic: as a message it would only come back as another dead letter."""
     unreadable = Delivery(Message("", "", b"raw"), Channel.FAST, "topic/3/14", None, unreadable="checksum")
     await dispatch(unreadable, service.handlers(), service.repository.dead_letters)
@@ -114,7 +114,7 @@ async def test_what_could_not_be_read_is_not_sent_again(service: Service) -> Non
     assert await dead_letter_ids(service) == [dead_letter_id]
 
 
-async def test_a_message_goes_to_its_channel_as_it_came(service: Service) -> None:
+async def test_a_replayed_message_goes_to_its_channel_unchanged(service: Service) -> None:
     await dispatch(Delivery(ODD, Channel.SLOW, "topic/3/14", None), service.handlers(), service.repository.dead_letters)
     [dead_letter_id] = await dead_letter_ids(service)
 
@@ -180,7 +180,7 @@ async def test_dead_letters_come_newest_first_and_none_that_is_written_meanwhile
     assert visited == ids
 
 
-async def test_a_dead_letter_is_removed_by_one_only(service: Service) -> None:
+async def test_only_one_caller_removes_a_dead_letter(service: Service) -> None:
     await service.repository.dead_letters.add(DeadLetter("odd", "…", "topic/0/1", 1))
     [dead_letter_id] = await dead_letter_ids(service)
 

@@ -78,7 +78,7 @@ async def test_a_dead_letter_is_kept_also_where_none_is_exported(service: Servic
 
 
 @pytest.mark.parametrize("commits", [True, False])
-async def test_a_message_that_two_put_away_at_once_has_one_dead_letter(service: Service, commits: bool) -> None:
+async def test_a_message_that_two_workers_give_up_at_once_has_one_dead_letter(service: Service, commits: bool) -> None:
     """Two workers after a rebalance: the second waits for what becomes of the first's dead letter."""
     delivery = Delivery(ODD, Channel.FAST, "topic/3/14", None)
     dead_letter = DeadLetter.of_message(ODD, Channel.FAST, code="unprocessable_message", detail="…", source="topic/3/14")
@@ -110,7 +110,7 @@ async def test_every_dead_letter_of_a_rendition_is_kept(service: Service) -> Non
     assert await exported(service) == 3
 
 
-async def test_what_old_workers_write_twice_hinders_nobody(service: Service) -> None:
+async def test_duplicates_from_old_workers_do_no_harm(service: Service) -> None:
     """While processes are replaced one after the other, and for all the time before."""
     for _ in range(2):
         await service.session.run(

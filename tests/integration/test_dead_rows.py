@@ -1,4 +1,4 @@
-"""Rows that are removed and not yet vacuumed, behind a snapshot that stays open, cost no claim anything.
+"""Removed rows that are not yet vacuumed, because a snapshot stays open, cost a claim nothing.
 
 Counted in index entries that PostgreSQL reads: each dead row has one at least, and is looked at in its table for each.
 """
@@ -36,7 +36,7 @@ ENTRIES = "SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid))::bigint AS r
 
 
 class Looked(PooledSession):
-    """Runs each statement, and counts the index entries and pages that it reads: in a transaction of its own before, undone."""
+    """Runs each statement; counts the index entries and pages that it reads, in a transaction before it that is rolled back."""
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(pool)
@@ -63,7 +63,7 @@ class Looked(PooledSession):
 
 
 class Scan(Struct, frozen=True):
-    """`dead`: makes so many rows of an hour ago and removes them again. `claim`: looks for what is due. `add`: makes one due."""
+    """`dead`: adds rows of an hour ago and removes them. `claim`: claims what is due. `add`: adds one that is due."""
 
     dead: tuple[str, ...]
     claim: Callable[[Looked, LowerBounds], Callable[[], Awaitable[Any]]]
@@ -177,12 +177,12 @@ SCANS = {
 
 @pytest.fixture(autouse=True)
 def every_look_is_whole() -> None:
-    """Here none is but the first, and those of which a test says so."""
+    """No scan is a full one but the first, and those that a test asks for."""
 
 
 @pytest.fixture
 async def old_snapshot(service: Service, pool: Pool) -> AsyncIterator[None]:
-    """A transaction as a dump has it open for hours. It ends before the service is tidied up."""
+    """A transaction like a dump's, open for hours. It ends before the service is cleaned up."""
     await service.session.run("SELECT 1")
     async with pool.connection() as connection, connection.transaction():
         await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -192,8 +192,8 @@ async def old_snapshot(service: Service, pool: Pool) -> AsyncIterator[None]:
 
 @pytest.mark.usefixtures("old_snapshot")
 @pytest.mark.parametrize("name", SCANS)
-async def test_a_claim_looks_at_no_dead_rows(name: str, service: Service, pool: Pool) -> None:
-    """It walked over all of them each time: 12 ms behind 80,000, in place of 1."""
+async def test_a_claim_reads_no_dead_rows(name: str, service: Service, pool: Pool) -> None:
+    """A claim walked over all of them each time: 12 ms behind 80,000, instead of 1."""
     scan, looked = SCANS[name], Looked(pool)
     claim = scan.claim(looked, LowerBounds())
     assert await claim() == []
@@ -240,8 +240,8 @@ async def test_a_row_is_found_by_its_number_behind_dead_rows(service: Service, p
     assert max(pages.values()) < 50, pages
 
 
-async def test_what_came_late_is_found_by_the_next_whole_look(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a row whose transaction was open for long."""
+async def test_a_late_row_is_found_by_the_next_full_scan(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row whose transaction was open for long."""
     table = PostgresOutbox(service.session, frozenset(Channel), LowerBounds())
     await table.claim(Channel.FAST, limit=10, lease_seconds=8)
     await table.add(Channel.FAST, Message("t", "late", b""))
@@ -255,7 +255,7 @@ async def test_what_came_late_is_found_by_the_next_whole_look(service: Service, 
 
 
 async def test_a_long_backlog_is_claimed_in_order_and_whole(service: Service) -> None:
-    """The bound follows what is taken, piece by piece."""
+    """The lower bound follows the claims, batch by batch."""
     await service.session.run(
         "INSERT INTO outbox (channel, type, key, body, due_at)"
         " SELECT 'fast', 't', n, '', now() - n * interval '1 s' FROM generate_series(1, 250) AS n"
@@ -266,7 +266,7 @@ async def test_a_long_backlog_is_claimed_in_order_and_whole(service: Service) ->
     assert [set(piece) for piece in pieces] == [set(range(151, 251)), set(range(51, 151)), set(range(1, 51)), set()]
 
 
-async def test_what_is_released_is_the_next_that_is_claimed(service: Service) -> None:
+async def test_a_released_message_is_claimed_next(service: Service) -> None:
     messages, consumer_id = QueueMessages(service.session), new_id()
     for number in range(4):
         await messages.publish(Channel.FAST, Message("t", str(number), b""))

@@ -39,7 +39,7 @@ UNUSUAL: dict[str, Any] = {
 }
 
 
-async def test_every_event_of_a_life_is_announced_as_a_cloud_event(service: Service) -> None:
+async def test_every_event_of_an_image_is_published_as_a_cloud_event(service: Service) -> None:
     """https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md: the required attributes and ours."""
     image_id = await service.upload(pictures.jpeg())
     await service.process(image_id)
@@ -106,7 +106,7 @@ async def test_the_history_outlives_the_image(service: Service) -> None:
     assert await service.event_types(image_id) == WHOLE_LIFE
 
 
-async def test_a_failure_is_told_with_its_reason(service: Service) -> None:
+async def test_a_failure_event_has_its_reason(service: Service) -> None:
     image_id = await service.upload(pictures.cut(pictures.jpeg(200, 200)))
     await service.process(image_id)
 
@@ -116,7 +116,7 @@ async def test_a_failure_is_told_with_its_reason(service: Service) -> None:
     assert "image.processing.failed" in events
 
 
-async def test_nothing_is_announced_where_nobody_listens(service: Service, pool: Pool) -> None:
+async def test_without_an_events_topic_nothing_is_published(service: Service, pool: Pool) -> None:
     quiet = PostgresRepository(pool, frozenset({Channel.FAST, Channel.SLOW}))
     ports = msgspec.structs.replace(service.door, repository=quiet)
     worker = msgspec.structs.replace(service.worker, repository=quiet)

@@ -115,7 +115,7 @@ def images_are(settings: DatabaseSettings) -> set[str]:
 
 
 @pytest.mark.usefixtures("of_first_release")
-def test_its_processes_go_on(settings: DatabaseSettings) -> None:
+def test_old_processes_go_on(settings: DatabaseSettings) -> None:
     with connected(settings) as connection, connected(settings) as opened_later:
         old = OldProcess(connection)
         for _ in range(PREPARED):
@@ -144,7 +144,7 @@ async def test_new_code_has_the_new_columns_beside_it(settings: DatabaseSettings
 
 
 @pytest.mark.usefixtures("of_first_release")
-async def test_the_table_is_put_back_when_it_is_gone(settings: DatabaseSettings) -> None:
+async def test_the_table_is_put_back_when_the_old_code_is_gone(settings: DatabaseSettings) -> None:
     """Beside newer processes, which have prepared their statements on the table where it was."""
     async with open_connection_pool(settings) as pool:
         repository = PostgresRepository(pool, frozenset(Channel))
@@ -173,7 +173,7 @@ def test_an_upgrade_without_old_processes_leaves_nothing_behind(settings: Databa
 
 
 @pytest.mark.usefixtures("of_first_release")
-def test_it_waits_for_no_lock_to_put_it_back(settings: DatabaseSettings) -> None:
+def test_putting_it_back_waits_for_no_lock(settings: DatabaseSettings) -> None:
     with connected(settings) as connection:
         migrate(settings)
         connection.execute("SET application_name = 'a dump'")
@@ -186,7 +186,7 @@ def test_it_waits_for_no_lock_to_put_it_back(settings: DatabaseSettings) -> None
 
 
 @pytest.mark.usefixtures("of_first_release")
-def test_who_may_use_the_table_may_use_the_view(settings: DatabaseSettings) -> None:
+def test_the_view_has_the_privileges_of_the_table(settings: DatabaseSettings) -> None:
     role = f"test_{uuid4().hex[:12]}"
     with connected(settings) as connection:
         connection.execute(f'CREATE ROLE "{role}"'.encode())
@@ -206,7 +206,7 @@ def test_who_may_use_the_table_may_use_the_view(settings: DatabaseSettings) -> N
 
 
 @pytest.mark.usefixtures("of_first_release")
-def test_without_the_right_to_make_a_schema_it_says_so(settings: DatabaseSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_right_to_create_a_schema_is_reported(settings: DatabaseSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(first_release, "MAY_CREATE_SCHEMA", "SELECT false")
     with capture_logs() as lines:
         migrate(settings)

@@ -1,4 +1,4 @@
-"""Housekeeping: abandoned leases, lost messages, unreferenced objects (G1, G3, G4)."""
+"""Housekeeping: expired leases, lost messages, unreferenced objects (G1, G3, G4)."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from tests.integration.housekeeping import housekeeping
 from tests.integration.service import Service
 
 
-async def test_a_dead_workers_rendition_is_queued_again(service: Service) -> None:
+async def test_a_dead_workers_rendition_is_requeued(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     claim = await service.claim(image_id)
     await service.session.run("DELETE FROM outbox")
@@ -61,7 +61,7 @@ async def test_gc_takes_what_is_overdue_and_nothing_else(service: Service) -> No
 
 
 async def test_a_commit_that_meets_gc_loses(service: Service) -> None:
-    """While gc deletes an object, and ever after, nobody can come to refer to it."""
+    """While gc deletes an object, and ever after, no transaction can refer to it."""
     image = an_image()
     await service.repository.pending_objects.reserve(image.original.key, seconds=-61)
 
@@ -76,7 +76,7 @@ async def test_a_commit_that_meets_gc_loses(service: Service) -> None:
     assert (await service.count("images"), await service.count("events")) == (0, 0)
 
 
-async def test_an_object_that_is_being_referred_to_is_left_alone(service: Service) -> None:
+async def test_an_object_that_a_transaction_refers_to_is_skipped(service: Service) -> None:
     image = an_image()
     await service.repository.pending_objects.reserve(image.original.key, seconds=60)
 
@@ -107,7 +107,7 @@ async def test_two_collectors_share_the_work(service: Service) -> None:
     assert await service.listed() == set()
 
 
-async def test_a_round_of_housekeeping_forgets_old_keys(service: Service) -> None:
+async def test_a_round_of_housekeeping_removes_old_keys(service: Service) -> None:
     await service.upload(pictures.jpeg(), key="first")
     await service.session.run(
         "UPDATE idempotency_keys SET created_at = now() - interval '25 h', lease_until = now() - interval '1 s'"
@@ -118,10 +118,8 @@ async def test_a_round_of_housekeeping_forgets_old_keys(service: Service) -> Non
     assert await service.count("idempotency_keys") == 0
 
 
-async def test_old_keys_are_forgotten_in_batches_however_many_there_are(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One statement for all of them would meet its time limit, in every round."""
+async def test_any_number_of_old_keys_is_removed_in_batches(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One statement for all of them would exceed its time limit in every round."""
     monkeypatch.setattr(gc, "KEYS", 2)
     await service.session.run(
         "INSERT INTO idempotency_keys (owner, route, key, holder, lease_until, created_at)"
@@ -155,7 +153,7 @@ async def test_keys_that_can_not_be_unmarked_do_not_stop_gc(service: Service, mo
     assert await service.listed() == set()
 
 
-async def test_leases_that_can_not_be_looked_at_do_not_keep_overdue_renditions_waiting(
+async def test_a_failure_to_read_leases_does_not_block_overdue_renditions(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await service.upload(pictures.jpeg())

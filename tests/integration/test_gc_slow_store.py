@@ -1,4 +1,4 @@
-"""Gc and a store that is slow, or refuses: one object holds up no other, and no lock ends before its delete (G4)."""
+"""Gc with a store that is slow or refuses: one object blocks no other, and no lock ends before its delete (G4)."""
 
 import asyncio
 import contextlib
@@ -21,26 +21,26 @@ from tests.integration.service import Service, cancelled_at_end
 from tests.services.waiting import eventually
 
 LOCK = "SELECT key FROM unreferenced_objects FOR UPDATE SKIP LOCKED"
-"""Gives the keys that nobody has locked."""
+"""The keys whose rows are not locked."""
 
 
 class Deletes:
-    """A store whose `delete` is the test's; gc needs no more of it."""
+    """A store with the test's `delete`; gc calls nothing else."""
 
     def __init__(self, delete: Callable[[str], Awaitable[None]]) -> None:
         self.delete = delete
 
 
 async def two_overdue(service: Service) -> tuple[str, str]:
-    """The one that is deleted first, and the other."""
+    """Two overdue keys: the one that is deleted first, and the other."""
     stuck, next_one = original_key(new_id()), original_key(new_id())
     for key, age in ((stuck, 90), (next_one, 80)):
         await service.repository.pending_objects.mark([key], seconds=-age)
     return stuck, next_one
 
 
-async def test_an_object_that_cannot_be_deleted_holds_up_no_other(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor does it get a deadline in the future by that: a late writer must still find that its time is over (G4)."""
+async def test_an_object_that_can_not_be_deleted_blocks_no_other(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its deadline does not move to the future: a late writer must still find that it has passed (G4)."""
     stuck, next_one = await two_overdue(service)
     delete = service.store.delete
 
@@ -59,7 +59,7 @@ async def test_an_object_that_cannot_be_deleted_holds_up_no_other(service: Servi
     assert await service.listed() == {stuck}
 
 
-async def test_a_delete_that_does_not_begin_in_time_holds_up_no_other(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_delete_that_does_not_begin_in_time_blocks_no_other(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     stuck, _ = await two_overdue(service)
 
     async def wait_for_a_thread(_: str) -> None:
@@ -75,7 +75,7 @@ async def test_a_delete_that_does_not_begin_in_time_holds_up_no_other(service: S
     assert await service.listed() == {stuck}
 
 
-async def test_a_mistake_of_ours_with_one_object_holds_up_no_other(service: Service) -> None:
+async def test_a_bug_with_one_object_blocks_no_other(service: Service) -> None:
     stuck, _ = await two_overdue(service)
 
     async def break_down(key: str) -> None:
@@ -88,10 +88,10 @@ async def test_a_mistake_of_ours_with_one_object_holds_up_no_other(service: Serv
 
 
 @pytest.mark.parametrize(("failure", "told"), [(StoreUnavailable(), StoreUnavailable), (None, DatabaseUnavailable)])
-async def test_an_object_whose_transaction_ends_meanwhile_holds_up_no_other(
+async def test_an_object_whose_transaction_ends_meanwhile_blocks_no_other(
     service: Service, failure: Exception | None, told: type[Exception]
 ) -> None:
-    """The database restarts while the store deletes. What the store says of it is told first: it took so long."""
+    """The database restarts while the store deletes. The store's error is reported first: it is why it took so long."""
     stuck, _ = await two_overdue(service)
     end = (
         "SELECT pg_terminate_backend(pid, 4000) AS ended FROM pg_stat_activity"
@@ -110,9 +110,7 @@ async def test_an_object_whose_transaction_ends_meanwhile_holds_up_no_other(
     assert await service.listed() == {stuck}
 
 
-async def test_the_lock_lasts_longer_than_any_other_transaction_may(
-    service: Service, database_settings: DatabaseSettings
-) -> None:
+async def test_the_lock_outlasts_the_limit_of_other_transactions(service: Service, database_settings: DatabaseSettings) -> None:
     await two_overdue(service)
     impatient = replace(database_settings, timeout_seconds=0.25)  # so that a transaction may idle for a second
     free: list[list[str]] = []
@@ -131,7 +129,7 @@ async def test_the_lock_lasts_longer_than_any_other_transaction_may(
         slow = service.with_worker(repository=repository, store=Deletes(take_two_seconds))
 
         async def deleted() -> bool:
-            with contextlib.suppress(DatabaseUnavailable):  # so little patience may be too little for a connection
+            with contextlib.suppress(DatabaseUnavailable):  # the short timeout may be too short for a connection
                 await slow.collect_garbage()
             return bool(free)
 
@@ -141,7 +139,7 @@ async def test_the_lock_lasts_longer_than_any_other_transaction_may(
 
 
 async def test_the_lock_lasts_until_the_last_thread_has_ended(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However impatient gc is: what can't be stopped may still delete."""
+    """Also past DELETE_SECONDS: a thread that can't be stopped may still delete."""
     stuck, next_one = await two_overdue(service)
     begun, go_on = threading.Event(), threading.Event()
     remove = Folder.remove
@@ -158,7 +156,7 @@ async def test_the_lock_lasts_until_the_last_thread_has_ended(service: Service, 
         async with cancelled_at_end(collecting):
             try:
                 await eventually(begun.is_set)
-                await asyncio.wait({collecting}, timeout=3.0)  # longer than its patience
+                await asyncio.wait({collecting}, timeout=3.0)  # longer than DELETE_SECONDS
                 assert not collecting.done()
                 assert [row["key"] for row in await service.session.rows(LOCK)] == [next_one]
             finally:

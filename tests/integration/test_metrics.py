@@ -166,7 +166,7 @@ async def test_a_cancelled_attempt_is_released(service: Service, counts: Counts)
     assert counts.of("attempts_total") == {("released",): 1}
 
 
-async def test_what_housekeeping_queues_again_is_counted_by_reason(service: Service, counts: Counts) -> None:
+async def test_requeued_renditions_are_counted_by_reason(service: Service, counts: Counts) -> None:
     lost = await service.upload(pictures.jpeg())
     abandoned = await service.upload(pictures.jpeg())
     tries = service.worker.timings.max_attempts
@@ -182,7 +182,7 @@ async def test_what_housekeeping_queues_again_is_counted_by_reason(service: Serv
     assert counts.of("failures_total") == {("lease_lost",): tries}
 
 
-async def test_what_gc_deletes_is_counted(service: Service, counts: Counts, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_objects_that_gc_deletes_are_counted(service: Service, counts: Counts, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [original_key(new_id()) for _ in range(3)]
     await service.repository.pending_objects.mark(keys, seconds=-61)
     delete = service.store.delete
@@ -198,7 +198,7 @@ async def test_what_gc_deletes_is_counted(service: Service, counts: Counts, monk
     assert counts.of("swept_objects_total") == {(): 2}
 
 
-async def test_what_the_relay_publishes_is_counted_by_channel(service: Service, listener: Listener, counts: Counts) -> None:
+async def test_published_messages_are_counted_by_channel(service: Service, listener: Listener, counts: Counts) -> None:
     queue = Collecting()
     stuck = await service.upload(pictures.jpeg())
     queue.refused = {str(stuck)}

@@ -10,7 +10,7 @@ from internal.domain.dead_letter import DeadLetter
 from internal.domain.errors import StoreUnavailable
 from internal.domain.ids import new_id
 from internal.domain.keys import original_key
-from internal.observability.gauges import PREFIX, Source, of_circuits, of_database, of_sandbox, of_tables
+from internal.observability.gauges import PREFIX, GaugeSource, circuit_gauges, database_gauges, sandbox_gauges, table_gauges
 from internal.postgres.pool import Pool
 from internal.runtime.circuit_breaker import CircuitBreaker
 from internal.runtime.settings import BreakerSettings
@@ -21,7 +21,7 @@ from tests.integration.test_metrics import Values
 from tests.services.waiting import eventually
 
 
-async def asked(source: Source) -> dict[str, Values]:
+async def asked(source: GaugeSource) -> dict[str, Values]:
     """What a scrape would show."""
     found: dict[str, Values] = {}
     for gauge in await source():
@@ -52,7 +52,7 @@ async def test_the_tables_are_shown_as_they_are(service: Service) -> None:
     for body in (b"one", b"two"):
         await service.repository.dead_letters.add(DeadLetter("code", "detail", "source", 1, body=body))
 
-    found = await asked(of_tables(service.repository))
+    found = await asked(table_gauges(service.repository))
 
     assert found["renditions"] == {("uploaded",): 1, ("processing",): 2}
     assert found["unreferenced_objects"] == {(): 2 + 4}
@@ -64,7 +64,7 @@ async def test_the_tables_are_shown_as_they_are(service: Service) -> None:
 async def test_decoders_are_busy_while_they_work(service: Service) -> None:
     pool = service.worker.sandbox
     assert isinstance(pool, DecoderPool)
-    source = of_sandbox(pool.use)
+    source = sandbox_gauges(pool.use)
     assert (await asked(source))["sandbox_decoders"] == {("busy",): 0, ("idle",): 2}
     image_id = await service.upload(pictures.jpeg())
     children = pool.pids
@@ -89,7 +89,7 @@ async def test_an_open_circuit_is_shown_until_the_dependency_answers(monkeypatch
     broken, well = (
         CircuitBreaker(name, StoreUnavailable, BreakerSettings(failures=1, seconds=60)) for name in ("broken", "well")
     )
-    source = of_circuits(broken, well)
+    source = circuit_gauges(broken, well)
 
     async def shown() -> Values:
         return (await asked(source))["circuit_open"]
@@ -111,20 +111,20 @@ async def test_an_old_snapshot_and_dead_rows_are_shown(service: Service, pool: P
         await reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         await reader.execute("SELECT count(*) FROM images")
         await eventually(lambda: _is_older(service, 0.2))
-        horizon = (await asked(of_database(service.repository)))["database_oldest_xmin_age_transactions"][()]
+        horizon = (await asked(database_gauges(service.repository)))["database_oldest_xmin_age_transactions"][()]
         await service.upload(pictures.jpeg())
-        shown = await asked(of_database(service.repository))
+        shown = await asked(database_gauges(service.repository))
         assert shown["database_oldest_xmin_age_transactions"][()] > horizon
     assert {("outbox",), ("queue_messages",), ("unreferenced_objects",), ("renditions",)} <= shown["database_dead_rows"].keys()
     await eventually(lambda: _dead_rows_are_seen(service))
 
 
 async def _is_older(service: Service, seconds: float) -> bool:
-    return (await asked(of_database(service.repository)))["database_oldest_snapshot_age_seconds"][()] > seconds
+    return (await asked(database_gauges(service.repository)))["database_oldest_snapshot_age_seconds"][()] > seconds
 
 
 async def _dead_rows_are_seen(service: Service) -> bool:
     """PostgreSQL counts them some time after they have died."""
     await service.session.run("INSERT INTO queue_messages (channel, type, key, body) VALUES ('fast', 't', 'k', '')")
     await service.session.run("DELETE FROM queue_messages")
-    return (await asked(of_database(service.repository)))["database_dead_rows"][("queue_messages",)] > 0
+    return (await asked(database_gauges(service.repository)))["database_dead_rows"][("queue_messages",)] > 0

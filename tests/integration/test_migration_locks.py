@@ -84,7 +84,7 @@ def value(connection: psycopg.Connection, statement: str) -> object:
     return row[0] if row else None
 
 
-def test_reads_go_on_behind_a_migration_that_waits(
+def test_reads_continue_behind_a_migration_that_waits(
     own: PostgresService, settings: DatabaseSettings, add: Write, session: psycopg.Connection
 ) -> None:
     add("9999_a_column", ADD_COLUMN)
@@ -137,7 +137,7 @@ def test_an_index_is_built_beside_readers_and_writers(
     assert value(session, INDEX) is True
 
 
-def test_an_invalid_index_is_built_anew(settings: DatabaseSettings, add: Write, session: psycopg.Connection) -> None:
+def test_an_invalid_index_is_built_again(settings: DatabaseSettings, add: Write, session: psycopg.Connection) -> None:
     """Left by a build that found two rows alike."""
     add("9999_an_index", BUILD_INDEX)
     add_image(session, "twice.jpg")
@@ -153,7 +153,7 @@ def test_an_invalid_index_is_built_anew(settings: DatabaseSettings, add: Write, 
 
 
 @pytest.mark.filterwarnings("ignore:Nested transaction requested")  # yoyo's, of a connection that is gone
-def test_a_build_that_is_cut_off_is_built_anew(
+def test_an_interrupted_build_is_built_again(
     own: PostgresService, settings: DatabaseSettings, add: Write, session: psycopg.Connection
 ) -> None:
     """As by a server that restarts, in the middle of it."""

@@ -57,7 +57,7 @@ def _behind(proxy: Proxy, settings: DatabaseSettings, timeout_seconds: float = 0
 
 
 @pytest.mark.usefixtures("held")
-def test_a_migration_that_stands_still_is_not_waited_for_for_ever(
+def test_the_wait_for_a_migration_that_stands_still_is_bounded(
     database_settings: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrations, "LOCK_SECONDS", 0.1)
@@ -70,7 +70,7 @@ def test_a_migration_that_stands_still_is_not_waited_for_for_ever(
     assert repr(told.__cause__) == f"TimeoutError('advisory lock {LOCK}')"
 
 
-def test_one_that_ends_is_waited_for(database_settings: DatabaseSettings, held: psycopg.Connection, proxy: Proxy) -> None:
+def test_a_migration_that_ends_is_waited_for(database_settings: DatabaseSettings, held: psycopg.Connection, proxy: Proxy) -> None:
     with ThreadPoolExecutor(1) as elsewhere:
         waiting = elsewhere.submit(migrate, _behind(proxy, database_settings, timeout_seconds=TOO_LONG))
         wait_until(lambda: proxy.requests > 6 or waiting.done(), within=TOO_LONG)  # it has looked more than once
@@ -80,7 +80,7 @@ def test_one_that_ends_is_waited_for(database_settings: DatabaseSettings, held: 
 
 
 @pytest.mark.usefixtures("held")
-def test_a_database_that_falls_silent_is_not_waited_for(database_settings: DatabaseSettings, proxy: Proxy) -> None:
+def test_the_wait_for_a_database_that_falls_silent_is_bounded(database_settings: DatabaseSettings, proxy: Proxy) -> None:
     with ThreadPoolExecutor(1) as elsewhere:
         waiting = elsewhere.submit(migrate, _behind(proxy, database_settings))
         wait_until(lambda: proxy.requests > 6 or waiting.done(), within=TOO_LONG)
@@ -105,7 +105,7 @@ def test_a_database_that_is_silent_from_the_second_connection_on(
     assert isinstance(told, DatabaseUnavailable)
 
 
-def test_the_connection_that_migrates_has_the_networks_limits_and_none_of_the_servers(
+def test_the_migrating_connection_has_network_timeouts_and_no_server_timeouts(
     database_settings: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A migration may run long; a network that is gone ends it."""

@@ -99,7 +99,7 @@ async def test_a_body_that_breaks_off_never_passes_for_the_whole(store: ObjectSt
     assert (await store.stat(key)).size == 4 * MIB
 
 
-async def test_a_silent_server_is_unavailable_in_time_and_welcome_back(
+async def test_a_silent_server_is_unavailable_in_time_and_used_again_when_back(
     store: ObjectStore, impatient: ObjectStore, proxy: Proxy, key: str
 ) -> None:
     await store.put(key, content(MIB), content_type="image/jpeg")

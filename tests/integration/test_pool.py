@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from psycopg.rows import DictRow
 
-from internal.observability.gauges import Source, of_database_pool
+from internal.observability.gauges import GaugeSource, database_pool_gauges
 from internal.postgres.pool import Pool, PooledSession, open_connection_pool
 from internal.postgres.settings import DatabaseSettings
 from tests.services.waiting import eventually
@@ -42,15 +42,15 @@ async def test_a_cancellation_is_never_dropped(database_settings: DatabaseSettin
         assert await PooledSession(pool).rows("SELECT 2 AS two") == [{"two": 2}], "its connection is back in the pool"
 
 
-async def measured(source: Source) -> dict[str, float]:
+async def measured(source: GaugeSource) -> dict[str, float]:
     """By state; the requests that wait under no name."""
     families = [family for gauge in await source() for family in gauge.collect()]
     return {sample.labels.get("state", ""): sample.value for family in families for sample in family.samples}
 
 
-async def test_its_use_is_measured(database_settings: DatabaseSettings) -> None:
+async def test_the_pools_use_is_measured(database_settings: DatabaseSettings) -> None:
     async with open_connection_pool(replace(database_settings, pool_size=SIZE)) as pool:
-        source = of_database_pool(pool.get_stats)
+        source = database_pool_gauges(pool.get_stats)
         async with one_waits(pool) as waiting:
             assert await measured(source) == {"busy": SIZE, "idle": 0, "": 1}
         await waiting

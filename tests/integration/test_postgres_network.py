@@ -59,7 +59,7 @@ async def all_at_once(pool: Pool) -> bool:
     return True
 
 
-async def test_a_silent_server_is_unavailable_in_time_and_welcome_back(far: Pool, proxy: Proxy) -> None:
+async def test_a_silent_server_is_unavailable_in_time_and_used_again_when_back(far: Pool, proxy: Proxy) -> None:
     """More calls than there are connections: those that wait for a connection are told too."""
     await eventually(lambda: all_at_once(far))
     proxy.silent = True
@@ -92,7 +92,7 @@ async def test_silence_ends_a_transaction_at_each_step(far: Pool, proxy: Proxy) 
         proxy.silent = False
 
 
-async def test_what_was_not_answered_is_closed(beyond: DatabaseSettings, proxy: Proxy) -> None:
+async def test_an_unanswered_connection_is_closed(beyond: DatabaseSettings, proxy: Proxy) -> None:
     """Its answer may still come, and would be the next statement's."""
     conninfo = make_conninfo(connection_string(beyond), connect_timeout=int(TOO_LONG))
     async with await BoundedConnection.connect(conninfo, autocommit=True) as connection:
@@ -102,7 +102,7 @@ async def test_what_was_not_answered_is_closed(beyond: DatabaseSettings, proxy: 
         assert connection.closed
 
 
-async def test_what_was_never_connected_is_closed(beyond: DatabaseSettings, proxy: Proxy) -> None:
+async def test_a_half_open_connection_is_closed(beyond: DatabaseSettings, proxy: Proxy) -> None:
     """At once: a pool that tries again and again must not collect open sockets until Python collects garbage."""
     proxy.silent = True
     gc.disable()
@@ -115,7 +115,7 @@ async def test_what_was_never_connected_is_closed(beyond: DatabaseSettings, prox
     assert not [socket for socket in sockets if socket.raddr and socket.raddr.port == proxy.port]
 
 
-async def test_who_is_cancelled_does_not_wait_for_a_silent_server(beyond: DatabaseSettings, proxy: Proxy) -> None:
+async def test_a_cancelled_task_does_not_wait_for_a_silent_server(beyond: DatabaseSettings, proxy: Proxy) -> None:
     """However long it would have waited itself: neither for its answer, nor for that to its wish to cancel."""
     async with open_connection_pool(replace(beyond, timeout_seconds=TOO_LONG)) as pool:
         await PooledSession(pool).run("SELECT 1")
@@ -156,7 +156,7 @@ async def test_a_transaction_may_take_longer_than_one_answer(
     assert set(given) == {2 * TOO_LONG}
 
 
-async def test_a_silent_server_is_noticed_by_who_only_listens(
+async def test_the_listener_notices_a_silent_server(
     beyond: DatabaseSettings, pool: Pool, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a busy machine it may reconnect a few times more."""

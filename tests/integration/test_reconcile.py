@@ -1,4 +1,4 @@
-"""The object store compared with the tables, both ways (G4)."""
+"""Reconciliation of the object store with the tables, in both directions (G4)."""
 
 import errno
 import json
@@ -18,7 +18,7 @@ from internal.domain.image import ANONYMOUS, Image, Original
 from internal.domain.keys import original_key, result_key
 from internal.domain.status import Status
 from internal.maintenance import reconcile as reconciling
-from internal.maintenance.reconcile import Comparison, EmptyDatabase, Finding, Kind, reconcile
+from internal.maintenance.reconcile import Comparison, EmptyDatabase, Finding, FindingKind, reconcile
 from internal.ports.object_store import ByteRange, ObjectInfo, ObjectStore, ObjectStream
 from internal.ports.repository.repository import Repository
 from internal.settings.loader import load_settings
@@ -28,7 +28,7 @@ from tests.integration.service import Service
 
 
 class Meanwhile:
-    """A real store to which something happens when it is asked for one object, and that lists `ghosts` which are gone by then."""
+    """A real store that runs a callback when one object is asked for, and that lists `ghosts`, which are gone by then."""
 
     def __init__(self, store: ObjectStore, happen: Callable[[], Awaitable[object]] | None = None, *ghosts: str) -> None:
         self._store, self._happen, self._ghosts = store, happen, ghosts
@@ -79,7 +79,7 @@ async def an_orphan(service: Service) -> str:
     return key
 
 
-async def test_a_healthy_service_has_nothing_to_tell(service: Service) -> None:
+async def test_a_healthy_service_has_no_findings(service: Service) -> None:
     chains = {"auto": "resize:9x9|format:auto", "plain": "resize:8x8"}
     await service.process(await service.upload(pictures.jpeg(), None, renditions=chains))
     deleted = await service.upload(pictures.jpeg())
@@ -95,10 +95,10 @@ class ReadOnly(Meanwhile):
         raise StoreUnavailable from OSError(errno.EROFS, "Read-only file system")
 
 
-async def test_a_store_that_takes_nothing_can_be_compared(
+async def test_a_read_only_store_can_be_compared(
     service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As a backup that is mounted to be looked at."""
+    """Like a backup that is mounted read-only."""
     await service.process(await service.upload(pictures.jpeg()))
 
     @asynccontextmanager
@@ -114,12 +114,12 @@ async def test_a_store_that_takes_nothing_can_be_compared(
         assert (counts["objects"], counts["rows"], counts["bytes_read"] > 0) == (2, 2, read)
 
 
-async def test_an_object_that_nothing_refers_to_is_told_and_left(service: Service) -> None:
+async def test_an_unreferenced_object_is_reported_and_kept(service: Service) -> None:
     await service.upload(pictures.jpeg())
     key = await an_orphan(service)
 
     with capture_logs() as lines:
-        assert await found(service) == [Finding(Kind.UNREFERENCED, key, mended=False)]
+        assert await found(service) == [Finding(FindingKind.UNREFERENCED, key, mended=False)]
 
     assert [(line["event"], line["key"]) for line in lines] == [("reconcile.found", key)]
     assert await service.listed() == set()
@@ -132,7 +132,7 @@ async def test_an_orphan_is_mended_by_listing_it(service: Service) -> None:
     kept = await service.keys()
     key = await an_orphan(service)
 
-    assert await found(service, mend=True) == [Finding(Kind.UNREFERENCED, key, mended=True)]
+    assert await found(service, mend=True) == [Finding(FindingKind.UNREFERENCED, key, mended=True)]
 
     assert await service.listed() == {key}
     await service.session.run("UPDATE unreferenced_objects SET deadline = deadline - interval '500 s'")
@@ -143,18 +143,18 @@ async def test_an_orphan_is_mended_by_listing_it(service: Service) -> None:
     assert await service.keys() == kept
 
 
-async def test_a_missing_result_is_told_and_can_be_made_again(service: Service) -> None:
+async def test_a_missing_result_is_reported_and_can_be_made_again(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     first = (await service.process(image_id)).renditions[0].result
     assert first is not None
     await service.store.delete(first.key)
     await service.session.run("DELETE FROM outbox")
-    finding = Finding(Kind.MISSING_RENDITION, first.key, False, image_id, "default")
+    finding = Finding(FindingKind.MISSING_RENDITION, first.key, False, image_id, "default")
 
     assert await found(service) == [finding]
     assert (await service.rendition(image_id)).status == Status.PROCESSED
     assert await found(service, older_seconds=3600) == []
-    assert await found(service, mend=True) == [Finding(Kind.MISSING_RENDITION, first.key, True, image_id, "default")]
+    assert await found(service, mend=True) == [Finding(FindingKind.MISSING_RENDITION, first.key, True, image_id, "default")]
 
     image = await service.image(image_id)
     assert (image.status, image.renditions[0].status) == (Status.PROCESSING, Status.UPLOADED)
@@ -166,34 +166,34 @@ async def test_a_missing_result_is_told_and_can_be_made_again(service: Service) 
     assert await found(service) == []
 
 
-async def test_a_missing_second_file_is_told_and_can_be_made_again(service: Service) -> None:
+async def test_a_missing_alternative_is_reported_and_can_be_made_again(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg(), "resize:9x9|format:auto")
     [second] = (await service.process(image_id)).renditions[0].alternatives
     await service.store.delete(second.key)
 
-    assert await found(service, mend=True) == [Finding(Kind.MISSING_RENDITION, second.key, True, image_id, "default")]
+    assert await found(service, mend=True) == [Finding(FindingKind.MISSING_RENDITION, second.key, True, image_id, "default")]
 
     assert len((await service.process(image_id)).renditions[0].alternatives) == 1
     assert await found(service) == []
 
 
-async def test_a_missing_original_can_only_be_told(service: Service) -> None:
+async def test_a_missing_original_can_only_be_reported(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     image = await service.process(image_id)
     result = image.renditions[0].result
     assert result is not None
     await service.store.delete(image.original.key)
-    original = Finding(Kind.MISSING_ORIGINAL, image.original.key, False, image_id)
+    original = Finding(FindingKind.MISSING_ORIGINAL, image.original.key, False, image_id)
 
     assert await found(service, mend=True) == [original]
     await service.store.delete(result.key)
-    lost = Finding(Kind.MISSING_RENDITION, result.key, False, image_id, "default")
+    lost = Finding(FindingKind.MISSING_RENDITION, result.key, False, image_id, "default")
 
     assert await found(service, mend=True) == [original, lost]
     assert (await service.rendition(image_id)).status == Status.PROCESSED  # without its original it would only fail
 
 
-async def test_what_is_deleted_meanwhile_is_not_told(service: Service) -> None:
+async def test_an_object_that_is_deleted_meanwhile_is_not_reported(service: Service) -> None:
     image_id = await service.upload(pictures.jpeg())
     await service.process(image_id)
 
@@ -207,7 +207,7 @@ async def test_what_is_deleted_meanwhile_is_not_told(service: Service) -> None:
     assert await found(service, store=Meanwhile(service.store, None, original_key(new_id()))) == []
 
 
-async def test_what_comes_to_be_referred_to_meanwhile_is_kept(service: Service) -> None:
+async def test_an_object_that_a_row_comes_to_refer_to_meanwhile_is_kept(service: Service) -> None:
     await service.upload(pictures.jpeg())
     image_id, now = new_id(), datetime.now(UTC)
     original = Original(original_key(image_id), "image/jpeg", len(STRANGE), "0", 1, 1, None)
@@ -215,7 +215,7 @@ async def test_what_comes_to_be_referred_to_meanwhile_is_kept(service: Service) 
     await service.store.put(original.key, content(), content_type="image/jpeg")
 
     async def wake_up() -> None:
-        """A writer that slept since yesterday goes on."""
+        """A writer that stood still since yesterday goes on."""
         await service.repository.pending_objects.reserve(original.key, seconds=60)
         await service.repository.images.add(image, [], new_event(EventType.IMAGE_UPLOADED, image_id, ANONYMOUS))
 
@@ -230,10 +230,10 @@ async def test_nothing_is_mended_against_an_empty_database(service: Service) -> 
         await found(service, mend=True)
 
     assert await service.listed() == set()
-    assert await found(service) == [Finding(Kind.UNREFERENCED, key, mended=False)]
+    assert await found(service) == [Finding(FindingKind.UNREFERENCED, key, mended=False)]
 
 
-async def test_everything_is_looked_at_once_in_batches(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_everything_is_compared_once_in_batches(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconciling, "OBJECTS", 3)
     monkeypatch.setattr(reconciling, "IMAGES", 2)
     originals = [(await service.image(await service.upload(pictures.jpeg()))).original.key for _ in range(5)]
@@ -247,6 +247,6 @@ async def test_everything_is_looked_at_once_in_batches(service: Service, monkeyp
     compared = Comparison(service.repository, service.store, 0, False, objects.append, rows.append)
     told = [(finding.kind, finding.key) async for finding in reconcile(compared)]
 
-    expected = [(Kind.UNREFERENCED, key) for key in orphans] + [(Kind.MISSING_ORIGINAL, key) for key in missing]
+    expected = [(FindingKind.UNREFERENCED, key) for key in orphans] + [(FindingKind.MISSING_ORIGINAL, key) for key in missing]
     assert sorted(told) == sorted(expected)
     assert (sum(objects), sum(rows)) == (len(kept) + len(orphans), len(originals))

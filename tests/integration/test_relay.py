@@ -1,4 +1,4 @@
-"""The relay: nothing is dropped before the queue has it, and nothing holds up the rest (G1, G6)."""
+"""The relay: no message is removed before the queue has it, and none blocks the others (G1, G6)."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ from tests.services.waiting import eventually
 
 
 class Collecting:
-    """A queue that keeps what it is given, and refuses some. While it is not `open`, its `closed` channels don't answer."""
+    """A queue that keeps messages and refuses some. While it is not `open`, its `closed` channels do not answer."""
 
     exports = frozenset(Channel)
 
@@ -46,7 +46,7 @@ def relay_of(service: Service, queue: Collecting, listener: Listener) -> Relay:
 
 
 async def drained(relay: Relay) -> None:
-    """One channel after the other; what is put among the dead letters comes last."""
+    """Drain one channel after the other, the dead letters last."""
     for channel in Channel:
         await relay.drain(channel)
 
@@ -68,8 +68,8 @@ async def _empty(service: Service) -> bool:
     return await service.count("outbox") == 0
 
 
-async def test_who_is_cancelled_ends_its_batch_first(service: Service, listener: Listener) -> None:
-    """An API that ends, in the middle of a publish: else its row would lie under a lease that nobody renews."""
+async def test_a_cancelled_relay_finishes_its_batch_first(service: Service, listener: Listener) -> None:
+    """An API that ends during a publish: else the message would wait until the lease runs out."""
     queue = Collecting()
     queue.open.clear()
     await service.upload(pictures.jpeg())
@@ -87,7 +87,7 @@ async def test_who_is_cancelled_ends_its_batch_first(service: Service, listener:
 
 
 async def _held(service: Service) -> bool:
-    """By a relay: nothing is due."""
+    """No message is due: a relay has claimed them."""
     return await service.count("outbox WHERE channel = 'fast' AND due_at <= now()") == 0
 
 
@@ -107,7 +107,7 @@ async def test_a_queue_that_is_down_loses_nothing(service: Service, listener: Li
     assert await service.count("outbox") == 0
 
 
-async def test_one_message_that_can_not_be_published_holds_up_nobody(service: Service, listener: Listener) -> None:
+async def test_a_message_that_can_not_be_published_blocks_no_other(service: Service, listener: Listener) -> None:
     queue = Collecting()
     stuck = await service.upload(pictures.jpeg())
     queue.refused = {str(stuck)}
@@ -120,8 +120,8 @@ async def test_one_message_that_can_not_be_published_holds_up_nobody(service: Se
     assert await service.count("outbox") == 2
 
 
-async def test_a_channel_that_is_down_holds_up_no_other(service: Service, listener: Listener) -> None:
-    """Its topic is gone, perhaps, and each try takes long: more of its rows wait than a batch holds. A task must pass them."""
+async def test_a_channel_that_is_down_blocks_no_other(service: Service, listener: Listener) -> None:
+    """Its topic may be missing, and each try takes long: more messages wait than a batch holds. A task must pass them."""
     queue = Collecting()
     queue.closed = frozenset({Channel.EVENTS})
     queue.open.clear()
@@ -138,7 +138,7 @@ async def test_a_channel_that_is_down_holds_up_no_other(service: Service, listen
         await eventually(lambda: _empty(service))
 
 
-async def test_what_the_queue_never_takes_becomes_a_dead_letter(service: Service, listener: Listener) -> None:
+async def test_a_message_that_the_queue_never_accepts_becomes_a_dead_letter(service: Service, listener: Listener) -> None:
     queue = Collecting()
     queue.too_large = EXPORTED_BYTES
     large = Message("image.process", "k", bytes(EXPORTED_BYTES + 1), {"a": "b"})
@@ -157,7 +157,9 @@ async def test_what_the_queue_never_takes_becomes_a_dead_letter(service: Service
     assert len(queue.taken) == 3
 
 
-async def test_a_dead_letter_that_the_queue_never_takes_stays_in_its_table(service: Service, listener: Listener) -> None:
+async def test_a_dead_letter_whose_export_the_queue_never_accepts_stays_in_its_table(
+    service: Service, listener: Listener
+) -> None:
     queue = Collecting()
     queue.too_large = 1
     await service.repository.dead_letters.add(DeadLetter("code", "detail", "source", 1, body=b"abc"))
@@ -168,13 +170,13 @@ async def test_a_dead_letter_that_the_queue_never_takes_stays_in_its_table(servi
     assert (await service.count("outbox"), await service.count("dead_letters")) == (0, 1)
 
 
-async def test_a_relay_that_died_gives_its_rows_back(service: Service, listener: Listener) -> None:
+async def test_the_messages_of_a_dead_relay_are_due_again(service: Service, listener: Listener) -> None:
     queue = Collecting()
     await service.upload(pictures.jpeg())
     for channel in (Channel.FAST, Channel.EVENTS):
         assert len(await service.repository.outbox.claim(channel, limit=10, lease_seconds=60)) == 1
     await drained(relay_of(service, queue, listener))
-    assert queue.taken == []  # somebody else holds them
+    assert queue.taken == []  # another relay holds them
     assert await service.count("outbox WHERE due_at <= now() + interval '60 s'") == 2  # but not for ever
 
     await service.session.run("UPDATE outbox SET due_at = now()")
@@ -183,7 +185,7 @@ async def test_a_relay_that_died_gives_its_rows_back(service: Service, listener:
     assert len(queue.taken) == 2
 
 
-async def test_two_relays_publish_each_row_once(service: Service, listener: Listener) -> None:
+async def test_two_relays_publish_each_message_once(service: Service, listener: Listener) -> None:
     queue = Collecting()
     for _ in range(10):
         await service.upload(pictures.jpeg())
@@ -193,8 +195,8 @@ async def test_two_relays_publish_each_row_once(service: Service, listener: List
     assert len(queue.taken) == 20
 
 
-async def test_a_relay_survives_a_database_that_is_not_ready_for_it(service: Service, listener: Listener) -> None:
-    """Started before the tables are there, or while the database is read-only: it must not end, for nobody would miss it."""
+async def test_a_relay_survives_a_database_that_is_not_ready(service: Service, listener: Listener) -> None:
+    """Started before the tables exist, or while the database is read-only: it must not end, since nothing would restart it."""
     queue = Collecting()
     await service.session.run("ALTER TABLE outbox RENAME TO outbox_away")
     async with cancelled_at_end(asyncio.create_task(relay_of(service, queue, listener).run())):
@@ -205,10 +207,10 @@ async def test_a_relay_survives_a_database_that_is_not_ready_for_it(service: Ser
         await eventually(lambda: len(queue.taken) == 2)
 
 
-async def test_what_can_not_be_put_among_the_dead_letters_holds_up_no_other(
+async def test_a_message_that_can_not_become_a_dead_letter_blocks_no_other(
     service: Service, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The whole batch was published anew each time that its lease ran out, for ever."""
+    """Once the whole batch was published again each time that its lease ran out, for ever."""
     queue = Collecting()
     queue.too_large = 1000
     bad = Message("t", "too large", b"x" * 2000)

@@ -1,4 +1,4 @@
-"""Events and dead letters go when they are old enough: in pieces, by the primary key, beside everything else."""
+"""Retention: old events and dead letters are removed in batches, by the primary key, beside the normal work."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from internal.domain.dead_letter import DeadLetter
 from internal.domain.ids import new_id
 from internal.maintenance import retention
 from internal.maintenance.retention import Retention, retentions
-from internal.ports.repository.purged import Purged
+from internal.ports.repository.purge_result import PurgeResult
 from tests import pictures
 from tests.integration.housekeeping import housekeeping
 from tests.integration.service import Service
@@ -32,11 +32,11 @@ FILL_LETTERS = """
 """
 
 
-def counted(purge: Callable[..., Awaitable[Purged[Any]]]) -> tuple[Callable[..., Awaitable[Purged[Any]]], list[int]]:
-    """The purge, and how many rows each call of it removed."""
+def counted(purge: Callable[..., Awaitable[PurgeResult[Any]]]) -> tuple[Callable[..., Awaitable[PurgeResult[Any]]], list[int]]:
+    """A purge that notes how many rows each call removed."""
     removed: list[int] = []
 
-    async def count(**values: Any) -> Purged[Any]:
+    async def count(**values: Any) -> PurgeResult[Any]:
         purged = await purge(**values)
         removed.append(purged.count)
         return purged
@@ -51,8 +51,8 @@ async def fill_events(service: Service, first: int, last: int, *, days: int, ima
 
 
 @pytest.mark.timeout(1800)
-async def test_what_is_old_goes_in_pieces_by_the_primary_key(service: Service) -> None:
-    """Beside uploads and reads, which go on: the purge holds no lock that they wait for."""
+async def test_old_rows_are_removed_in_batches_by_the_primary_key(service: Service) -> None:
+    """Uploads and reads go on meanwhile: the purge holds no lock that they wait for."""
     await fill_events(service, 1, MANY, days=31)
     kept = new_id()
     await fill_events(service, MANY + 1, MANY + 50, days=29, image=kept)
@@ -83,7 +83,7 @@ async def test_what_is_old_goes_in_pieces_by_the_primary_key(service: Service) -
 
 
 async def test_a_purge_begins_behind_what_it_has_removed(service: Service) -> None:
-    """While an old snapshot is open, the removed rows stay in the index: each piece would read all of them again."""
+    """While an old snapshot is open, removed rows stay in the index: each batch would read all of them again."""
     await fill_events(service, 1, 20, days=31)
     first = await service.repository.events.purge(older_days=30, after=None, limit=12)
     second = await service.repository.events.purge(older_days=30, after=first.last, limit=12)
@@ -92,7 +92,7 @@ async def test_a_purge_begins_behind_what_it_has_removed(service: Service) -> No
     assert first.last is not None
     assert second.last is not None
     assert second.last > first.last
-    assert await service.repository.events.purge(older_days=30, after=second.last, limit=12) == Purged(0, None)
+    assert await service.repository.events.purge(older_days=30, after=second.last, limit=12) == PurgeResult(0, None)
 
 
 async def test_dead_letters_are_kept_for_their_days(service: Service) -> None:
@@ -105,7 +105,7 @@ async def test_dead_letters_are_kept_for_their_days(service: Service) -> None:
     assert await service.count("dead_letters") == 4
 
 
-async def test_no_days_is_for_ever(service: Service) -> None:
+async def test_zero_days_keep_everything(service: Service) -> None:
     await fill_events(service, 1, 3, days=30_000)
     await service.session.run(FILL_LETTERS, {"count": 2, "days": 30_000})
 
@@ -124,14 +124,14 @@ async def test_one_worker_purges_at_a_time(service: Service) -> None:
     assert await other.run() == 0
 
 
-async def test_nothing_is_looked_for_again_before_its_time(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_idle_purge_waits_for_its_time(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     purge, removed = counted(service.repository.events.purge)
     events = Retention("purge_events", service.repository, purge, days=30)
     for _ in range(3):
         await events.run()
     assert removed == [0]
 
-    monkeypatch.setattr(retention, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(retention, "IDLE_SECONDS", 0.0)
     events = Retention("purge_events", service.repository, purge, days=30)
     await service.session.run("DELETE FROM chore_leases")
     for _ in range(3):
@@ -139,12 +139,12 @@ async def test_nothing_is_looked_for_again_before_its_time(service: Service, mon
     assert removed == [0, 0, 0, 0]
 
 
-async def test_each_piece_begins_behind_the_one_before(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_each_batch_begins_behind_the_one_before(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "BATCH", 4)
     await fill_events(service, 1, 10, days=31)
     began: list[UUID | None] = []
 
-    async def purge(**values: Any) -> Purged[Any]:
+    async def purge(**values: Any) -> PurgeResult[Any]:
         began.append(values["after"])
         return await service.repository.events.purge(**values)
 

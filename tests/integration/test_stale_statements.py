@@ -187,7 +187,7 @@ async def test_a_stale_statement_is_run_once_more(small: Pool, how: str) -> None
 
 @pytest.mark.parametrize("how", ["a column is added", "it was dropped"])
 @pytest.mark.parametrize("wanted", [True, False])
-async def test_in_a_transaction_it_is_told_and_nothing_is_done(small: Pool, how: str, *, wanted: bool) -> None:
+async def test_in_a_transaction_it_is_raised_and_nothing_is_done(small: Pool, how: str, *, wanted: bool) -> None:
     """Whether or not somebody waits for its rows, and so at whatever statement the pipeline tells it."""
 
     async def work() -> None:
@@ -205,7 +205,7 @@ async def test_in_a_transaction_it_is_told_and_nothing_is_done(small: Pool, how:
         assert len(await session.rows(LOOK)) == 1, "on a connection that has prepared nothing"
 
 
-async def test_what_postgres_can_not_do_is_a_bug_of_ours(small: Pool) -> None:
+async def test_a_statement_that_postgres_can_not_run_is_a_bug_of_ours(small: Pool) -> None:
     """It has the same SQLSTATE, and would be run again and again."""
     with pytest.raises(psycopg.errors.FeatureNotSupported):
         await PooledSession(small).rows("SELECT count(*) FROM changing FOR UPDATE")
@@ -218,7 +218,7 @@ async def on_every_connection(pool: Pool, statement: LiteralString) -> None:
             await connection.execute(statement)
 
 
-async def test_it_is_never_a_pictures_fault(service: Service, pool: Pool) -> None:
+async def test_a_stale_statement_fails_no_picture(service: Service, pool: Pool) -> None:
     """Every connection of the worker's pool has lost what it had prepared; each attempt that meets one gives its try back."""
     for _ in range(PREPARED):
         await service.process(await service.upload(pictures.jpeg()))

@@ -183,7 +183,7 @@ async def test_an_older_installation_gets_an_id_and_keeps_all_it_has(site: Site,
     assert [await read(own(site), key) for key in originals] == [pictures.jpeg()] * 2
 
 
-async def test_migrate_that_was_killed_is_taken_up(site: Site) -> None:
+async def test_a_killed_migrate_is_continued(site: Site) -> None:
     await site.create()
     chosen = await site.identity.choose(uuid4())
     await establish(site)  # it was killed before the store had the id
@@ -279,7 +279,7 @@ async def test_a_store_that_is_not_the_databases_own_is_refused(
     assert (await service.count("images"), await service.count("dead_letters")) == (2, 0)
 
 
-async def test_a_database_without_an_image_takes_no_store_of_another(site: Site) -> None:
+async def test_a_database_without_images_takes_no_other_databases_store(site: Site) -> None:
     await site.create()
     await of_another(site)
     with pytest.raises(StoreRefused, match="belongs to another database"):
@@ -287,7 +287,7 @@ async def test_a_database_without_an_image_takes_no_store_of_another(site: Site)
     assert await site.identity.chosen() is None
 
 
-async def test_the_first_ten_originals_tell(folder: Site, service: Service) -> None:
+async def test_the_first_ten_originals_decide(folder: Site, service: Service) -> None:
     originals = await upload(service, folder, 11)
     await folder.store.delete(originals[9])
     with pytest.raises(StoreRefused, match="9 of its first 10 originals"):
@@ -301,7 +301,7 @@ async def test_the_first_ten_originals_tell(folder: Site, service: Service) -> N
 # Adopting
 
 
-async def test_what_was_refused_can_be_adopted_and_the_former_store_is_refused_then(site: Site, service: Service) -> None:
+async def test_a_refused_store_can_be_adopted_and_then_the_former_store_is_refused(site: Site, service: Service) -> None:
     await upload(service, site)
     await established_and_taken_away(site)
     former = await site.identity.find()
@@ -369,7 +369,7 @@ async def test_a_store_of_another_database_is_an_outage(site: Site, service: Ser
         await own(site).check()
 
 
-async def test_a_store_that_is_not_there_is_an_outage_and_is_not_made(site: Site, service: Service) -> None:
+async def test_a_missing_store_is_an_outage_and_is_not_created(site: Site, service: Service) -> None:
     [key] = await upload(service, site)
     await established_and_taken_away(site)
     await assert_unavailable(own(site), key)
@@ -380,7 +380,7 @@ async def test_a_store_that_is_not_there_is_an_outage_and_is_not_made(site: Site
     assert await read(own(site), key) == pictures.jpeg()
 
 
-async def test_without_a_word_of_the_database_no_store_is_used(site: Site, service: Service) -> None:
+async def test_without_the_databases_id_no_store_is_used(site: Site, service: Service) -> None:
     [key] = await upload(service, site)
     await assert_unavailable(own(site), key)
 
@@ -455,7 +455,7 @@ async def test_a_store_that_was_restored_from_a_copy_is_the_same(folder: Site, s
 
 
 @pytest.mark.parametrize("content", ["", "no id", "x" * 1000])
-async def test_an_id_that_is_none_is_an_outage(folder: Site, service: Service, content: str) -> None:
+async def test_an_invalid_id_is_an_outage(folder: Site, service: Service, content: str) -> None:
     await upload(service, folder)
     await establish(folder)
     (folder.bare.root / STORE_ID_KEY).write_text(content)
@@ -464,7 +464,7 @@ async def test_an_id_that_is_none_is_an_outage(folder: Site, service: Service, c
         await own(folder).check()
 
 
-async def test_the_id_is_asked_for_now_and_then_only(folder: Site, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_id_is_read_now_and_then_only(folder: Site, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     [key] = await upload(service, folder)
     await establish(folder)
     asked: list[UUID] = []
@@ -486,7 +486,7 @@ async def test_the_id_is_asked_for_now_and_then_only(folder: Site, service: Serv
     assert len(asked) == 4
 
 
-async def test_a_worker_waits_for_its_store_and_burns_no_try(site: Site, service: Service) -> None:
+async def test_a_worker_waits_for_its_store_and_counts_no_attempt(site: Site, service: Service) -> None:
     await establish(site)
     with_own = service.with_store(own(site))
     image_id = await with_own.upload(pictures.jpeg())
@@ -508,7 +508,7 @@ async def until_paused(lines: list[Any]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_reconcile_reports_nothing_of_another_store_and_knows_the_id(site: Site, service: Service) -> None:
+async def test_reconcile_refuses_another_store_and_ignores_the_id(site: Site, service: Service) -> None:
     await upload(service, site)
     await establish(site)
     ignored: list[int] = []

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from internal.http.asgi import ApiRequest
 from internal.http.monitoring.metrics_access import MetricsAccess
 from internal.observability import metrics
-from internal.observability.gauges import Gauge, Source
+from internal.observability.gauges import GaugeSource, ScrapedGauge
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ MEDIA_TYPE = "text/plain; version=0.0.4"
 EVERYBODY = MetricsAccess()
 
 
-def metrics_handler(sources: Sequence[Source], access: MetricsAccess = EVERYBODY) -> HTTPRouteHandler:
+def metrics_handler(sources: Sequence[GaugeSource], access: MetricsAccess = EVERYBODY) -> HTTPRouteHandler:
     @get("/metrics", media_type=MEDIA_TYPE)
     async def show_metrics(request: ApiRequest) -> Response[bytes]:
         """In Prometheus' text format."""
@@ -39,7 +39,7 @@ def metrics_handler(sources: Sequence[Source], access: MetricsAccess = EVERYBODY
     return show_metrics
 
 
-async def _read_source(source: Source) -> Sequence[Gauge]:
+async def _read_source(source: GaugeSource) -> Sequence[ScrapedGauge]:
     try:
         async with asyncio.timeout(SOURCE_SECONDS):
             return await source()

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from internal.domain.dead_letter import DeadLetter
 from internal.domain.status import Status
-from internal.ports.repository.purged import Purged
+from internal.ports.repository.purge_result import PurgeResult
 
 
 class DeadLetterEntry(Struct, frozen=True):
@@ -48,5 +48,5 @@ class DeadLetters(Protocol):
     async def remove_of(self, image_id: UUID, rendition: str) -> None:
         """Remove every dead letter of this rendition."""
 
-    async def purge(self, *, older_days: int, after: int | None, limit: int) -> Purged[int]:
+    async def purge(self, *, older_days: int, after: int | None, limit: int) -> PurgeResult[int]:
         """Look at the next `limit` entries behind number `after` (None: from the first), and remove those that are older."""

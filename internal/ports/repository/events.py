@@ -4,7 +4,7 @@ from typing import Protocol
 from uuid import UUID
 
 from internal.domain.events import Event
-from internal.ports.repository.purged import Purged
+from internal.ports.repository.purge_result import PurgeResult
 
 
 class Events(Protocol):
@@ -14,5 +14,5 @@ class Events(Protocol):
     async def of(self, image_id: UUID) -> list[Event]:
         """The image's history, oldest first. It outlives the image."""
 
-    async def purge(self, *, older_days: int, after: UUID | None, limit: int) -> Purged[UUID]:
+    async def purge(self, *, older_days: int, after: UUID | None, limit: int) -> PurgeResult[UUID]:
         """Look at the next `limit` events behind id `after` (None: from the first), and remove those that are older."""

@@ -1,4 +1,4 @@
-"""The contract of references: which objects the tables speak of. What holds for all tables: repository.py."""
+"""The contract of references: the objects that rows refer to. What holds for all tables: repository.py."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,10 +8,9 @@ from msgspec import Struct
 
 
 class Reference(Struct, frozen=True):
-    """A row's word that there is an object: an original, or one of the named rendition's files.
+    """A reference from a row to an object: an original, or a file of the named rendition.
 
-    `size` in bytes and `sha256` are what it must have. `old`: the row is of the age that was asked for, and nothing is under way
-    that would replace the object.
+    The object must have `size` bytes and this `sha256`. `old`: the row has the required age, and nothing is replacing the object.
     """
 
     key: str
@@ -23,13 +22,13 @@ class Reference(Struct, frozen=True):
 
 
 class References(Protocol):
-    """Which objects the tables speak of, for comparing them with the store."""
+    """The objects that rows refer to, for comparing them with the store."""
 
     async def unknown(self, keys: Sequence[str]) -> frozenset[str]:
-        """Those of the keys that nothing refers to and that are not listed for removal either, at one moment."""
+        """Those of the keys that no row refers to and that are not pending objects, at one moment."""
 
     async def referred(self, keys: Sequence[str]) -> frozenset[str]:
         """Those of the keys that a row refers to."""
 
     async def page(self, *, after: UUID | None, older_seconds: float, limit: int) -> list[Reference]:
-        """All that the next `limit` images refer to, in order of their ids, each original first. Empty at the end."""
+        """The references of the next `limit` images, in order of their ids, each original first. Empty at the end."""

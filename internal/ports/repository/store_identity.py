@@ -11,13 +11,13 @@ class StoreIdentity(Protocol):
         """The id; None until it is established."""
 
     async def chosen(self) -> UUID | None:
-        """The id, also before it is established."""
+        """The id, even before it is established; None before one is chosen."""
 
     async def choose(self, store_id: UUID) -> UUID:
-        """Choose the id that the store is to get, unless one was chosen before; returns the one that is chosen."""
+        """Choose the id for the store, unless one is chosen already. Returns the chosen one."""
 
     async def establish(self, store_id: UUID) -> None:
-        """The store holds the chosen id: from now on it is expected of it."""
+        """Record that the store holds the chosen id; from now on the store must hold it."""
 
     async def replace(self, store_id: UUID) -> None:
-        """Expect this id of the store, whatever was expected before."""
+        """Require this id of the store, whatever was required before."""

@@ -12,14 +12,14 @@ from internal.domain.errors import DatabaseUnavailable
 from internal.http.asgi import App
 from internal.http.middleware.access_log import AccessLog
 from internal.http.monitoring.metrics import metrics_handler
-from internal.observability.gauges import Gauge
+from internal.observability.gauges import ScrapedGauge
 
 
-async def depth() -> Sequence[Gauge]:
-    return [Gauge("lag", "Messages.", {"fast": 3, "slow": 0}, label="lane"), Gauge("depth", "Rows.", 7)]
+async def depth() -> Sequence[ScrapedGauge]:
+    return [ScrapedGauge("lag", "Messages.", {"fast": 3, "slow": 0}, label="lane"), ScrapedGauge("depth", "Rows.", 7)]
 
 
-async def gone() -> Sequence[Gauge]:
+async def gone() -> Sequence[ScrapedGauge]:
     raise DatabaseUnavailable
 
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 Id = TypeVar("Id")
 
 
-class Purged(Struct, Generic[Id], frozen=True):
+class PurgeResult(Struct, Generic[Id], frozen=True):
     """How many rows a purge removed, and the id of the last one; None if it removed none."""
 
     count: int
