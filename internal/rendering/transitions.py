@@ -159,6 +159,7 @@ class Transitions(Struct, frozen=True):
         match outcome, end:
             case Outcome.PROCESSED, AttemptResult():
                 await self.complete_rendition(claim, end)
+                failpoint("after-finish")
             case Outcome.FAILED, Exception():
                 async with self._locked(claim.image_id) as work:
                     await _fail(work, claim, failure_of(end), origin)
@@ -199,7 +200,6 @@ class Transitions(Struct, frozen=True):
         except DeadlinePassed:
             await self.mark_for_gc([stored.key for stored in (result, *attempt.alternatives)])
             raise
-        failpoint("after-finish")
 
     async def release(self, claim: Claim) -> bool:
         """Set the rendition back as it was before the claim, except for its generation: the attempt is not counted (G3).
