@@ -40,7 +40,7 @@ VENDORED = {
 """The only files in internal/web/vendor that are served, each under its last name."""
 
 REDOC_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
-"""Redoc has no option to leave its logo away; where it fails to load, there is none. The file itself is kept as it came."""
+"""Redoc has no option to hide its logo; if the logo fails to load, none is shown. Redoc's file is unchanged."""
 
 POLICY = "; ".join(
     [
@@ -61,7 +61,7 @@ _STARTED = datetime.now(UTC)
 
 
 class Page(Struct, frozen=True):
-    """A static answer: the same for everybody until the next release."""
+    """A static response: the same for every client until the next release."""
 
     body: bytes
     media_type: str

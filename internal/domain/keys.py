@@ -15,7 +15,7 @@ RESULT_KEY = "renditions/%s/%s/%s"
 """Of image, rendition and generation, in Python and in SQL's format() alike: the claim's statement makes and lists the key."""
 
 MODERN = ("webp", "avif")
-"""What a second file can be."""
+"""The types of a second file."""
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _KEY = re.compile(rf"originals/{_UUID}|renditions/{_UUID}/{_UUID}/[1-9][0-9]{{0,9}}(?:-(?:{'|'.join(MODERN)}))?")

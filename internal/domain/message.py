@@ -1,4 +1,4 @@
-"""What travels through the queue: a message, its channel and its context."""
+"""Messages of the queue: a message, its channel and its context."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -28,7 +28,7 @@ class Message(Struct, frozen=True):
 
 
 class MessageContext(Struct, frozen=True):
-    """What a message carries about its cause: the id of the HTTP request that led to it, or None if no request did.
+    """The cause of a message: the id of the HTTP request that led to it, or None if no request did.
 
     It is passed from the API through the use case to the message, and from the message to whatever follows from it.
     """

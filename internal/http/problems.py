@@ -82,7 +82,7 @@ def status_of(error: type[ServiceError]) -> int:
 
 
 def detail_of(error: ServiceError) -> str:
-    """What a client reads: what is wrong, and what to do about it."""
+    """The text of a problem: what is wrong, and what to do about it."""
     row = row_of(type(error))
     if not row.advice or (row.raisers_advise and error.detail != type(error)().detail):
         return error.detail

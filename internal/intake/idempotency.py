@@ -28,7 +28,7 @@ KEPT_SECONDS = 24 * 3600
 T = TypeVar("T")
 
 Identity = tuple[Any, ...]
-"""What a request means, as values that can be written as JSON."""
+"""The meaning of a request, as values that can be written as JSON."""
 
 
 class IdempotencyKey(Struct, frozen=True):

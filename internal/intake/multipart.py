@@ -62,7 +62,7 @@ class MultipartDoor(Struct, frozen=True):
             async with listed_unless_committed(upload, self.repository):
                 image = await self._commit(upload, original, form, context, lock)
         except Unavailable:
-            raise  # nobody knows what the database has: the key stays listed, or is referred to
+            raise  # the commit may have happened: the key stays listed, or is referred to
         except ServiceError:  # refused; any other error may come after the commit, and must not cost the picture
             await discard(upload, self.repository, self.store)
             raise

@@ -6,7 +6,7 @@ from internal.pipeline.language.grammar import Grammar
 
 
 class UploadPolicy(Struct, frozen=True):
-    """What an upload may be: one of `media_types`, its size in bytes and pixels, its renditions' chains after `grammar`.
+    """The limits of an upload: one of `media_types`, its size in bytes and pixels, its renditions' chains after `grammar`.
 
     `default_processing` is the chain of an upload that asks for none. An object that is being written may go `intent_seconds`
     without progress, and an upload that has a row `upload_expires_seconds`.

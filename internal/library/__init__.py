@@ -1,1 +1,1 @@
-"""What is done with images that are there: look-up, further renditions, delete."""
+"""Use cases of stored images: look-up, further renditions, delete."""

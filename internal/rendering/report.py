@@ -1,4 +1,4 @@
-"""What a worker reports of an attempt: one count and one log line for each end."""
+"""Reports of attempts: one count and one log line for each end."""
 
 import structlog
 

@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 
 class _Left(Enum):
-    """What is left of a task: nothing, more renditions, or one that waits for an outage to end."""
+    """The rest of a task: nothing, more renditions, or one that waits for an outage to end."""
 
     NOTHING = auto()
     MORE = auto()
@@ -111,7 +111,7 @@ class TaskProcessor(Struct, frozen=True):
             raise
 
     async def _attempt(self, claim: Claim, workspace: Workspace) -> AttemptResult | Exception:
-        """What happened to the attempt."""
+        """Run the attempt; returns its result, or the error that ended it."""
         try:
             return await with_lease_renewal(claim, self.repository.renditions, self.timings, self.run_attempt(claim, workspace))
         except Exception as error:

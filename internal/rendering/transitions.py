@@ -71,7 +71,7 @@ class Outcome(StrEnum):
 
 
 End = AttemptResult | Exception | asyncio.CancelledError
-"""What happened to an attempt: its result, or what was raised."""
+"""The end of an attempt: its result, or the exception."""
 
 
 def outcome_of(end: End, attempts: int, max_attempts: int) -> Outcome:

@@ -1,4 +1,4 @@
-"""What `make migrate` does: it creates the schema, the object store and its account, and the topics."""
+"""`make migrate`: it creates the schema, the object store and its account, and the topics."""
 
 import stamina
 import uvloop

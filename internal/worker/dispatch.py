@@ -26,7 +26,7 @@ Handler = Callable[[Delivery], Awaitable[None]]
 
 
 class HandlerPorts(Struct, frozen=True):
-    """What handlers are made of. `create` of a handler's module takes from it what it uses."""
+    """The dependencies of handlers. `create` of a handler's module takes from it what it uses."""
 
     repository: Repository
     store: ObjectStore

@@ -22,7 +22,7 @@ from internal.intake.options import UploadOptions
 
 IMAGE, PROCESSING, RENDITIONS, METADATA = "image", "processing", "renditions", "metadata"
 IGNORED = ("_charset_", "name", "type")
-"""What browsers (HTML's form charset) and Uppy (the file's name and type) send beside the picture."""
+"""Parts that browsers (HTML's form charset) and Uppy (the file's name and type) send beside the picture."""
 
 MAX_PARTS = 64
 MAX_TEXT_BYTES = 64 * 1024
@@ -143,7 +143,7 @@ class Form:
             texts.append(text)
 
     def _parse_options(self) -> UploadOptions:
-        """What the form asks for. Raises InvalidRequest for JSON that is not what it should be."""
+        """The form's options. Raises InvalidRequest for JSON that is not what it should be."""
         processing, renditions, metadata = (self._texts.get(name, []) for name in (PROCESSING, RENDITIONS, METADATA))
         if len(processing) > 1 and any(text.lstrip().startswith("[") for text in processing):
             raise InvalidRequest(f"The part `{PROCESSING}` came more than once, as a JSON list: send one list with all of it.")

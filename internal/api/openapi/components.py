@@ -67,7 +67,7 @@ LOCATION = ("Location",)
 """Of answers that are an image."""
 
 CONDITIONS = ("Range", "If-Range", "If-Match", "If-Unmodified-Since", "If-None-Match", "If-Modified-Since")
-"""What the binaries obey."""
+"""Request headers that the binaries obey."""
 
 
 def schema(name: str) -> Json:

@@ -1,4 +1,4 @@
-"""What a route adds to its handler's signature, docstring and types for the OpenAPI document.
+"""The description of a route: everything that its handler's signature, docstring and types do not say.
 
     @get("/usage", **describe(USAGE, "Show usage", errors=(DatabaseUnavailable,)))
     async def show_usage(request: ApiRequest) -> UsageBody:
@@ -54,7 +54,7 @@ class StreamedBody(Struct, frozen=True):
 
 
 class Description(Struct, frozen=True):
-    """What `describe` was given."""
+    """The arguments of `describe`."""
 
     tag: Tag
     answers: Mapping[int, Answer]
@@ -82,7 +82,7 @@ def describe(
 ) -> dict[str, Any]:
     """Arguments for Litestar's route decorators.
 
-    `errors`: how the route can fail, besides InvalidRequest (a query parameter that it does not have) and a fault of ours.
+    `errors`: how the route can fail, besides InvalidRequest (a query parameter that it does not have) and an internal error.
     `headers`: request headers that it obeys, names in components.PARAMETERS. `reads`: types of query parameters that the handler
     takes as text and reads itself. `details`: Markdown that is made from the code, behind the docstring.
     """

@@ -124,7 +124,7 @@ def _answer(generated: Json, answer: Answer) -> Json:
 
 
 def _complete(operation: Json) -> None:
-    """What every operation has: the request's id, there and back; and nothing that the generator says needlessly."""
+    """Add the request's id to every operation, both ways, and drop what the generator adds needlessly."""
     del operation["deprecated"]
     generated = operation.get("parameters", [])
     operation["parameters"] = [*map(_parameter, generated), *parameters("X-Request-ID")]

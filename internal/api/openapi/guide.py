@@ -71,7 +71,7 @@ def guide() -> str:
 
 
 def operation_table() -> str:
-    """What chains are made of."""
+    """The operations of a chain, as a table."""
     rows = (
         (f"`{name_of(known)}`", " ".join((known.__doc__ or "").split("\n\n")[0].split()), f"`{known.example}`")
         for known in known_operations()
@@ -86,7 +86,7 @@ def problem_guide() -> str:
 
 
 def failure_table() -> str:
-    """What the `error` of a rendition can be."""
+    """The codes of a rendition's `error`, as a table."""
     return _table(("Code", "Meaning"), ((f"`{kind.code}`", with_advice(kind().detail)) for kind in RENDITION_FAILURES))
 
 

@@ -45,7 +45,7 @@ def _words(kind: type[ServiceError]) -> str:
 
 
 def example_body(kind: type[ServiceError]) -> Any:
-    """What the API would answer, made by the function that answers."""
+    """The problem as the API would answer it, made by the same function."""
     error = _instance(kind)
     position = error.position if isinstance(error, InvalidProcessing) else None
     answer = problem_response(status_of(kind), error.code, detail_of(error), position=position)

@@ -37,7 +37,7 @@ _MANY_DIGITS = 18
 
 
 class Representation(Struct, frozen=True):
-    """What is being asked for: a strong `etag` with its quotes, when it was made, and its size in bytes.
+    """The file that is asked for: a strong `etag` with its quotes, when it was made, and its size in bytes.
 
     `date_is_strong`: no other bytes have the same date, so that a range may be asked for by it (RFC 9110, 8.8.2.2).
     """
@@ -54,7 +54,7 @@ class Representation(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """What to send: 200 with all, 206 with `byte_range`, 304 with nothing, 412, or 416."""
+    """The response to send: 200 with all, 206 with `byte_range`, 304 with nothing, 412, or 416."""
 
     status: int
     byte_range: ByteRange | None = None

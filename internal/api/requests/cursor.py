@@ -25,5 +25,5 @@ def parse_cursor(text: str) -> Position:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         position: Position = msgspec.json.decode(raw, type=Position)
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
-        raise InvalidRequest("This is not a cursor of ours: take `next_cursor` of the page before.") from error
+        raise InvalidRequest("This cursor is invalid: take `next_cursor` of the page before.") from error
     return position

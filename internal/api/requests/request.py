@@ -1,4 +1,4 @@
-"""What handlers read off a request: its owner, the image's id, the body, a few headers; and the open dependencies."""
+"""Reading a request: its owner, the image's id, the body, a few headers; and the open dependencies."""
 
 from typing import Annotated, TypeVar
 from uuid import UUID
@@ -24,7 +24,7 @@ ImageId = Annotated[
         examples=[Example(id="id", value=EXAMPLE_ID)],
     ),
 ]
-"""A text, because whatever is no id has to be the same 404 as an id that nobody has."""
+"""A text: a malformed id must be the same 404 as an unknown one."""
 
 _Body = TypeVar("_Body")
 
@@ -41,7 +41,7 @@ def state_of(request: ApiRequest) -> AppState:
 
 
 def owner_of(_: ApiRequest) -> str:
-    """Whose images the request is about: everybody is `anonymous` until there are identities."""
+    """The owner whose images the request is about: always `anonymous` until there are identities."""
     return ANONYMOUS
 
 
@@ -51,7 +51,7 @@ def message_context_of(request: ApiRequest) -> MessageContext:
 
 
 def image_id_of(text: str) -> UUID:
-    """The id in a path. Raises NotFound for what is no id, the same as for an id that nobody has."""
+    """The id in a path. Raises NotFound for a malformed id, as for an unknown one."""
     try:
         image_id = UUID(text)
     except ValueError as error:

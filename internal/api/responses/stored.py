@@ -11,7 +11,7 @@ from internal.pipeline.language.grammar import Grammar
 
 
 class StoredResponse(Struct, frozen=True):
-    """What is stored for an Idempotency-Key: status, Location, and the bytes of the body."""
+    """The response that is stored for an Idempotency-Key: status, Location, and the bytes of the body."""
 
     status: int
     location: str

@@ -28,7 +28,7 @@ class CatalogueBody(Struct):
 
 
 class SandboxBody(Struct):
-    """What one decoder may use: address space in bytes, seconds of CPU and on the clock for a picture, pictures in its life.
+    """The limits of one decoder: address space in bytes, seconds of CPU and on the clock for a picture, pictures in its life.
 
     `landlock`: the version of Landlock on the API's machine, by which decoders see no file but their picture; null without it.
     """

@@ -23,7 +23,7 @@ class ConnectionLimits(Struct, frozen=True):
 
 
 class Connection(Protocol):
-    """What the registry needs from a connection's protocol."""
+    """The part of a connection's protocol that the registry needs."""
 
     address: str
 
