@@ -76,7 +76,7 @@ FINISH_RENDITION: LiteralString = (
                frames = %(frames)s, content_type = %(content_type)s, alternatives = %(alternatives)s
          WHERE id = %(id)s AND attempt = %(generation)s AND status = 'processing'
         RETURNING id, status
-    ), settled AS (
+    ), consumed AS (
         DELETE FROM unreferenced_objects
          WHERE key = ANY(%(keys)s) AND deadline > now() AND EXISTS (SELECT FROM changed)
         RETURNING key
@@ -93,7 +93,7 @@ FINISH_RENDITION: LiteralString = (
 """
     + FINISH_IMAGE
     + """
-    SELECT (SELECT count(*) FROM settled) AS settled, pg_notify('image', %(image_id)s::text),
+    SELECT (SELECT count(*) FROM consumed) AS consumed, pg_notify('image', %(image_id)s::text),
            (SELECT pg_notify('outbox', 'events') FROM announced LIMIT 1)
       FROM changed
 """

@@ -27,14 +27,14 @@ ADD_IMAGE: LiteralString = (
     """
     -- G1, G4: the image with its renditions, its tasks and its event, and its key off the list: all of it, or no row comes back.
     -- Garbage collection may be deleting an object that is past its deadline: nothing may refer to it any more.
-    WITH settled AS (
+    WITH consumed AS (
         DELETE FROM unreferenced_objects WHERE key = %(original_key)s AND deadline > now() RETURNING key
     ), added AS (
         INSERT INTO images (id, owner, status, original_key, media_type, size, sha256, width, height, orientation, filename,
                             metadata, metadata_text, created_at)
         SELECT %(id)s, %(owner)s, %(status)s, key, %(media_type)s, %(size)s, %(sha256)s, %(width)s, %(height)s, %(orientation)s,
                %(filename)s, %(metadata)s::text::jsonb, %(metadata)s::text, coalesce(%(created_at)s::timestamptz, now())
-          FROM settled
+          FROM consumed
         RETURNING id, owner, created_at, updated_at
     ), asked AS (
         INSERT INTO renditions (id, image_id, place, name, processing, pipeline, lane)
@@ -60,23 +60,23 @@ ADD_IMAGE: LiteralString = (
 """
 )
 
-IMAGE_ROW: LiteralString = """
-    -- Metadata as the text that was sent, or else as jsonb writes it: rows of old code have no text.
-    SELECT id, owner, status, original_key, media_type, size, sha256, width, height, orientation, filename, frames, has_alpha,
+IMAGE_COLUMNS: LiteralString = """
+           id, owner, status, original_key, media_type, size, sha256, width, height, orientation, filename, frames, has_alpha,
            dominant_colour, thumbhash, created_at, updated_at, coalesce(metadata_text, metadata::text) AS metadata,
            (SELECT json_agg(r ORDER BY place)
               FROM (SELECT id, image_id, place, name, processing, pipeline, lane, status, attempt, tries, error_code,
                            error_detail, result_key, sha256, size, width, height, frames, content_type, alternatives, finished_at
                       FROM renditions WHERE image_id = images.id) AS r) AS renditions
-      FROM images
 """
+"""Metadata as the text that was sent, or else as jsonb writes it: rows of old code have no text."""
 
 FIND_IMAGE: LiteralString = (
     """
     -- G8: the owner is part of every look-up.
+    SELECT
 """
-    + IMAGE_ROW
-    + "WHERE id = %(id)s AND owner = %(owner)s"
+    + IMAGE_COLUMNS
+    + "FROM images WHERE id = %(id)s AND owner = %(owner)s"
 )
 
 WANTED: LiteralString = """
@@ -93,15 +93,13 @@ PAGE_OF_IMAGES: LiteralString = (
     """
     -- Keyset paging: as fast on the last page as on the first, and steady while images come in. Pending images are uploads. One
     -- snapshot of both tables: an upload that is completed right now is in one of them.
-    SELECT * FROM (
-    SELECT *, NULL::jsonb AS upload FROM (
+    (SELECT
 """
-    + IMAGE_ROW
+    + IMAGE_COLUMNS
+    + ", NULL::jsonb AS upload FROM images"
     + WANTED
     + """
-    ) AS complete
-    UNION ALL
-    SELECT * FROM (
+    ) UNION ALL (
     SELECT id, owner, status, key, NULL, NULL::bigint, NULL, NULL::integer, NULL::integer, NULL::integer, NULL, NULL::integer,
            NULL::boolean, NULL, NULL, created_at, updated_at, NULL, NULL::json,
 """
@@ -112,8 +110,7 @@ PAGE_OF_IMAGES: LiteralString = (
 """
     + WANTED
     + """
-    ) AS pending
-    ) AS wanted ORDER BY created_at DESC, id DESC LIMIT %(limit)s + 1
+    ) ORDER BY created_at DESC, id DESC LIMIT %(limit)s + 1
 """
 )
 

@@ -156,7 +156,7 @@ class PostgresRenditions:
             "grace": grace_seconds,
         }
         rows = await self._session.rows(FINISH_RENDITION, parameters)
-        if rows and rows[0]["settled"] != len(keys):
+        if rows and rows[0]["consumed"] != len(keys):
             raise DeadlinePassed
         return bool(rows)
 
