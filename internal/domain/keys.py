@@ -1,6 +1,7 @@
 """Object keys: made of our own ids and of nothing else, here and nowhere else (G8).
 
-originals/<image id>                                    as uploaded
+originals/<image id>                                    as uploaded by a form
+originals/<id of its own>                               as uploaded by another door: a new id each time the bytes come
 renditions/<image id>/<rendition id>/<generation>       one attempt's result, so that a stale worker can overwrite nothing (G2)
 renditions/<image id>/<rendition id>/<generation>-webp  its second file, by its format: `-webp` or `-avif`
 store-id                                                the store's own id: no put, delete or listing reaches it

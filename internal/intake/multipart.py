@@ -59,7 +59,7 @@ class MultipartDoor(Struct, frozen=True):
         original = await receive(upload, source, self.repository, self.store, self.policy)
         upload = replace(upload, options=source.options)
         try:
-            async with listed_unless_committed(upload, self.repository):
+            async with listed_unless_committed(original.key, self.repository):
                 image = await self._commit(upload, original, form, context, lock)
         except Unavailable:
             raise  # the commit may have happened: the key stays listed, or is referred to

@@ -2,11 +2,14 @@
 
 1. `prepare` keeps an upload as a row, with its options. The image reads `pending`. A multipart upload has no row: its request
    holds it, and its options may come after its bytes.
-2. `receive` lists the object's key for garbage collection and moves the bytes into the store.
+2. `receive` lists the object's key for garbage collection and moves the bytes into the store. An upload with a row gets a new
+   key each time, and its row names the latest: a receive that is late overwrites and deletes nothing but its own object.
 3. `complete` makes the image of the upload, in one transaction with its tasks and its event, and takes the key off the list.
 
 INVARIANT: at no moment is an object neither referred to nor listed (G4): a process may die between any two steps
 (tests/integration/test_intake.py::test_nothing_is_left_unlisted_whatever_step_is_the_last).
+INVARIANT: a receive that goes on after the upload was completed leaves the image's original as it is
+(tests/integration/test_intake.py::test_a_receive_that_meets_a_complete_leaves_the_image_alone).
 """
 
 import asyncio
@@ -19,7 +22,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from internal.domain.errors import DeadlinePassed, NotFound, RequestTimeout, ServiceError, StoreUnavailable
+from internal.domain.errors import DeadlinePassed, NotFound, NotReady, RequestTimeout, ServiceError, StoreUnavailable
 from internal.domain.events import Event, EventType, new_event
 from internal.domain.ids import new_id
 from internal.domain.image import Image, Original
@@ -69,19 +72,24 @@ async def receive(
 ) -> Original:
     """Inspect the bytes and move them into the store; again: replaces them.
 
-    Raises the errors of the picture and of the source, NotFound if the upload was deleted or has expired, StoreUnavailable and
-    DatabaseUnavailable. Then there is no object, or its key is listed for garbage collection.
+    Raises the errors of the picture and of the source, NotFound if the upload was completed, was deleted or has expired, or is
+    received once more meanwhile, StoreUnavailable and DatabaseUnavailable. Then there is no object, or its key is listed for
+    garbage collection.
     """
     inspection = Inspection(source.content(), policy)
     await inspection.read_head()
-    await _hold(upload, 0, repository, policy)  # 1 listed
+    upload = await _list(upload, repository, policy)  # 1 listed
     failpoint("after-intent")
     await _put(upload, source, inspection, repository, store, policy)  # 2 stored
     failpoint("after-put")
     original = inspection.original(upload.key)
     if upload.has_row:
-        seconds = policy.upload_expires_seconds
-        await _extend_row(upload, original.size, repository, policy, state=UploadState.RECEIVED, key_seconds=seconds)
+        try:
+            seconds = policy.upload_expires_seconds
+            await _extend_row(upload, original.size, repository, policy, state=UploadState.RECEIVED, key_seconds=seconds)
+        except NotFound:  # garbage collection may have passed before the put ended
+            await repository.pending_objects.mark([upload.key])
+            raise
     return original
 
 
@@ -89,12 +97,15 @@ async def complete(work: Tables, upload: Upload, original: Original, policy: Upl
     """Make the image of a received upload: the image, its renditions, its tasks and its event, or nothing (G1).
 
     An upload with a row must be completed in a transaction. The row has the last word on its options. Raises NotFound if the
-    upload was completed, deleted or has expired; DeadlinePassed if the object's key is no longer listed.
+    upload was completed, was deleted or has expired; NotReady if it is received once more since `original`; DeadlinePassed if the
+    object's key is no longer listed.
     """
     if upload.has_row:
         taken = await work.uploads.take(upload.owner, upload.id)
         if taken is None:
             raise NotFound
+        if taken.key != original.key:
+            raise NotReady
         upload = taken
     image = _image(upload, original, policy)
     tasks = [(CHANNEL[lane], task_message(image.id, lane, context)) for lane in sorted({r.lane for r in image.renditions})]
@@ -104,12 +115,12 @@ async def complete(work: Tables, upload: Upload, original: Original, policy: Upl
 
 
 @asynccontextmanager
-async def listed_unless_committed(upload: Upload, repository: Repository) -> AsyncIterator[None]:
-    """Around the transaction of `complete`: if it comes too late, list the key again, for garbage collection may have passed."""
+async def listed_unless_committed(key: str, repository: Repository) -> AsyncIterator[None]:
+    """Around the transaction of `complete`: if it comes too late, list the object's key again: gc may have passed it."""
     try:
         yield
     except DeadlinePassed:
-        await repository.pending_objects.mark([upload.key])
+        await repository.pending_objects.mark([key])
         raise
 
 
@@ -156,8 +167,20 @@ async def _put(
         raise
 
 
+async def _list(upload: Upload, repository: Repository, policy: UploadPolicy) -> Upload:
+    """List the key for the bytes to come; with a row, a new key. Raises NotFound if the row is gone."""
+    if not upload.has_row:
+        await repository.pending_objects.reserve(upload.key, seconds=policy.intent_seconds)
+        return upload
+    upload = replace(upload, key=original_key(new_id()))
+    seconds = policy.upload_expires_seconds
+    if not await repository.uploads.begin(upload.id, upload.key, expires_seconds=seconds, key_seconds=policy.intent_seconds):
+        raise NotFound
+    return upload
+
+
 async def _hold(upload: Upload, received: int, repository: Repository, policy: UploadPolicy) -> None:
-    """List the key, or extend its deadline; extend the row's too. Raises NotFound if the row is gone."""
+    """Extend the key's deadline, and the row's. Raises NotFound if the row is gone or names another key."""
     if upload.has_row:
         await _extend_row(upload, received, repository, policy, state=UploadState.PENDING, key_seconds=policy.intent_seconds)
     else:
@@ -168,7 +191,8 @@ async def _extend_row(
     upload: Upload, received: int, repository: Repository, policy: UploadPolicy, *, state: UploadState, key_seconds: float
 ) -> None:
     seconds = policy.upload_expires_seconds
-    if not await repository.uploads.extend(upload.id, state, received, expires_seconds=seconds, key_seconds=key_seconds):
+    extend = repository.uploads.extend
+    if not await extend(upload.id, upload.key, state, received, expires_seconds=seconds, key_seconds=key_seconds):
         raise NotFound
 
 

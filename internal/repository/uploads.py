@@ -44,13 +44,31 @@ SET_UPLOAD_OPTIONS = """
     UPDATE uploads SET options = %(options)s, updated_at = now() WHERE id = %(id)s
 """
 
+BEGIN_UPLOAD = """
+    -- G4: the new key is listed before anything is written under it. An object under the old one is due at once.
+    WITH old AS MATERIALIZED (
+        SELECT id, key FROM uploads WHERE id = %(id)s AND expires_at > now() FOR UPDATE
+    ), begun AS (
+        UPDATE uploads
+           SET key = %(key)s, state = 'pending', received = 0, updated_at = now(),
+               expires_at = greatest(expires_at, now() + %(seconds)s * interval '1 s')
+          FROM old WHERE uploads.id = old.id
+        RETURNING uploads.key
+    ), replaced AS (
+        UPDATE unreferenced_objects SET deadline = now()
+          FROM old WHERE unreferenced_objects.key = old.key AND deadline > now()
+    )
+    INSERT INTO unreferenced_objects (key, deadline) SELECT key, now() + %(key_seconds)s * interval '1 s' FROM begun
+    RETURNING key
+"""
+
 EXTEND_UPLOAD = """
     -- G4: the object's key is listed for as long as the row is there, and before anything is written under it.
     WITH extended AS (
         UPDATE uploads
            SET state = %(state)s, received = %(received)s, updated_at = now(),
                expires_at = greatest(expires_at, now() + %(seconds)s * interval '1 s')
-         WHERE id = %(id)s AND expires_at > now()
+         WHERE id = %(id)s AND key = %(key)s AND expires_at > now()
         RETURNING key
     )
     INSERT INTO unreferenced_objects (key, deadline) SELECT key, now() + %(key_seconds)s * interval '1 s' FROM extended
@@ -130,11 +148,16 @@ class PostgresUploads:
     async def set_options(self, upload_id: UUID, options: ParsedOptions) -> None:
         await self._session.run(SET_UPLOAD_OPTIONS, {"id": upload_id, "options": _as_json(options)})
 
+    async def begin(self, upload_id: UUID, key: str, *, expires_seconds: float, key_seconds: float) -> bool:
+        parameters = {"id": upload_id, "key": key, "seconds": expires_seconds, "key_seconds": key_seconds}
+        return bool(await self._session.rows(BEGIN_UPLOAD, parameters))
+
     async def extend(
-        self, upload_id: UUID, state: UploadState, received: int, *, expires_seconds: float, key_seconds: float
+        self, upload_id: UUID, key: str, state: UploadState, received: int, *, expires_seconds: float, key_seconds: float
     ) -> bool:
         parameters = {
             "id": upload_id,
+            "key": key,
             "state": state,
             "received": received,
             "seconds": expires_seconds,

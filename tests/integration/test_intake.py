@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import SimpleNamespace
 from uuid import UUID
 
@@ -70,7 +70,7 @@ async def received(service: Service, upload: Upload, data: bytes = DATA) -> Orig
 
 
 async def completed(service: Service, upload: Upload, original: Original) -> Image:
-    async with listed_unless_committed(upload, service.repository), service.repository.transaction() as work:
+    async with listed_unless_committed(original.key, service.repository), service.repository.transaction() as work:
         return await complete(work, upload, original, service.policy, NO_REQUEST)
 
 
@@ -193,6 +193,77 @@ async def test_nothing_is_left_unlisted_whatever_step_is_the_last(
     assert await service.count("uploads") == await service.count("unreferenced_objects") == 0
 
 
+class Meeting(Bytes):
+    """A source during which something else happens, once."""
+
+    def __init__(self, at: str, meets: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(DATA + bytes(200_000))
+        self._at, self._meets = at, meets
+
+    async def _meet(self, at: str) -> None:
+        if at == self._at:
+            self._at = ""
+            await self._meets()
+
+    async def extend(self) -> None:
+        await self._meet("extend")
+
+    async def finish(self) -> None:
+        await self._meet("finish")
+
+
+@pytest.mark.parametrize("at", ["extend", "finish"])
+async def test_a_receive_that_meets_a_complete_leaves_the_image_alone(
+    service: Service, at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two receive the same upload, and one is completed: the other is refused before its last byte, or after its put."""
+    hours = itertools.count()
+    monkeypatch.setattr("internal.intake.upload.time", SimpleNamespace(monotonic=lambda: 3600 * next(hours)))
+    upload, data = await prepared(service), pictures.jpeg(80, 30)
+
+    async def complete_another() -> None:
+        await completed(service, upload, await received(service, upload, data))
+
+    with pytest.raises(NotFound):
+        await receive(upload, Meeting(at, complete_another), service.repository, service.store, service.policy)
+
+    async with service.store.get((await service.image(upload.id)).original.key) as stream:
+        assert b"".join([chunk async for chunk in stream.chunks]) == data
+    await assert_no_object_is_forgotten(service)
+    assert (await service.process(upload.id)).status == Status.PROCESSED
+
+
+async def test_bytes_that_come_again_take_the_place_of_the_first(service: Service) -> None:
+    upload = await prepared(service)
+    first = await received(service, upload)
+
+    async def complete_the_first() -> None:
+        with pytest.raises(NotReady):
+            await completed(service, upload, first)
+
+    again = Meeting("finish", complete_the_first)
+    second = await receive(upload, again, service.repository, service.store, service.policy)
+
+    assert await service.count("unreferenced_objects WHERE deadline <= now()") == 1  # the first one's
+    await assert_no_object_is_forgotten(service)
+    assert (await completed(service, upload, second)).original.key == second.key
+    assert await service.listed() == {first.key}
+
+
+async def test_an_object_that_comes_after_delete_and_gc_is_listed(service: Service) -> None:
+    upload = await prepared(service)
+
+    async def delete() -> None:
+        await service.delete(upload.id)
+        await service.session.run("DELETE FROM unreferenced_objects")  # as gc does
+
+    with pytest.raises(NotFound):
+        await receive(upload, Meeting("finish", delete), service.repository, service.store, service.policy)
+
+    assert len(await service.keys()) == 1
+    await assert_no_object_is_forgotten(service)
+
+
 async def test_a_second_complete_makes_no_second_image(service: Service) -> None:
     upload = await prepared(service)
     original = await received(service, upload)
@@ -227,7 +298,7 @@ async def test_a_deleted_upload_makes_no_image(service: Service) -> None:
     with pytest.raises(NotFound):
         await service.delete(upload.id)
     assert await service.count("images") == await service.count("uploads") == 0
-    assert await service.keys() == await service.listed() == {upload.key}
+    assert await service.keys() == await service.listed() == {original.key}
     assert await service.count("unreferenced_objects WHERE deadline <= now()") == 1
     assert await service.event_types(upload.id) == ["image.pending", "image.deleted"]
 
@@ -256,7 +327,7 @@ async def test_a_delete_that_meets_a_complete_deletes_the_image(service: Service
 
     assert await service.count("images") == await service.count("uploads") == 0
     assert await service.event_types(upload.id) == ["image.pending", "image.uploaded", "image.deleted"]
-    assert await service.listed() == {upload.key}
+    assert await service.listed() == {original.key}
 
 
 async def test_an_expired_upload_is_gone_and_makes_no_image(service: Service) -> None:
@@ -282,7 +353,7 @@ async def test_an_expired_upload_is_gone_and_makes_no_image(service: Service) ->
     assert await service.count("uploads") == 0
     [_, deleted] = await service.repository.events.of(upload.id)
     assert (deleted.type, deleted.data) == ("image.deleted", {"reason": "expired"})
-    assert await service.listed() == {upload.key}
+    assert await service.listed() == {original.key}
     assert await service.count("unreferenced_objects WHERE deadline <= now()") == 1
 
 
@@ -346,7 +417,7 @@ async def test_a_key_that_was_collected_rolls_back_and_is_listed_again(service: 
     with pytest.raises(DeadlinePassed):
         await completed(service, upload, original)
 
-    assert await service.keys() == await service.listed() == {upload.key}
+    assert await service.keys() == await service.listed() == {original.key}
     assert (await row_of(service, upload)).id == upload.id
     await completed(service, upload, await received(service, upload))
 

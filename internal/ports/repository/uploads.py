@@ -22,13 +22,19 @@ class Uploads(Protocol):
     async def set_options(self, upload_id: UUID, options: ParsedOptions) -> None:
         """Replace the options. Only under `lock`."""
 
+    async def begin(self, upload_id: UUID, key: str, *, expires_seconds: float, key_seconds: float) -> bool:
+        """Receive the bytes, from the first one on, under `key`, which is new. Lists it for `key_seconds`, marks the key before.
+
+        False if there is no such upload.
+        """
+
     async def extend(
-        self, upload_id: UUID, state: UploadState, received: int, *, expires_seconds: float, key_seconds: float
+        self, upload_id: UUID, key: str, state: UploadState, received: int, *, expires_seconds: float, key_seconds: float
     ) -> bool:
         """Note how many bytes have come, and let the upload expire in `expires_seconds` from now, or later if it would already.
 
         Lists the object's key as `PendingObjects.reserve` does, for `key_seconds`: all or nothing. False if there is no such
-        upload.
+        upload, or if `key` is no longer its key.
         """
 
     async def take(self, owner: str, upload_id: UUID) -> Upload | None:
