@@ -12,7 +12,7 @@ import urllib3
 from minio import Minio
 from msgspec import Struct
 
-from internal.objectstore.filesystem.folder import Folder, Reading, Writing
+from internal.objectstore.filesystem.folder import FileReader, FileWriter, Folder
 
 ONE_REQUEST_BYTES = 64 * 2**20
 
@@ -58,17 +58,17 @@ class _InFolder:
         self._folder = Folder(address.path)
 
     def get(self, key: str) -> bytes:
-        reading = Reading(self._folder, key, None)
+        reader = FileReader(self._folder, key, None)
         try:
-            blocks = [reading.first]
-            while reading.left:
-                blocks.append(reading.read())
+            blocks = [reader.first]
+            while reader.left:
+                blocks.append(reader.read())
             return b"".join(blocks)
         finally:
-            reading.close()
+            reader.close()
 
     def put(self, key: str, content: bytes) -> None:
-        Writing(self._folder, key).finish(bytearray(content))
+        FileWriter(self._folder, key).finish(bytearray(content))
 
 
 class _InBucket:

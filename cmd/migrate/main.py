@@ -1,4 +1,4 @@
-"""Bring database, store and topics up to date, and exit: `python -P cmd/migrate/main.py`. Again is harmless."""
+"""Bring database, store and topics up to date, and exit: `python -P cmd/migrate/main.py`. Repeated runs are safe."""
 
 import sys
 

@@ -1,8 +1,8 @@
 #!/bin/sh
-# The secrets of the full stack, which lie in .env: docker compose refuses to start without them. Needs a shell and Docker, no Python.
+# Secrets of the full stack, in .env. docker compose refuses to start without them. Needs a shell and Docker, no Python.
 #
-#   sh cmd/secrets/main.sh           before `make up` and `make infra`: writes .env when neither it nor a volume of this project is
-#                                    there; does nothing when no secret is missing; else stops and says what to do
+#   sh cmd/secrets/main.sh           before `make up` and `make infra`: writes .env if neither it nor a volume of this project
+#                                    exists; does nothing if no secret is missing; else stops and says what to do
 #   sh cmd/secrets/main.sh --write   writes the missing secrets to .env, whatever volumes there are
 set -eu
 cd "$(dirname "$0")/../.."
@@ -10,10 +10,10 @@ cd "$(dirname "$0")/../.."
 SECRETS="DB_PASSWORD MINIO_ROOT_PASSWORD MINIO_SECRET_KEY"
 COMPOSE=${COMPOSE:-docker compose}
 
-# What compose makes of the file, with the variables that are given as NAME=VALUE beside those of the shell and of .env.
+# Prints the resolved compose file. Arguments are further variables, as NAME=VALUE.
 compose_config() { env "$@" $COMPOSE config 2>/dev/null; }
 
-# The secrets that compose has neither from the shell nor from a file: it fails for want of them alone.
+# Prints the missing secrets: those without which compose fails.
 missing_secrets() {
     for secret in $SECRETS; do
         others=""
@@ -24,7 +24,7 @@ missing_secrets() {
     done
 }
 
-# 160 bits, in 40 hexadecimal digits: they need no quotes anywhere.
+# Prints 160 random bits as 40 hexadecimal digits, which need no quotes anywhere.
 new_secret() {
     secret=$(od -An -N20 -tx1 /dev/urandom | tr -d ' \n')
     [ ${#secret} = 40 ] || { echo "/dev/urandom can't be read" >&2; exit 1; }
@@ -43,8 +43,8 @@ write_env() {
         chmod go= .env
         printf '%s' "$lines" >>.env
     else
-        set -C  # two that start at once write one file
-        # The names are compose's defaults; a process that is started from the shell has none.
+        set -C  # of two concurrent runs, one writes the file
+        # The names are compose's defaults; a process that is started from the shell has no defaults.
         printf '# Secrets of the full stack, made by `make up`. Keep them with its volumes.\n%s\n%s\n%s' \
             "MINIO_ROOT_USER=${MINIO_ROOT_USER:-minioadmin}" "MINIO_ACCESS_KEY=${MINIO_ACCESS_KEY:-image-processor}" "$lines" >.env
     fi
@@ -61,7 +61,7 @@ if [ "${1:-}" = --write ]; then
 fi
 
 project=$(printf '%s\n' "$filled" | sed -n 's/^name: //p' | tr -d "\"'")
-# Those that compose made, and those that have the names that it would give: somebody may have restored them from a backup.
+# Volumes that compose created, and volumes with their names, which may have been restored from a backup.
 names=$(printf '%s\n' "$filled" | sed -n '/^volumes:/,/^[^ ]/s/^    name: //p' | tr -d "\"'")
 labelled=$(docker volume ls --quiet --filter "label=com.docker.compose.project=$project")
 known=$(docker volume ls --quiet)

@@ -1,7 +1,7 @@
-"""Install into .venv: `python3 cmd/setup/main.py run` what running needs, `python3 cmd/setup/main.py dev` everything.
+"""Installer of .venv: `python3 cmd/setup/main.py run` installs the packages for running, `… dev` all packages.
 
-The locks say what is downloaded, with its hash. uv installs it: the uv on PATH, or one that pip fetches into .venv/uv as
-requirements-uv.lock says. Where uv can't, and with INSTALLER=pip, pip installs, which takes longer.
+The locks pin every package with its hash. uv installs them: the uv on PATH, or one that pip downloads into .venv/uv from
+requirements-uv.lock. If uv fails, or with INSTALLER=pip, pip installs them, which takes longer.
 
 This runs before anything is installed, so it imports the standard library only.
 """
@@ -34,7 +34,7 @@ IN_UV = {
     "client-cert": ("SSL_CLIENT_CERT",),
     "proxy": ("ALL_PROXY",),
 }
-"""A setting of pip's and the variable that tells uv the same; a variable with that meaning which is set already stays."""
+"""A setting of pip, and the variables of uv with the same meaning. If one of them is set, it takes precedence."""
 
 
 def main(what: str) -> None:
@@ -48,9 +48,9 @@ def main(what: str) -> None:
 
 
 def _install(command: Sequence[str], locks: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Install what the locks pin, then this project, as a link to its folder. Returns whether it worked; errors are printed."""
+    """Install the locked packages, then this project as a link to its folder. Prints errors, and returns False then."""
     run = partial(subprocess.run, cwd=PROJECT, env=environ, check=False)
-    steps = (["--require-hashes", *locks], ["--no-build-isolation", "--editable", "."])  # what builds it is in the locks
+    steps = (["--require-hashes", *locks], ["--no-build-isolation", "--editable", "."])  # the locks include the build backend
     try:
         return all(run([*command, "--quiet", "--no-deps", *step]).returncode == 0 for step in steps)
     except OSError as error:  # a program for another machine
@@ -66,7 +66,7 @@ def _install_with_uv(locks: Sequence[str]) -> bool:
     command = [uv, "pip", "install", "--python", str(PYTHON)]
     if settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
         command.append("--no-index")
-    if os.environ.get("PYTHONDONTWRITEBYTECODE"):  # else the first start compiles what it imports: a tenth of what is there
+    if os.environ.get("PYTHONDONTWRITEBYTECODE"):  # without it, the first start compiles what it imports: a tenth of the files
         command.append("--compile-bytecode")
     if _install(command, locks, uv_environment(settings, os.environ)):
         return True
@@ -75,7 +75,7 @@ def _install_with_uv(locks: Sequence[str]) -> bool:
 
 
 def _own_uv() -> str | None:
-    """The uv in .venv, fetched when it is not there. None where it is not to be had."""
+    """Return the uv in .venv, downloaded if it is missing. None if it is not available."""
     program = OWN_UV / "bin/uv"
     if not program.exists():
         options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--only-binary=:all:", "--upgrade"]
@@ -85,15 +85,15 @@ def _own_uv() -> str | None:
         if done.returncode or not program.exists():
             shutil.rmtree(OWN_UV, ignore_errors=True)
             reason = done.stderr.strip().rpartition("\n")[2]
-            print(f"uv is not to be had ({reason}). pip installs instead, which takes longer …", file=sys.stderr)
+            print(f"uv is not available ({reason}). pip installs instead, which takes longer …", file=sys.stderr)
             return None
     return str(program)
 
 
 def _pip() -> list[str]:
-    """The command of this Python's pip; where it has none, as Debian's, of the wheel that `venv` would install pip from.
+    """Return the command of this Python's pip. If it has none, as on Debian, use the wheel that `venv` would install.
 
-    Raises LookupError when there is neither.
+    Raises LookupError if there is neither.
     """
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"]
@@ -106,16 +106,16 @@ def _pip() -> list[str]:
 
 
 def _for_pip() -> dict[str, str]:
-    """The environment without two settings that people make against pip in the wrong place: here it is told where to install."""
+    """Return the environment without two user settings that conflict with the explicit target of the installation."""
     return {**os.environ, "PIP_REQUIRE_VIRTUALENV": "0", "PIP_USER": "0"}
 
 
 def pip_settings() -> dict[str, str]:
-    """What pip's files and variables say of its command `install`."""
+    """Return the settings of pip's command `install`, from its files and variables."""
     settings: dict[str, str] = {}
     try:
         command = [*_pip(), "config", "list"]
-    except LookupError:  # whose uv installs needs no pip
+    except LookupError:  # with uv on PATH, no pip is needed
         return {name[4:].lower().replace("_", "-"): value for name, value in os.environ.items() if name.startswith("PIP_")}
     listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     pairs = (line.split("=", 1) for line in listed.splitlines() if "=" in line)
@@ -126,22 +126,22 @@ def pip_settings() -> dict[str, str]:
 
 
 def uv_environment(settings: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment that makes uv look where pip would. Addresses may hold passwords: they are in no argument and no file."""
+    """Return the environment with which uv uses pip's indexes. Addresses may have passwords, so no argument or file has them."""
     variables = {name: value for name, value in environ.items() if name not in ("UV_SYSTEM_PYTHON", "UV_PYTHON")}
     for setting, names in IN_UV.items():
         values = settings.get(setting, "").split()
         if setting == "find-links":
-            values = [value for value in values if "://" in value or Path(value).is_dir()]  # pip passes over a missing folder
+            values = [value for value in values if "://" in value or Path(value).is_dir()]  # pip ignores a missing folder
         if values and not any(name in environ for name in names):
             variables[names[0]] = ("," if setting == "find-links" else " ").join(values)
     if _has_certificates() and "UV_NATIVE_TLS" not in environ:  # pip has trusted the system's since 24.2
         variables.setdefault("UV_SYSTEM_CERTS", "true")
-    variables.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # pip's; whichever index has a file, the hash decides
+    variables.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # as pip; the hash decides, whichever index has the file
     return variables
 
 
 def _has_certificates() -> bool:
-    """Whether the system knows any authorities: a small container may not, and uv brings its own."""
+    """True if the system has root certificates. A small container may have none, and uv has its own."""
     paths = ssl.get_default_verify_paths()
     return bool(paths.cafile) or (bool(paths.capath) and any(Path(paths.capath).iterdir()))
 

@@ -1,4 +1,4 @@
-"""Everything in one terminal, with an embedded PostgreSQL: `python -P cmd/standalone/main.py`."""
+"""Run the whole service in one terminal, with an embedded PostgreSQL: `python -P cmd/standalone/main.py`."""
 
 import os
 from functools import partial

@@ -1,4 +1,4 @@
-"""Operators' commands work on the service's own tables and objects, with its settings, and not over HTTP."""
+"""Admin commands. They work on the service's own tables and objects with its settings, and don't use HTTP."""
 
 import os
 import sys
@@ -19,11 +19,11 @@ from internal.settings.sections import Settings
 from internal.standalone.discover import running_standalone
 from internal.wiring.store import place_of
 
-SETTINGS = "It is set as the service's is (DB_HOST, …); APP_PROFILE=standalone finds that of `make run`."
+SETTINGS = "Use the service's settings (DB_HOST, …), or APP_PROFILE=standalone for `make run`."
 
 
-def operate(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
-    """Do `work` with the settings that the service would have here; returns its exit code. An outage is Unreachable."""
+def run_admin(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
+    """Run `work` with the service's settings, and return its exit code. Raises UsageError, and Unreachable for an outage."""
     try:
         settings = load_settings()
         settings.validate()
@@ -33,18 +33,18 @@ def operate(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
         if os.environ.get("APP_PROFILE") == "standalone" and "DB_HOST" not in os.environ:
             settings = running_standalone(settings)
         _log(settings)
-        _reach(settings)
+        _require_database(settings)
         return uvloop.run(work(settings))
     except Unavailable as outage:
-        raise Unreachable(_told(outage, settings)) from outage
+        raise Unreachable(_outage_text(outage, settings)) from outage
 
 
-def _reach(settings: Settings) -> None:
-    """Say at once, and why, when the database can't be reached: a pool would try again, and tell nothing but that it gave up."""
+def _require_database(settings: Settings) -> None:
+    """Raise DatabaseUnavailable, with the reason, if the database can't be reached. A pool would retry and hide the reason."""
     try:
         psycopg.connect(connection_string(settings.database)).close()
     except psycopg.Error as error:
-        reason = str(error).splitlines()[0].rpartition("failed: ")[2]  # it begins with where, which is known
+        reason = str(error).splitlines()[0].rpartition("failed: ")[2]  # it begins with the address
         raise DatabaseUnavailable(f"{_no_database(settings)}: {reason}. {SETTINGS}") from error
 
 
@@ -53,13 +53,13 @@ def _no_database(settings: Settings) -> str:
 
 
 def _log(settings: Settings) -> None:
-    """Lines for machines, where a machine listens: somebody at a terminal reads the report."""
+    """Write log lines, but at a terminal only errors: there the report is enough."""
     level = "error" if sys.stderr.isatty() else settings.logging.level
     configure_logging(replace(settings.logging, level=level), "imagectl")
 
 
-def _told(outage: Unavailable, settings: Settings) -> str:
-    """What the outage says of itself; its kind's own sentence speaks to clients, and has a better one here."""
+def _outage_text(outage: Unavailable, settings: Settings) -> str:
+    """Return the outage's detail. The default details address clients, so they are replaced by sentences for operators."""
     if outage.detail != type(outage)().detail:
         return outage.detail
     if isinstance(outage, DatabaseUnavailable):

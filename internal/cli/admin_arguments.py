@@ -1,104 +1,104 @@
-"""What can be typed of the commands that operators have beside everybody's."""
+"""Arguments of the admin commands, which work without HTTP."""
 
 import argparse
 from collections.abc import Callable
 
 DAY = 86_400.0
 
-DIRECTLY = (
-    "No HTTP call does this: the command works on the service's own {}, with its settings from the environment and config/, as "
+WITHOUT_HTTP = (
+    "The command does not use HTTP: it works on the service's own {}, with the settings of the environment and config/, as "
     "`make migrate` does. APP_PROFILE=standalone finds a `make run`."
 )
-"""Said in each command's --help."""
+"""A part of each command's --help."""
 
 Commands = Callable[..., argparse.ArgumentParser]
 
 
-def add_operator_commands(add_parser: Commands) -> None:
-    """`add_parser` is argparse's own."""
-    said = argparse.ArgumentParser(add_help=False)
-    said.add_argument("--json", action="store_true", help="print JSON, an object a line")
-    _deadletters(add_parser, said)
-    _store(add_parser, said)
+def add_admin_commands(add_parser: Commands) -> None:
+    """Add the commands. `add_parser` is argparse's."""
+    output = argparse.ArgumentParser(add_help=False)
+    output.add_argument("--json", action="store_true", help="print JSON, one object a line")
+    _deadletters(add_parser, output)
+    _store(add_parser, output)
     reconcile = add_parser(
         "reconcile",
-        parents=[said],
+        parents=[output],
         help="compare the object store with the database",
-        description="Finds objects that nothing refers to, and rows whose object is missing or has another size, or with --read "
-        "other bytes. " + DIRECTLY.format("database and object store"),
-        epilog="Exit codes: 0 all is well or was mended, 1 something is wrong, 2 wrong usage, 3 database or store do not answer.",
+        description="Finds objects that nothing refers to, and rows whose object is missing or has another size (with --read: "
+        "or other bytes). " + WITHOUT_HTTP.format("database and object store"),
+        epilog="Exit codes: 0 no faults, or all repaired; 1 faults are left; 2 wrong usage; 3 database or store do not answer.",
     )
     reconcile.add_argument(
         "--fix",
         action="store_true",
-        help="list unreferenced objects for removal, and make missing or damaged renditions again; an original can't be mended",
+        help="list unreferenced objects for removal, and regenerate missing or damaged renditions; an original can't be repaired",
     )
     reconcile.add_argument(
         "--read",
         action="store_true",
-        help="read every object that a row refers to, and compare its SHA-256: as long as it takes to read all of the store",
+        help="read every object that a row refers to, and compare its SHA-256; this reads the whole store",
     )
     reconcile.add_argument(
-        "--older-than", type=seconds, default=DAY, metavar="SECONDS", help="leave younger ones alone (default: a day)"
+        "--older-than", type=seconds, default=DAY, metavar="SECONDS", help="skip younger objects and rows (default: a day)"
     )
 
 
-def _store(add_parser: Commands, said: argparse.ArgumentParser) -> None:
+def _store(add_parser: Commands, output: argparse.ArgumentParser) -> None:
     top = add_parser(
         "store",
-        help="which object store the database belongs to: show, adopt",
-        description="Database and object store hold one id, so that neither works with another than its own. "
-        + DIRECTLY.format("database and object store"),
-        epilog="Exit codes: 0 they belong together, 1 they do not, 2 wrong usage, 3 database or store do not answer.",
+        help="the object store that belongs to the database: show, adopt",
+        description="Database and object store have the same id, so that neither is used with another one. "
+        + WITHOUT_HTTP.format("database and object store"),
+        epilog="Exit codes: 0 they belong together; 1 they do not; 2 wrong usage; 3 database or store do not answer.",
     )
     actions = top.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("show", parents=[said], help="which id each of them holds, and whether the store has the pictures")
+    actions.add_parser("show", parents=[output], help="show both ids, and whether the store has the pictures")
     adopt = actions.add_parser(
         "adopt",
-        parents=[said],
-        help="let both hold a new id: after a restore",
-        description="Says what it finds, and gives database and store a new id, unless they hold the same one already. A former "
-        "store of this database, and another database that used this store, are refused from then on.",
+        parents=[output],
+        help="give both a new id, after a restore",
+        description="Shows both ids, and gives database and store a new one unless they are equal. From then on, an earlier "
+        "store of this database, and another database that used this store, are refused.",
     )
     adopt.add_argument(
-        "--yes", action="store_true", help="needed when some of the database's first originals are not in the store"
+        "--yes", action="store_true", help="required if some of the database's first originals are not in the store"
     )
 
 
-def _deadletters(add_parser: Commands, said: argparse.ArgumentParser) -> None:
+def _deadletters(add_parser: Commands, output: argparse.ArgumentParser) -> None:
     top = add_parser(
         "deadletters",
-        help="what stopped for good: list, show, replay, drop",
-        description="What stopped for good: renditions that failed, and messages that no worker could take. "
-        + DIRECTLY.format("table"),
-        epilog="Exit codes: 0 done, 1 one of the letters could not be, 2 wrong usage, 3 the database does not answer.",
+        help="dead letters: list, show, replay, drop",
+        description="Dead letters: renditions that failed permanently, and messages that no worker could process. "
+        + WITHOUT_HTTP.format("table"),
+        epilog="Exit codes: 0 done; 1 failed for at least one dead letter; 2 wrong usage; 3 the database does not answer.",
     )
     actions = top.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", parents=[said], help="list letters, newest first")
-    listing.add_argument("--limit", type=count, default=50, metavar="N", help="at most so many (default: %(default)s)")
-    listing.add_argument("--all", action="store_true", help="every one")
+    listing = actions.add_parser("list", parents=[output], help="list dead letters, newest first")
+    listing.add_argument("--limit", type=count, default=50, metavar="N", help="at most N (default: %(default)s)")
+    listing.add_argument("--all", action="store_true", help="all of them")
     _code(listing)
-    actions.add_parser("show", parents=[said], help="all that a letter tells").add_argument("id", type=int, metavar="ID")
+    actions.add_parser("show", parents=[output], help="show one dead letter in full").add_argument("id", type=int, metavar="ID")
     replay = actions.add_parser(
         "replay",
-        parents=[said],
-        help="try again, and remove the letter",
-        description="Queues the failed rendition again with all its tries, or sends the message again, and removes the letter.",
+        parents=[output],
+        help="retry, and remove the dead letter",
+        description="Queues the failed rendition again with all its attempts, or resends the message. Removes the dead letter.",
     )
-    drop = actions.add_parser("drop", parents=[said], help="remove letters; what failed stays failed")
+    drop = actions.add_parser("drop", parents=[output], help="remove dead letters; failed renditions stay failed")
     for chosen in (replay, drop):
         chosen.add_argument("id", type=int, nargs="*", metavar="ID")
-        chosen.add_argument("--all", action="store_true", help="every letter there is")
+        chosen.add_argument("--all", action="store_true", help="all dead letters")
         _code(chosen)
-    drop.add_argument("--yes", action="store_true", help="needed with --all")
+    drop.add_argument("--yes", action="store_true", help="required with --all")
 
 
 def _code(options: argparse.ArgumentParser) -> None:
-    options.add_argument("--code", metavar="CODE", help="only letters with this code, such as decoder_timeout")
+    options.add_argument("--code", metavar="CODE", help="only dead letters with this code, such as decoder_timeout")
 
 
 def seconds(text: str) -> float:
-    """Named for argparse, which says `invalid seconds value`."""
+    """Parse a duration. argparse uses this function's name in `invalid seconds value`."""
     number = _at_least(0, float(text))
     if number > 100 * 365 * 86400:
         raise ValueError

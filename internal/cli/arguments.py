@@ -1,22 +1,22 @@
-"""What can be typed: the subcommands and their options."""
+"""Command line of imagectl: its subcommands and options."""
 
 import argparse
 import os
 from pathlib import Path
 
-from internal.cli.admin_arguments import add_operator_commands
+from internal.cli.admin_arguments import add_admin_commands
 
 
 def default_address() -> str:
-    """Where `make run` and `make up` listen, unless SERVER_HOST and SERVER_PORT say otherwise."""
+    """Return the address of `make run` and `make up`, which SERVER_HOST and SERVER_PORT change."""
     host = os.environ.get("SERVER_HOST") or "127.0.0.1"
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     return f"http://{f'[{host}]' if ':' in host else host}:{os.environ.get('SERVER_PORT') or 8080}"
 
 
 def parser() -> argparse.ArgumentParser:
-    """The whole command line. Each subcommand's name is in `command`."""
-    top = argparse.ArgumentParser(prog="imagectl", description="Talks to an image processor over HTTP.", epilog=_EXIT_CODES)
+    """Return the parser of the command line. It stores the subcommand's name as `command`."""
+    top = argparse.ArgumentParser(prog="imagectl", description="Client of the image processor.", epilog=_EXIT_CODES)
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--address", default=default_address(), metavar="URL", help="the service (default: %(default)s)")
     shared.add_argument("--json", action="store_true", help="print the service's JSON")
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
         type=float,
         default=30.0,
         metavar="SECONDS",
-        help="how long to come again when it is busy (%(default)g)",
+        help="how long to retry while it is busy (%(default)g)",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -33,19 +33,19 @@ def parser() -> argparse.ArgumentParser:
         return commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", parents=[shared])
 
     _upload(command("upload", "upload pictures"))
-    _status(command("status", "show how far an image is"))
+    _status(command("status", "show the status of an image"))
     _get(command("get", "download a picture"))
     _list(command("list", "list images, newest first"))
     command("delete", "delete images").add_argument("id", nargs="+")
     retry = command("retry", "queue the failed renditions of images again")
     retry.add_argument("id", nargs="+")
     _wait(retry)
-    again = command("reprocess", "have stale renditions made anew: those whose preset has changed")
-    again.add_argument("--preset", metavar="NAME", help="only those that were asked for with this preset (default: all)")
-    again.add_argument("--dry-run", action="store_true", help="only show them")
-    demo = command("demo", "make pictures, and upload, process, fetch and delete them")
+    reprocess = command("reprocess", "regenerate stale renditions: those whose preset has changed")
+    reprocess.add_argument("--preset", metavar="NAME", help="only renditions that use this preset (default: all)")
+    reprocess.add_argument("--dry-run", action="store_true", help="only show them")
+    demo = command("demo", "draw pictures, and upload, process, download and delete them")
     demo.add_argument("--folder", type=Path, default=Path("demo"), help="where the results go (default: %(default)s)")
-    add_operator_commands(commands.add_parser)
+    add_admin_commands(commands.add_parser)
     return top
 
 
@@ -59,7 +59,7 @@ def _upload(options: argparse.ArgumentParser) -> None:
         "-r", "--rendition", action="append", default=[], metavar="NAME=CHAIN", help="a named result; may be repeated"
     )
     options.add_argument("--metadata", metavar="JSON", help="a JSON object that is kept with the image")
-    options.add_argument("--idempotency-key", metavar="KEY", help="makes sending the same again harmless")
+    options.add_argument("--idempotency-key", metavar="KEY", help="a repeated upload with the same key returns the same image")
     _wait(options)
 
 
@@ -73,18 +73,27 @@ def _get(options: argparse.ArgumentParser) -> None:
     which = options.add_mutually_exclusive_group()
     which.add_argument("-r", "--rendition", metavar="NAME", help="which result, when there are several")
     which.add_argument("--original", action="store_true", help="the picture as it was uploaded")
-    options.add_argument("-o", "--output", metavar="FILE", help="where to (default: named after the id; - for stdout)")
+    options.add_argument("-o", "--output", metavar="FILE", help="target file (default: named after the id; - for stdout)")
     _wait(options)
 
 
 def _list(options: argparse.ArgumentParser) -> None:
     options.add_argument("--status", choices=["pending", "uploaded", "processing", "processed", "failed"])
-    options.add_argument("--limit", type=int, default=50, metavar="N", help="images a page, at most 200 (default: %(default)s)")
-    options.add_argument("--cursor", metavar="CURSOR", help="the next page's, as printed below a page")
-    options.add_argument("--all", action="store_true", help="go on to the last page")
+    options.add_argument(
+        "--limit", type=int, default=50, metavar="N", help="images on a page, at most 200 (default: %(default)s)"
+    )
+    options.add_argument("--cursor", metavar="CURSOR", help="cursor of a page, as printed below the page before it")
+    options.add_argument("--all", action="store_true", help="all pages")
 
 
 def _wait(options: argparse.ArgumentParser) -> None:
     options.add_argument(
-        "-w", "--wait", type=float, nargs="?", const=30.0, default=0.0, metavar="SECONDS", help="until it is processed (30 s)"
+        "-w",
+        "--wait",
+        type=float,
+        nargs="?",
+        const=30.0,
+        default=0.0,
+        metavar="SECONDS",
+        help="wait until it is processed (30 s)",
     )

@@ -1,4 +1,4 @@
-"""The plain subcommands. Each prints what the service said, as text or as its JSON, and returns the exit code."""
+"""Subcommands that make one call for each image. They print the response as text or JSON, and return the exit code."""
 
 import json
 import mimetypes
@@ -8,46 +8,46 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from internal.cli.connection import Connection, image_path
 from internal.cli.errors import EXIT_FAILED, CommandError, UsageError
+from internal.cli.service_client import ServiceClient, image_path
 
-_ENDINGS = {"image/webp": ".webp", "image/avif": ".avif"}  # that not every mimetypes knows
+_ENDINGS = {"image/webp": ".webp", "image/avif": ".avif"}  # some versions of mimetypes lack them
 
 
-def upload(connection: Connection, typed: Namespace) -> int:
-    """One line an image: its id and its status. Fails when one of them does."""
-    fields = _fields(typed)
+def upload(client: ServiceClient, args: Namespace) -> int:
+    """Upload files, and print one line for each image, with its id and status. Fails if one image fails."""
+    fields = _fields(args)
     images = []
-    for number, file in enumerate(typed.file):
-        key = f"{typed.idempotency_key}-{number}" if typed.idempotency_key and number else typed.idempotency_key
-        image = connection.upload(file, fields, idempotency_key=key)
-        images.append(connection.settled(image["id"], typed.wait) if typed.wait else image)
-        _show(images[-1], typed)
-        _tell_failures(images[-1])
+    for number, file in enumerate(args.file):
+        key = f"{args.idempotency_key}-{number}" if args.idempotency_key and number else args.idempotency_key
+        image = client.upload(file, fields, idempotency_key=key)
+        images.append(client.wait_until_final(image["id"], args.wait) if args.wait else image)
+        _show(images[-1], args)
+        _print_failures(images[-1])
     return _exit_code(images)
 
 
-def status(connection: Connection, typed: Namespace) -> int:
-    image = connection.settled(typed.id, typed.wait)
-    if typed.json:
+def status(client: ServiceClient, args: Namespace) -> int:
+    image = client.wait_until_final(args.id, args.wait)
+    if args.json:
         print(json.dumps(image, indent=2))
     else:
         print("\n".join(_described(image)))
     return _exit_code([image])
 
 
-def get(connection: Connection, typed: Namespace) -> int:
-    """Download to a file, which appears only when it is complete."""
-    path = image_path(typed.id) + ("/original" if typed.original else "")
-    query = f"?rendition={quote(typed.rendition)}" if typed.rendition else ""
-    with connection.download(path + query, wait=typed.wait) as response:
-        if typed.output == "-":
+def get(client: ServiceClient, args: Namespace) -> int:
+    """Download a file, which appears only when it is complete."""
+    path = image_path(args.id) + ("/original" if args.original else "")
+    query = f"?rendition={quote(args.rendition)}" if args.rendition else ""
+    with client.download(path + query, wait=args.wait) as response:
+        if args.output == "-":
             _copy(response, sys.stdout.buffer)
             return 0
         kind = response.headers["content-type"]
-        which = "-original" if typed.original else f"-{typed.rendition}" if typed.rendition else ""
+        which = "-original" if args.original else f"-{args.rendition}" if args.rendition else ""
         ending = _ENDINGS.get(kind) or mimetypes.guess_extension(kind) or ".bin"
-        target = Path(typed.output or f"{typed.id}{which}{ending}")
+        target = Path(args.output or f"{args.id}{which}{ending}")
         partial = target.with_name(f".{target.name}.part")
         try:
             with partial.open("wb") as file:
@@ -57,73 +57,73 @@ def get(connection: Connection, typed: Namespace) -> int:
             raise CommandError(f"{target}: {error.strerror}") from error
         finally:
             partial.unlink(missing_ok=True)
-    said = {"file": str(target), "content_type": kind, "size": size}
-    print(json.dumps(said) if typed.json else f"{target}  {kind}  {size} bytes")
+    summary = {"file": str(target), "content_type": kind, "size": size}
+    print(json.dumps(summary) if args.json else f"{target}  {kind}  {size} bytes")
     return 0
 
 
-def list_images(connection: Connection, typed: Namespace) -> int:
-    cursor = typed.cursor
+def list_images(client: ServiceClient, args: Namespace) -> int:
+    cursor = args.cursor
     while True:
-        page = connection.page(limit=typed.limit, status=typed.status, cursor=cursor)
+        page = client.page(limit=args.limit, status=args.status, cursor=cursor)
         cursor = page["next_cursor"]
-        if typed.json and not typed.all:
+        if args.json and not args.all:
             print(json.dumps(page, indent=2))
             return 0
         for image in page["items"]:
-            _show(image, typed)
-        if not typed.all or not cursor:
+            _show(image, args)
+        if not args.all or not cursor:
             break
     if cursor:
         print(f"more: --cursor {cursor}")
     return 0
 
 
-def delete(connection: Connection, typed: Namespace) -> int:
-    for image_id in typed.id:
-        said = connection.delete(image_id)
-        print(json.dumps({"id": image_id, **said}) if typed.json else f"{image_id}  deleted")
+def delete(client: ServiceClient, args: Namespace) -> int:
+    for image_id in args.id:
+        answer = client.delete(image_id)
+        print(json.dumps({"id": image_id, **answer}) if args.json else f"{image_id}  deleted")
     return 0
 
 
-def retry(connection: Connection, typed: Namespace) -> int:
-    """One line an image, as `upload`. An image of which nothing has failed is refused, and ends the command."""
+def retry(client: ServiceClient, args: Namespace) -> int:
+    """Retry failed renditions, and print one line for each image. An image without failed renditions ends the command."""
     images = []
-    for image_id in typed.id:
-        image = connection.retry(image_id)
-        images.append(connection.settled(image_id, typed.wait) if typed.wait else image)
-        _show(images[-1], typed)
-        _tell_failures(images[-1])
+    for image_id in args.id:
+        image = client.retry(image_id)
+        images.append(client.wait_until_final(image_id, args.wait) if args.wait else image)
+        _show(images[-1], args)
+        _print_failures(images[-1])
     return _exit_code(images)
 
 
-def _fields(typed: Namespace) -> dict[str, str]:
-    """The form's parts beside the picture."""
+def _fields(args: Namespace) -> dict[str, str]:
+    """Return the form's fields apart from the picture."""
     fields = {}
-    if typed.processing is not None:
-        fields["processing"] = typed.processing
-    if typed.rendition:
-        pairs = [given.partition("=") for given in typed.rendition]
+    if args.processing is not None:
+        fields["processing"] = args.processing
+    if args.rendition:
+        pairs = [given.partition("=") for given in args.rendition]
         if wrong := [name for name, equals, chain in pairs if not (name and equals and chain)]:
             raise UsageError(f"--rendition {wrong[0]}: expected NAME=CHAIN, such as small=resize:300x300.")
         names = [name for name, _, _ in pairs]
         if twice := [name for name in names if names.count(name) > 1]:
             raise UsageError(f"--rendition {twice[0]}: given twice.")
         fields["renditions"] = json.dumps({name: chain for name, _, chain in pairs})
-    if typed.metadata is not None:
-        fields["metadata"] = typed.metadata
+    if args.metadata is not None:
+        fields["metadata"] = args.metadata
     return fields
 
 
-def _show(image: dict[str, Any], typed: Namespace) -> None:
-    """One line an image."""
+def _show(image: dict[str, Any], args: Namespace) -> None:
+    """Print one line for an image."""
     names = ",".join(rendition["name"] for rendition in image["renditions"])
     line = f"{image['id']}  {image['status']:<10}  {image['original']['size']:>9} bytes  {names}"
-    print(json.dumps(image) if typed.json else line)
+    print(json.dumps(image) if args.json else line)
 
 
-def _tell_failures(image: dict[str, Any]) -> None:
-    """Why renditions have failed, a line each, to standard error: what is printed stays one line an image."""
+def _print_failures(image: dict[str, Any]) -> None:
+    """Print the errors of failed renditions to stderr, so that stdout has one line for each image."""
     for rendition in image["renditions"]:
         if error := rendition["error"]:
             print(f"{image['id']}  {rendition['name']}: {error['code']}: {error['detail']}", file=sys.stderr)
@@ -140,9 +140,9 @@ def _described(image: dict[str, Any]) -> list[str]:
         facts = f"{rendition['content_type']}  {_sides(rendition)}  {rendition['size']} bytes" if rendition["size"] else ""
         facts += "".join(f"; {other['content_type']}  {other['size']} bytes" for other in rendition["alternatives"])
         error = rendition["error"]
-        told = f"{error['code']}: {error['detail']}" if error else facts
+        outcome = f"{error['code']}: {error['detail']}" if error else facts
         chain = f"{rendition['processing']}{' (stale)' if rendition['stale'] else ''}"
-        lines.append(f"  {rendition['name']:<10}  {rendition['status']:<10}  {chain}  {told}".rstrip())
+        lines.append(f"  {rendition['name']:<10}  {rendition['status']:<10}  {chain}  {outcome}".rstrip())
     return lines
 
 

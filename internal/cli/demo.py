@@ -1,4 +1,4 @@
-"""`imagectl demo`: what the service does, shown on pictures that the demo makes itself. Every step is checked."""
+"""`imagectl demo`: shows the service with pictures that the demo draws. Every step is checked."""
 
 import json
 import time
@@ -11,10 +11,10 @@ from typing import Any
 import httpx2
 
 from internal.cli import demo_pictures
-from internal.cli.connection import IMAGES, Connection
 from internal.cli.demo_checks import check, check_picture
-from internal.cli.ephemeral_service import own_service
-from internal.cli.errors import Refused
+from internal.cli.ephemeral_service import ephemeral_service
+from internal.cli.errors import ServiceProblem
+from internal.cli.service_client import IMAGES, ServiceClient
 
 ORIGINALS = {
     "landscape.jpg": (demo_pictures.landscape, "a photograph of 12 megapixels, with a name and a place in its EXIF"),
@@ -22,7 +22,7 @@ ORIGINALS = {
     "ball.gif": (demo_pictures.animation, "an animation of 24 frames"),
 }
 
-ASKED: dict[str, dict[str, str]] = {
+CHAINS: dict[str, dict[str, str]] = {
     "landscape.jpg": {
         "default": "resize:1600x1600|sharpen",
         "square": "resize:400x400,fit=cover|quality:85",
@@ -32,7 +32,7 @@ ASKED: dict[str, dict[str, str]] = {
     "badge.png": {"default": "resize:300x300", "on-paper": "resize:300x300|format:jpeg"},
     "ball.gif": {"default": "resize:180x120", "mirrored": "resize:180x120|flop"},
 }
-"""Picture → name → chain."""
+"""Picture → rendition → chain."""
 
 EXPECTED = {
     "landscape.jpg": {
@@ -44,28 +44,28 @@ EXPECTED = {
     "badge.png": {"default": (300, 300, "image/png"), "on-paper": (300, 300, "image/jpeg")},
     "ball.gif": {"default": (180, 120, "image/gif"), "mirrored": (180, 120, "image/gif")},
 }
-"""Picture → name → width, height and type that must come out."""
+"""Picture → rendition → expected width, height and media type."""
 
 
-def demonstrate(connection: Connection, typed: Namespace) -> int:
-    """Run the demo against the service at the address, or against one of its own when none answers."""
-    if connection.ready():
-        Demo(connection, typed.folder).run()
+def run_demo(client: ServiceClient, args: Namespace) -> int:
+    """Run the demo with the service at the address, or with an ephemeral service if none answers."""
+    if client.ready():
+        Demo(client, args.folder).run()
         return 0
-    print(f"No service answers at {connection.address}: the demo starts one of its own, for as long as it takes.")
+    print(f"No service answers at {client.address}: the demo starts one of its own.")
     began = time.perf_counter()
-    with own_service() as address, Connection(address) as own:
+    with ephemeral_service() as address, ServiceClient(address) as own:
         print(f"  started: database, API and worker, at {address}  ({time.perf_counter() - began:.1f} s)")
-        Demo(own, typed.folder).run()
-    print("The demo's own service has ended, and its data are gone.")
+        Demo(own, args.folder).run()
+    print("The demo's own service has ended, and its data are removed.")
     return 0
 
 
 class Demo:
-    """One run; its files go to `folder`. Raises CommandError as soon as something is not as it should be."""
+    """One run of the demo, which writes its files to `folder`. Raises CommandError at the first wrong result."""
 
-    def __init__(self, connection: Connection, folder: Path) -> None:
-        self._service = connection
+    def __init__(self, client: ServiceClient, folder: Path) -> None:
+        self._service = client
         self._folder = folder
         self._originals = folder / "originals"
         self._ids: dict[str, str] = {}
@@ -77,78 +77,78 @@ class Demo:
         print(f"\nDone in {time.perf_counter() - began:.1f} s. The results are in {self._folder}/")
 
     def _make(self) -> None:
-        _title("Making pictures")
+        _title("Drawing pictures")
         self._originals.mkdir(parents=True, exist_ok=True)
         for name, (make, words) in ORIGINALS.items():
-            with _timed() as told:
+            with _timed() as facts:
                 make(self._originals / name)
-                told.append(f"{name}: {words}, {_size((self._originals / name).stat().st_size)}")
+                facts.append(f"{name}: {words}, {_size((self._originals / name).stat().st_size)}")
 
     def _upload(self) -> None:
-        _title("Uploading them: each upload is answered at once, the work goes on behind it")
-        for name, chains in ASKED.items():
+        _title("Uploading them: each upload is answered immediately, and processed in the background")
+        for name, chains in CHAINS.items():
             fields = {"processing": chains["default"], "metadata": json.dumps({"from": "the demo"})}
             fields["renditions"] = json.dumps({other: chain for other, chain in chains.items() if other != "default"})
-            with _timed() as told:
+            with _timed() as facts:
                 image = self._service.upload(self._originals / name, fields)
                 self._ids[name] = image["id"]
-                told.append(f"{name} is kept as {image['id']}, {len(chains)} results asked for")
+                facts.append(f"{name} is stored as {image['id']}, {len(chains)} renditions requested")
 
     def _wait(self) -> None:
         _title("Waiting until they are processed (Prefer: wait)")
         for name, image_id in self._ids.items():
-            with _timed() as told:
-                image = self._service.settled(image_id, 60)
+            with _timed() as facts:
+                image = self._service.wait_until_final(image_id, 60)
                 check(image["status"] == "processed", f"{name} is {image['status']}: {image['error']}")
-                told.append(f"{name} is processed")
+                facts.append(f"{name} is processed")
 
     def _fetch(self) -> None:
-        _title("Fetching the results")
+        _title("Downloading the renditions")
         for name, expected in EXPECTED.items():
             for rendition, (width, height, kind) in expected.items():
-                with _timed() as told:
+                with _timed() as facts:
                     content, response = self._bytes(f"{IMAGES}/{self._ids[name]}?rendition={rendition}")
                     check(response.headers["content-type"] == kind, f"{rendition} is {response.headers['content-type']}")
                     check_picture(content, width, height, frames=demo_pictures.FRAMES if kind == "image/gif" else 1)
                     file = self._folder / f"{Path(name).stem}-{rendition}.{kind.removeprefix('image/')}"
                     file.write_bytes(content)
-                    told.append(f"{file.name}: {ASKED[name][rendition]} → {width}x{height}, {_size(len(content))}, no EXIF")
-        with _timed() as told:
+                    facts.append(f"{file.name}: {CHAINS[name][rendition]} → {width}x{height}, {_size(len(content))}, no EXIF")
+        with _timed() as facts:
             original, _ = self._bytes(f"{IMAGES}/{self._ids['landscape.jpg']}/original")
             check(original == (self._originals / "landscape.jpg").read_bytes(), "the original came back changed")
-            told.append("the original of landscape.jpg comes back byte for byte")
+            facts.append("the original of landscape.jpg comes back byte for byte")
 
     def _refuse(self) -> None:
-        _title("Sending what is no picture: a text named notes.jpg")
+        _title("Uploading a file that is not a picture: a text named notes.jpg")
         notes = self._originals / "notes.jpg"
         notes.write_text("These are notes, and not a picture.\n", encoding="utf-8")
-        with _timed() as told:
+        with _timed() as facts:
             try:
                 self._service.upload(notes, {})
-            except Refused as refused:
+            except ServiceProblem as refused:
                 check(refused.code == "unsupported_media_type", str(refused))
-                told.append(f"refused, and nothing is kept: {refused}")
+                facts.append(f"refused, and nothing is stored: {refused}")
             else:
-                check(False, "a text was taken for a picture")
+                check(False, "a text was accepted as a picture")
 
     def _list(self) -> None:
         _title("Listing, newest first")
-        with _timed() as told:
+        with _timed() as facts:
             listed = [image["id"] for image in self._service.page(limit=len(self._ids))["items"]]
             check(set(self._ids.values()) <= set(listed), "the list lacks an image")
-            told.append(f"{len(listed)} images are listed")
+            facts.append(f"{len(listed)} images are listed")
 
     def _delete(self) -> None:
         _title("Deleting ball.gif")
         image_id = self._ids["ball.gif"]
-        with _timed() as told:
-            told.append(self._service.delete(image_id)["message"])
-        with _timed() as told:
+        with _timed() as facts:
+            facts.append(self._service.delete(image_id)["message"])
+        with _timed() as facts:
             try:
                 self._service.status(image_id)
-            except Refused as refused:
+            except ServiceProblem as refused:
                 check(refused.status == 404, str(refused))
-                told.append("asked again, the service does not know it any more (404)")
+                facts.append("its status is 404 now")
             else:
                 check(False, "a deleted image is still there")
 
@@ -163,11 +163,11 @@ def _title(words: str) -> None:
 
 @contextmanager
 def _timed() -> Iterator[list[str]]:
-    """Print, with the time it took, what the block put into the list."""
-    told: list[Any] = []
+    """Print what the block adds to the list, and the time that the block took."""
+    facts: list[Any] = []
     began = time.perf_counter()
-    yield told
-    print(f"  {1000 * (time.perf_counter() - began):7.0f} ms  {' '.join(told)}", flush=True)
+    yield facts
+    print(f"  {1000 * (time.perf_counter() - began):7.0f} ms  {' '.join(facts)}", flush=True)
 
 
 def _size(count: int) -> str:

@@ -1,4 +1,4 @@
-"""What the demo makes sure of: a demo that shows a wrong result is worse than none."""
+"""Checks of the demo's results."""
 
 import pyvips
 
@@ -6,13 +6,13 @@ from internal.cli.errors import CommandError
 
 
 def check(right: bool, otherwise: str) -> None:
-    """Raise CommandError, which says `otherwise`, unless it is right."""
+    """Raise CommandError with the text `otherwise` unless `right` is true."""
     if not right:
         raise CommandError(f"The demo found something wrong: {otherwise}")
 
 
 def check_picture(content: bytes, width: int, height: int, *, frames: int) -> None:
-    """The bytes are a whole picture of this size, and carry nothing private."""
+    """Check that the bytes are a complete picture of this size, without private metadata."""
     try:
         picture = pyvips.Image.new_from_buffer(content, "", fail_on="warning", n=-1) if frames > 1 else _single(content)
         picture.avg()  # reads every pixel

@@ -1,4 +1,4 @@
-"""The demo's own pictures, drawn from noise and gradients: a landscape of 12 megapixels, a badge with holes, and an animation."""
+"""Pictures of the demo, drawn from noise and gradients: a landscape of 12 megapixels, a transparent badge, and an animation."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _RIDGES = 6
 
 
 def landscape(file: Path) -> None:
-    """A JPEG as a camera makes it: 12 megapixels, with an owner's name and a place on earth in its EXIF."""
+    """A JPEG like that of a camera: 12 megapixels, with an artist and a GPS position in its EXIF."""
     width, height = SIDES
     places = pyvips.Image.xyz(width, height)
     picture = _sky(places, width, height)
@@ -43,7 +43,7 @@ def badge(file: Path) -> None:
 
 
 def animation(file: Path) -> None:
-    """A GIF of 24 frames: a ball that goes round, once in 1.2 seconds."""
+    """A GIF of 24 frames: a ball that circles once in 1.2 seconds."""
     width, height = FRAME_SIDES
     frames = [_frame(width, height, 360 * number / FRAMES) for number in range(FRAMES)]
     roll = pyvips.Image.arrayjoin(frames, across=1).copy(interpretation="srgb")
@@ -103,7 +103,7 @@ def _soft(radius: pyvips.Image, inner: float, outer: float) -> pyvips.Image:
 
 
 def _between(first: tuple[int, ...], last: tuple[int, ...], share: pyvips.Image) -> pyvips.Image:
-    """From one colour to another, pixel by pixel as `share` (0 to 1) says."""
+    """Mix two colours, with the `share` (0 to 1) of the last one for each pixel."""
     return share * [there - here for here, there in zip(first, last, strict=True)] + list(first)
 
 

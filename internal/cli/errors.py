@@ -1,4 +1,4 @@
-"""What ends the program: one line on the terminal, and an exit code that a script can tell apart (argparse's own is 2)."""
+"""Errors that end the program, with one line on the terminal and an exit code (argparse's own is 2)."""
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -6,29 +6,29 @@ EXIT_UNREACHABLE = 3
 
 
 class CommandError(Exception):
-    """The command can't do what was asked; the text is one sentence for a person."""
+    """The command has failed. The text is one sentence for a person."""
 
     exit_code = EXIT_FAILED
 
 
 class UsageError(CommandError):
-    """What was typed makes no sense."""
+    """The arguments are invalid."""
 
     exit_code = EXIT_USAGE
 
 
 class Unreachable(CommandError):
-    """Nobody answers at the address."""
+    """No service answers at the address."""
 
     exit_code = EXIT_UNREACHABLE
 
 
 class Unanswered(Unreachable):
-    """Somebody took the request and has not answered: it may have been done."""
+    """The request was sent and no response came; the service may have carried it out."""
 
 
-class Refused(CommandError):
-    """The service said no: `status` and `code` are its problem's; `retry_after` in seconds, when it asks to come again."""
+class ServiceProblem(CommandError):
+    """The service answered with a problem document. `retry_after` is in seconds, or None."""
 
     def __init__(self, status: int, code: str, detail: str, retry_after: float | None = None) -> None:
         super().__init__(f"{status} {code}: {detail}")

@@ -1,4 +1,4 @@
-"""imagectl: from what was typed to an exit code."""
+"""The program imagectl: runs one command line and returns its exit code."""
 
 import os
 import sys
@@ -7,36 +7,36 @@ from collections.abc import Callable, Sequence
 
 from internal.cli import commands
 from internal.cli.arguments import parser
-from internal.cli.connection import Connection
 from internal.cli.errors import EXIT_FAILED, CommandError
 from internal.cli.reprocess import reprocess
+from internal.cli.service_client import ServiceClient
 
 
-def _demo(connection: Connection, typed: Namespace) -> int:
-    from internal.cli.demo import demonstrate  # draws pictures: no other command needs libvips
+def _demo(client: ServiceClient, args: Namespace) -> int:
+    from internal.cli.demo import run_demo  # it draws pictures; no other command needs libvips
 
-    return demonstrate(connection, typed)
-
-
-def _deadletters(typed: Namespace) -> int:
-    from internal.cli.deadletters import deadletters  # as below: no command over HTTP needs the database's libraries
-
-    return deadletters(typed)
+    return run_demo(client, args)
 
 
-def _reconcile(typed: Namespace) -> int:
+def _deadletters(args: Namespace) -> int:
+    from internal.cli.deadletters import deadletters  # as below: commands over HTTP don't need the database's libraries
+
+    return deadletters(args)
+
+
+def _reconcile(args: Namespace) -> int:
     from internal.cli.reconcile import compare
 
-    return compare(typed)
+    return compare(args)
 
 
-def _store(typed: Namespace) -> int:
+def _store(args: Namespace) -> int:
     from internal.cli.store import store
 
-    return store(typed)
+    return store(args)
 
 
-OPERATORS: dict[str, Callable[[Namespace], int]] = {"deadletters": _deadletters, "reconcile": _reconcile, "store": _store}
+ADMIN_COMMANDS: dict[str, Callable[[Namespace], int]] = {"deadletters": _deadletters, "reconcile": _reconcile, "store": _store}
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "upload": commands.upload,
@@ -51,13 +51,13 @@ COMMANDS: dict[str, Callable[..., int]] = {
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Carry out one command line, by default this process's; returns the exit code. Errors are one line on stderr."""
-    typed = parser().parse_args(arguments)
+    """Run one command line, by default that of this process, and return the exit code. Errors are one line on stderr."""
+    args = parser().parse_args(arguments)
     try:
-        if typed.command in OPERATORS:
-            return OPERATORS[typed.command](typed)
-        with Connection(typed.address, patience=typed.retry) as connection:
-            return COMMANDS[typed.command](connection, typed)
+        if args.command in ADMIN_COMMANDS:
+            return ADMIN_COMMANDS[args.command](args)
+        with ServiceClient(args.address, retry_seconds=args.retry) as client:
+            return COMMANDS[args.command](client, args)
     except CommandError as error:
         print(f"imagectl: {error}", file=sys.stderr)
         return error.exit_code

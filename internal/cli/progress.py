@@ -1,10 +1,10 @@
-"""How far long work is, on stderr: what a command prints on stdout stays its result."""
+"""Progress of long commands, on stderr, so that stdout has the result only."""
 
 import sys
 
 
-class Progress:
-    """Counts `what`, and says so each time another `every` of them is full."""
+class ProgressCounter:
+    """Counter of `what`. It prints the count after each `every` items."""
 
     def __init__(self, what: str, every: int) -> None:
         self.count = 0

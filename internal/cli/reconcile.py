@@ -1,4 +1,4 @@
-"""`imagectl reconcile`: the object store compared with the tables, both ways."""
+"""`imagectl reconcile`: compare the object store with the tables, in both directions."""
 
 import json
 import sys
@@ -9,30 +9,30 @@ from typing import Any
 
 import msgspec
 
-from internal.cli.admin import operate
+from internal.cli.admin import run_admin
 from internal.cli.errors import EXIT_FAILED, CommandError
-from internal.cli.progress import Progress
+from internal.cli.progress import ProgressCounter
 from internal.maintenance.reconcile import Comparison, EmptyDatabase, Finding, FindingKind, reconcile
 from internal.settings.sections import Settings
 from internal.wiring.operator import open_repository_and_store
 
 PROGRESS = 10_000
 GIBIBYTE = 2**30
-MENDED = {
+REPAIRS = {
     FindingKind.UNREFERENCED: "listed for removal",
-    FindingKind.MISSING_RENDITION: "queued to be made again",
-    FindingKind.DAMAGED_RENDITION: "queued to be made again",
+    FindingKind.MISSING_RENDITION: "queued to be regenerated",
+    FindingKind.DAMAGED_RENDITION: "queued to be regenerated",
 }
 
 
-def compare(typed: Namespace) -> int:
-    """One line a finding, and a last one with the counts. Fails when something is wrong and was not mended."""
-    return operate(partial(_compare, typed))
+def compare(args: Namespace) -> int:
+    """Print one line for each finding, and a last line with the counts. Fails if there are findings that were not repaired."""
+    return run_admin(partial(_compare, args))
 
 
-async def _compare(typed: Namespace, settings: Settings) -> int:
-    objects, rows = Progress("objects looked at", PROGRESS), Progress("rows looked at", PROGRESS)
-    read = Progress("bytes read", GIBIBYTE)
+async def _compare(args: Namespace, settings: Settings) -> int:
+    objects, rows = ProgressCounter("objects checked", PROGRESS), ProgressCounter("rows checked", PROGRESS)
+    read = ProgressCounter("bytes read", GIBIBYTE)
     found: Counter[FindingKind] = Counter()
     mended = 0
     async with open_repository_and_store(settings) as (repository, store):
@@ -40,39 +40,39 @@ async def _compare(typed: Namespace, settings: Settings) -> int:
         compared = Comparison(
             repository,
             store,
-            older_seconds=typed.older_than,
-            mend=typed.fix,
+            older_seconds=args.older_than,
+            mend=args.fix,
             objects=objects.add,
             rows=rows.add,
-            read=read.add if typed.read else None,
+            read=read.add if args.read else None,
         )
         try:
             async for finding in reconcile(compared):
-                _tell(finding, typed)
+                _print_outcome(finding, args)
                 found[finding.kind] += 1
                 mended += finding.mended
         except EmptyDatabase as error:
-            raise CommandError("The database has no image: is it the right one? Nothing was mended.") from error
-    looked_at = {"objects": objects.count, "rows": rows.count, "bytes_read": read.count}
-    _sum_up({**looked_at, **{kind.value: found[kind] for kind in FindingKind}, "mended": mended}, typed)
+            raise CommandError("The database has no image. Is it the right one? Nothing was changed.") from error
+    checked = {"objects": objects.count, "rows": rows.count, "bytes_read": read.count}
+    _print_summary({**checked, **{kind.value: found[kind] for kind in FindingKind}, "mended": mended}, args)
     return EXIT_FAILED if found.total() > mended else 0
 
 
-def _tell(finding: Finding, typed: Namespace) -> None:
-    """The key has the image's id in it."""
-    what_was_done = MENDED[finding.kind] if finding.mended else None
-    words = (f"{finding.kind.value:<17}", finding.key, finding.rendition, finding.detail, what_was_done)
+def _print_outcome(finding: Finding, args: Namespace) -> None:
+    """Print a finding. Its key includes the image's id."""
+    repair = REPAIRS[finding.kind] if finding.mended else None
+    words = (f"{finding.kind.value:<17}", finding.key, finding.rendition, finding.detail, repair)
     line = "  ".join(word for word in words if word)
-    print(json.dumps(msgspec.to_builtins(finding)) if typed.json else line, flush=True)
+    print(json.dumps(msgspec.to_builtins(finding)) if args.json else line, flush=True)
 
 
-def _sum_up(counts: dict[str, Any], typed: Namespace) -> None:
-    if typed.json:
+def _print_summary(counts: dict[str, Any], args: Namespace) -> None:
+    if args.json:
         print(json.dumps(counts))
         return
-    told = ", ".join(f"{counts[kind.value]:,} {kind.value.replace('_', ' ')}" for kind in FindingKind)
-    read = f", {counts['bytes_read']:,} bytes read" if typed.read else ""
-    print(f"{counts['objects']:,} objects and {counts['rows']:,} rows looked at{read}: {told}; {counts['mended']:,} mended")
+    findings = ", ".join(f"{counts[kind.value]:,} {kind.value.replace('_', ' ')}" for kind in FindingKind)
+    read = f", {counts['bytes_read']:,} bytes read" if args.read else ""
+    print(f"{counts['objects']:,} objects and {counts['rows']:,} rows checked{read}: {findings}; {counts['mended']:,} repaired")
     left = sum(counts[kind.value] for kind in FindingKind) - counts["mended"]
-    if left and not typed.fix:
-        print("imagectl: nothing was changed; --fix mends what can be mended", file=sys.stderr)
+    if left and not args.fix:
+        print("imagectl: nothing was changed; --fix repairs what can be repaired", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""A call is made again when the service says so, or when its answer got lost: a busy moment costs a wait, and no command."""
+"""Retries of calls to the service: a busy service costs a wait, and does not fail the command."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from typing import TypeVar
 import stamina
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
-from internal.cli.errors import Refused, Unanswered
+from internal.cli.errors import ServiceProblem, Unanswered
 
 T = TypeVar("T")
 
@@ -17,33 +17,33 @@ IN_PROGRESS = "idempotency_in_progress"
 NOT_READY = "not_ready"
 
 
-def until_taken(call: Callable[[], T], *, seconds: float, harmless: bool) -> T:
-    """What `call` returns. Raises the last error.
+def retry_until_accepted(call: Callable[[], T], *, seconds: float, idempotent: bool) -> T:
+    """Return the result of `call`, with retries for `seconds`. Raises the last error.
 
-    It is made again for so many seconds, after the answer's Retry-After, when it was refused with 503, or because the same one,
-    whose answer got lost, is still under way. A `harmless` one, which may be done twice, also when no answer came.
+    Calls are retried after the response's Retry-After if the status is 503, or if the same request is still in progress because
+    an earlier response was lost. An `idempotent` call is also retried if there was no response.
     """
     if seconds <= 0:
         return call()
-    set_on_retry_hooks([_tell])
-    for attempt in stamina.retry_context(on=_after_loss if harmless else _after_refusal, attempts=None, timeout=seconds):
+    set_on_retry_hooks([_print_outcome])
+    for attempt in stamina.retry_context(on=_after_loss if idempotent else _after_refusal, attempts=None, timeout=seconds):
         with attempt:
             return call()
     raise AssertionError("stamina ends with a result or an error")
 
 
-def until_ready(call: Callable[[float], T], *, seconds: float) -> T:
-    """What `call` returns, which is told how many seconds are left. Raises the last error.
+def retry_until_ready(call: Callable[[float], T], *, seconds: float) -> T:
+    """Return the result of `call`, which gets the remaining seconds. Raises the last error.
 
-    It is made again while the picture is in work: the service lets one call wait for less than a person may. Should it not have
-    let it wait at all, its Retry-After is kept to.
+    It is retried while the picture is being processed, because the service limits the wait of one request. If the service did not
+    wait at all, its Retry-After is respected.
     """
     deadline = time.monotonic() + seconds
     while True:
         began = time.monotonic()
         try:
             return call(deadline - began)
-        except Refused as error:
+        except ServiceProblem as error:
             ended = time.monotonic()
             if error.code != NOT_READY or ended >= deadline:
                 raise
@@ -51,7 +51,7 @@ def until_ready(call: Callable[[float], T], *, seconds: float) -> T:
 
 
 def _after_refusal(error: Exception) -> bool | float:
-    if isinstance(error, Refused) and (error.status == UNAVAILABLE or error.code == IN_PROGRESS):
+    if isinstance(error, ServiceProblem) and (error.status == UNAVAILABLE or error.code == IN_PROGRESS):
         return error.retry_after or True
     return False
 
@@ -60,5 +60,5 @@ def _after_loss(error: Exception) -> bool | float:
     return isinstance(error, Unanswered) or _after_refusal(error)
 
 
-def _tell(details: RetryDetails) -> None:
-    print(f"imagectl: {details.caused_by}; again in {details.wait_for:.1f} s", file=sys.stderr, flush=True)
+def _print_outcome(details: RetryDetails) -> None:
+    print(f"imagectl: {details.caused_by}; retrying in {details.wait_for:.1f} s", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""An object store behind a circuit breaker: one that is down answers StoreUnavailable at once (G6)."""
+"""Object store behind circuit breakers: while the store is down, calls fail immediately with StoreUnavailable (G6)."""
 
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,24 +8,24 @@ from internal.runtime.circuit_breaker import CircuitBreaker
 
 
 class GuardedStore:
-    """The port's promises are those of `store`. `check` asks the store itself, for whoever wants to know how it is.
+    """Wrapper of `store` with the same contract. `check` bypasses the circuits.
 
-    Reading and writing have a circuit each: a store that is full still gives out what it has.
+    Reading and writing have separate circuits, because a full store can still be read.
     """
 
-    def __init__(self, store: ObjectStore, reading: CircuitBreaker, writing: CircuitBreaker) -> None:
-        self._store, self._reading, self._writing = store, reading, writing
+    def __init__(self, store: ObjectStore, reader: CircuitBreaker, writing: CircuitBreaker) -> None:
+        self._store, self._reading, self._writing = store, reader, writing
 
     async def put(self, key: str, content: AsyncIterable[bytes], *, content_type: str) -> ObjectInfo:
         async with self._writing.guard():
             return await self._store.put(key, content, content_type=content_type)
 
     @asynccontextmanager
-    async def get(self, key: str, span: ByteRange | None = None) -> AsyncIterator[ObjectStream]:
+    async def get(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[ObjectStream]:
         async with AsyncExitStack() as stack:
-            async with self._reading.guard():  # not while it is read: a slow client tells nothing of the store
-                opened = await stack.enter_async_context(self._store.get(key, span))
-            yield opened
+            async with self._reading.guard():  # not during the reads: a slow client says nothing about the store
+                stream = await stack.enter_async_context(self._store.get(key, byte_range))
+            yield stream
 
     async def delete(self, key: str) -> None:
         async with self._writing.guard():

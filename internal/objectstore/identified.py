@@ -1,8 +1,8 @@
-"""An object store that is used only while it is the one that the database belongs to.
+"""Object store that is used only while it is the one that belongs to the database.
 
-A folder that is not mounted, a bucket of another name, a store that was emptied or restored in part: each would take uploads that
-nobody finds again, and would call every older picture lost. So the store holds an id, and the database the same one; a store with
-another id, or with none, is StoreUnavailable: an outage, which fails no picture and ends by itself when the store is back.
+A folder that is not mounted, a bucket with another name, or an emptied or partly restored store would accept uploads that are
+lost later, and report every older picture as missing. So the store and the database have the same id. A store with another id, or
+with none, raises StoreUnavailable: an outage, which fails no picture and ends when the right store is back.
 """
 
 import time
@@ -19,16 +19,16 @@ from internal.ports.object_store import ByteRange, IdentifiableStore, ObjectInfo
 log = structlog.get_logger(__name__)
 
 CONFIRMED_SECONDS = 30.0
-"""How long a store that was seen to be the right one is used without another look, unless it fails meanwhile."""
+"""How long a confirmed store is used without another check, unless it fails meanwhile."""
 
 
 class IdentifiedStore:
-    """The port's promises are those of `store`. `expected` gives the id that the database has, or None while it has none.
+    """Wrapper of `store` with the same contract. `expected` returns the database's id, or None while it has none.
 
-    The id is asked for before the first call, after each StoreUnavailable, before "not stored" is believed, at `check`, and every
-    CONFIRMED_SECONDS. The filesystem adapter also looks at each call whether its folder is still the same.
+    The id is checked before the first call, after each StoreUnavailable, before ObjectNotFound is raised, at `check`, and every
+    CONFIRMED_SECONDS. The filesystem adapter also checks on each call that its folder is still the same.
 
-    INVARIANT: nothing is stored in another store, and "not stored" is said by the right one only
+    INVARIANT: nothing is stored in another store, and only the right store can raise ObjectNotFound
     (tests/integration/test_store_identity.py::test_another_store_is_an_outage).
     """
 
@@ -37,23 +37,23 @@ class IdentifiedStore:
         self._expected = expected
         self._id: UUID | None = None
         self._confirmed_until = 0.0
-        self._told: str | None = None
+        self._logged: str | None = None
 
     async def put(self, key: str, content: AsyncIterable[bytes], *, content_type: str) -> ObjectInfo:
         async with self._confirmed():
             return await self._store.put(key, content, content_type=content_type)
 
     @asynccontextmanager
-    async def get(self, key: str, span: ByteRange | None = None) -> AsyncIterator[ObjectStream]:
-        async with self._confirmed(), self._blamed(key), self._store.get(key, span) as opened:
-            yield opened
+    async def get(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[ObjectStream]:
+        async with self._confirmed(), self._unreadable_checked(key), self._store.get(key, byte_range) as stream:
+            yield stream
 
     async def delete(self, key: str) -> None:
         async with self._confirmed():
             await self._store.delete(key)
 
     async def stat(self, key: str) -> ObjectInfo:
-        async with self._confirmed(), self._blamed(key):
+        async with self._confirmed(), self._unreadable_checked(key):
             return await self._store.stat(key)
 
     async def keys(self) -> AsyncIterator[ObjectInfo]:
@@ -63,7 +63,7 @@ class IdentifiedStore:
 
     async def check(self) -> None:
         await self._confirm()
-        await self._store.check()  # which writes, and so comes second
+        await self._store.check()  # this one writes, so it comes second
 
     @asynccontextmanager
     async def _confirmed(self) -> AsyncIterator[None]:
@@ -72,24 +72,24 @@ class IdentifiedStore:
         try:
             yield
         except ObjectNotFound:
-            await self._confirm()  # an emptied store has nothing, and has lost nothing
+            await self._confirm()  # an emptied store must not look like a lost object
             raise
         except StoreUnavailable:
             self._confirmed_until = 0.0
             raise
 
     @asynccontextmanager
-    async def _blamed(self, key: str) -> AsyncIterator[None]:
-        """Raise StoreUnavailable when the store can't read its id either: then it is not this object's fault.
+    async def _unreadable_checked(self, key: str) -> AsyncIterator[None]:
+        """Turn ObjectUnreadable into StoreUnavailable if the store can't read its id either: then the object is not the cause.
 
-        INVARIANT: an object that can't be read is no outage of the store, and leaves the others readable
-        (tests/integration/test_damaged_objects.py::test_an_object_that_the_store_can_not_read_stops_no_other).
+        INVARIANT: one unreadable object is no outage of the store, and the others stay readable
+        (tests/integration/test_damaged_objects.py::test_an_unreadable_object_stops_no_other).
         """
         try:
             yield
         except ObjectUnreadable as error:
             try:
-                await self._compare()
+                await self._compare_ids()
             except StoreUnavailable:
                 raise StoreUnavailable from error
             metrics.UNREADABLE.inc()
@@ -97,45 +97,45 @@ class IdentifiedStore:
             raise
 
     async def _confirm(self) -> None:
-        """Raise StoreUnavailable unless this is the right store. Others go on meanwhile with what was confirmed before."""
+        """Raise StoreUnavailable unless this is the right store. Concurrent calls use the earlier confirmation meanwhile."""
         if self._confirmed_until:
             self._confirmed_until = time.monotonic() + CONFIRMED_SECONDS
         try:
-            await self._compare()
+            await self._compare_ids()
         except StoreUnavailable as error:
             self._confirmed_until = 0.0
-            if isinstance(error, WrongStore) and self._told != error.detail:
-                self._told = error.detail
+            if isinstance(error, WrongStore) and self._logged != error.detail:
+                self._logged = error.detail
                 log.error("store.wrong", expected=str(self._id), found=str(error.found), detail=error.detail)
             raise
-        if self._told is not None:
-            self._told = None
+        if self._logged is not None:
+            self._logged = None
             log.info("store.right_again", id=str(self._id))
         self._confirmed_until = time.monotonic() + CONFIRMED_SECONDS
 
-    async def _compare(self) -> None:
-        known = self._id or await self._ask()
+    async def _compare_ids(self) -> None:
+        known = self._id or await self._expected_id()
         try:
             await self._store.confirm(known)
         except ObjectUnreadable as error:
             raise StoreUnavailable from error
         except WrongStore:
-            self._id = await self._ask()
+            self._id = await self._expected_id()
             if self._id == known:
                 raise
-            await self._store.confirm(self._id)  # adopted since the database was asked
+            await self._store.confirm(self._id)  # the store was adopted since the database's id was read
         else:
             self._id = known
 
-    async def _ask(self) -> UUID:
+    async def _expected_id(self) -> UUID:
         try:
             expected = await self._expected()
         except DatabaseUnavailable as error:
             raise StoreUnavailable(
-                "Whether this is the right object store can't be told: the database does not answer."
+                "The database does not answer, so it is unknown whether this is the right object store."
             ) from error
         if expected is None:
             raise WrongStore(
-                "The database does not say yet which object store is its own: `make migrate` and `make run` tell why, or mend it."
+                "The database has no object store yet. `make migrate` and `make run` assign one, or say why they can't."
             )
         return expected

@@ -1,4 +1,4 @@
-"""Blocking calls in a bounded pool of threads, with cancellation that leaves nothing running behind it."""
+"""Bounded thread pool for blocking calls. A cancelled call leaves nothing running."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class Threads:
-    """The threads of one store. At most `count` calls run at once; further ones queue.
+    """The thread pool of one store. At most `count` calls run at once; further calls queue.
 
-    INVARIANT: a call that has begun is waited for, also when its caller is cancelled. A thread can't be stopped, so a put that
-    returned earlier could still make its object afterwards. Every call must therefore end by itself: it carries a timeout.
+    INVARIANT: a started call is awaited, also if its caller is cancelled. A thread can't be stopped, so a put that returned
+    earlier could still create its object afterwards. Every call must therefore have a timeout of its own.
     (tests/contract/test_objectstore_interrupted.py, test_a_cancelled_put_leaves_nothing)
     """
 
@@ -24,8 +24,10 @@ class Threads:
         self._executor = executor
 
     async def run(self, call: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
-        """Run `call` in a thread. When the caller is cancelled, a call that still queues never begins; for one that has begun,
-        `undo` is given its result, in a thread too, and its StoreUnavailable is swallowed: the cancellation goes on.
+        """Run `call` in a thread and return its result.
+
+        If the caller is cancelled, a queued call never starts. A started call is awaited, and `undo` then gets its result, also
+        in a thread; a StoreUnavailable from `undo` is ignored. The cancellation is raised afterwards.
         """
         future = self._executor.submit(call)
         cancelled = await _ended(future)
@@ -39,7 +41,7 @@ class Threads:
 
 @asynccontextmanager
 async def open_threads(count: int, name: str) -> AsyncIterator[Threads]:
-    """A pool of `count` threads, started one by one as they are needed; leaving waits for what still runs."""
+    """Open a pool of `count` threads, which start on demand. Leaving the context waits for running calls."""
     executor = ThreadPoolExecutor(count, thread_name_prefix=name)
     try:
         yield Threads(executor)
@@ -48,7 +50,7 @@ async def open_threads(count: int, name: str) -> AsyncIterator[Threads]:
 
 
 async def shielded(work: Coroutine[Any, Any, T]) -> T:
-    """Await `work` to its end; a cancellation of the caller that comes meanwhile is raised only then."""
+    """Await `work` until it ends. A cancellation of the caller is raised only after that."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -64,7 +66,7 @@ async def shielded(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _ended(future: Future[T]) -> asyncio.CancelledError | None:
-    """Wait until the call has ended or will never begin; return the cancellation that came meanwhile."""
+    """Wait until the call has ended or will never start. Returns the cancellation that arrived meanwhile, or None."""
     done = asyncio.wrap_future(future)
     cancelled: asyncio.CancelledError | None = None
     while not done.done():
@@ -75,5 +77,5 @@ async def _ended(future: Future[T]) -> asyncio.CancelledError | None:
             if future.cancel():
                 return cancelled
     if not done.cancelled():
-        done.exception()  # else asyncio logs an exception that nobody looked at
+        done.exception()  # otherwise asyncio logs an exception that was never retrieved
     return cancelled

@@ -1,4 +1,4 @@
-"""The object store's contract."""
+"""Contract of the object store: where original and rendered bytes are kept."""
 
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -10,9 +10,10 @@ from msgspec import Struct
 
 
 class ByteRange(Struct, frozen=True):
-    """A half-open range of bytes: `start` is the first that is wanted, `stop` the first that is not.
+    """A half-open range of bytes: `start` is the first byte inside it, `stop` the first byte after it.
 
-    Like a slice: what lies past the object's end is not there and is no error. Raises ValueError unless 0 <= start <= stop.
+    As with a slice, a range may reach past the end of the object; the read then ends with the object. Raises ValueError
+    unless 0 <= start <= stop.
     """
 
     start: int
@@ -20,11 +21,11 @@ class ByteRange(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if not 0 <= self.start <= self.stop:
-            raise ValueError(f"not a span of bytes: {self.start} to {self.stop}")
+            raise ValueError(f"not a byte range: {self.start} to {self.stop}")
 
 
 class ObjectInfo(Struct, frozen=True):
-    """An object that is there: its key, its size in bytes and when it was written."""
+    """A stored object: its key, its size in bytes and the time at which it was written."""
 
     key: str
     size: int
@@ -32,45 +33,44 @@ class ObjectInfo(Struct, frozen=True):
 
 
 class ObjectStream(Struct, frozen=True):
-    """An object that is being read. `size` is the whole object's, in bytes, also for a span."""
+    """An object that is being read. `size` is the size of the whole object in bytes, also when only a range is read."""
 
     size: int
     chunks: AsyncIterator[bytes]
 
 
 class ObjectStore(Protocol):
-    """Where bytes live. Adapters: minio, filesystem. Contract: tests/contract/test_objectstore.py.
+    """Storage for bytes under keys. Adapters: s3, filesystem. Contract: tests/contract/test_objectstore.py.
 
-    Keys come from `internal.domain.keys` and nowhere else; a key that does not match its shape raises ValueError before any I/O.
-    Every method raises StoreUnavailable when the store can't be reached in time, and leaves nothing half done.
+    Keys come from `internal.domain.keys` and nowhere else. A key of another shape raises ValueError before any I/O.
+    Every method raises StoreUnavailable if the store can't be reached in time, and leaves nothing half done.
     """
 
     async def put(self, key: str, content: AsyncIterable[bytes], *, content_type: str) -> ObjectInfo:
-        """Store all of `content` under `key`: all or nothing, readable only when this returns, durable when it returns.
+        """Store `content` under `key`. It is atomic: the object is complete and durable when this returns, and absent before.
 
-        A store that then holds another number of bytes than it was given is StoreUnavailable, and the object is removed.
-
-        Again with the same key: replaces it. An error raised by `content`, or a cancellation, ends the put, leaves no object and
-        no part of one behind, and goes on to the caller as it is. Memory is bounded at any size of content.
+        A second put with the same key replaces the object. If the store holds another number of bytes than it received, the
+        object is removed and StoreUnavailable is raised. If `content` raises or the call is cancelled, no object and no part of
+        one is left, and the error reaches the caller unchanged. Memory is bounded, whatever the size of the content.
         """
 
-    def get(self, key: str, span: ByteRange | None = None) -> AbstractAsyncContextManager[ObjectStream]:
-        """Stream the bytes of an object, or of one span of it. Raises ObjectNotFound, on entering.
+    def get(self, key: str, byte_range: ByteRange | None = None) -> AbstractAsyncContextManager[ObjectStream]:
+        """Stream an object, or one range of its bytes. Entering the context raises ObjectNotFound if there is no such object.
 
-        Memory is bounded at any size. A store that breaks off in the middle raises StoreUnavailable from `chunks`: the bytes
-        given out never pass for the whole. Leaving the context early gives every connection and file back.
+        Memory is bounded, whatever the size of the object. If the store stops in the middle, `chunks` raises StoreUnavailable,
+        so a truncated object never looks complete. Leaving the context early releases every connection and file.
         """
 
     async def delete(self, key: str) -> None:
-        """Delete an object and whatever an unfinished put of this key left. One that is not there is no error."""
+        """Delete an object, and what an unfinished put of this key has left. Deleting a missing object is not an error."""
 
     async def stat(self, key: str) -> ObjectInfo:
-        """Size and time of an object. Raises ObjectNotFound."""
+        """Return an object's size and time. Raises ObjectNotFound."""
 
     def keys(self) -> AsyncIterator[ObjectInfo]:
-        """Every object of the store, in no promised order; one that comes or goes meanwhile may be in it or not.
+        """List every object, in no particular order. An object that is put or deleted during the listing may be in it or not.
 
-        What somebody else put there under a key that is not of our shape is left out.
+        Foreign objects, whose keys do not have the shape of ours, are omitted.
         """
 
     async def check(self) -> None:
@@ -78,20 +78,20 @@ class ObjectStore(Protocol):
 
 
 class IdentifiableStore(ObjectStore, Protocol):
-    """A store that can say which one it is: it holds an id under STORE_ID_KEY, apart from the pictures' objects.
+    """A store with an id, which it keeps under STORE_ID_KEY, apart from the pictures.
 
-    Objects can be put and got whatever the id is: `internal.objectstore.identified` is what insists on it.
+    The store itself accepts puts and gets whatever its id is. `internal.objectstore.identified` enforces the right one.
     """
 
     async def read_id(self) -> UUID | None:
-        """The id; None when the store holds none. Raises StoreMissing when its folder or its bucket is not there."""
+        """Return the id, or None if the store has none. Raises StoreMissing if the folder or bucket does not exist."""
 
     async def write_id(self, store_id: UUID) -> None:
-        """Let the store hold this id, durably, whatever it held before. Raises StoreMissing: it makes no store."""
+        """Replace the id, durably. Raises StoreMissing if the folder or bucket does not exist: this does not create one."""
 
     async def confirm(self, store_id: UUID) -> None:
-        """Raise WrongStore unless the store holds this id, and StoreMissing as above.
+        """Raise WrongStore unless the store has this id. Raises StoreMissing as above.
 
-        An adapter that can look for next to nothing goes on to look, at each call, whether it is still the same store, and raises
-        StoreUnavailable when it is not.
+        An adapter for which the check is nearly free then repeats it on each call, and raises StoreUnavailable if the store has
+        been exchanged.
         """

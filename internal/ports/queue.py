@@ -1,4 +1,4 @@
-"""The queue's contract: one delivery at a time."""
+"""Contract of the queue: at-least-once delivery of messages."""
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -10,10 +10,11 @@ from internal.domain.message import Channel, Message
 
 
 class Delivery(Struct, frozen=True):
-    """A message in this process's hands until it is acknowledged or released.
+    """A message that this process holds until it acknowledges or releases it.
 
-    `source` says where it came from, for people and dead letters (`topic/partition/offset`, `queue_messages/id`); `tag` is
-    the adapter's own. `unreadable`: why the adapter could not read the message, whose body is then what lies in the queue.
+    `source` is its place in the queue, for people and dead letters (`topic/partition/offset`, `queue_messages/id`). `tag`
+    belongs to the adapter. `unreadable` is the reason why the adapter could not read the message, or None; the body of an
+    unreadable message is the raw record.
     """
 
     message: Message
@@ -24,60 +25,66 @@ class Delivery(Struct, frozen=True):
 
 
 class Positions(Struct, frozen=True):
-    """How far a channel is, by partition: `ends`, behind the last published message; `done`, below which all is acknowledged."""
+    """Progress of a channel by partition.
+
+    `ends` is the offset after the last published message; every message below `done` is acknowledged.
+    """
 
     ends: Mapping[str, int]
     done: Mapping[str, int]
 
     def have_passed(self, earlier: "Positions") -> bool:
-        """Whether everything is acknowledged that was published when `earlier` was asked for."""
+        """True if every message that had been published at the time of `earlier` is acknowledged."""
         return all(self.done.get(partition, end) >= end for partition, end in earlier.ends.items())
 
 
 class Consumer(Protocol):
-    """One process's hold on a channel. Several of its deliveries may be in hand at once, and finish in any order."""
+    """One process's subscription to a channel. It may hold several deliveries at once, and finish them in any order."""
 
     async def receive(self) -> Delivery:
-        """Wait for the next message. Waits through an outage of the queue; raises nothing but cancellation.
+        """Wait for the next message, also through an outage of the queue. Raises nothing except cancellation.
 
-        While deliveries are in hand, however long, nobody else is given them and nobody evicts this consumer.
+        No other consumer gets a message while this one holds it, and the queue does not evict a consumer that holds messages for
+        a long time.
         """
 
     async def acknowledge(self, delivery: Delivery) -> None:
-        """Say that the message is done. Never raises: what can't be told now is delivered again, here or elsewhere.
+        """Mark the message as done. Never raises: if the queue can't record it now, the message is delivered again.
 
-        A crash after this may deliver the message again (at least once); a crash before it always does. Twice is harmless.
+        After a crash the message may be delivered again even if it was acknowledged (at least once), and always is if it was
+        not. A second call changes nothing.
         """
 
     async def release(self, delivery: Delivery) -> None:
-        """Give the message back undone, for anybody to receive: at the latest when this consumer closes. Never raises."""
+        """Return the message to the queue, for any consumer, at the latest when this consumer closes. Never raises."""
 
 
 class Queue(Protocol):
-    """At-least-once messages. Adapters: kafka, postgres. Contract: tests/contract/test_queue.py."""
+    """At-least-once message queue. Adapters: kafka, postgres. Contract: tests/contract/test_queue.py."""
 
     @property
     def exports(self) -> frozenset[Channel]:
-        """The channels that lead somewhere: always both lanes. Publishing to or consuming another one raises ValueError."""
+        """The channels that this queue carries; both lanes always are. Any other channel raises ValueError."""
 
     async def publish(self, channel: Channel, message: Message) -> None:
-        """Return when the queue has the message durably; raise QueueUnavailable within the configured time otherwise.
+        """Publish a message; it is durable when this returns. Raises QueueUnavailable after the configured time.
 
-        After QueueUnavailable the message may or may not be there: publish it again, a duplicate is harmless. A message that the
-        queue will never take (too large) raises ValueError.
+        After QueueUnavailable the message may or may not be in the queue: publish it again, consumers tolerate duplicates.
+        Raises ValueError for a permanent failure: the broker will never accept this message (too large).
         """
 
     def consume(self, channel: Channel, *, slots: int) -> AbstractAsyncContextManager[Consumer]:
-        """Open a consumer that holds at most about `slots` undone messages ahead of the one that is received.
+        """Open a consumer that prefetches up to about `slots` messages.
 
-        Messages that were published before anybody consumed are delivered too. Leaving the context releases what is in hand.
+        It also delivers messages that were published before there was any consumer. Leaving the context releases every message
+        that it holds.
         """
 
     async def check(self) -> None:
-        """Raise QueueUnavailable unless the queue answers and this process's consumers keep on their feet."""
+        """Raise QueueUnavailable if the queue does not answer, or if a consumer of this process restarts repeatedly."""
 
     async def lag(self, channel: Channel) -> int:
-        """Messages of the channel that are published and not acknowledged, those in hand included. Raises QueueUnavailable."""
+        """Return the number of messages that are published and not acknowledged, held ones included. Raises QueueUnavailable."""
 
     async def positions(self, channel: Channel) -> Positions:
-        """How far the channel is now. Raises QueueUnavailable. Positions of one queue only rise, unless it is made anew."""
+        """Return the channel's current positions. They never decrease, unless the queue is recreated. Raises QueueUnavailable."""

@@ -1,4 +1,4 @@
-"""The sandbox's contract: the only place where a picture is decoded."""
+"""Contract of the sandbox, the only place where pictures are decoded."""
 
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -6,13 +6,13 @@ from typing import Annotated, Protocol
 from msgspec import Meta, Struct
 
 Side = Annotated[int, Meta(ge=1, le=2**20)]
-"""Pixels. Such limits hold for what a child tells: it may be in a stranger's hands."""
+"""Pixels. These limits bound the numbers in a child's reply, because the child may be compromised."""
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
-"""Neither NaN nor infinity: each compares as false."""
+"""Seconds. The limits exclude NaN and infinity too."""
 
 
 class RenderLimits(Struct, frozen=True):
-    """What one picture may be and may cost. Pixels count width * height * frames; bytes are the encoded result's."""
+    """Limits of one picture. Pixels count width * height * frames; bytes are those of the encoded result."""
 
     max_width: int
     max_height: int
@@ -23,17 +23,17 @@ class RenderLimits(Struct, frozen=True):
 
 
 class Overlay(Struct, frozen=True):
-    """Another picture that a pipeline lays over this one: its file, and what its upload's bytes said it is."""
+    """A picture that a pipeline composites onto this one: its file, and the media type detected at its upload."""
 
     path: Path
     media_type: str
 
 
 class RenderJob(Struct, frozen=True):
-    """Read `source`, apply `pipeline` (canonical text), write `target`. `media_type` is what the upload's bytes said.
+    """One rendering: read `source`, apply `pipeline` (canonical text), write `target`.
 
-    `alternative`: where the second file of `format:auto` goes. `overlays`: by image id, each picture that the pipeline names.
-    `want_facts`: look for the Facts too.
+    `media_type` was detected at the upload. `alternative` is the path of the second file of `format:auto`. `overlays` holds each
+    picture that the pipeline names, by image id. If `want_facts` is true, the Facts of the original are collected too.
     """
 
     source: Path
@@ -47,7 +47,7 @@ class RenderJob(Struct, frozen=True):
 
 
 class Encoded(Struct, frozen=True):
-    """One file that was made: one frame's `width` and `height` in pixels, `size` in bytes."""
+    """An encoded file: `width` and `height` of one frame in pixels, `size` in bytes."""
 
     width: Side
     height: Side
@@ -57,10 +57,11 @@ class Encoded(Struct, frozen=True):
 
 
 class Facts(Struct, frozen=True):
-    """What a decode tells of an original: `width` and `height` of a frame in pixels as stored, and the EXIF `orientation` that
-    turns it upright, for AVIF and HEIC too (their `irot` and `imir`).
+    """Properties of an original that only a decoder can find.
 
-    `dominant_colour` is `#rrggbb`; `thumbhash` is base64 of https://evanw.github.io/thumbhash/, of the upright picture.
+    `width` and `height` are those of a stored frame, in pixels. `orientation` is the EXIF value that turns it upright, also for
+    AVIF and HEIC (from their `irot` and `imir`). `dominant_colour` is `#rrggbb`. `thumbhash` is the base64 form of
+    https://evanw.github.io/thumbhash/ for the upright picture.
     """
 
     width: Side
@@ -73,7 +74,7 @@ class Facts(Struct, frozen=True):
 
 
 class Rendered(Struct, frozen=True):
-    """What lies in `target` now, and in `alternative` when that is not None. `seconds` on the clock, `cpu_seconds` of CPU."""
+    """Result of a rendering: the files at the job's `target` and `alternative`, elapsed `seconds` and `cpu_seconds`."""
 
     result: Encoded
     alternative: Encoded | None
@@ -83,17 +84,17 @@ class Rendered(Struct, frozen=True):
 
 
 class Sandbox(Protocol):
-    """Decodes and encodes where nothing can be harmed. Adapter: pool. Tests: tests/integration/test_sandbox.py.
+    """Isolated decoding and encoding. Adapter: pool. Tests: tests/integration/test_sandbox.py.
 
-    INVARIANT: a hostile file costs one child process at most; this process and the pictures beside it go on (G7).
+    INVARIANT: a hostile file costs at most one child process; this process and the other pictures continue (G7).
     """
 
     async def render(self, job: RenderJob) -> Rendered:
-        """Render one picture; waits for a free child. Leaves no file but `target` and `alternative`, and those only on success.
+        """Render one picture. Waits for a free child. Writes `target` and `alternative` on success, and leaves no other file.
 
-        Raises one of errors.PERMANENT, which no later attempt can mend; or, when the child died and is replaced: DecoderFailed,
-        DecoderOutOfMemory or DecoderTimeout; or, when no picture is to blame, SandboxUnavailable or ScratchUnavailable.
-        Cancelling kills the child at once.
+        Raises one of errors.PERMANENT if no later attempt can succeed; DecoderFailed, DecoderOutOfMemory or DecoderTimeout if the
+        child died (it is replaced); SandboxUnavailable or ScratchUnavailable if the picture is not the cause. Cancelling the
+        call kills the child immediately.
         """
 
     async def check(self) -> None:

@@ -11,7 +11,7 @@ class Signals(Protocol):
     def subscribed(
         self, channel: str, subscriber: Callable[[str], None], *, payload: str | None = None
     ) -> AbstractContextManager[None]:
-        """Call `subscriber` for every signal on `channel` while the block runs; with `payload`, only for equal ones.
+        """Call `subscriber` for every signal on `channel` while the block runs; with `payload`, only for signals that carry it.
 
         It is also called, with "", after signals may have been missed. It must return at once.
         """

@@ -1,4 +1,4 @@
-"""The messages that a consumer has fetched and nobody has received yet."""
+"""Buffer between fetching messages and receiving them."""
 
 import asyncio
 from collections import deque
@@ -8,55 +8,55 @@ from internal.ports.queue import Delivery
 
 
 class PrefetchBuffer:
-    """A line of deliveries, `slots` long. One task fills it; any number of receivers take from it."""
+    """Queue of prefetched deliveries with `slots` slots. One task fills it; any number of receivers take from it."""
 
     def __init__(self, slots: int) -> None:
         if slots < 1:
-            raise ValueError(f"a consumer needs a slot: {slots}")
+            raise ValueError(f"a consumer needs at least one slot: {slots}")
         self._slots = slots
-        self._line: deque[Delivery] = deque()
+        self._queue: deque[Delivery] = deque()
         self._filled = asyncio.Event()
         self._taken = asyncio.Event()
 
     @property
-    def room(self) -> int:
-        """How many more may be fetched now; never below 0."""
-        return max(0, self._slots - len(self._line))
+    def free_slots(self) -> int:
+        """Number of deliveries that may be fetched now. Never negative."""
+        return max(0, self._slots - len(self._queue))
 
     def __iter__(self) -> Iterator[Delivery]:
-        return iter(self._line)
+        return iter(self._queue)
 
     async def take(self) -> Delivery:
-        """The next one, as soon as there is one. Loses nothing when it is cancelled."""
-        while not self._line:
+        """Remove and return the next delivery; waits for one. Cancelling the call loses no delivery."""
+        while not self._queue:
             self._filled.clear()
             await self._filled.wait()
-        delivery = self._line.popleft()
+        delivery = self._queue.popleft()
         self._taken.set()
         return delivery
 
     def put(self, delivery: Delivery) -> None:
-        self._line.append(delivery)
+        self._queue.append(delivery)
         self._filled.set()
 
     def put_back(self, delivery: Delivery) -> None:
-        """As the first in line, so that what was given back is not overtaken for ever. May exceed the slots."""
-        self._line.appendleft(delivery)
+        """Insert a released delivery at the front, so that it does not starve. The buffer may then exceed its slots."""
+        self._queue.appendleft(delivery)
         self._filled.set()
 
-    def keep(self, wanted: Callable[[Delivery], bool]) -> None:
-        """Drop the others."""
-        self._line = deque(filter(wanted, self._line))
+    def discard(self, unwanted: Callable[[Delivery], bool]) -> None:
+        """Remove the deliveries for which `unwanted` is true."""
+        self._queue = deque(delivery for delivery in self._queue if not unwanted(delivery))
         self._taken.set()
 
-    async def wait_for_room(self, within: float) -> None:
+    async def wait_for_free_slots(self, within: float) -> None:
         """Return when at least half of the slots are free, or after `within` seconds.
 
-        Half, so that a fetch brings several messages and not one after each that was taken.
+        With half of the slots free, one fetch brings several messages.
         """
         try:
             async with asyncio.timeout(within):
-                while self.room < (self._slots + 1) // 2:
+                while self.free_slots < (self._slots + 1) // 2:
                     self._taken.clear()
                     await self._taken.wait()
         except TimeoutError:

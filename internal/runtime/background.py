@@ -1,4 +1,4 @@
-"""Tasks that run exactly as long as a block does."""
+"""Background tasks that run exactly as long as a block."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -12,9 +12,9 @@ log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def running(**loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run each coroutine as a task of its name; at the end of the block cancel them and wait until they have cleaned up.
+    """Run each coroutine as a named task. At the end of the block, cancel the tasks and wait until they have cleaned up.
 
-    They are loops without an end: one that ends by itself is a bug of ours, and is logged as one.
+    The coroutines must be endless loops. If one ends by itself, that is a bug, and it is logged as an error.
     """
     tasks = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
     for task in tasks:

@@ -4,13 +4,13 @@ The circuit is in one of three states:
 
 - closed: every call is made. BREAKER_FAILURES failures in a row open the circuit; a success starts the count again.
 - open: no call is made. For BREAKER_SECONDS each raises the outage at once.
-- half-open: then one call probes the dependency, and the others still fail at once. A success closes the circuit, a
-  failure opens it again. A call that shows neither leaves the probe to the next one; one that takes as long as the circuit stays
-  open (the upload of a slow client) lets another one probe beside it.
+- half-open: afterwards one call probes the dependency, and the others still fail at once. A success closes the circuit, a
+  failure opens it again. If the probe shows neither, the next call probes. If the probe takes as long as the circuit stays open
+  (the upload of a slow client), another call may probe beside it.
 
-A failure is the dependency's outage. A success is a result, or an error that is an answer (`errors.ANSWERS`). Everything else
-is neither, because it says nothing about the dependency: a client that hangs up, a refused body, a cancelled call, a call that
-got no connection (`errors.UNKNOWN`).
+A failure is an outage of the dependency. A success is a result, or an error that is an answer (`errors.ANSWERS`). Everything else
+is neither, because it says nothing about the dependency: a client that disconnects, a refused body, a cancelled call, a call
+without a connection (`errors.UNKNOWN`).
 """
 
 import time
@@ -43,11 +43,11 @@ class CircuitBreaker:
         self._failures = 0
         """Consecutive failures. Only a success resets them, so one failed probe is enough to open the circuit again."""
         self._next_probe = 0.0
-        """When the next call may probe the dependency, in seconds of the monotonic clock: the system's clock may be set."""
+        """When the next call may probe the dependency, in seconds of the monotonic clock."""
 
     @property
     def is_open(self) -> bool:
-        """Whether calls fail at once right now: the circuit is open, or another call probes the dependency."""
+        """True if calls fail at once: the circuit is open, or another call probes the dependency."""
         return time.monotonic() < self._next_probe
 
     @asynccontextmanager
@@ -72,15 +72,15 @@ class CircuitBreaker:
             self._succeeded()
         finally:
             if probes and self._state is State.HALF_OPEN:
-                self._next_probe = 0.0  # it showed nothing: the next call probes
+                self._next_probe = 0.0  # the probe showed nothing: the next call probes
 
     def _enter(self, state: State) -> None:
-        """Enter a state in which calls fail at once for a while."""
+        """Enter a state in which calls fail at once, for the configured seconds."""
         self._state = state
         self._next_probe = time.monotonic() + self._settings.seconds
 
     def _failed(self) -> None:
-        """Count a failure. One of a call that began before the circuit opened changes nothing: that is known already."""
+        """Count a failure. While the circuit is open, failures of calls that started earlier change nothing."""
         if self._state is State.OPEN:
             return
         self._failures += 1
@@ -89,7 +89,7 @@ class CircuitBreaker:
             log.warning("circuit.opened", dependency=self.name, seconds=self._settings.seconds)
 
     def _succeeded(self) -> None:
-        """Close the circuit, whichever call it was and whenever it began: the dependency answers."""
+        """Close the circuit, whichever call succeeded and whenever it started, because the dependency answers."""
         self._failures = 0
         if self._state is not State.CLOSED:
             self._state, self._next_probe = State.CLOSED, 0.0

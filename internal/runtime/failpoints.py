@@ -1,7 +1,8 @@
-"""Places where a test may have this process die, or stand still, to see that nothing is lost there. Off, they cost a call.
+"""Failpoints: places where a test kills or stops this process, to check that nothing is lost. Disabled, each costs one call.
 
-`FAULT_POINTS=allowed` switches them on; then `FAULT_POINT=after-put` (or `after-put:3`: the third time) names the one that acts
-and `FAULT_ACTION` says how: `kill` (SIGKILL, the default) or `stop` (SIGSTOP). Read once, at import. No settings: for tests only.
+`FAULT_POINTS=allowed` enables them. `FAULT_POINT=after-put` names the active one (`after-put:3`: at its third call), and
+`FAULT_ACTION` the action: `kill` (SIGKILL, the default) or `stop` (SIGSTOP). They are read once, at import, and are no settings,
+because only tests use them.
 """
 
 import itertools
@@ -29,18 +30,18 @@ ACTIONS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
 def _nothing(point: str) -> None:
-    """What every point does in a process that serves people."""
+    """Disabled failpoint."""
 
 
-def _bound(environment: Mapping[str, str]) -> Callable[[str], None]:
-    """The function that the points call. Raises ValueError for a point or an action that is none."""
+def _from_environment(environment: Mapping[str, str]) -> Callable[[str], None]:
+    """Return the function for all failpoints. Raises ValueError for an unknown point or action."""
     chosen = environment.get("FAULT_POINT")
     if environment.get("FAULT_POINTS") != "allowed" or not chosen:
         return _nothing
     name, _, nth = chosen.partition(":")
     action = environment.get("FAULT_ACTION", "kill")
     if name not in POINTS or action not in ACTIONS:
-        raise ValueError(f"no such fault: FAULT_POINT={chosen} FAULT_ACTION={action}")
+        raise ValueError(f"unknown failpoint: FAULT_POINT={chosen} FAULT_ACTION={action}")
     times, fatal = itertools.count(1), int(nth or 1)
 
     def act(point: str) -> None:
@@ -50,5 +51,5 @@ def _bound(environment: Mapping[str, str]) -> Callable[[str], None]:
     return act
 
 
-failpoint = _bound(os.environ)
-"""Call it as `failpoint("after-put")` where a step is done."""
+failpoint = _from_environment(os.environ)
+"""Call it as `failpoint("after-put")` after a step."""

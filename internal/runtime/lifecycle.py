@@ -1,4 +1,4 @@
-"""Starting and stopping a process: a signal asks it to end, a later one insists."""
+"""Lifecycle of a process: the first signal stops it in order, a second one immediately."""
 
 import asyncio
 import signal
@@ -18,33 +18,33 @@ SAME_SIGNAL_SECONDS = 1.0
 
 @contextmanager
 def shutdown_event() -> Iterator[asyncio.Event]:
-    """Set from the moment when the process is asked to end by SIGTERM or SIGINT; who handles these handles them all the same.
+    """Event that is set on SIGTERM and SIGINT. Existing handlers still run.
 
-    For an application inside a server, which is told only when all its requests have ended. Outside of the main thread, where no
-    signal arrives, it is never set.
+    It is for an application inside a server, which stops the application only after all requests have ended. Outside the main
+    thread, where no signals arrive, it is never set.
     """
-    ending, loop = asyncio.Event(), asyncio.get_running_loop()
+    shutting_down, loop = asyncio.Event(), asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
     handlers = {number: handler for number in signals if callable(handler := signal.getsignal(number))}
 
-    def tell(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(ending.set)
+    def notify(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(shutting_down.set)
         handlers[signal.Signals(number)](number, frame)
 
     for number in handlers:
-        signal.signal(number, tell)
+        signal.signal(number, notify)
     try:
-        yield ending
+        yield shutting_down
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
 def run_until_signalled(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
-    """Run `work` on uvloop. SIGTERM or SIGINT sets its event, so that it ends in order; a later one cancels it.
+    """Run `work` on uvloop. SIGTERM or SIGINT sets its event, so that it ends in order; a second signal cancels it.
 
-    One Ctrl-C may arrive twice, from the terminal and from a parent that passes it on: within a second it is the same one.
-    A StartRefused is one line on the terminal and exit code 1.
+    One Ctrl-C may arrive twice, from the terminal and from a parent process: signals within a second count as one. A StartRefused
+    ends the process with one line on the terminal and exit code 1.
     """
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""Ports that are taken, said before anything starts."""
+"""Check for ports that are in use, before anything starts."""
 
 import errno
 import socket
@@ -6,7 +6,7 @@ import sys
 
 
 def refuse_taken_ports(wanted: list[tuple[str, str, int]]) -> None:
-    """As refuse_taken_port for all of them; none of them may be another's. Raises SystemExit."""
+    """Check several ports, each as a variable's name, host and port. Raises SystemExit if one is in use or given twice."""
     seen: dict[int, str] = {}
     for variable, host, port in wanted:
         if port in seen:
@@ -16,7 +16,7 @@ def refuse_taken_ports(wanted: list[tuple[str, str, int]]) -> None:
 
 
 def refuse_taken_port(variable: str, host: str, port: int) -> None:
-    """One line that names the variable, instead of a stack trace, when the port can't be listened on. Raises SystemExit."""
+    """Raise SystemExit if the port can't be used, with one line that names the variable."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,6 +1,6 @@
-"""Folders of ours in places that everybody may write to, such as /tmp and /dev/shm.
+"""Private folders in world-writable places such as /tmp and /dev/shm.
 
-Anybody can make a folder there under our name before we do, and would then read, change or replace what we put into it.
+Another user can create a folder there with our name before we do, and could then read, change or replace our files.
 """
 
 import os
@@ -11,26 +11,28 @@ from internal.domain.errors import StartRefused
 
 
 def private_folder(path: Path) -> Path:
-    """Make the folder if it is missing, and return its path.
+    """Create the folder if it is missing, and return its path.
 
-    Raises StartRefused, with the path, for a folder that is not this user's alone: another user's, one that others may enter or
-    read (its mode is not 0700), a symbolic link, or one in a folder where others may rename it.
+    Raises StartRefused, with the path, if the folder is not private: it belongs to another user, its mode is not 0700, it is a
+    symbolic link, or others may rename it.
 
-    INVARIANT: nothing is written into a folder that somebody else made (tests/unit/runtime/test_private_folder.py).
+    INVARIANT: nothing is written into a folder that another user created (tests/unit/runtime/test_private_folder.py).
     """
     try:
         path.mkdir(mode=0o700)
     except FileExistsError:
-        pass  # by an earlier run, or by somebody else
+        pass  # created by an earlier run, or by another user
     except OSError as error:
-        raise StartRefused(f"The folder {path} can't be made: {error.strerror}.") from error
+        raise StartRefused(f"The folder {path} can't be created: {error.strerror}.") from error
     if fault := _fault(path):
-        raise StartRefused(f"The folder {path} must be this user's alone, but {fault}. Remove it, or give it to this user.")
+        raise StartRefused(
+            f"The folder {path} must be private to this user, but {fault}. Remove it, or change its owner and mode."
+        )
     return path
 
 
 def _fault(path: Path) -> str | None:
-    """What is wrong with it. It is opened first and then looked at, so that nobody can exchange it in between."""
+    """Return the fault, or None. The folder is opened before it is checked, so that it can't be exchanged in between."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
@@ -44,5 +46,5 @@ def _fault(path: Path) -> str | None:
     if (mode := stat.S_IMODE(state.st_mode) & 0o777) != 0o700:
         return f"its mode is {mode:04o} and not 0700"
     if above.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not above.st_mode & stat.S_ISVTX:
-        return f"others may rename it: {path.parent} is writable for them and not sticky"
+        return f"others may rename it: {path.parent} is writable by them and not sticky"
     return None

@@ -1,4 +1,4 @@
-"""Opening a file whose name others had a hand in."""
+"""Safe opening of files at paths that others can write to."""
 
 import errno
 import os
@@ -8,14 +8,14 @@ from typing import BinaryIO
 
 
 def open_regular(path: Path, *, follow: bool = False) -> BinaryIO:
-    """Open a plain file for reading, without a buffer. Raises OSError for everything else.
+    """Open a regular file for reading, unbuffered. Raises OSError for anything else.
 
-    No pipe or device is waited for, and no link is followed unless `follow` says so.
+    It does not block on a pipe or device, and follows symbolic links only if `follow` is true.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "not a plain file", str(path))
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
         return os.fdopen(descriptor, "rb", buffering=0)
     except BaseException:
         os.close(descriptor)

@@ -1,8 +1,8 @@
-"""Control groups: bounds on memory of every kind, and on threads, that hold for all processes of a group together.
+"""Control groups: limits on memory of every kind and on threads, for all processes of a group together.
 
-A worker in a container has those of its container: the compose file sets them. A worker that systemd starts with
-`Delegate=memory pids` and `DelegateSubgroup=worker` may make groups beside its own, and each decoder gets one (cgroup v2,
-systemd 254 or newer). No process is ever moved but our own children.
+A worker in a container has the limits of its container, which the compose file sets. A worker that systemd starts with
+`Delegate=memory pids` and `DelegateSubgroup=worker` may create groups beside its own, and each decoder gets one (cgroup v2,
+systemd 254 or newer). Only our own children are ever moved.
 """
 
 import os
@@ -14,31 +14,31 @@ from msgspec import Struct
 
 _NEEDED = {"memory", "pids"}
 _UNLIMITED = 2**62
-"""What cgroup v1 shows for no limit of memory is about as much."""
+"""cgroup v1 shows about this number if there is no memory limit."""
 
 
 class _Place(Struct, frozen=True):
-    """A process's own group in one hierarchy, and the uppermost one that it sees."""
+    """A process's own group in one hierarchy, and the topmost group that is visible to it."""
 
     group: Path
     top: Path
 
 
 def is_bounded(process: Path = Path("/proc/self")) -> bool:
-    """Whether the process's group, or one above it, has a limit of memory and one of processes."""
+    """True if the process's group, or a group above it, limits memory and the number of processes."""
     memory = _limited(_places(process, "memory"), "memory.max", "memory.limit_in_bytes")
     return memory and _limited(_places(process, "pids"), "pids.max")
 
 
 class ChildGroups:
-    """Makes a group for each child, beside this process's own."""
+    """Factory of control groups: one for each child, beside this process's own group."""
 
     def __init__(self, parent: Path) -> None:
         self._parent = parent
 
     @classmethod
     def find(cls, process: Path = Path("/proc/self")) -> "ChildGroups | None":
-        """None where no groups may be made: no cgroup v2, none that was delegated, or one that has processes itself."""
+        """Return None if groups can't be created: no cgroup v2, no delegated group, or a group with processes of its own."""
         for place in _places(process, ""):
             parent = place.group.parent
             with suppress(OSError):
@@ -53,7 +53,7 @@ class ChildGroups:
         return None
 
     def add(self, pid: int | None, memory_bytes: int, threads: int) -> Path:
-        """A new group with these limits, and the process in it. Raises OSError, and leaves nothing then."""
+        """Create a group with these limits, and move the process into it. Raises OSError, and leaves no group then."""
         group = self._parent / f"decoder-{uuid4().hex}"
         group.mkdir()
         try:
@@ -68,13 +68,13 @@ class ChildGroups:
 
     @staticmethod
     def remove(group: Path) -> None:
-        """The processes in it have ended. Its files go with it."""
+        """Remove a group whose processes have ended."""
         with suppress(OSError):
             group.rmdir()
 
 
 def _places(process: Path, controller: str) -> list[_Place]:
-    """Where the controller may be: in its hierarchy of v1, and in that of v2, whose name is empty."""
+    """Return the groups that may have the controller: in its v1 hierarchy, and in the v2 hierarchy, whose name is empty."""
     try:
         groups = [line.split(":", 2) for line in (process / "cgroup").read_text().splitlines()]
         mounts = (process / "mountinfo").read_text().splitlines()

@@ -1,8 +1,8 @@
-"""A decoder process: `python -m internal.sandbox.child HEIF USER`, started by the pool in a folder of its own.
+"""A decoder process: `python -m internal.sandbox.child HEIF USER`, which the pool starts in its own folder.
 
-It locks itself in before it hears of a picture: desk.py says which files are left to it; limits.py, landlock.py and seccomp.py
-what else it may not do. Its parent limits what it may use (process_limits.py). It speaks the protocol on stdin and stdout,
-renders one picture at a time, and has no secrets and nothing to lose. It ends when stdin does.
+It confines itself before it reads the first job: job_directory.py says which files it can reach; privileges.py, landlock.py and
+seccomp.py take away everything else. Its parent limits its resources (process_limits.py). It speaks the protocol on stdin and
+stdout, renders one picture at a time, and has no secrets. It ends when stdin ends.
 """
 
 import os
@@ -20,14 +20,25 @@ from internal.pipeline.operations import known_operations
 from internal.pipeline.vips.render import render, restrict_libvips
 from internal.pipeline.vips.text import load_fonts
 from internal.ports.sandbox import RenderJob
-from internal.sandbox import landlock, limits, seccomp
-from internal.sandbox.protocol import GO, PREFIX, Accepted, Done, Ready, Refused, Reply, job_from, packed, plain
+from internal.sandbox import landlock, privileges, seccomp
+from internal.sandbox.protocol import (
+    GO,
+    PREFIX,
+    Accepted,
+    Done,
+    Ready,
+    RenderRefused,
+    Reply,
+    decode_job,
+    encode_message,
+    sanitize_detail,
+)
 
 IDLE_SECONDS = 1.0
-"""Without work this long, memory is given back."""
+"""Idle time after which memory is returned to the system."""
 _MAX_CANONICAL = 2**20
-MADE, GIVEN = Path(), Path("../given")
-"""The child's folders, as it sees them from the one in which it was started (desk.py)."""
+OUTPUT, INPUT = Path(), Path("../input")
+"""The child's folders, relative to its working directory (job_directory.py)."""
 
 
 def main() -> None:
@@ -35,46 +46,47 @@ def main() -> None:
     reader, writer = _private_streams()
     restrict_libvips(heif=True) if heif_input else restrict_libvips()
     grammar = Grammar(presets={}, max_operations=_MAX_CANONICAL, max_text=_MAX_CANONICAL)
-    known_operations()  # plug-ins bring libraries along, and behind the walls nothing can be loaded that is code
+    known_operations()  # plug-ins load libraries, and the confined process can't load code
     if user != os.geteuid():
-        load_fonts()  # root's libraries may be closed to others; tests/hostile/test_late_imports.py: nothing else comes late
-    if not _exactly(reader, len(GO)):
+        load_fonts()  # other users may not read root's libraries; tests/hostile/test_late_imports.py: only fonts are loaded late
+    if not _read_exactly(reader, len(GO)):
         return
     try:
-        _send(writer, lock_in(user))
+        _send(writer, confine_process(user))
     except OSError as error:
-        _send(writer, Refused(SandboxUnavailable.code, plain(f"it can't give up its rights ({error})"), fatal=True))
+        detail = sanitize_detail(f"it can't drop its privileges ({error})")
+        _send(writer, RenderRefused(SandboxUnavailable.code, detail, fatal=True))
         return
     while job := _next_job(reader):
-        os.ftruncate(sys.stderr.fileno(), 0)  # what a library has to say about one picture is kept until the next one only
+        os.ftruncate(sys.stderr.fileno(), 0)  # messages of libraries are kept for one picture only
         _send(writer, Accepted())
         reply = _render(grammar, job)
         _send(writer, reply)
-        if isinstance(reply, Refused) and reply.fatal:
+        if isinstance(reply, RenderRefused) and reply.fatal:
             return
 
 
-def lock_in(user: int) -> Ready:
-    """From here on this process can do no harm: it reads what it is given, writes into its folder, and runs and reaches nothing.
+def confine_process(user: int) -> Ready:
+    """Confine this process permanently: it can read its input, write its output, and do nothing else.
 
-    Root becomes `user`, and only relative paths lead to its files from there on: the folders above are closed to it.
+    Root becomes `user`, and from then on reaches its files by relative paths only, because it can't enter the folders above.
 
-    Python's libraries, ours and the system's stay readable, for what they load late (codecs, fonts). It happens once all that
-    needs more is done, and while there is one thread: the walls would not close around another.
+    The libraries of Python, of this project and of the system stay readable, because they load some files later (codecs, fonts).
+    Call it after everything that needs more rights, and while there is one thread: other threads would not be confined.
 
-    INVARIANT: a child never reads what it was not given (tests/integration/test_sandbox_walls.py).
+    INVARIANT: a child reads only its own input (tests/integration/test_sandbox_confinement.py).
     """
     threads = Path("/proc/self/task")
     if threads.exists() and len(list(threads.iterdir())) > 1:
-        raise RuntimeError("a library has begun a thread that would stay outside the walls")
-    limits.gain_nothing()
-    files = landlock.confine(readable=[GIVEN, *libraries()], writable=[MADE])
-    limits.give_up_rights(user)
+        raise RuntimeError("a library has started a thread, which would not be confined")
+    privileges.set_no_new_privileges()
+    files = landlock.confine(readable=[INPUT, *libraries()], writable=[OUTPUT])
+    privileges.drop_privileges(user)
     return Ready(files, seccomp.allow_listed_calls())
 
 
 def libraries() -> Iterator[Path]:
-    """Where code and fonts lie: of this project its package alone, for its root has the configuration."""
+    """Yield the folders of code and fonts. Of this project only the package, because its root has the configuration."""
     package = Path(internal.__path__[0]).resolve()
     installed = {Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib")}
     yield package
@@ -87,7 +99,7 @@ def libraries() -> Iterator[Path]:
 
 
 def _private_streams() -> tuple[BinaryIO, BinaryIO]:
-    """The protocol's two ends. Descriptor 1 becomes stderr, so that a library that prints can't garble what we say."""
+    """Return the protocol's streams. Descriptor 1 becomes stderr, so that printing libraries can't corrupt the protocol."""
     reader, writer = os.fdopen(os.dup(0), "rb", buffering=0), os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -98,24 +110,24 @@ def _private_streams() -> tuple[BinaryIO, BinaryIO]:
 
 def _render(grammar: Grammar, job: RenderJob) -> Reply:
     try:
-        return Done(render(job, grammar.parse(job.pipeline), MADE))
+        return Done(render(job, grammar.parse(job.pipeline), OUTPUT))
     except MemoryError:
-        return Refused(DecoderOutOfMemory.code, DecoderOutOfMemory().detail, fatal=True)
+        return RenderRefused(DecoderOutOfMemory.code, DecoderOutOfMemory().detail, fatal=True)
     except ServiceError as error:
         position = error.position if isinstance(error, InvalidProcessing) else None
-        return Refused(error.code, plain(error.detail), position, fatal=isinstance(error, DecoderOutOfMemory))
+        return RenderRefused(error.code, sanitize_detail(error.detail), position, fatal=isinstance(error, DecoderOutOfMemory))
 
 
 def _next_job(reader: BinaryIO) -> RenderJob | None:
-    """The next job, or None when the parent has closed its end."""
+    """Read the next job; None if the parent has closed its end."""
     if not select.select([reader], [], [], IDLE_SECONDS)[0]:
-        limits.give_memory_back()
-    prefix = _exactly(reader, PREFIX)
-    return job_from(_exactly(reader, int.from_bytes(prefix, "big"))) if prefix else None
+        privileges.trim_memory()
+    prefix = _read_exactly(reader, PREFIX)
+    return decode_job(_read_exactly(reader, int.from_bytes(prefix, "big"))) if prefix else None
 
 
-def _exactly(reader: BinaryIO, length: int) -> bytes:
-    """So many bytes, or none at the end of the stream."""
+def _read_exactly(reader: BinaryIO, length: int) -> bytes:
+    """Read `length` bytes, or return no bytes at the end of the stream."""
     read = b""
     while len(read) < length:
         more = reader.read(length - len(read))
@@ -126,7 +138,7 @@ def _exactly(reader: BinaryIO, length: int) -> bytes:
 
 
 def _send(writer: BinaryIO, message: Reply) -> None:
-    data = memoryview(packed(message))
+    data = memoryview(encode_message(message))
     while data:
         data = data[writer.write(data) :]
 

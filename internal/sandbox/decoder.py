@@ -1,4 +1,4 @@
-"""One decoder process as its parent sees it: start it, give it one picture at a time, tell from its death what it died of."""
+"""The parent's side of one decoder process: starts it, sends it one job at a time, and finds out why it died."""
 
 import asyncio
 import signal
@@ -23,12 +23,23 @@ from internal.domain.errors import (
 from internal.pipeline.containers.tiff_copy import EXTRA_BYTES
 from internal.ports.sandbox import Rendered, RenderJob
 from internal.runtime.regular_file import open_regular
-from internal.sandbox.believable import require_believable
 from internal.sandbox.cgroup import ChildGroups
 from internal.sandbox.job_directory import JobDirectory
-from internal.sandbox.process_limits import MAX_THREADS, LimitedProcess, ProcessLimits, user_of_child
-from internal.sandbox.protocol import GO, MAX_REPLY, PREFIX, Accepted, Done, Ready, Refused, Reply, packed, reply_from
-from internal.sandbox.watch import Watch
+from internal.sandbox.monitor import ResourceMonitor
+from internal.sandbox.process_limits import MAX_THREADS, LimitedProcess, ProcessLimits, child_user
+from internal.sandbox.protocol import (
+    GO,
+    MAX_REPLY,
+    PREFIX,
+    Accepted,
+    Done,
+    Ready,
+    RenderRefused,
+    Reply,
+    decode_reply,
+    encode_message,
+)
+from internal.sandbox.reply_checks import check_rendered
 
 _START_SECONDS = 30.0
 _DYING_SECONDS = 5.0
@@ -45,55 +56,55 @@ _REFUSALS = {error.code: error for error in _ERRORS}
 
 
 class CrashedBeforeStart(Exception):
-    """The child was dead before it accepted the picture: another one may have it, and nobody needs to know."""
+    """The child died before it accepted the picture, so another child can render it."""
 
 
 class Decoder:
-    """A live child and its folder. `close` must be awaited, whatever happens; after it, neither is left."""
+    """A running child and its folder. Always await `close`, which removes both."""
 
-    def __init__(self, process: asyncio.subprocess.Process, desk: JobDirectory, limits: ProcessLimits) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, directory: JobDirectory, limits: ProcessLimits) -> None:
         if process.stdin is None or process.stdout is None:
             raise ValueError("the child's stdin and stdout must be pipes")
-        self._process, self._desk, self._limits = process, desk, limits
+        self._process, self._directory, self._limits = process, directory, limits
         self._to, self._from = process.stdin, process.stdout
-        self.walls = Ready(None, False)
+        self.features = Ready(None, False)
         self._limited = LimitedProcess(process.pid)
-        self._watch = Watch(self._limited, desk.made, limits, self._kill_for)
+        self._monitor = ResourceMonitor(self._limited, directory.output, limits, self._kill_because)
         self._group: Path | None = None
-        self._misuse: DecoderFailed | None = None
+        self._violation: DecoderFailed | None = None
         self.pictures = 0
-        self._fit = True
+        self._usable = True
         self._closed = False
 
     @classmethod
     async def start(cls, folder: Path, limits: ProcessLimits, groups: ChildGroups | None = None) -> "Decoder":
-        """A child that is ready for work, in a group of its own if there are `groups`.
+        """Start a child and wait until it is ready. It gets its own control group if there are `groups`.
 
-        Raises SandboxUnavailable when it can't be started: no picture is to blame for that; StartRefused when it never can.
+        Raises SandboxUnavailable if it can't be started now, and StartRefused if it never can.
         """
-        user = user_of_child()
-        desk = JobDirectory(folder, user)
+        user = child_user()
+        directory = JobDirectory(folder, user)
         decoder: Decoder | None = None
         try:
-            await asyncio.to_thread(desk.set_up)
-            with desk.stderr.open("ab") as stderr:
+            await asyncio.to_thread(directory.set_up)
+            with directory.stderr.open("ab") as stderr:
                 process = await asyncio.create_subprocess_exec(
                     sys.executable, "-P", "-m", "internal.sandbox.child",
                     str(int(limits.heif_input)), str(user),
                     stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=stderr,
-                    cwd=desk.made, env=environment(), close_fds=True, start_new_session=True,
+                    cwd=directory.output, env=environment(), close_fds=True, start_new_session=True,
                 )  # fmt: skip
-            decoder = cls(process, desk, limits)
+            decoder = cls(process, directory, limits)
             decoder._limited.limit(limits)
             decoder._group = groups.add(process.pid, limits.memory_bytes, MAX_THREADS) if groups else None
             async with asyncio.timeout(_START_SECONDS):
-                decoder.walls = await decoder._ready()
+                decoder.features = await decoder._ready()
         except BaseException as error:
-            await asyncio.shield(decoder.close()) if decoder else desk.remove()
+            await asyncio.shield(decoder.close()) if decoder else directory.remove()
             if isinstance(error, OSError | EOFError | TimeoutError | msgspec.MsgspecError):
                 raise SandboxUnavailable from error
             raise
-        decoder._watch.rest()
+        decoder._monitor.watch_idle()
         return decoder
 
     @property
@@ -101,80 +112,83 @@ class Decoder:
         return self._process.pid
 
     @property
-    def fit(self) -> bool:
-        """Whether it can take another picture."""
-        return self._fit and self._process.returncode is None and self.pictures < self._limits.max_pictures
+    def usable(self) -> bool:
+        """True if the child can take another picture."""
+        return self._usable and self._process.returncode is None and self.pictures < self._limits.max_pictures
 
     async def render(self, job: RenderJob) -> Rendered:
-        """As the port says, but for CrashedBeforeStart. The child is not usable after an error that is not the picture's."""
+        """Render one picture, as the port says. Also raises CrashedBeforeStart.
+
+        After an error that the picture did not cause, the child is no longer usable.
+        """
         self.pictures += 1
         try:
-            laid_out = self._desk.lay_out(job)
-            self._fit = False
-            reply = await self._answer(laid_out, _largest_file(job))
+            staged = self._directory.stage(job)
+            self._usable = False
+            reply = await self._run_job(staged, _largest_file(job))
             if isinstance(reply, Done):
-                require_believable(reply.rendered, job, self._limits.cpu_seconds, self._limits.wall_seconds)
-                self._desk.deliver(job, reply.rendered)
-            self._fit = isinstance(reply, Done) or not reply.fatal
+                check_rendered(reply.rendered, job, self._limits.cpu_seconds, self._limits.wall_seconds)
+                self._directory.collect(job, reply.rendered)
+            self._usable = isinstance(reply, Done) or not reply.fatal
         finally:
-            self._tidy()
-        if isinstance(reply, Refused):
+            self._clear_directory()
+        if isinstance(reply, RenderRefused):
             raise _refusal(reply)
         return reply.rendered
 
     async def close(self) -> None:
-        """Kill it, wait until it is gone, and remove its folder. May be called again."""
-        self._fit, self._closed = False, True
-        self._watch.end()
+        """Kill the child, wait for its end, and remove its folder. Repeated calls are safe."""
+        self._usable, self._closed = False, True
+        self._monitor.stop()
         with suppress(ProcessLookupError):
             self._process.kill()
         self._to.close()
-        with suppress(RuntimeError, OSError):  # whoever waits for a reply reads the end by himself
-            while await self._from.read(MAX_REPLY):  # what is left unread keeps the pipe open
+        with suppress(RuntimeError, OSError):  # a pending `_reply` reads the end itself
+            while await self._from.read(MAX_REPLY):  # unread bytes would keep the pipe open
                 pass
         await self._process.wait()
         if self._group is not None:
             ChildGroups.remove(self._group)
-        await asyncio.to_thread(self._desk.remove)
+        await asyncio.to_thread(self._directory.remove)
 
     async def _ready(self) -> Ready:
         self._to.write(GO)
         reply = await self._reply()
-        if isinstance(reply, Refused):
+        if isinstance(reply, RenderRefused):
             raise StartRefused(f"A decoder can't run here: {reply.detail}")
         if not isinstance(reply, Ready):
             raise EOFError("the child does not speak the protocol")
         return reply
 
-    def _tidy(self) -> None:
+    def _clear_directory(self) -> None:
         try:
-            self._desk.clear()
-        except OSError:  # it left something behind that can't be removed like that: `close` will
-            self._fit = False
+            self._directory.clear()
+        except OSError:  # the child left something that only `close` can remove
+            self._usable = False
 
-    async def _answer(self, job: RenderJob, file_bytes: int) -> Done | Refused:
-        self._watch.work(limited=self._limited.allow_picture(self._limits.cpu_seconds, file_bytes))
+    async def _run_job(self, job: RenderJob, file_bytes: int) -> Done | RenderRefused:
+        self._monitor.watch_job(limited=self._limited.allow_picture(self._limits.cpu_seconds, file_bytes))
         try:
             async with asyncio.timeout(self._limits.wall_seconds):
                 reply = await self._exchange(job)
         except TimeoutError as error:
             raise DecoderTimeout(f"The picture took more than {self._limits.wall_seconds:g} seconds.") from error
         except (EOFError, OSError, msgspec.MsgspecError) as error:
-            raise self._misuse or await self._cause_of_death() from error
+            raise self._violation or await self._cause_of_death() from error
         finally:
-            self._watch.rest()
-        if isinstance(reply, Done | Refused):
+            self._monitor.watch_idle()
+        if isinstance(reply, Done | RenderRefused):
             return reply
         raise DecoderFailed
 
-    def _kill_for(self, misuse: DecoderFailed) -> None:
-        self._misuse = misuse
+    def _kill_because(self, violation: DecoderFailed) -> None:
+        self._violation = violation
         with suppress(ProcessLookupError):
             self._process.kill()
 
     async def _exchange(self, job: RenderJob) -> Reply:
         try:
-            self._to.write(packed(job))
+            self._to.write(encode_message(job))
             await self._to.drain()
             accepted = await self._reply()
         except (EOFError, OSError) as error:
@@ -184,16 +198,16 @@ class Decoder:
         return await self._reply()
 
     async def _reply(self) -> Reply:
-        """Raises asyncio.IncompleteReadError, which is an EOFError, when the child is gone."""
+        """Read a reply. Raises asyncio.IncompleteReadError, which is an EOFError, if the child has ended."""
         length = int.from_bytes(await self._from.readexactly(PREFIX), "big")
         if length > MAX_REPLY:
             raise EOFError("the child does not speak the protocol")
-        return reply_from(await self._from.readexactly(length))
+        return decode_reply(await self._from.readexactly(length))
 
     async def _cause_of_death(self) -> ServiceError:
-        """Called when the child has closed its end or talks nonsense. One that won't die by itself is killed by `close`.
+        """Return the error for a child that closed its end or violated the protocol. If it still runs, `close` kills it.
 
-        Killing at once would lose the cause: Popen.kill polls, and so takes the exit code from asyncio's watcher.
+        Killing it here would lose the cause: Popen.kill polls, and so takes the exit code from asyncio's watcher.
         """
         try:
             async with asyncio.timeout(_DYING_SECONDS):
@@ -204,29 +218,29 @@ class Decoder:
             return SandboxUnavailable()
         if code == -signal.SIGXCPU:
             return DecoderTimeout(f"The picture took more than {self._limits.cpu_seconds:g} seconds of CPU time.")
-        if code == -signal.SIGKILL:  # not ours: the kernel kills the largest process when the machine, or its group, is full
+        if code == -signal.SIGKILL:  # not sent by us: the kernel sends it when the machine or the group is out of memory
             return DecoderOutOfMemory("The decoder was killed (SIGKILL), as the system does when memory runs out.")
-        if any(sign in _tail(self._desk.stderr) for sign in _OUT_OF_MEMORY):
+        if any(sign in _tail(self._directory.stderr) for sign in _OUT_OF_MEMORY):
             return DecoderOutOfMemory()
-        return DecoderFailed(f"The decoder died on this picture ({_ending(code)}).")
+        return DecoderFailed(f"The decoder died on this picture ({_exit_description(code)}).")
 
 
-def _refusal(reply: Refused) -> ServiceError:
+def _refusal(reply: RenderRefused) -> ServiceError:
     error = _REFUSALS.get(reply.code, DecoderFailed)
     return InvalidProcessing(reply.detail, reply.position) if error is InvalidProcessing else error(reply.detail)
 
 
-def _ending(code: int) -> str:
+def _exit_description(code: int) -> str:
     with suppress(ValueError):
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
     return f"signal {-code}"
 
 
 def _largest_file(job: RenderJob) -> int:
-    """Bytes that one file of this picture may have: a result, or a copy of one of the pictures that the child is given."""
-    given = [job.source, *(overlay.path for overlay in job.overlays.values())]
+    """Return the maximum size of a file of this job in bytes: a result, or a copy of one of its input pictures."""
+    files = [job.source, *(overlay.path for overlay in job.overlays.values())]
     try:
-        return max(job.limits.max_output_bytes, EXTRA_BYTES + max(path.stat().st_size for path in given))
+        return max(job.limits.max_output_bytes, EXTRA_BYTES + max(path.stat().st_size for path in files))
     except OSError as error:
         raise ScratchUnavailable from error
 
@@ -241,7 +255,7 @@ def _tail(path: Path) -> bytes:
 
 
 def environment() -> dict[str, str]:
-    """All that a child gets to see, and no secret in it. One thread and one arena are what DESIGN §10 measured."""
+    """Return the environment of a child. It has no secrets. One thread and one malloc arena measured best (DESIGN §10)."""
     return {
         "PYTHONPATH": str(Path(internal.__path__[0]).parent),
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -1,7 +1,7 @@
-"""A child's own folder: `given` holds what it may read, `made` is the one place where it may write.
+"""Folder of one child: it may read `input` and write `output`, and nothing else.
 
-Pictures are laid in by a hard link, which costs nothing; between file systems by a copy. So the child needs to see no other
-folder, and no picture but its own. What it has made is looked at with suspicion, then taken out.
+Input pictures are hard links, which cost nothing; between file systems they are copies. So the child sees no other folder and no
+other picture. Its output is checked before it is moved out.
 """
 
 import os
@@ -19,107 +19,108 @@ from internal.ports.sandbox import Rendered, RenderJob
 from internal.runtime.regular_file import open_regular
 
 _BLOCK = 2**20
-MOST_FILES = 64
-"""A healthy child leaves a handful in its folder: results, and copies of originals when it was stopped in the middle."""
-_NOT_MADE = "The decoder did not make what it said."
+MAX_FILES = 64
+"""A healthy child leaves a few files: results, and copies of originals if it was interrupted."""
+_WRONG_FILE = "The decoder did not write the file that it reported."
 
 
 class JobDirectory:
-    """`folder` is the child's alone, who runs as `user`. `remove` it at the end.
+    """The folder of one child, which runs as `user`. Call `remove` at the end.
 
-    The child is told of its files by paths that are relative to `made`: the folders above are closed to another user.
+    The child gets paths relative to `output`, because another user can't enter the folders above.
     """
 
     def __init__(self, folder: Path, user: int) -> None:
         self.folder, self._user = folder, user
-        self.given, self.made, self.stderr = folder / "given", folder / "made", folder / "stderr"
+        self.input, self.output, self.stderr = folder / "input", folder / "output", folder / "stderr"
 
     def set_up(self) -> None:
-        for place in (self.folder, self.given, self.made):
+        for place in (self.folder, self.input, self.output):
             place.mkdir(mode=0o700, parents=True)
-        if self._user != os.geteuid():  # it may pass through to what it is given, and owns the one folder where it may write
-            for place in (self.folder, self.given):
+        if self._user != os.geteuid():  # the child may pass through to its input, and owns its output
+            for place in (self.folder, self.input):
                 place.chmod(0o711)
             try:
-                os.chown(self.made, self._user, self._user)
-            except PermissionError as error:  # root without CAP_CHOWN, as in a container that has no capability at all
-                raise StartRefused("Root may not give a decoder its folder here: let the worker run as another user.") from error
+                os.chown(self.output, self._user, self._user)
+            except PermissionError as error:  # root without CAP_CHOWN, as in a container without capabilities
+                raise StartRefused("Root can't change the owner of a folder here. Run the worker as another user.") from error
 
     def remove(self) -> None:
-        for place in (self.given, self.made):
+        for place in (self.input, self.output):
             with suppress(OSError):
-                place.chmod(0o700)  # whatever the child made of it
+                place.chmod(0o700)  # the child may have changed the mode
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def lay_out(self, job: RenderJob) -> RenderJob:
-        """The same job on files of this folder. Raises ScratchUnavailable when there is no room for them."""
+    def stage(self, job: RenderJob) -> RenderJob:
+        """Place the job's files in this folder, and return the job with the new paths. Raises ScratchUnavailable."""
         overlays = enumerate(job.overlays.items())
-        with _room():
+        with _scratch_errors():
             return replace(
                 job,
-                source=self._lay(job.source, "source"),
+                source=self._stage_file(job.source, "source"),
                 target=Path("result"),
                 alternative=Path("alternative") if job.alternative else None,
-                overlays={name: replace(one, path=self._lay(one.path, f"overlay-{at}")) for at, (name, one) in overlays},
+                overlays={name: replace(one, path=self._stage_file(one.path, f"overlay-{at}")) for at, (name, one) in overlays},
             )
 
-    def deliver(self, job: RenderJob, rendered: Rendered) -> None:
-        """Move what was made to where the job wants it: all of it or nothing.
+    def collect(self, job: RenderJob, rendered: Rendered) -> None:
+        """Move the output files to the job's targets: all of them or none.
 
-        Raises DecoderFailed when that is not what the child says it is: it may be in a stranger's hands. ScratchUnavailable.
+        Raises DecoderFailed if the files differ from the child's reply, because the child may be compromised. Raises
+        ScratchUnavailable.
         """
-        pairs = [(self.made / "result", job.target, rendered.result)]
+        pairs = [(self.output / "result", job.target, rendered.result)]
         if job.alternative and rendered.alternative:
-            pairs.append((self.made / "alternative", job.alternative, rendered.alternative))
+            pairs.append((self.output / "alternative", job.alternative, rendered.alternative))
         try:
-            for made, target, encoded in pairs:
-                _take(made, target, encoded.size, self._user)
+            for output, target, encoded in pairs:
+                _collect_file(output, target, encoded.size, self._user)
         except (DecoderFailed, ScratchUnavailable):
             for _, target, _ in pairs:
                 target.unlink(missing_ok=True)
             raise
 
-    def _lay(self, file: Path, name: str) -> Path:
-        """Returns its path as the child sees it."""
-        place = self.given / name
+    def _stage_file(self, file: Path, name: str) -> Path:
+        """Place a file in `input`, and return its path as the child sees it."""
+        place = self.input / name
         try:
             os.link(file, place)
         except OSError:  # another file system, or one without links
             shutil.copyfile(file, place)
         if self._user != os.geteuid():
             place.chmod(0o644)
-        return Path("../given", name)
+        return Path("../input", name)
 
     def clear(self) -> None:
-        """Leave nothing of the last picture. Raises OSError when the child has seen to it that this can't be done.
+        """Remove the files of the last picture. Raises OSError if the child prevents it.
 
-        A child that has filled its folder does not keep the worker busy here: `remove` has the time for it.
+        It does not delete an unlimited number of files, so that a malicious child can't delay the worker; `remove` does.
         """
-        for place in (self.given, self.made):
+        for place in (self.input, self.output):
             with os.scandir(place) as entries:
-                left = list(islice(entries, MOST_FILES + 1))
-            if len(left) > MOST_FILES:
-                raise OSError(f"more than {MOST_FILES} files")
+                left = list(islice(entries, MAX_FILES + 1))
+            if len(left) > MAX_FILES:
+                raise OSError(f"more than {MAX_FILES} files")
             for file in left:
                 Path(file).unlink()
 
 
-def _take(made: Path, target: Path, size: int, user: int) -> None:
-    """Raises DecoderFailed unless `made` is a plain file of the child's own, with no other name, of `size` bytes.
+def _collect_file(output: Path, target: Path, size: int, user: int) -> None:
+    """Move `output` to `target`. Raises DecoderFailed unless it is a regular file of the child, with one link and `size` bytes.
 
-    Who reads it later reads `size` bytes and no more: the child may still have it open.
+    Read only `size` bytes of it later: the child may still have it open.
     """
     try:
-        file = open_regular(made)
-    except OSError as error:  # not there, no file, or in a folder that the child has closed
-        raise DecoderFailed(_NOT_MADE) from error
+        file = open_regular(output)
+    except OSError as error:  # missing, not a regular file, or in a folder that the child has closed
+        raise DecoderFailed(_WRONG_FILE) from error
     with file:
         state = os.fstat(file.fileno())
         if (state.st_size, state.st_nlink, state.st_uid) != (size, 1, user):
-            raise DecoderFailed(_NOT_MADE)
-        with _room():
+            raise DecoderFailed(_WRONG_FILE)
+        with _scratch_errors():
             try:
-                made.replace(target)
+                output.replace(target)
             except OSError:  # another file system
                 _copy(file, target, size)
 
@@ -131,8 +132,8 @@ def _copy(file: BinaryIO, target: Path, size: int) -> None:
 
 
 @contextmanager
-def _room() -> Iterator[None]:
-    """A folder that is full or gone is an outage of ours and no fault of the picture's."""
+def _scratch_errors() -> Iterator[None]:
+    """Translate errors of the scratch folder: if it is full or missing, the picture is not the cause."""
     try:
         yield
     except OSError as error:

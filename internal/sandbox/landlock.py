@@ -1,15 +1,15 @@
-"""Landlock: a process gives up, for good, all files but those that it names, and the network. No rights are needed for it.
+"""Landlock: permanently restricts a process to the files that it names, and keeps it from the network. It needs no privileges.
 
-Three system calls by their numbers, which are the same on every architecture. The kernel says which ABI it speaks; each ABI adds
-things that can be forbidden, and what a kernel does not know yet is left out, so that older ones still do what they can:
+It takes three system calls, whose numbers are the same on every architecture. The kernel reports its ABI; each ABI adds
+restrictions. Restrictions that a kernel does not know are omitted, so older kernels apply the others:
 
     1  opening, making and removing files, running programs (Linux 5.13)      5  device ioctl (6.10)
     2  linking and renaming across folders (5.19)                              6  signals and abstract sockets (6.12)
-    3  truncating (6.2)                                                        7  nothing that we use
+    3  truncating (6.2)                                                        7  nothing that is used here
     4  TCP: bind and connect (6.7)
 
-Not covered up to here: stat, chmod and the like; UDP; sockets that lie in the file system. `seccomp` forbids sockets of any kind.
-A rule binds the thread that makes it and threads begun later: call `confine` while there is only one.
+Landlock does not cover stat, chmod and similar calls, UDP, and sockets in the file system. `seccomp` forbids all sockets.
+A ruleset applies to the calling thread and to threads that are started later: call `confine` while there is only one.
 """
 
 import ctypes
@@ -28,7 +28,7 @@ _NEWEST = 7
 _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 1, 1 << 2, 1 << 3
 _REMOVE_FILE, _MAKE_REG, _TRUNCATE = 1 << 5, 1 << 8, 1 << 14
 _FILE_BITS = {1: 13, 2: 14, 3: 15, 5: 16}
-"""From this ABI on, the lowest so many bits are rights on files."""
+"""ABI → number of the lowest bits that are file rights, from this ABI on."""
 _NET = 0b11  # bind, connect
 _SCOPES = 0b11  # abstract sockets, signals
 
@@ -49,7 +49,7 @@ class _Beneath(ctypes.Structure):
 
 
 def abi() -> int | None:
-    """The ABI of this system's kernel; None where there is no Landlock or it may not be used."""
+    """Return the kernel's ABI, or None if Landlock is missing or disabled."""
     try:
         return _call(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION_FLAG))
     except OSError:
@@ -57,10 +57,10 @@ def abi() -> int | None:
 
 
 def confine(*, readable: Iterable[Path], writable: Iterable[Path]) -> int | None:
-    """From now on this thread and its offspring reach nothing else; returns the ABI in force, or None where there is none.
+    """Restrict this thread and its descendants to these paths. Returns the ABI in force, or None without Landlock.
 
-    Paths stand for all that lies beneath; those that are not there are passed over. In `writable` plain files may be made,
-    changed and removed; no program can be run from anywhere. Raises OSError when the kernel refuses what it said it can do.
+    A path includes everything beneath it; missing paths are skipped. In `writable`, regular files can be created, changed and
+    removed. No program can be executed from anywhere. Raises OSError if the kernel refuses a right that its ABI includes.
     """
     version = abi()
     if version is None:

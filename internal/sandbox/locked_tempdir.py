@@ -1,7 +1,7 @@
-"""A folder for work in progress that never outlives its process by long.
+"""Temporary folder for work in progress, which is removed even if its process is killed.
 
-Whoever holds a folder holds a lock on a file in it; the system lets go of the lock however the process ends. The next one that
-asks for a folder in the same place clears away those that nobody holds: so end the files of an owner that was killed.
+The owner of a folder holds a lock on a file in it, and the system releases the lock however the process ends. The next process
+that creates a folder in the same place removes stale folders, whose lock is free.
 """
 
 import fcntl
@@ -19,22 +19,22 @@ _LOCK = ".held"
 
 @contextmanager
 def private_locked_tempdir(parent: Path) -> Iterator[Path]:
-    """As locked_tempdir, in a folder of this user's alone within `parent`, which may be everybody's. Raises StartRefused."""
+    """A locked_tempdir in a private folder of this user within `parent`, which may be world-writable. Raises StartRefused."""
     place = private_folder(parent / f"image-processor-work-{os.getuid()}")
     try:
         with locked_tempdir(place) as folder:
             yield folder
     finally:
-        with suppress(OSError):  # others work in it
+        with suppress(OSError):  # other processes use it
             place.rmdir()
 
 
 @contextmanager
 def locked_tempdir(place: Path) -> Iterator[Path]:
-    """A new folder in `place`, which is made when needed; it and all in it are removed at the end."""
+    """Create a folder in `place`, and remove it with its content at the end. Creates `place` if it is missing."""
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _clear_forsaken(place)
-    folder, lock = _hold(place)
+    _remove_stale(place)
+    folder, lock = _create_locked(place)
     try:
         yield folder
     finally:
@@ -42,26 +42,26 @@ def locked_tempdir(place: Path) -> Iterator[Path]:
         os.close(lock)
 
 
-def _hold(place: Path) -> tuple[Path, int]:
+def _create_locked(place: Path) -> tuple[Path, int]:
     while True:
         folder = place / f"work-{uuid4().hex}"
         try:
             folder.mkdir(mode=0o700)
-        except FileNotFoundError:  # the last one that worked in `place` has just removed it
+        except FileNotFoundError:  # the last other process has just removed `place`
             place.mkdir(mode=0o700, exist_ok=True)
             continue
         lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if folder.exists():  # nobody took it for forsaken before it was locked
+        if folder.exists():  # no other process removed it as stale before it was locked
             return folder, lock
         os.close(lock)
 
 
-def _clear_forsaken(place: Path) -> None:
+def _remove_stale(place: Path) -> None:
     for folder in place.glob("work-*"):
         try:
             lock = os.open(folder / _LOCK, os.O_RDWR)
-        except OSError:  # it is just being made, or removed
+        except OSError:  # it is being created or removed
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

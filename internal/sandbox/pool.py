@@ -1,7 +1,7 @@
-"""The sandbox's adapter: a warm pool of decoder processes.
+"""Sandbox adapter: a warm pool of decoder processes.
 
-One that dies, is killed, or has done its share is buried, and the next picture that finds no idle one starts another: there are
-never more than `size`. A burial runs to its end also when whoever asked for the picture has gone: nothing stays behind.
+A child that crashes or reaches `max_pictures` is closed and replaced on demand; there are never more than `size`. Closing runs to
+its end even if the caller is cancelled, so no process and no folder is left.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ from internal.sandbox.protocol import Ready
 
 log = structlog.get_logger(__name__)
 
-WALLS = ("landlock", "seccomp", "cgroup")
-_MAX_UNTOUCHED = 3
-"""So many children in a row that die before they accept one picture: it is the picture, after all."""
+FEATURES = ("landlock", "seccomp", "cgroup")
+_MAX_CRASHES_BEFORE_START = 3
+"""Number of children that may die in a row before they accept one picture; then the picture counts as the cause."""
 
 
 class DecoderPool(Sandbox):
-    """`size` children, each with a folder of its own in `scratch`. Made by open_pool."""
+    """Pool of `size` children, each with its own folder in `scratch`. Create it with open_pool."""
 
     def __init__(self, size: int, limits: ProcessLimits, scratch: Path, required: frozenset[str] = frozenset()) -> None:
         self._size, self._limits, self._scratch, self._required = size, limits, scratch, required
@@ -38,100 +38,107 @@ class DecoderPool(Sandbox):
         self._slots = asyncio.Semaphore(size)
         self._idle: list[Decoder] = []
         self._busy: set[Decoder] = set()
-        self._burials: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._numbers = count(1)
         self._closed = False
 
     @property
     def pids(self) -> list[int]:
-        """The children's process ids, idle ones first."""
+        """Process ids of the children, idle ones first."""
         return [decoder.pid for decoder in (*self._idle, *self._busy)]
 
     def use(self) -> dict[str, int]:
-        """How many children are busy and idle."""
+        """Return the number of busy and of idle children."""
         return {"busy": len(self._busy), "idle": len(self._idle)}
 
     async def warm_up(self) -> None:
-        """Start all children at once, and log which walls they have. Raises SandboxUnavailable when one can't be started."""
+        """Start all children, and log their sandbox features. Raises SandboxUnavailable if a child can't be started.
+
+        Raises StartRefused if a required feature is missing.
+        """
         outcomes = await asyncio.gather(*(self._start() for _ in range(self._size)), return_exceptions=True)
         self._idle += [outcome for outcome in outcomes if isinstance(outcome, Decoder)]
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
-        for walls in {decoder.walls for decoder in self._idle}:
-            missing = self._missing(walls)
+        for features in {decoder.features for decoder in self._idle}:
+            missing = self._missing(features)
             if refused := self._required.intersection(missing):
                 raise StartRefused(
-                    f"SANDBOX_REQUIRE names {', '.join(sorted(refused))}: not in force for the decoders of this machine."
+                    f"SANDBOX_REQUIRE names {', '.join(sorted(refused))}, which is not in force for decoders on this machine."
                 )
-            tell = log.warning if missing else log.info
-            tell(
-                "sandbox.started", children=self._size, landlock=walls.landlock, seccomp=walls.seccomp, cgroup=self._bounded,
+            write = log.warning if missing else log.info
+            write(
+                "sandbox.started",
+                children=self._size,
+                landlock=features.landlock,
+                seccomp=features.seccomp,
+                cgroup=self._bounded,
                 **({"missing": missing} if missing else {}),
-            )  # fmt: skip
+            )
 
-    def _missing(self, walls: Ready) -> list[str]:
-        """Which walls are not up, by the names that SANDBOX_REQUIRE takes."""
-        up = {"landlock": walls.landlock is not None, "seccomp": walls.seccomp, "cgroup": self._bounded}
-        return [name for name in WALLS if not up[name]]
+    def _missing(self, features: Ready) -> list[str]:
+        """Return the missing sandbox features, by their names in SANDBOX_REQUIRE."""
+        active = {"landlock": features.landlock is not None, "seccomp": features.seccomp, "cgroup": self._bounded}
+        return [name for name in FEATURES if not active[name]]
 
     async def render(self, job: RenderJob) -> Rendered:
         async with self._slots:
-            for _ in range(self._size + _MAX_UNTOUCHED):  # any number of idle ones may have been killed
-                decoder = await self._borrow()
+            for _ in range(self._size + _MAX_CRASHES_BEFORE_START):  # any number of idle children may have been killed
+                decoder = await self._acquire()
                 try:
                     return await decoder.render(job)
                 except CrashedBeforeStart:
                     continue
-                except DecoderFailed as death:
-                    SANDBOX_DEATHS.labels(death.code).inc()
+                except DecoderFailed as failure:
+                    SANDBOX_DEATHS.labels(failure.code).inc()
                     raise
                 finally:
-                    await self._give_back(decoder)
+                    await self._release(decoder)
             raise DecoderFailed
 
     async def check(self) -> None:
-        if self._busy or any(decoder.fit for decoder in self._idle):
+        if self._busy or any(decoder.usable for decoder in self._idle):
             return
         async with self._slots:
-            await self._give_back(await self._borrow())
+            await self._release(await self._acquire())
 
     async def aclose(self) -> None:
-        """End all children, those at work too: their pictures raise SandboxUnavailable. May be called again."""
+        """Close all children. Pictures that are being rendered raise SandboxUnavailable. Repeated calls are safe."""
         self._closed = True
         await asyncio.gather(*(decoder.close() for decoder in (*self._idle, *self._busy)))
         self._idle.clear()
-        while self._burials:
-            await asyncio.wait(self._burials)
+        while self._closing:
+            await asyncio.wait(self._closing)
 
     async def _start(self) -> Decoder:
         return await Decoder.start(self._scratch / str(next(self._numbers)), self._limits, self._groups)
 
-    async def _borrow(self) -> Decoder:
-        """An idle child, the one used last: its memory is warm, and the others have given theirs back. Else a new one."""
+    async def _acquire(self) -> Decoder:
+        """Return the idle child that was used last, because its memory is warm, or start a new one."""
         if self._closed:
             raise SandboxUnavailable("The sandbox is closed.")
         while self._idle:
             decoder = self._idle.pop()
             self._busy.add(decoder)
-            if decoder.fit:
+            if decoder.usable:
                 return decoder
-            await self._give_back(decoder)
+            await self._release(decoder)
         decoder = await self._start()
         self._busy.add(decoder)
         return decoder
 
-    async def _give_back(self, decoder: Decoder) -> None:
-        if decoder.fit and not self._closed:
+    async def _release(self, decoder: Decoder) -> None:
+        if decoder.usable and not self._closed:
             self._busy.discard(decoder)
             self._idle.append(decoder)
             return
-        burial = asyncio.create_task(self._bury(decoder))
-        self._burials.add(burial)
-        burial.add_done_callback(self._burials.discard)
-        await asyncio.shield(burial)
+        closing = asyncio.create_task(self._reap(decoder))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        await asyncio.shield(closing)
 
-    async def _bury(self, decoder: Decoder) -> None:
+    async def _reap(self, decoder: Decoder) -> None:
         await decoder.close()
         self._busy.discard(decoder)
 
@@ -148,15 +155,15 @@ async def open_pool(
     heif_input: bool = False,
     required: frozenset[str] = frozenset(),
 ) -> AsyncIterator[DecoderPool]:
-    """A warm sandbox of `size` children, until the context ends. Raises SandboxUnavailable when they can't be started.
+    """Start a sandbox of `size` children, which runs until the context ends. Raises SandboxUnavailable if they can't start.
 
-    For one picture: `cpu_seconds` of CPU time, `wall_seconds` on the clock, `memory_bytes` of address space. A child is replaced
-    after `max_pictures`. `scratch` is a folder of ours, in memory if possible and in one file system with the jobs' files; it is
-    made when it is not there. `heif_input`: AVIF and HEIC are taken too. `required`: those of WALLS without which it does not
-    start (StartRefused); another one that is missing is a warning in the log.
+    One picture may use `cpu_seconds` of CPU time, `wall_seconds` of elapsed time and `memory_bytes` of address space. A child is
+    replaced after `max_pictures`. `scratch` is a folder for temporary files, in memory if possible, and in the same file system
+    as the jobs' files; it is created if it is missing. If `heif_input` is true, AVIF and HEIC are accepted. `required` are those
+    of FEATURES without which it does not start (StartRefused); the log warns of other missing features.
 
-    INVARIANT: no decoder works without a wall that is required
-    (tests/integration/test_sandbox_walls.py::test_without_a_required_wall_nothing_starts).
+    INVARIANT: no decoder works without a required feature
+    (tests/integration/test_sandbox_confinement.py::test_without_a_required_feature_nothing_starts).
     """
     with locked_tempdir(scratch) as folder:
         limits = ProcessLimits(memory_bytes, cpu_seconds, wall_seconds, max_pictures, heif_input)

@@ -1,7 +1,7 @@
-"""The limits of a decoder process, set from outside by its parent: the process can neither lift them nor skip them.
+"""Resource limits of a decoder process. Its parent sets them from outside, so the process can neither lift nor skip them.
 
-What a system lacks is left out. A process of another user, as a child of root's is, takes CAP_SYS_RESOURCE for all but the first
-time; where root has none, as in a container, what changes with each picture is watched instead (watch.py).
+Limits that a system lacks are skipped. Changing the limits of a process of another user, such as a child of root, needs
+CAP_SYS_RESOURCE. If root lacks it, as in a container, the limits of each picture are monitored instead (monitor.py).
 """
 
 import math
@@ -17,16 +17,16 @@ from msgspec import Struct
 
 MAX_OPEN_FILES = 64
 MAX_THREADS = 64
-"""libvips has a handful for each picture that is read, drawn or written, and each ends with it."""
+"""libvips starts a few for each picture that it reads, draws or writes, and they end with it."""
 FILE_BYTES = 2**32
-"""No file of a decoder is ever larger: for each picture there is a lower limit."""
+"""Upper limit for any file of a decoder. Each picture has a lower limit."""
 _GRACE_SECONDS = 2
 
 
 class ProcessLimits(Struct, frozen=True):
-    """What a child may use: address space in bytes, seconds of CPU and on the clock for one picture, pictures in its life.
+    """Limits of a child: address space in bytes, CPU and elapsed seconds for one picture, pictures in its lifetime.
 
-    `heif_input`: whether it takes AVIF and HEIC.
+    If `heif_input` is true, it accepts AVIF and HEIC.
     """
 
     memory_bytes: int
@@ -36,24 +36,24 @@ class ProcessLimits(Struct, frozen=True):
     heif_input: bool = False
 
 
-def user_of_child() -> int:
-    """The user as which a new child runs: this process's own, but never root.
+def child_user() -> int:
+    """Return the user of a new child: this process's own user, but never root.
 
-    Debian keeps 65000 to 65533 for nobody's use. Each child gets one that others seldom have, so that it can't reach them either.
+    Debian reserves 65000 to 65533. Each child of root gets a random one of these, so that children can't reach each other.
     """
     own = os.geteuid()
     return own if own != 0 else 65_000 + secrets.randbelow(500)
 
 
 class LimitedProcess:
-    """A process that this one has started."""
+    """Resource limits and usage of a child process."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._cpu_seconds, self._file_bytes = 0, 0
 
     def limit(self, limits: ProcessLimits) -> None:
-        """For its whole life, before it becomes another user. Raises OSError when it can't be limited."""
+        """Set the limits of its lifetime, before it changes its user. Raises OSError if that fails."""
         self._cpu_seconds = math.ceil(limits.cpu_seconds + _GRACE_SECONDS) * limits.max_pictures
         self._file_bytes = FILE_BYTES
         if not hasattr(resource, "prlimit"):
@@ -65,20 +65,20 @@ class LimitedProcess:
             (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
             (resource.RLIMIT_AS, limits.memory_bytes),
         ):
-            self._for_good(kind, most)
-        if os.geteuid() == 0:  # this one counts all processes of a user, and the child's will have no other
-            self._for_good(resource.RLIMIT_NPROC, MAX_THREADS)
-        self._cpu_seconds = self._for_good(resource.RLIMIT_CPU, self._cpu_seconds)
-        self._file_bytes = self._for_good(resource.RLIMIT_FSIZE, self._file_bytes)
+            self._set_permanently(kind, most)
+        if os.geteuid() == 0:  # it counts all processes of a user, and the child's user has no other
+            self._set_permanently(resource.RLIMIT_NPROC, MAX_THREADS)
+        self._cpu_seconds = self._set_permanently(resource.RLIMIT_CPU, self._cpu_seconds)
+        self._file_bytes = self._set_permanently(resource.RLIMIT_FSIZE, self._file_bytes)
 
     def allow_picture(self, cpu_seconds: float, file_bytes: int) -> bool:
-        """For the next picture: so much more CPU time, then SIGXCPU, and no file larger than this, then EFBIG.
+        """Set the limits of the next picture: CPU seconds (then SIGXCPU) and bytes of a file (then EFBIG).
 
-        Returns whether these limits hold: root without CAP_SYS_RESOURCE can't set them for another user's process.
+        Returns False if they are not in force: root without CAP_SYS_RESOURCE can't set them for another user's process.
 
-        RLIMIT_CPU counts a process's whole life, so its soft limit is raised each time; whole seconds are all that it knows.
+        RLIMIT_CPU counts the process's lifetime in whole seconds, so its soft limit is raised for each picture.
         """
-        with suppress(ProcessLookupError, PermissionError, AttributeError):  # the last one: a system without prlimit
+        with suppress(ProcessLookupError, PermissionError, AttributeError):  # AttributeError: a system without prlimit
             soft = math.ceil(self.cpu_seconds() + cpu_seconds)
             resource.prlimit(self._pid, resource.RLIMIT_CPU, (min(soft, self._cpu_seconds), self._cpu_seconds))
             resource.prlimit(self._pid, resource.RLIMIT_FSIZE, (min(file_bytes, self._file_bytes), self._file_bytes))
@@ -86,23 +86,23 @@ class LimitedProcess:
         return False
 
     def cpu_seconds(self) -> float:
-        """What it has used of the CPU, in all its threads; 0 where this can't be asked, or when it is gone."""
+        """Return the CPU seconds of all its threads; 0 if they are unknown or the process has ended."""
         if sys.platform != "linux":
             return 0.0
         try:
-            return time.clock_gettime(~self._pid << 3 | 2)  # the clock of a process by its number: clock_getcpuclockid(3)
+            return time.clock_gettime(~self._pid << 3 | 2)  # the CPU clock of a process: clock_getcpuclockid(3)
         except OSError:
             return 0.0
 
     def threads(self) -> int:
-        """How many it has; 0 where this can't be asked, or when it is gone."""
+        """Return the number of its threads; 0 if it is unknown or the process has ended."""
         try:
-            return Path(f"/proc/{self._pid}/task").stat().st_nlink - 2  # a folder for each
+            return Path(f"/proc/{self._pid}/task").stat().st_nlink - 2  # one folder for each thread
         except OSError:
             return 0
 
-    def _for_good(self, kind: int, most: int) -> int:
-        """Returns the limit that holds now: it may have been lower before."""
+    def _set_permanently(self, kind: int, most: int) -> int:
+        """Set soft and hard limit. Returns the limit in force, which may be an earlier, lower one."""
         before = resource.prlimit(self._pid, kind)[1]
         limit = most if before == resource.RLIM_INFINITY else min(most, before)
         resource.prlimit(self._pid, kind, (limit, limit))

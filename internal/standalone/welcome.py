@@ -1,4 +1,4 @@
-"""What `make run` prints when the service is ready."""
+"""Text that `make run` prints when the service is ready."""
 
 import shlex
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ PICTURE = PROJECT / "docs/pictures/landscape.jpg"
 
 
 def welcome(address: str, places: Iterable[str]) -> str:
-    """Where the service is and where its data are, and a command that uploads a picture as it stands."""
+    """Return the text: addresses, the places of the data, and a complete command that uploads a picture."""
     image = shlex.quote(f"image=@{_for_curl(PICTURE)}")
     return f"""
   The image processor is ready:  {address}
@@ -24,7 +24,7 @@ def welcome(address: str, places: Iterable[str]) -> str:
 
 
 def _for_curl(path: Path) -> str:
-    """A file's name as `curl -F` takes it: within quotes if it has a character that ends a name there."""
+    """Return a path for `curl -F`, in quotes if it has a character that would end it."""
     name = str(path)
     if not any(character in name for character in ';,"\\'):
         return name

@@ -1,4 +1,4 @@
-"""The object stores under test, each with an inspector that looks behind the port, at the bare folder or bucket."""
+"""Object stores under test, each with an inspector that looks at the bare folder or bucket."""
 
 import threading
 from abc import ABC, abstractmethod
@@ -25,7 +25,7 @@ from tests.services.waiting import eventually
 
 
 class Place(ABC):
-    """Where a store keeps its objects. `keys` are those that a test used: unfinished uploads can be listed by key only."""
+    """Bare folder or bucket of a store. `keys` are those that a test used, because unfinished uploads are listed by key only."""
 
     threads: str
     store: IdentifiableStore
@@ -42,7 +42,7 @@ class Place(ABC):
 
     @abstractmethod
     def open_unreachable(self) -> AbstractAsyncContextManager[IdentifiableStore]:
-        """A store whose place is not there, or no longer."""
+        """A store whose folder or bucket does not exist."""
 
     @abstractmethod
     def objects(self) -> list[str]: ...
@@ -56,7 +56,7 @@ class Place(ABC):
 
     @abstractmethod
     def held(self) -> list[object]:
-        """Files or connections that this process has open there."""
+        """Return the files or connections that this process has open there."""
 
 
 class FolderPlace(Place):
@@ -124,7 +124,7 @@ class BucketPlace(Place):
         return [port for port in self._connections() if port not in self._of_others]
 
     def _connections(self) -> list[int]:
-        """Our own ends of the process's connections to the server."""
+        """Return the process's connections to the server."""
         connections = psutil.Process().net_connections("tcp")
         to_it = (found for found in connections if found.raddr and found.raddr.port == self._s3.port)
         return [found.laddr.port for found in to_it if found.status == "ESTABLISHED"]
@@ -132,7 +132,7 @@ class BucketPlace(Place):
 
 @pytest.fixture(scope="session")
 async def own_bucket(s3: S3Service) -> str:
-    """A bucket for this suite, made twice over: creating it is idempotent."""
+    """A bucket for this suite, created twice, because creation is idempotent."""
     name = f"contract-{uuid4().hex[:12]}"
     for _ in range(2):
         await create_bucket(s3.settings(name))
@@ -141,7 +141,7 @@ async def own_bucket(s3: S3Service) -> str:
 
 @pytest.fixture(scope="session")
 async def account(s3: S3Service, own_bucket: str) -> MinioSettings:
-    """The settings of API and worker in the full stack: an account with the least rights."""
+    """Settings of API and worker in the full stack: an account with minimal rights."""
     return await own_account(s3, own_bucket)
 
 
@@ -155,7 +155,7 @@ def bare_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 @pytest.fixture
 async def place(bare_place: Place) -> AsyncIterator[Place]:
-    """A place with its store open. Afterwards: nothing unfinished, and nothing at all once the test's objects are deleted."""
+    """A place with its open store. Fails a test that leaves unfinished writes, or objects that `delete` does not remove."""
     async with _opened(bare_place) as opened:
         yield opened
 

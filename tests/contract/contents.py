@@ -1,4 +1,4 @@
-"""What the object stores' suites put and read."""
+"""Contents that the object store suites put and read."""
 
 from collections.abc import AsyncIterator
 
@@ -14,14 +14,14 @@ async def chunks(*content: bytes) -> AsyncIterator[bytes]:
 
 
 async def long(mebibytes: int) -> AsyncIterator[bytes]:
-    """So many MiB in chunks of 64 KiB, each made when it is asked for; no two MiB are alike."""
+    """Yield a number of different MiB, in chunks of 64 KiB that are made on demand."""
     for number in range(mebibytes * 16):
         yield number.to_bytes(4, "big") * (MIB // 64)
 
 
-async def read(store: ObjectStore, key: str, span: ByteRange | None = None) -> bytes:
-    async with store.get(key, span) as opened:
-        return b"".join([chunk async for chunk in opened.chunks])
+async def read(store: ObjectStore, key: str, byte_range: ByteRange | None = None) -> bytes:
+    async with store.get(key, byte_range) as stream:
+        return b"".join([chunk async for chunk in stream.chunks])
 
 
 async def stored_keys(store: ObjectStore) -> set[str]:

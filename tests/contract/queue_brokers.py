@@ -1,4 +1,4 @@
-"""The servers behind the two queues, each with a place of its own for one test, and a gate that stands before them."""
+"""Brokers of the two queue adapters, with an empty place for each test and a gate in front."""
 
 import asyncio
 import contextlib
@@ -35,14 +35,14 @@ Address = tuple[str, int]
 
 
 class Broker(Protocol):
-    """A server that can carry a queue."""
+    """A server for a queue."""
 
     address: Address
     shares: bool  # whether two consumers can be in one group: known inside `empty`
     notices_seconds: float  # how long it takes at most, after `hold_seconds`, until what was given up is given to another
 
     def empty(self) -> AbstractAsyncContextManager[None]:
-        """An empty place in it while the block runs."""
+        """Create an empty place in the server while the block runs."""
 
     def open(self, address: Address | None = None, *, hold_seconds: float = 60.0) -> AbstractAsyncContextManager[Queue]:
         """The queue in that place; reached at `address`, when it is given. After `hold_seconds` without a sign of life, a message
@@ -119,7 +119,7 @@ class PostgresBroker:
 
 @asynccontextmanager
 async def gate(address: Address) -> AsyncIterator[tuple[Address, Callable[[], Awaitable[None]]]]:
-    """A port at which nobody answers, until it is opened: then it leads to `address`."""
+    """A port that refuses connections until it is opened, and then forwards them to `address`."""
     flows: set[asyncio.Task[None]] = set()
 
     async def flow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

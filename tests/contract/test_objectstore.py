@@ -1,4 +1,4 @@
-"""What internal/ports/object_store.py promises, of every adapter. The fixture `place` fails a test that leaves anything behind.
+"""Contract suite of internal/ports/object_store.py, for every adapter. The fixture `place` fails a test that leaves anything.
 
 Interruptions and outages are in test_objectstore_interrupted.py.
 """
@@ -43,10 +43,10 @@ async def test_long_content_goes_both_ways_in_bounded_memory(place: Place, mebib
         put_peak = tracemalloc.get_traced_memory()[1]
         await eventually(lambda: tracemalloc.get_traced_memory()[0] < MIB)  # a thread lets go of its last part a moment later
         tracemalloc.reset_peak()
-        async with place.store.get(key) as opened:
-            assert opened.size == stored.size == mebibytes * MIB
+        async with place.store.get(key) as stream:
+            assert stream.size == stored.size == mebibytes * MIB
             expected, buffered = long(mebibytes), b""
-            async for chunk in opened.chunks:
+            async for chunk in stream.chunks:
                 assert len(chunk) <= MIB
                 buffered += chunk
                 while len(buffered) >= MIB // 16:
@@ -74,17 +74,17 @@ async def test_a_second_put_replaces_the_first(place: Place) -> None:
 @pytest.mark.parametrize(
     ("start", "stop"), [(0, 10), (100, 200), (2 * MIB - 7, 2 * MIB), (0, 2 * MIB), (5, 2 * MIB + 9), (7, 7), (3 * MIB, 4 * MIB)]
 )
-async def test_a_span_is_a_slice(place: Place, start: int, stop: int) -> None:
+async def test_a_byte_range_is_a_slice(place: Place, start: int, stop: int) -> None:
     key = place.new_key()
     content = b"".join([chunk async for chunk in long(2)])
     await place.store.put(key, chunks(content), content_type=JPEG)
 
-    async with place.store.get(key, ByteRange(start, stop)) as opened:
-        assert opened.size == len(content)
-        assert b"".join([chunk async for chunk in opened.chunks]) == content[start:stop]
+    async with place.store.get(key, ByteRange(start, stop)) as stream:
+        assert stream.size == len(content)
+        assert b"".join([chunk async for chunk in stream.chunks]) == content[start:stop]
 
 
-async def test_a_span_of_an_empty_object_is_empty(place: Place) -> None:
+async def test_a_range_of_an_empty_object_is_empty(place: Place) -> None:
     key = place.new_key()
     await place.store.put(key, chunks(), content_type=JPEG)
 
@@ -92,8 +92,8 @@ async def test_a_span_of_an_empty_object_is_empty(place: Place) -> None:
 
 
 @pytest.mark.parametrize(("start", "stop"), [(-1, 3), (3, 2)])
-def test_a_span_that_is_none_is_refused(start: int, stop: int) -> None:
-    with pytest.raises(ValueError, match="not a span"):
+def test_an_invalid_range_is_refused(start: int, stop: int) -> None:
+    with pytest.raises(ValueError, match="not a byte range"):
         ByteRange(start, stop)
 
 

@@ -1,4 +1,4 @@
-"""What every object store does when content fails, callers are cancelled or leave early, and when the store is gone."""
+"""Contract suite of the object store under interruption: failing content, cancelled callers, early exits, and outages."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -86,7 +86,7 @@ async def test_a_put_cancelled_while_it_waits_for_content_leaves_nothing(place: 
 @pytest.mark.parametrize("mebibytes", [1, 9])
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 5, 20])
 async def test_a_cancelled_put_leaves_nothing(place: Place, mebibytes: int, steps: int) -> None:
-    """Cancelled in the middle of what follows the content, twice over, as an impatient shutdown does."""
+    """The put is cancelled twice after the content has ended, as by an impatient shutdown."""
     ended = asyncio.Event()
 
     async def content() -> AsyncIterator[bytes]:
@@ -117,9 +117,9 @@ async def test_a_reader_may_leave_early(place: Place, taken: int) -> None:
     await place.store.put(key, long(10), content_type=JPEG)
 
     for _ in range(20):  # more than there are threads or pooled connections
-        async with place.store.get(key) as opened:
+        async with place.store.get(key) as stream:
             for _ in range(taken):
-                await anext(opened.chunks)
+                await anext(stream.chunks)
     assert len(await read(place.store, key)) == 10 * MIB
 
 
@@ -139,7 +139,7 @@ async def test_a_cancelled_reader_gives_everything_back(place: Place) -> None:
 
 
 async def test_slow_clients_hold_up_nobody(place: Place) -> None:
-    """More puts than there are threads wait for their content, and a further one goes through."""
+    """More puts than threads wait for their content, and another put succeeds."""
     end, waiting = asyncio.Event(), 0
 
     async def slow() -> AsyncIterator[bytes]:
@@ -157,20 +157,20 @@ async def test_slow_clients_hold_up_nobody(place: Place) -> None:
 
 
 async def test_a_reader_goes_on_while_the_object_is_replaced(place: Place) -> None:
-    """Never a mixture: the bytes are the first content's, to the end."""
+    """The bytes are those of the first content only."""
     key = place.new_key()
     await place.store.put(key, chunks(b"a" * 3 * MIB), content_type=JPEG)
-    async with place.store.get(key) as opened:
-        first = await anext(opened.chunks)
+    async with place.store.get(key) as stream:
+        first = await anext(stream.chunks)
         await place.store.put(key, chunks(b"b" * 3 * MIB), content_type=JPEG)
-        rest = b"".join([chunk async for chunk in opened.chunks])
+        rest = b"".join([chunk async for chunk in stream.chunks])
 
     assert first + rest == b"a" * 3 * MIB
 
 
 @pytest.mark.parametrize("mebibytes", [1, 20])
 async def test_a_store_that_is_not_there_is_unavailable_and_says_so_at_once(place: Place, mebibytes: int) -> None:
-    """Above all it is not "not stored": an outage must not look like a loss."""
+    """An outage must not raise ObjectNotFound, because it would look like a loss."""
     key = place.new_key()
     async with place.open_unreachable() as store, asyncio.timeout(30):
         for call in (

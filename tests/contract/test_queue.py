@@ -1,4 +1,4 @@
-"""What every queue promises (internal/ports/queue.py), held against both adapters.
+"""Contract suite of internal/ports/queue.py, for both adapters.
 
 Kafka is a real broker, or librdkafka's mock where there is no Docker. The mock makes topics by itself and can't be asked to, and
 it refuses a member that syncs after its group's leader (InvalidRequest), so that there two consumers never share: those tests are
@@ -33,13 +33,13 @@ def server(request: pytest.FixtureRequest) -> Broker:
 
 @pytest.fixture(autouse=True)
 def patient_commits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a busy broker did not write in time would come again."""
-    monkeypatch.setattr("internal.queue.kafka.committed.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
+    """Without longer timeouts, a busy broker would deliver messages again."""
+    monkeypatch.setattr("internal.queue.kafka.group_offsets.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
 
 
 @pytest.fixture
 async def broker(server: Broker) -> AsyncIterator[Broker]:
-    """An empty queue's server; afterwards no task of ours is left."""
+    """The server of an empty queue. Fails a test that leaves a task."""
     before = asyncio.all_tasks()
     async with server.empty():
         yield server
@@ -102,7 +102,7 @@ async def test_what_is_not_acknowledged_goes_to_a_successor(queue: Queue, releas
         assert (await receive(successor)).message == delivery.message
 
 
-async def test_the_lowest_undone_message_is_not_passed(queue: Queue) -> None:
+async def test_the_lowest_pending_message_is_not_passed(queue: Queue) -> None:
     for body in ("one", "two", "three"):
         await queue.publish(Channel.FAST, message(body))
     async with queue.consume(Channel.FAST, slots=3) as consumer:
@@ -147,7 +147,7 @@ async def test_two_consumers_share(sharing: Broker, queue: Queue) -> None:
 
 
 async def test_what_is_held_for_long_is_given_to_nobody_else(sharing: Broker) -> None:
-    """Held far longer than a lease or a poll interval, with more messages waiting behind it."""
+    """A message is held far longer than a lease or a poll interval, while more messages wait."""
     async with (
         sharing.open(hold_seconds=HOLD_SECONDS) as queue,
         queue.consume(Channel.FAST, slots=1) as one,
@@ -176,7 +176,7 @@ async def _both_work(queue: Queue, one: Consumer, other: Consumer) -> Delivery:
 
 
 async def _published(queue: Queue, consumer: Consumer) -> Delivery:
-    """What it receives of messages that are published until it does."""
+    """Publish messages until it receives one, and return that one."""
     receiving = asyncio.ensure_future(consumer.receive())
     try:
         async with asyncio.timeout(WITHIN):
@@ -226,7 +226,7 @@ async def _available(call: Awaitable[None]) -> bool:
 
 
 async def _unavailable_in_time(call: Awaitable[None]) -> None:
-    """In ANSWER_SECONDS, were the machine idle; who would be patient with a busy server takes longer."""
+    """The call ends within ANSWER_SECONDS on an idle machine; with patience for a busy server it takes longer."""
     async with asyncio.timeout(PATIENT_SECONDS):
         with pytest.raises(QueueUnavailable):
             await call
@@ -234,7 +234,7 @@ async def _unavailable_in_time(call: Awaitable[None]) -> None:
 
 async def test_the_lag_counts_what_is_not_acknowledged(queue: Queue) -> None:
     async def lag_is(expected: int) -> bool:
-        """A broker whose first group this is says for a while that it has no coordinator yet."""
+        """A new broker reports for a while that its first group has no coordinator yet."""
         with contextlib.suppress(QueueUnavailable):
             return await queue.lag(Channel.FAST) == expected
         return False

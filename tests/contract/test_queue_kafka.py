@@ -1,4 +1,4 @@
-"""What Kafka adds to the queue's contract: codecs, topics that grow. The broker is real, or librdkafka's mock.
+"""Kafka's additions to the queue contract: codecs, growing topics. The broker is real, or librdkafka's mock.
 
 The mock knows no topic settings and adds no partitions: those tests are skipped there.
 """
@@ -24,8 +24,8 @@ NEW_PARTITION_SECONDS = 10.0
 
 @pytest.fixture(autouse=True)
 def patient_commits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a busy broker did not write in time would come again."""
-    monkeypatch.setattr("internal.queue.kafka.committed.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
+    """Without longer timeouts, a busy broker would deliver messages again."""
+    monkeypatch.setattr("internal.queue.kafka.group_offsets.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ async def receive(consumer: Consumer, within: float = WITHIN) -> Delivery:
 
 
 async def receive_bodies(consumer: Consumer, count: int) -> set[bytes]:
-    """Of the next `count` messages, acknowledged."""
+    """Acknowledge the next `count` messages, and return their bodies."""
     bodies = set()
     for _ in range(count):
         delivery = await receive(consumer)
@@ -70,7 +70,7 @@ async def receive_bodies(consumer: Consumer, count: int) -> set[bytes]:
 async def test_what_the_topic_compresses_is_received(
     codec: str, broker: KafkaBroker, queue: Queue, admin: AIOKafkaAdminClient
 ) -> None:
-    """The broker compresses our plain records anew. aiokafka 0.14.0 without cramjam reads gzip only, and hangs on the others."""
+    """The broker recompresses our records. aiokafka 0.14.0 without cramjam reads gzip only, and hangs with other codecs."""
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, broker.settings.topic, {"compression.type": codec})])
     sent = {f"{number:03} {'x' * 200}".encode() for number in range(30)}
     for number, body in enumerate(sorted(sent)):
@@ -82,7 +82,7 @@ async def test_what_the_topic_compresses_is_received(
 
 @pytest.mark.parametrize("codec", CODECS)
 async def test_what_a_foreign_producer_compresses_is_received(codec: str, broker: KafkaBroker, queue: Queue) -> None:
-    """librdkafka's framing of each codec, many records in one batch; and then one of ours."""
+    """Many records in one batch with librdkafka's framing of each codec, followed by one of ours."""
     settings = {"bootstrap.servers": broker.settings.brokers, "compression.codec": codec, "linger.ms": 50, "log_level": 3}
     sent = {f"{number:03} {'x' * 200}".encode() for number in range(30)}
     producer = Producer(settings)

@@ -1,4 +1,4 @@
-"""Records that nobody can read: each is a delivery marked as unreadable, and everything else is received.
+"""Unreadable records: each is a delivery that is marked as unreadable, and every other record is received.
 
 librdkafka's mock broker keeps any bytes as a batch, where a real one refuses most of these; what a real one takes too is tried
 there as well.
@@ -63,8 +63,8 @@ CASES = {
 
 @pytest.fixture(autouse=True)
 def patient_commits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a busy broker did not write in time would come again."""
-    monkeypatch.setattr("internal.queue.kafka.committed.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
+    """Without longer timeouts, a busy broker would deliver messages again."""
+    monkeypatch.setattr("internal.queue.kafka.group_offsets.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
 
 
 @pytest.fixture
@@ -103,10 +103,10 @@ async def receive(consumer: Consumer, within: float = WITHIN) -> Delivery:
         return await consumer.receive()
 
 
-async def receive_all(consumer: Consumer, bodies: set[bytes], letters: int) -> list[Delivery]:
-    """Acknowledge until all of these were received, and so many that are unreadable, which are returned in order."""
+async def receive_all(consumer: Consumer, bodies: set[bytes], count: int) -> list[Delivery]:
+    """Acknowledge until all of these and `count` unreadable ones were received, and return the unreadable ones in order."""
     missing, unreadable = set(bodies), dict[str, Delivery]()
-    while missing or len(unreadable) < letters:
+    while missing or len(unreadable) < count:
         delivery = await receive(consumer)
         if delivery.unreadable:
             unreadable[delivery.source] = delivery
@@ -125,7 +125,7 @@ def counted(name: str) -> float:
 
 @pytest.mark.parametrize("name", CASES)
 async def test_what_can_not_be_read_is_told_and_everything_else_is_received(name: str, broker: KafkaBroker, queue: Queue) -> None:
-    """Without an end only at the first: after that the consumer knows how to go on, however many come."""
+    """Only the first unreadable record restarts the consumer."""
     case, topic = CASES[name], broker.settings.topic
     await fill(queue, broker, case.stored)
     restarts, unreadable = (
@@ -134,21 +134,21 @@ async def test_what_can_not_be_read_is_told_and_everything_else_is_received(name
     )
 
     async with queue.consume(Channel.FAST, slots=4) as consumer:
-        letters = await receive_all(consumer, {b"before", b"after"} | case.readable | OTHERS, len(case.unreadable))
+        records = await receive_all(consumer, {b"before", b"after"} | case.readable | OTHERS, len(case.unreadable))
         await store(broker.settings.brokers, topic, 0, batch([record(0, b"?")], codec=7))
         again = await receive(consumer)
         await queue.check()
 
-    assert [letter.source for letter in letters] == [f"{topic}/0/{offsets}" for offsets in case.unreadable]
-    assert all(case.says in (letter.unreadable or "") for letter in letters)
-    assert all(letter.message == Message("", "", letter.message.body) and letter.message.body for letter in letters)
+    assert [found.source for found in records] == [f"{topic}/0/{offsets}" for offsets in case.unreadable]
+    assert all(case.says in (found.unreadable or "") for found in records)
+    assert all(found.message == Message("", "", found.message.body) and found.message.body for found in records)
     assert again.unreadable
     assert counted("image_processor_queue_consumer_restarts_total") - restarts == 1
-    assert counted("image_processor_queue_unreadable_total") - unreadable >= len(letters) + 1
+    assert counted("image_processor_queue_unreadable_total") - unreadable >= len(records) + 1
 
 
 async def test_what_is_done_is_committed_behind_what_can_not_be_read_and_not_before(broker: KafkaBroker, queue: Queue) -> None:
-    """Until its letter is stored, and it is acknowledged, it comes again."""
+    """It is delivered again until its dead letter is stored and it is acknowledged."""
     topic = broker.settings.topic
     await store(broker.settings.brokers, topic, 0, batch(PAIR, codec=7))
     await store(broker.settings.brokers, topic, 0, batch([record(0, b"after")]))
@@ -205,7 +205,7 @@ async def test_a_consumer_that_restarts_over_and_over_is_told(
 async def test_a_consumer_whose_fetching_has_died_is_replaced(
     broker: KafkaBroker, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """aiokafka 0.14.0 says so in its log only, and receives nothing any more."""
+    """aiokafka 0.14.0 only logs it, and receives nothing from then on."""
     died = asyncio.Event()
 
     async def fetch(*_: object) -> bool:

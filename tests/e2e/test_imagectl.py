@@ -1,4 +1,4 @@
-"""The command-line client, as a process: what it prints, what it writes, and its exit codes."""
+"""imagectl as a process: its output, its files, and its exit codes."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ UUID_LENGTH = 36
 
 
 def refusal(status: str, code: str) -> bytes:
-    """An answer that asks to come again."""
+    """A response that asks for a retry."""
     body = f'{{"status": {status[:3]}, "code": "{code}", "detail": "Busy."}}'
     head = f"HTTP/1.1 {status}\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
     return f"{head}{body}".encode()
@@ -48,7 +48,7 @@ def picture(tmp_path: Path) -> Path:
 
 
 def imagectl(folder: Path, port: int, *words: object, **variables: object) -> subprocess.CompletedProcess[bytes]:
-    """Run it in `folder`, with the address from SERVER_PORT."""
+    """Run imagectl in `folder`, with the address from SERVER_PORT."""
     return processes.imagectl(folder, *words, SERVER_PORT=port, **variables)
 
 
@@ -149,7 +149,7 @@ def test_what_goes_wrong_is_one_line(
 
 
 def test_an_answer_that_was_lost_is_asked_for_again(service: Deployment, tmp_path: Path, picture: Path) -> None:
-    """The service has the picture, and the client does not know: sent again, it is the same image."""
+    """The service has stored the picture, but its response was lost: the retry returns the same image."""
     before = service.rows("SELECT count(*) FROM images")[0][0]
     with proxy_thread(*service.place) as proxy, ThreadPoolExecutor(1) as elsewhere:
         proxy.cut_after = 5
@@ -157,7 +157,7 @@ def test_an_answer_that_was_lost_is_asked_for_again(service: Deployment, tmp_pat
         wait_until(lambda: proxy.connections > 1, within=30)
         proxy.cut_after = None
         done = sending.result()
-    assert (done.returncode, b"again in" in done.stderr) == (0, True), done.stderr
+    assert (done.returncode, b"retrying in" in done.stderr) == (0, True), done.stderr
     assert service.rows("SELECT count(*) FROM images")[0][0] == before + 1
 
 
@@ -171,7 +171,7 @@ def test_an_answer_that_was_lost_is_asked_for_again(service: Deployment, tmp_pat
 def test_who_is_told_to_come_again_does(
     service: Deployment, tmp_path: Path, picture: Path, words: list[str], answer: bytes, told: str
 ) -> None:
-    """As one whose answer got lost is told, who sends the same again while the first is still under way."""
+    """The response to a retry whose first request is still in progress."""
     with proxy_thread(*service.place) as proxy, ThreadPoolExecutor(1) as elsewhere:
         proxy.answer = answer
         assert imagectl(tmp_path, proxy.port, *words, "--retry", 0).returncode == 1
@@ -180,7 +180,7 @@ def test_who_is_told_to_come_again_does(
         until_asked_again(proxy, asked, asking)
         proxy.answer = None
         done = asking.result()
-    assert (done.returncode, f"{told}: Busy.; again in 1.0 s" in done.stderr.decode()) == (0, True), done.stderr
+    assert (done.returncode, f"{told}: Busy.; retrying in 1.0 s" in done.stderr.decode()) == (0, True), done.stderr
 
 
 def test_a_picture_is_waited_for_longer_than_the_service_waits(service: Deployment, tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_a_picture_is_waited_for_longer_than_the_service_waits(service: Deployme
 
 
 def test_a_wait_that_breaks_off_begins_again(service: Deployment, tmp_path: Path, picture: Path) -> None:
-    """As when the API is started anew. The picture is ready when it is back."""
+    """The API restarts meanwhile, and the picture is ready when it is back."""
     path = service.processed(picture.read_bytes())
     image_id = path.rpartition("/")[2]
     in_work = "UPDATE renditions SET status = 'uploaded', due_at = now() + interval '1 h' WHERE image_id = %s RETURNING 1"
@@ -216,7 +216,7 @@ def test_a_wait_that_breaks_off_begins_again(service: Deployment, tmp_path: Path
         service.rows(done, image_id)
         proxy.away = False
         told = asking.result()
-    assert (told.returncode, b"again in" in told.stderr, b"processed" in told.stdout) == (0, True, True), told.stderr
+    assert (told.returncode, b"retrying in" in told.stderr, b"processed" in told.stdout) == (0, True, True), told.stderr
 
 
 def test_nobody_at_the_address_has_an_exit_code_of_its_own(tmp_path: Path) -> None:

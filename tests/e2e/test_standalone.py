@@ -71,7 +71,7 @@ def test_a_second_start_says_that_one_runs(folder: Path) -> None:
     with standalone(folder) as (service, first):
         with running("standalone", folder / "second", standalone_environment(folder)) as second:
             assert second.wait() == 1
-        assert "runs already" in second.said()
+        assert "already runs" in second.said()
         assert str(first.pid) in second.said()
         assert len(second.said().strip().splitlines()) == 1
         service.processed(pictures.jpeg())

@@ -1,4 +1,4 @@
-"""The judge of a run: what the clients were told, held against what is really there. Knows nothing of the service's own code."""
+"""Checker of a run: compares the clients' records with the real state. It does not use the service's code."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Real API and worker processes, any number, on a database, a store and a queue of their own: to be killed and stopped."""
+"""Clusters of real API and worker processes, with their own database, store and queue, to be killed and stopped."""
 
 import itertools
 import signal

@@ -1,4 +1,4 @@
-"""What fault tests need: clusters of real processes, on services of their own.
+"""Fixtures of the fault tests: clusters of real processes with their own services.
 
 `make test` runs a short version of each test; with FAULTS=long, as `make faults` sets it, they are as long as the guarantees ask.
 """

@@ -1,4 +1,4 @@
-"""A worker's decoder processes, and which picture each has before it."""
+"""A worker's decoder processes, and the picture that each is rendering."""
 
 from contextlib import suppress
 from pathlib import Path

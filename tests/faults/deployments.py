@@ -1,4 +1,4 @@
-"""The clusters of the two deployments, each on what is its own: a database, and a folder, or a bucket and topics."""
+"""Clusters of the two deployments, each with its own database, and its own folder, or bucket and topics."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

@@ -1,7 +1,7 @@
-"""What a run left behind, read at its sources: PostgreSQL, the object store, Kafka. Knows nothing of the service's own code.
+"""State after a run, read from PostgreSQL, the object store and Kafka. It does not use the service's code.
 
-The tables' columns, the store's layout and the topics' headers are repeated here on purpose: whoever changes them by accident is
-told by the checker.
+The tables' columns, the store's layout and the topics' headers are repeated here on purpose, so that
+the checker reports accidental changes.
 """
 
 import json

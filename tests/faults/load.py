@@ -1,4 +1,4 @@
-"""Bounded load from clients that remember what they were told: each upload with its answer, its time, or its error."""
+"""Bounded load from clients that record each upload with its response, its time, or its error."""
 
 import asyncio
 import itertools

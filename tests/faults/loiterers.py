@@ -1,4 +1,4 @@
-"""Clients that keep connections and send next to nothing: silent ones, and ones whose upload drips."""
+"""Clients that keep connections open and send next to nothing: silent ones, and slow uploads."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""What a process says of itself at `/metrics`, as numbers."""
+"""Metrics of a process, read from `/metrics` as numbers."""
 
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families

@@ -1,4 +1,4 @@
-"""Services behind a proxy each, so that one is away for the processes of a test and for nobody else."""
+"""Services behind proxies, so that a service is down for the processes of one test only."""
 
 import os
 import struct

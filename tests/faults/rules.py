@@ -1,6 +1,6 @@
-"""What must be true after a run: each rule is one promise and says, sentence by sentence, where it was broken.
+"""Rules that must hold after a run: each rule is one promise, and yields a sentence for each violation.
 
-Knows nothing of the service's own code. tests/faults/test_checker.py breaks each promise once, and shows that its rule sees it.
+It does not use the service's code. tests/faults/test_checker.py breaks each promise once, and shows that its rule sees it.
 """
 
 import hashlib

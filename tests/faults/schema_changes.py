@@ -1,4 +1,4 @@
-"""What happens to a live database's tables beside its clients: a dump that reads them all, and a new release's columns."""
+"""Schema changes on a live database: a dump that reads every table, and the columns of a new release."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

@@ -1,7 +1,7 @@
-"""A disk of a few megabytes that a test fills, or makes read-only, while programs use it.
+"""Small disk that a test fills or makes read-only while programs use it.
 
-It is a tmpfs in a mount namespace of its own, held by a process that does nothing else; who is not allowed that takes a user
-namespace too, in which everybody is root. Programs of the test enter it; the test itself looks in by way of /proc.
+It is a tmpfs in a mount namespace of its own, held by a process that does nothing else. Without the right to create
+one, a user namespace is created too, in which the user is root. The test's programs enter it; the test reads it through /proc.
 """
 
 import errno

@@ -1,12 +1,11 @@
-"""`make soak`: a seeded random mix of load, faults, outages and deletes, in both deployments, that ends with the checker.
+"""`make soak`: a seeded random mix of load, faults, outages and deletes, in both deployments, followed by the checker.
 
-Beside kills and servers that are away there are clients that loiter, dumps, migrations, and a store that is hidden or read-only.
+Besides kills and outages there are loitering clients, dumps, migrations, and a store that is hidden or read-only.
 
     python -m tests.faults.soak [MINUTES [SEED]]
 
-The same seed makes the same choices: what happens next, to whom, and after which pause; and which fault the first, the second,
-the third process in a place begins with. How far that gets in the time, when a process dies and is replaced, and what all of it
-meets is for the clock to say. Exits with 1 when a promise was broken.
+The same seed makes the same choices: the next event, its target, the pause before it, and the first fault of each process. The
+timing is not reproducible. Exits with 1 if a promise was broken.
 """
 
 import random

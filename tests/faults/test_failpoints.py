@@ -70,7 +70,7 @@ def test_or_it_stops_and_can_be_continued() -> None:
 
 @pytest.mark.parametrize("environment", [{"FAULT_POINT": "after-lunch"}, {"FAULT_POINT": "after-put", "FAULT_ACTION": "sing"}])
 def test_what_is_no_fault_is_refused(environment: dict[str, str]) -> None:
-    assert "no such fault" in run(FAULT_POINTS="allowed", **environment).stderr
+    assert "unknown failpoint" in run(FAULT_POINTS="allowed", **environment).stderr
 
 
 def reached() -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What a run left behind in Kafka: what was told there, and which tasks nobody has acknowledged. Nothing joins a group here."""
+"""State of Kafka after a run: the published records, and the tasks that are not acknowledged. It joins no group."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing

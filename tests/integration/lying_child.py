@@ -1,4 +1,4 @@
-"""A decoder in a stranger's hands: `lying_child.py LIE`, started in a child's place, speaks the protocol and lies once a picture.
+"""A compromised decoder: `lying_child.py LIE`, started instead of a child, speaks the protocol and lies once for each picture.
 
 It builds its messages by itself, for the real types would not let it.
 """
@@ -34,7 +34,7 @@ def heard() -> dict[str, Any] | None:
 
 
 def take(what: str) -> None:
-    """More than a picture needs, for ever."""
+    """Use more of a resource than any picture needs."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGXCPU})
     match what:
         case "threads":
@@ -44,7 +44,7 @@ def take(what: str) -> None:
         case "files":
             for number in range(200):
                 Path(f"file-{number}").touch()
-        case "room":
+        case "memory":
             for number in range(16):
                 os.posix_fallocate(os.open(f"file-{number}", os.O_CREAT | os.O_WRONLY), 0, 2**25)
     while what == "processor":
@@ -77,7 +77,7 @@ def lie(job: dict[str, Any]) -> None:
             os.mkfifo(target)
         case ["file", "link"]:
             target.unlink()
-            target.symlink_to("../given/source")
+            target.symlink_to("../input/source")
             encoded["size"] = Path(job["source"]).stat().st_size
         case ["file", "another name"]:
             target.unlink()

@@ -1,4 +1,4 @@
-"""What the sandbox's tests stand on: a pool that must leave nothing behind, pictures that hang, and waiting with a deadline."""
+"""Test bench of the sandbox: a pool that must leave nothing, hanging pictures, and waits with a deadline."""
 
 import asyncio
 import os
@@ -43,7 +43,7 @@ class Bench:
         return RenderJob(source, self.target, chain, media_type, limits)
 
     async def is_unharmed(self) -> Rendered:
-        """Another picture comes out as it should."""
+        """Check that another picture is rendered correctly."""
         rendered = await self.pool.render(self.job(pictures.jpeg(64, 48)))
         assert (rendered.result.width, rendered.result.height) == (20, 15)
         assert self.target.stat().st_size == rendered.result.size
@@ -51,7 +51,7 @@ class Bench:
         return rendered
 
     async def picture_that_hangs(self) -> tuple["asyncio.Task[Rendered]", int]:
-        """A picture in work that will not end, and the id of the child that waits for its bytes; nothing writes to the pipe."""
+        """Start a picture that never ends, because nothing writes to its pipe. Returns the task and the child's process id."""
         pipe = self.folder / "pipe"
         os.mkfifo(pipe)
         task = asyncio.create_task(self.pool.render(self.job(pipe, media_type="image/webp")))
@@ -72,7 +72,7 @@ def _opened(pipe: Path) -> int | None:
 
 
 def _has_open(pid: int, path: Path) -> bool:
-    """The child knows the file by another name."""
+    """The child has the file under another name."""
     with suppress(FileNotFoundError):  # it has closed one, or ended, since it was listed
         return any(entry.exists() and entry.samefile(path) for entry in Path(f"/proc/{pid}/fd").iterdir())
     return False
@@ -83,12 +83,12 @@ def proc_file(pid: int, name: str) -> str:
 
 
 def descriptors(pid: int) -> dict[str, str]:
-    """What a process has open: by number, what it stands for."""
+    """Return the open files of a process by descriptor."""
     return {entry.name: str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
 
 
 async def eventually(look: Callable[[], Any]) -> Any:
-    """What `look` returns, as soon as that is something; fails at the deadline."""
+    """Wait until `look` returns something, and return it. Fails at the deadline."""
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
         if (seen := look()) not in (None, False):
@@ -99,7 +99,7 @@ async def eventually(look: Callable[[], Any]) -> Any:
 
 @asynccontextmanager
 async def bench(folder: Path, **changed: Any) -> AsyncIterator[Bench]:
-    """A pool of one child; afterwards no child, no zombie and no file is left."""
+    """A pool of one child. Fails a test that leaves a child, a zombie or a file."""
     settings = {"size": 1, "memory_bytes": 2**30, "cpu_seconds": 20, "wall_seconds": 20, "max_pictures": 100, **changed}
     seen: set[int] = set()
     async with open_pool(**settings, scratch=folder / "scratch") as pool:

@@ -131,14 +131,14 @@ async def test_a_lease_holds_until_a_cancelled_attempt_has_ended(service: Servic
 
     class Standing:
         @asynccontextmanager
-        async def get(self, key: str, span: ByteRange | None = None) -> AsyncIterator[ObjectStream]:
+        async def get(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[ObjectStream]:
             called.set()
             while not answers.is_set():  # as a thread does, whatever its caller is told
                 try:
                     await answers.wait()
                 except asyncio.CancelledError:
                     cancelled.set()
-            async with service.store.get(key, span) as opened:
+            async with service.store.get(key, byte_range) as opened:
                 yield opened
 
     cancelled = asyncio.Event()
@@ -171,7 +171,7 @@ async def test_a_cancelled_wait_for_an_outage_releases_the_claim(service: Servic
     postpone = renditions.postpone
 
     class Away:
-        def get(self, key: str, span: ByteRange | None = None) -> AbstractAsyncContextManager[ObjectStream]:
+        def get(self, key: str, byte_range: ByteRange | None = None) -> AbstractAsyncContextManager[ObjectStream]:
             raise StoreUnavailable
 
     async def away(*_: Any, **__: Any) -> bool:

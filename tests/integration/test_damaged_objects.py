@@ -1,4 +1,4 @@
-"""Objects that were cut or changed behind the service's back, in each store: what downloads, the worker and reconcile say."""
+"""Damaged objects, cut or changed in each store: behaviour of downloads, worker and reconcile."""
 
 import asyncio
 import errno
@@ -116,7 +116,7 @@ def counted(name: str, *labels: str) -> float:
 
 
 def answers() -> dict[str, float]:
-    """To requests for originals, by status."""
+    """Count the responses to requests for originals, by status."""
     route = f"{PREFIX}/images/{{image_id}}/original"
     return {status: counted("http_requests_total", "GET", route, status) for status in ("200", "499", "500")}
 
@@ -129,7 +129,7 @@ async def found(service: Service, *, mend: bool = False, reading: bool = False) 
 
 
 async def processed(service: Service, data: bytes) -> tuple[UUID, str, str]:
-    """An image that is done, and the keys of its original and its result."""
+    """Return a processed image, and the keys of its original and its result."""
     image_id = await service.upload(data)
     image = await service.process(image_id)
     result = image.renditions[0].result
@@ -224,18 +224,18 @@ async def test_a_worker_says_what_is_wrong_with_an_original(damaged: Service, ho
 
 
 class Failing:
-    """A real store; `key` can be opened, and breaks off after its first block, or can't be opened at all."""
+    """A real store in which the object `key` breaks off after its first block, or can't be opened."""
 
     def __init__(self, store: ObjectStore, key: str, *, after_blocks: int) -> None:
         self._store, self._key, self._after = store, key, after_blocks
         self.stat, self.keys, self.put, self.delete, self.check = store.stat, store.keys, store.put, store.delete, store.check
 
     @asynccontextmanager
-    async def get(self, key: str, span: ByteRange | None = None) -> AsyncIterator[ObjectStream]:
-        async with self._store.get(key, span) as opened:
+    async def get(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[ObjectStream]:
+        async with self._store.get(key, byte_range) as stream:
             if key == self._key and not self._after:
                 raise StoreUnavailable
-            yield ObjectStream(opened.size, self._broken(opened.chunks) if key == self._key else opened.chunks)
+            yield ObjectStream(stream.size, self._broken(stream.chunks) if key == self._key else stream.chunks)
 
     async def _broken(self, content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         for _ in range(self._after):
@@ -245,7 +245,7 @@ class Failing:
 
 @pytest.mark.parametrize("after_blocks", [0, 1])
 async def test_an_object_that_can_not_be_read_is_one_finding_and_ends_nothing(service: Service, after_blocks: int) -> None:
-    """A store that has found rot in one object refuses that one, and answers for the others."""
+    """A store with one damaged object refuses that one, and serves the others."""
     broken, original, _ = await processed(service, LONG)
     _, other, _ = await processed(service, pictures.jpeg())
     await change(service, other, flip)
@@ -310,7 +310,7 @@ async def test_a_client_that_hangs_up_in_the_middle_is_no_200_either(service: Se
 
 @pytest.fixture(params=["filesystem", "minio"])
 async def identified(request: pytest.FixtureRequest, service: Service, tmp_path: Path) -> AsyncIterator[Service]:
-    """The service on a store that a process uses: with an id, and behind circuit breakers."""
+    """The service on a store as in a process: with an id, and behind circuit breakers."""
     store_id = uuid4()
 
     async def expected() -> UUID:
@@ -326,7 +326,7 @@ async def identified(request: pytest.FixtureRequest, service: Service, tmp_path:
 
 
 def rot(monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
-    """What a disk's damage comes to: EIO of a file, and what MinIO (RELEASE.2025-09-07) says of an object with damaged bytes."""
+    """Errors of a damaged disk: EIO from a file, and MinIO's response (RELEASE.2025-09-07) for an object with damaged bytes."""
     get_object, open_, os_open = Minio.get_object, Path.open, os.open
 
     def from_bucket(client: Minio, bucket: str, name: str, *more: Any, **named: Any) -> Any:
@@ -344,7 +344,7 @@ def rot(monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
     monkeypatch.setattr(os, "open", partial(from_folder, os_open))
 
 
-async def test_an_object_that_the_store_can_not_read_stops_no_other(identified: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unreadable_object_stops_no_other(identified: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     _, rotten, _ = await processed(identified, pictures.jpeg())
     _, sound, _ = await processed(identified, pictures.jpeg())
     before = counted("unreadable_objects_total")
@@ -378,7 +378,9 @@ def _no_shard(place: Path) -> None:
 
 @pytest.mark.parametrize("identified", ["filesystem"], indirect=True)
 @pytest.mark.parametrize("put", [Path.mkdir, _pipe, _loop, _no_shard])
-async def test_what_is_no_file_stops_no_other(identified: Service, tmp_path: Path, put: Callable[[Path], None]) -> None:
+async def test_a_pipe_in_an_objects_place_stops_no_other(
+    identified: Service, tmp_path: Path, put: Callable[[Path], None]
+) -> None:
     _, spoiled, _ = await processed(identified, pictures.jpeg())
     _, sound, _ = await processed(identified, pictures.jpeg())
     place = Folder(tmp_path).path(spoiled)

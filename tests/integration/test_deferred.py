@@ -124,7 +124,7 @@ async def test_a_long_waiting_task_does_not_hold_the_committed_offset(
     service: Service, queue: Queue, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise all later messages would be delivered again after a restart."""
-    monkeypatch.setattr("internal.queue.kafka.committed.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
+    monkeypatch.setattr("internal.queue.kafka.group_offsets.COMMIT_TIMEOUT_SECONDS", PATIENT_SECONDS)
     sandbox = Cramped(service.worker.sandbox)
     crowded = hurried(service, 1.0, sandbox=sandbox)
     cramped = await service.upload(pictures.png())

@@ -1,4 +1,4 @@
-"""Where the embedded PostgreSQL listens when its data lie in a path that is too long for a socket."""
+"""Socket of the embedded PostgreSQL when its data folder's path is too long for a socket."""
 
 import os
 import subprocess

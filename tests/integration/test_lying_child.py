@@ -1,4 +1,4 @@
-"""A child in a stranger's hands says what it likes; none of it is believed, and the next picture does not notice (G7)."""
+"""A compromised child lies in its replies: none is believed, and the next picture is not affected (G7)."""
 
 import asyncio
 import hashlib
@@ -14,7 +14,7 @@ from internal.domain.errors import DecoderFailed, DecoderOutOfMemory, DecoderTim
 from internal.domain.status import Status
 from internal.rendering.output_file import OutputFile
 from internal.sandbox.pool import open_pool
-from internal.sandbox.protocol import plain
+from internal.sandbox.protocol import sanitize_detail
 from tests import pictures
 from tests.integration.lying_child import RESULT
 from tests.integration.sandbox_bench import LIMITS, bench, eventually
@@ -44,7 +44,7 @@ FACTS = [
 
 @pytest.fixture(autouse=True)
 def liar(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Children tell the lie that the test is about."""
+    """Start children that tell this lie."""
     program = tmp_path / "python"
     told = request.node.callspec.params.get("lie", "truth") if hasattr(request.node, "callspec") else "truth"
     (tmp_path / "lie").write_text(told)
@@ -52,7 +52,7 @@ def liar(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -P {script} "$(cat {tmp_path / "lie"}; printf .)"\n')
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
-    monkeypatch.setattr("internal.sandbox.decoder.user_of_child", os.geteuid)  # it does not change its user, as a child would
+    monkeypatch.setattr("internal.sandbox.decoder.child_user", os.geteuid)  # it does not change its user, as a child would
     monkeypatch.setattr("internal.sandbox.decoder._DYING_SECONDS", 0.05)  # it talks nonsense and lives on
 
 
@@ -78,7 +78,7 @@ async def test_a_lie_is_not_believed(lie: str, tmp_path: Path) -> None:
     death = await _death(tmp_path)
 
     assert type(death) is DecoderFailed
-    assert death.detail == plain(death.detail)
+    assert death.detail == sanitize_detail(death.detail)
 
 
 @pytest.mark.parametrize("lie", [f"facts:{fact}" for fact in FACTS])
@@ -96,13 +96,13 @@ MISUSE = {
     "take:threads": (DecoderFailed, "threads"),
     "take:processor": (DecoderTimeout, "1 seconds of CPU"),
     "take:files": (DecoderFailed, "files"),
-    "take:room": (DecoderOutOfMemory, "room"),
+    "take:memory": (DecoderOutOfMemory, "memory limit"),
 }
 
 
 @pytest.mark.parametrize("lie", MISUSE)
 async def test_what_a_child_takes_beside_its_limits_ends_it(lie: str, tmp_path: Path) -> None:
-    """It holds back the signal of too much CPU time, and never answers. No limit of threads holds for it, for it stays root."""
+    """It blocks SIGXCPU and never answers. As root, it has no limit of threads."""
     death = await _death(tmp_path, cpu_seconds=1, memory_bytes=2**28)
 
     error, word = MISUSE[lie]
@@ -119,7 +119,7 @@ def has_ended(pid: int) -> bool:
 
 @pytest.mark.parametrize("lie", ["rest:processor"])
 async def test_a_child_that_goes_on_after_its_picture_is_ended(lie: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("internal.sandbox.watch.LOOK_AT_REST_SECONDS", 0.2)
+    monkeypatch.setattr("internal.sandbox.monitor.IDLE_CHECK_SECONDS", 0.2)
     async with bench(tmp_path) as under_test:
         (child,) = under_test.pool.pids
         await under_test.pool.render(under_test.job(pictures.jpeg(64, 48)))
@@ -128,7 +128,7 @@ async def test_a_child_that_goes_on_after_its_picture_is_ended(lie: str, tmp_pat
 
 
 async def test_the_row_carries_the_hash_of_what_was_stored(service: Service, tmp_path: Path) -> None:
-    """The child says that it is ffff…: what it says of a hash is not even read."""
+    """The child reports ffff…; a hash in its reply is ignored."""
     async with open_pool(
         size=1, memory_bytes=2**30, cpu_seconds=5, wall_seconds=10, max_pictures=9, scratch=tmp_path / "scratch"
     ) as sandbox:

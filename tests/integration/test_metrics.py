@@ -91,9 +91,9 @@ async def test_each_stage_has_its_own_time(service: Service, counts: Counts, mon
     monkeypatch.setattr("internal.rendering.attempt.time", clock)
 
     class SlowStore:
-        def get(self, key: str, span: ByteRange | None = None) -> AbstractAsyncContextManager[ObjectStream]:
+        def get(self, key: str, byte_range: ByteRange | None = None) -> AbstractAsyncContextManager[ObjectStream]:
             clock.now += 1
-            return service.store.get(key, span)
+            return service.store.get(key, byte_range)
 
         async def put(self, key: str, content: AsyncIterator[bytes], *, content_type: str) -> ObjectInfo:
             clock.now += 100

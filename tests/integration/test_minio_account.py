@@ -1,4 +1,4 @@
-"""The account of API and worker in MinIO: what it may not do, and how migrate keeps it. The contract suite runs under it too."""
+"""MinIO account of API and worker: its rights, and how migrate maintains it. The contract suite runs with it too."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from tests.services.reachable import free_port
 
 @pytest.fixture
 def root_settings(s3: S3Service, bucket: str) -> Iterator[MinioSettings]:
-    """As migrate has them, for an account that is gone afterwards."""
+    """Settings as migrate has them, for an account that is removed afterwards."""
     require_minio(s3)
     settings = as_migrate(s3, bucket)
     yield settings
@@ -132,7 +132,7 @@ async def test_root_makes_the_bucket_that_the_account_can_not_make(s3: S3Service
 
 @pytest.mark.parametrize("given", [{"access_key": ""}, {"root_user": ""}, {"access_key": "root"}])
 async def test_nothing_is_asked_for_without_both_keys(s3: S3Service, given: dict[str, str]) -> None:
-    """Other S3 stores know no MinIO accounts, and root's own key needs none."""
+    """Other S3 stores have no MinIO accounts, and root's own key needs none."""
     full = replace(s3.settings("images"), root_user="root", root_password="rootroot", port=free_port())
 
     await create_account(replace(full, **given))

@@ -1,4 +1,4 @@
-"""The minio adapter over a network that fails: a proxy before a real S3 server cuts, drops and falls silent."""
+"""MinIO adapter on a failing network: a proxy before a real S3 server cuts, drops and delays connections."""
 
 import asyncio
 import hashlib
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from internal.domain.errors import StoreUnavailable
 from internal.domain.keys import original_key
-from internal.objectstore.s3.bucket import Bucket, Reading
+from internal.objectstore.s3.bucket import Bucket, ResponseReader
 from internal.objectstore.s3.settings import MinioSettings
 from internal.objectstore.s3.store import create_bucket, open_minio_store
 from internal.ports.object_store import ObjectInfo, ObjectStore
@@ -34,7 +34,7 @@ async def proxy(s3: S3Service) -> AsyncIterator[Proxy]:
 
 
 def beyond(proxy: Proxy, s3: S3Service, bucket: str, seconds: float) -> MinioSettings:
-    """The way through the proxy, for who waits so long."""
+    """Settings for the way through the proxy, with these timeouts."""
     way = replace(s3.settings(bucket), host="127.0.0.1", port=proxy.port, threads=2)
     return replace(way, timeout_seconds=seconds, connect_seconds=seconds)
 
@@ -47,13 +47,13 @@ async def store(s3: S3Service, bucket: str, proxy: Proxy) -> AsyncIterator[Objec
 
 @pytest.fixture
 async def impatient(s3: S3Service, bucket: str, proxy: Proxy) -> AsyncIterator[ObjectStore]:
-    """For while the server is silent: on a busy machine it gives up a server that answers, too."""
+    """Settings for a silent server: on a busy machine, these timeouts also fail for a server that answers."""
     async with open_minio_store(beyond(proxy, s3, bucket, IMPATIENCE)) as store:
         yield store
 
 
 class Held:
-    """What `stat` comes to in a thread: it stays there until `go` is set, and then fails."""
+    """A `stat` that blocks its thread until `go` is set, and then fails."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -67,7 +67,7 @@ class Held:
 
 @pytest.fixture
 def held(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
-    """Every `stat` of the store, let go at the end."""
+    """Block every `stat` of the store, until the end of the block."""
     held = Held()
     monkeypatch.setattr(Bucket, "stat", lambda _, key: held.stat(key))
     yield held
@@ -129,7 +129,7 @@ async def test_a_kept_connection_that_the_server_dropped_is_replaced(store: Obje
 
 
 async def test_a_cancelled_call_is_waited_for(store: ObjectStore, held: Held, key: str) -> None:
-    """Else the store's threads would go on behind its back, and what a put was undoing could still come about."""
+    """Otherwise threads would continue after the store was closed, and could still create an object."""
     asking = asyncio.create_task(store.stat(key))
     await eventually(lambda: held.begun == [key])
     asking.cancel()
@@ -191,7 +191,7 @@ async def test_an_object_that_was_made_of_too_few_parts_is_refused_and_removed(
 async def test_a_server_refuses_a_request_whose_body_is_not_the_one_that_was_signed(
     s3: S3Service, store: ObjectStore, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Why a put of one request is not asked for its size afterwards (MinIO RELEASE.2025-09-07)."""
+    """This is why the size is not checked after a put of one request (MinIO RELEASE.2025-09-07)."""
     if s3.source == "wheels":
         pytest.skip("MinIO is asked, and it is not here")
     monkeypatch.setattr("minio.api.sha256_hash", lambda body: hashlib.sha256(body or b"other").hexdigest())
@@ -218,7 +218,7 @@ async def test_delete_aborts_what_a_put_could_not(s3: S3Service, bucket: str, st
 async def test_an_abort_survives_a_second_cancellation(
     s3: S3Service, bucket: str, store: ObjectStore, held: Held, key: str
 ) -> None:
-    """While it still waits for a thread, too: an impatient shutdown cancels more than once."""
+    """Also while it waits for a thread: an impatient shutdown cancels more than once."""
     asked = False
 
     async def waiting() -> AsyncIterator[bytes]:
@@ -251,15 +251,15 @@ async def test_an_abort_survives_a_second_cancellation(
 async def test_every_reader_closes_its_answer_once(
     store: ObjectStore, key: str, taken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CPython would close a forgotten one soon enough, but when is nobody's promise."""
-    closed: list[Reading] = []
-    close = Reading.close
+    """CPython closes a forgotten connection at an undefined time."""
+    closed: list[ResponseReader] = []
+    close = ResponseReader.close
 
-    def counted(reading: Reading) -> None:
+    def counted(reading: ResponseReader) -> None:
         closed.append(reading)
         close(reading)
 
-    monkeypatch.setattr(Reading, "close", counted)
+    monkeypatch.setattr(ResponseReader, "close", counted)
     await store.put(key, content(4 * MIB), content_type="image/jpeg")
 
     async with store.get(key) as opened:

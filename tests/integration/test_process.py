@@ -216,10 +216,10 @@ async def test_an_outage_that_outlasts_leases_costs_no_attempt(service: Service)
     down, waiting = True, asyncio.Event()
 
     class Away:
-        def get(self, key: str, span: ByteRange | None = None) -> AbstractAsyncContextManager[ObjectStream]:
+        def get(self, key: str, byte_range: ByteRange | None = None) -> AbstractAsyncContextManager[ObjectStream]:
             if down:
                 raise StoreUnavailable
-            return service.store.get(key, span)
+            return service.store.get(key, byte_range)
 
         async def check(self) -> None:
             waiting.set()

@@ -36,8 +36,8 @@ class Meanwhile:
     async def put(self, key: str, content: AsyncIterable[bytes], *, content_type: str) -> ObjectInfo:
         return await self._store.put(key, content, content_type=content_type)
 
-    def get(self, key: str, span: ByteRange | None = None) -> AbstractAsyncContextManager[ObjectStream]:
-        return self._store.get(key, span)
+    def get(self, key: str, byte_range: ByteRange | None = None) -> AbstractAsyncContextManager[ObjectStream]:
+        return self._store.get(key, byte_range)
 
     async def delete(self, key: str) -> None:
         await self._store.delete(key)

@@ -1,4 +1,4 @@
-"""The sandbox under attack: a picture that goes wrong costs one child, and the next picture does not notice (G7)."""
+"""Sandbox under attack: a bad picture costs one child, and does not affect the next picture (G7)."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ async def test_a_picture_is_rendered_and_measured(tmp_path: Path) -> None:
 
 
 async def test_a_copy_with_other_directories_may_be_larger_than_the_original(tmp_path: Path) -> None:
-    """And than any result: what a decoder may write has room for it."""
+    """It is also larger than any result: the limit of a decoder's files allows it."""
     data = tiff((0.5,), (1.0,), "f4")
     limits = msgspec.structs.replace(LIMITS, max_output_bytes=1000)
     assert len(data) > 1000
@@ -127,8 +127,8 @@ async def test_a_picture_that_takes_too_long(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("limited", [True, False])
 async def test_a_picture_that_takes_too_much_cpu_time(limited: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ended by the system's limit, or where a parent can't set it, as root in most containers, when the parent looks."""
-    monkeypatch.setattr("internal.sandbox.decoder.user_of_child", os.geteuid)
+    """The system's limit ends it, or the parent's check, if the parent can't set the limit (root in most containers)."""
+    monkeypatch.setattr("internal.sandbox.decoder.child_user", os.geteuid)
     if not limited:
         monkeypatch.setattr(LimitedProcess, "allow_picture", lambda *_: False)
     async with bench(tmp_path, cpu_seconds=1) as under_test:
@@ -142,7 +142,7 @@ async def test_a_picture_that_takes_too_much_cpu_time(limited: bool, tmp_path: P
 
 
 async def test_cpu_time_is_counted_for_each_picture_anew(tmp_path: Path) -> None:
-    """Each takes a small part of its second also where a second brings little; all of them take more than one child may."""
+    """Each picture takes a small part of its CPU limit, and all of them more than one picture may."""
     async with bench(tmp_path, cpu_seconds=1, max_pictures=10_000) as under_test:
         children = under_test.pool.pids
         job = under_test.job(pictures.jpeg(400, 400), "blur:5|format:png")

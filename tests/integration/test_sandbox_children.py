@@ -1,4 +1,4 @@
-"""The decoders of a pool: how many there are, when they are replaced, and that none outlives its parent."""
+"""Children of a pool: their number, their replacement, and that none outlives its parent."""
 
 import asyncio
 import os

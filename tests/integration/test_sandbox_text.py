@@ -1,4 +1,4 @@
-"""Text behind the sandbox's walls: a child sees no font but those of our packages, and says nothing about it."""
+"""Text in the sandbox: a child uses only the fonts of our packages, and prints no warnings."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A store is used only while it is the one that the database belongs to: in a folder, in MinIO and on rclone."""
+"""Store identity: a store is used only if it belongs to the database, in a folder, in MinIO and on rclone."""
 
 import asyncio
 import shutil
@@ -30,7 +30,7 @@ from tests.services.kinds import S3Service
 
 
 class Place:
-    """A store's folder or bucket, which a test takes away, empties and puts back."""
+    """A store's folder or bucket, which a test removes, empties and restores."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -54,7 +54,7 @@ class Place:
         shutil.rmtree(self._folder)
 
     async def names(self) -> set[str]:
-        """All that is there, folders too; empty when there is nothing, not even a place."""
+        """Return everything in it, folders too; empty if it does not exist."""
         return {str(path.relative_to(self.root)) for path in self.root.rglob("*")}
 
 
@@ -108,7 +108,7 @@ class Site(StoreSite, frozen=True):
 
 @pytest.fixture(params=["filesystem", "minio", "rclone"])
 async def site(request: pytest.FixtureRequest, service: Service, tmp_path: Path) -> AsyncIterator[Site]:
-    """A database without an id, and a place without a store."""
+    """A database without an id, and a folder or bucket without a store."""
     if request.param == "filesystem":
         place = Place(tmp_path / "disk")
     else:
@@ -136,13 +136,13 @@ def own(site: Site) -> IdentifiedStore:
 
 
 async def upload(service: Service, site: Site, count: int = 1) -> list[str]:
-    """Pictures of a service that knows nothing of ids, as older versions were; the keys of their originals, oldest first."""
+    """Upload pictures with a service without ids, as in older versions. Returns the keys of their originals, oldest first."""
     await site.create()
     return [f"originals/{await service.with_store(site.store).upload(pictures.jpeg())}" for _ in range(count)]
 
 
 async def assert_unavailable(store: IdentifiedStore, key: str) -> None:
-    """Whatever is asked of it, and nothing of it looks like a loss."""
+    """Every call fails with an outage, and none looks like a loss."""
     calls = (
         store.get(key).__aenter__(),
         store.stat(key),
@@ -217,7 +217,7 @@ async def test_several_at_once_agree(site: Site) -> None:
 
 
 async def emptied(site: Site) -> None:
-    """It has the pictures and no id; the place is there, and empty: an older version has made it anew."""
+    """The right store has the pictures and no id. An older version has created an empty store in its place."""
     await site.bare.take_away()
     await site.create()
 
@@ -227,7 +227,7 @@ async def taken_away(site: Site) -> None:
 
 
 async def of_another(site: Site) -> None:
-    """Another database was here first."""
+    """Another database used this store first."""
     await site.store.write_id(uuid4())
 
 
@@ -394,11 +394,11 @@ async def test_without_the_databases_id_no_store_is_used(site: Site, service: Se
 
 
 async def nothing(_: Site) -> None:
-    """Unmounted: there is nothing below."""
+    """The store is unmounted, and the folder below is empty."""
 
 
 async def an_empty_store(site: Site) -> None:
-    """Unmounted: an older version had made a store of its own on the disk below."""
+    """The store is unmounted, and an older version had created another store in the folder below."""
     await site.create()
 
 
@@ -412,7 +412,7 @@ async def a_store_of_another(site: Site) -> None:
 async def test_a_folder_that_vanishes_is_noticed_by_the_next_call(
     folder: Site, service: Service, below: Callable[[Site], Awaitable[None]], bytes_before: int
 ) -> None:
-    """Before a put, or in the middle of one; whatever there is in its place."""
+    """The store disappears before a put, or in the middle of one."""
     [key] = await upload(service, folder)
     await establish(folder)
     store = own(folder)
@@ -460,7 +460,7 @@ async def test_an_invalid_id_is_an_outage(folder: Site, service: Service, conten
     await establish(folder)
     (folder.bare.root / STORE_ID_KEY).write_text(content)
 
-    with pytest.raises(WrongStore, match="holds no id"):
+    with pytest.raises(WrongStore, match="no valid id"):
         await own(folder).check()
 
 

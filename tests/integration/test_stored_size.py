@@ -1,4 +1,4 @@
-"""The sides of an original are told as stored, and beside them how it is turned: in every format, for every orientation."""
+"""Size and orientation of originals as stored, in every format and for every orientation."""
 
 from collections.abc import AsyncIterator, Callable
 

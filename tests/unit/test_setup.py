@@ -205,7 +205,7 @@ def test_a_uv_without_its_hash_is_not_run_and_pip_installs(project: Project, end
     done = project.set_up("run")
 
     assert (done.returncode, done.stdout, project.calls_of_uv()) == (0, "", [])
-    assert done.stderr.startswith("uv is not to be had (")
+    assert done.stderr.startswith("uv is not available (")
     assert len(done.stderr.splitlines()) == 1
     assert {"running", "project"} <= project.installed()
     assert not (project.folder / ".venv/uv").exists()

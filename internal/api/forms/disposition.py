@@ -42,7 +42,7 @@ _OVERRIDES = "\u202d\u202e"
 """They show what follows in another order than it has: a name that ends in `gpj.exe` would read as one that ends in `exe.jpg`."""
 
 
-def parameters(value: str) -> tuple[str, dict[str, str]]:
+def header_parameters(value: str) -> tuple[str, dict[str, str]]:
     """A header's own value in lower case, and its parameters by name in lower case, the first of each."""
     kind, semicolon, _ = value.partition(";")
     if not semicolon:

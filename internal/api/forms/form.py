@@ -13,7 +13,7 @@ import msgspec
 from litestar.exceptions import InternalServerException
 from msgspec import Raw, Struct, field
 
-from internal.api.forms.disposition import decoded, file_name, parameters
+from internal.api.forms.disposition import decoded, file_name, header_parameters
 from internal.api.forms.multipart import MultipartError, MultipartReader, PartHead
 from internal.api.requests.request import chain_text
 from internal.domain.errors import ClientGone, InvalidRequest, PayloadTooLarge
@@ -45,7 +45,7 @@ class Form:
 
     def __init__(self, body: AsyncIterator[bytes], content_type: str, *, max_metadata_bytes: int) -> None:
         """Raises InvalidRequest when the content type is not a form's."""
-        kind, params = parameters(content_type)
+        kind, params = header_parameters(content_type)
         if kind != "multipart/form-data" or not params.get("boundary"):
             raise InvalidRequest("Send the picture as multipart/form-data, in a part named `image`.")
         try:
@@ -99,11 +99,11 @@ class Form:
 
     def _begin_part(self, head: PartHead) -> _Part:
         self._parts += 1
-        kind, params = parameters(head.headers.get("content-disposition", ""))
+        kind, params = header_parameters(head.headers.get("content-disposition", ""))
         if self._parts > MAX_PARTS or kind != "form-data":
             reason = f"it has more than {MAX_PARTS} parts" if self._parts > MAX_PARTS else "a part is no `form-data`"
             raise _not_a_form(MultipartError(reason))
-        _, of_type = parameters(head.headers.get("content-type", ""))
+        _, of_type = header_parameters(head.headers.get("content-type", ""))
         part = _Part(params.get("name", ""), file_name(params), of_type.get("charset", "utf-8"))
         encoding = head.headers.get("content-transfer-encoding", "").lower()
         if encoding not in PLAIN_ENCODINGS:

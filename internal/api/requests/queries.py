@@ -25,13 +25,13 @@ def refuse_unknown(request: ApiRequest) -> None:
         seen.add(name)
     if not seen:
         return
-    known = parameters_of(request)
+    known = query_parameters(request)
     if unknown := sorted(seen - set(known)):
         there = f"This call has: {', '.join(known)}." if known else "This call has none."
         raise InvalidRequest(f"There is no query parameter `{unknown[0]}`. {there}")
 
 
-def parameters_of(request: ApiRequest) -> list[str]:
+def query_parameters(request: ApiRequest) -> list[str]:
     """Names of the query parameters that the request's handler takes."""
     named = request.route_handler.parsed_fn_signature.parameters
     return [name for name in named if name not in _NOT_IN_THE_QUERY and name not in request.path_params]

@@ -50,7 +50,7 @@ async def _at_most(max_bytes: int, chunks: AsyncIterator[bytes]) -> AsyncIterato
         yield chunk
 
 
-def slots_of(request: ApiRequest) -> UploadSlots:
+def upload_slots_of(request: ApiRequest) -> UploadSlots:
     slots: UploadSlots = request.app.state.upload_slots
     return slots
 
@@ -97,7 +97,9 @@ async def upload_image(request: ApiRequest) -> ASGIResponse:
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
         raise PayloadTooLarge(f"The body has {announced} bytes; a picture may have {policy.max_upload_bytes}.")
-    slot = slots_of(request).slot(address_of(request.client.host if request.client else None), connection_of(request.scope))
+    slot = upload_slots_of(request).slot(
+        address_of(request.client.host if request.client else None), connection_of(request.scope)
+    )
     body = slot.hold_for(_at_most(max_bytes, request.stream()))
     form = Form(body, request.headers.get("content-type", ""), max_metadata_bytes=policy.max_metadata_bytes)
     key = idempotency_key_of(request, ROUTE, policy.intent_seconds)

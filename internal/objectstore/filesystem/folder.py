@@ -1,15 +1,15 @@
-"""How objects lie in a folder, and the blocking calls that put them there, read them and take them away.
+"""Folder layout of the filesystem store, and the blocking calls that write, read and remove objects.
 
     <root>/originals/<shard>/<image id>
     <root>/renditions/<shard>/<image id>.<rendition id>.<attempt>
-    <root>/tmp/<the object's name>~<random>                          what is still being written
-    <root>/store-id                                                  which store this is
+    <root>/tmp/<the object's name>~<random>                          unfinished writes
+    <root>/store-id                                                  the store's id
 
-A shard is the end of the image's id, which is random where its beginning is the time: 4,096 of them, so that no folder grows
-huge. An object is one file right in its shard, so that a put syncs one folder and a delete leaves no empty one behind.
-`tmp` also shows that the store is there: without it (a volume that is not mounted) nothing is "not stored", but unavailable. Once
-`confirm` has seen the id, its file shows more: another file, or none, is another store, or none. Several processes may share the
-folder.
+A shard is the end of the image's id, which is random (its beginning is the time). There are 4,096 shards, so that no folder grows
+too large. An object is one file in its shard, so a put syncs one folder and a delete leaves no empty folder.
+`tmp` shows that the store exists: without it (an unmounted volume) calls raise StoreUnavailable and never ObjectNotFound. After
+`confirm`, the id file shows it: if that file is missing or is another file, this is another store. Several processes may share
+the folder.
 """
 
 import errno
@@ -27,17 +27,17 @@ from internal.domain.keys import STORE_ID_KEY, check_key
 from internal.ports.object_store import ByteRange, ObjectInfo
 from internal.runtime.regular_file import open_regular
 
-BLOCK = 2**20  # bytes that one thread hop writes or reads
+BLOCK = 2**20  # bytes that one call in a thread writes or reads
 KINDS = ("originals", "renditions")
-ROTTEN = (errno.EIO, errno.EBADMSG, errno.EUCLEAN)
-"""What the kernel says of a file whose place on the disk can't be read, or is not what was written."""
-UNREADABLE = (*ROTTEN, errno.EACCES, errno.EPERM, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
-"""What it says of one object also when somebody put something else in its place, or took our right to read it."""
-STALE = 24 * 3600  # seconds after which what lies in tmp is nobody's any more: an upload is limited to minutes
+DAMAGED = (errno.EIO, errno.EBADMSG, errno.EUCLEAN)
+"""The kernel's errors for a file whose blocks on the disk are unreadable or corrupt."""
+UNREADABLE = (*DAMAGED, errno.EACCES, errno.EPERM, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
+"""DAMAGED, and the errors for an object that was replaced by something else or is not readable for this user."""
+STALE_SECONDS = 24 * 3600  # age after which a file in tmp is abandoned: an upload is limited to minutes
 
 
 @contextmanager
-def _translated(unreadable: tuple[int, ...] = ROTTEN) -> Iterator[None]:
+def _translated(unreadable: tuple[int, ...] = DAMAGED) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -45,36 +45,36 @@ def _translated(unreadable: tuple[int, ...] = ROTTEN) -> Iterator[None]:
 
 
 class Folder:
-    """Blocking calls on the store's folder. They raise nothing but ObjectNotFound and StoreUnavailable."""
+    """Blocking calls on the store's folder. They raise ObjectNotFound and StoreUnavailable, and no other errors."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._temporary = root / "tmp"
         self._id_file = root / STORE_ID_KEY
         self._confirmed: tuple[int, int, int] | None = None
-        self._lasting: set[Path] = set()  # shards whose own entry this process has synced; shards are never removed
+        self._durable_shards: set[Path] = set()  # shards whose directory entry this process has synced; shards are never removed
 
     def path(self, key: str) -> Path:
         kind, *ids = key.split("/")
         return self._root / kind / ids[0][-3:] / ".".join(ids)
 
     def temporary(self, key: str, random: str) -> Path:
-        """Carries the object's name, so that `remove` finds what a killed process left of it."""
+        """Return a path for an unfinished write. It has the object's name, so that `remove` finds what a killed process left."""
         return self._temporary / f"{self.path(key).name}~{random}"
 
     @_translated()
     def create(self) -> None:
-        """Make what is missing."""
+        """Create missing folders."""
         for folder in (self._temporary, *(self._root / kind for kind in KINDS)):
-            _make_lasting(folder)
+            _make_durable(folder)
 
     @_translated()
     def clean(self) -> None:
-        """Remove what processes that died long ago left in tmp."""
+        """Remove stale files from tmp, which killed processes left."""
         with os.scandir(self._temporary) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):  # another process cleans too
-                    if entry.stat().st_mtime < time.time() - STALE:
+                    if entry.stat().st_mtime < time.time() - STALE_SECONDS:
                         Path(entry.path).unlink()
 
     @_translated()
@@ -97,7 +97,9 @@ class Folder:
 
     @_translated()
     def confirm(self, store_id: UUID) -> None:
-        """INVARIANT: a folder that is unmounted, emptied or replaced under a running process is noticed by its next call
+        """Raise WrongStore unless the store has this id, and check from then on that the id file stays the same.
+
+        INVARIANT: the next call notices a folder that was unmounted, emptied or replaced under a running process
         (tests/integration/test_store_identity.py::test_a_folder_that_vanishes_is_noticed_by_the_next_call).
         """
         found, file = self._read_id()
@@ -106,36 +108,36 @@ class Folder:
         self._confirmed = file
 
     def _read_id(self) -> tuple[UUID | None, tuple[int, int, int] | None]:
-        """The id, and what tells its file from every other."""
+        """Return the id and the identity of its file."""
         try:
             with self._id_file.open() as file:
-                return UUID(file.read(64).strip()), _which(os.fstat(file.fileno()))
+                return UUID(file.read(64).strip()), _file_identity(os.fstat(file.fileno()))
         except FileNotFoundError:
             self._require_folder()
             return None, None
         except ValueError as error:
-            raise WrongStore(f"{STORE_ID_KEY} in the object store holds no id.") from error
+            raise WrongStore(f"{STORE_ID_KEY} in the object store has no valid id.") from error
 
     def _require_folder(self) -> None:
         if not self._temporary.is_dir():
             raise StoreMissing from FileNotFoundError(self._temporary)
 
     def require_same(self) -> None:
-        """Raise when the store is not there, or another than was confirmed: one call of the system."""
+        """Raise if the store is missing, or is not the confirmed one. Costs one system call."""
         if self._confirmed is None:
             self._temporary.stat()
-        elif _which(self._id_file.stat()) != self._confirmed:
+        elif _file_identity(self._id_file.stat()) != self._confirmed:
             raise WrongStore from FileNotFoundError(self._id_file)
 
     def make_shard(self, shard: Path) -> None:
-        """Make a shard's folder so that it survives a power cut, also when another process has only just made it."""
+        """Create a shard's folder durably: it survives a power cut, also if another process has just created it."""
         try:
             shard.mkdir()
         except FileExistsError:
-            if shard in self._lasting:
+            if shard in self._durable_shards:
                 return
         _sync_folder(shard.parent)
-        self._lasting.add(shard)
+        self._durable_shards.add(shard)
 
     @_translated()
     def remove(self, key: str) -> None:
@@ -150,12 +152,12 @@ class Folder:
 
     @_translated(UNREADABLE)
     def stat(self, key: str) -> ObjectInfo:
-        with self.not_stored():
-            return _stored(key, self.path(key).stat())
+        with self.translate_missing():
+            return _object_info(key, self.path(key).stat())
 
     @_translated()
     def shards(self) -> list[Path]:
-        """Raises when the store is not there at all: unmounted must not look like empty."""
+        """Return all shards. Raises if the store is missing: an unmounted store must not look empty."""
         self.require_same()
         return [shard for kind in KINDS for shard in (self._root / kind).iterdir() if shard.is_dir()]
 
@@ -163,7 +165,7 @@ class Folder:
     def objects(self, shard: Path) -> list[ObjectInfo]:
         found = []
         for path in shard.iterdir():
-            # Not one of ours; deleted since; nothing that can be read, which is for those to tell who miss it.
+            # A foreign file; deleted meanwhile; unreadable, which `get` reports.
             with suppress(ValueError, ObjectNotFound, ObjectUnreadable):
                 found.append(self.stat(check_key("/".join([shard.parent.name, *path.name.split(".")]))))
         return found
@@ -173,21 +175,21 @@ class Folder:
         self.require_same()
         probe = self._temporary / f"probe~{uuid4().hex}"
         try:
-            probe.write_bytes(b"1")  # a byte, since a full disk still makes empty files
+            probe.write_bytes(b"1")  # one byte, because a full disk still accepts empty files
         finally:
             probe.unlink(missing_ok=True)
 
     @contextmanager
-    def not_stored(self) -> Iterator[None]:
+    def translate_missing(self) -> Iterator[None]:
         try:
             yield
         except FileNotFoundError as error:
-            self.require_same()  # raises when it is the whole store that is missing
+            self.require_same()  # raises if the whole store is missing
             raise ObjectNotFound from error
 
 
-class Writing:
-    """One put: a temporary file that becomes the object by its rename."""
+class FileWriter:
+    """One put: writes a temporary file, whose rename creates the object."""
 
     def __init__(self, folder: Folder, key: str) -> None:
         self._folder = folder
@@ -209,13 +211,13 @@ class Writing:
 
     @_translated()
     def finish(self, block: bytearray) -> ObjectInfo:
-        """Write the last block and make it the object: synced before its rename, and the rename synced before this returns."""
+        """Write the last block and rename the file. File and rename are synced before this returns."""
         self.write(block)
         with self._open() as file:
             file.flush()
             os.fsync(file.fileno())
-            stored = _stored(self._key, os.fstat(file.fileno()))
-        if stored.size != self._size:
+            info = _object_info(self._key, os.fstat(file.fileno()))
+        if info.size != self._size:
             raise StoredInPart
         target = self._folder.path(self._key)
         self._folder.require_same()
@@ -226,30 +228,30 @@ class Writing:
         except OSError:
             target.unlink(missing_ok=True)
             raise
-        return stored
+        return info
 
     @_translated()
     def discard(self) -> None:
         if self._file is not None:
-            with suppress(OSError):  # a full disk: closing flushes
+            with suppress(OSError):  # closing flushes, and the disk may be full
                 self._file.close()
             self._path.unlink(missing_ok=True)
 
 
-class Reading:
-    """One get: the open file, its first block already read. `left` is in bytes.
+class FileReader:
+    """One get: an open file whose first block has been read. `left` is in bytes.
 
-    INVARIANT: what is no file is not waited for: a pipe in an object's place would keep a thread for ever
-    (tests/integration/test_damaged_objects.py::test_what_is_no_file_stops_no_other).
+    INVARIANT: only regular files are opened; a pipe in an object's place would block a thread forever
+    (tests/integration/test_damaged_objects.py::test_a_pipe_in_an_objects_place_stops_no_other).
     """
 
     @_translated(UNREADABLE)
-    def __init__(self, folder: Folder, key: str, span: ByteRange | None) -> None:
-        with folder.not_stored():
+    def __init__(self, folder: Folder, key: str, byte_range: ByteRange | None) -> None:
+        with folder.translate_missing():
             self._file = open_regular(folder.path(key), follow=True)
         try:
             self.size = os.fstat(self._file.fileno()).st_size
-            start, stop = (span.start, min(span.stop, self.size)) if span else (0, self.size)
+            start, stop = (byte_range.start, min(byte_range.stop, self.size)) if byte_range else (0, self.size)
             self.left = max(stop - start, 0)
             self._file.seek(start)
             self.first = self.read() if self.left else b""
@@ -261,7 +263,7 @@ class Reading:
     def read(self) -> bytes:
         block = self._file.read(min(self.left, BLOCK))
         if not block:
-            raise StoreUnavailable  # cut short under our hands
+            raise StoreUnavailable  # the file was truncated meanwhile
         self.left -= len(block)
         return block
 
@@ -269,19 +271,19 @@ class Reading:
         self._file.close()
 
 
-def _stored(key: str, status: os.stat_result) -> ObjectInfo:
+def _object_info(key: str, status: os.stat_result) -> ObjectInfo:
     return ObjectInfo(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
 
-def _which(status: os.stat_result) -> tuple[int, int, int]:
-    """Of a file: which it is, and of when."""
+def _file_identity(status: os.stat_result) -> tuple[int, int, int]:
+    """Return the identity of a file: device, inode and modification time."""
     return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
-def _make_lasting(folder: Path) -> None:
-    """Make a folder, for our eyes only, and those above it that are missing, so that they survive a power cut."""
+def _make_durable(folder: Path) -> None:
+    """Create a folder with mode 0700, and its missing parents, so that they survive a power cut."""
     if not folder.is_dir():
-        _make_lasting(folder.parent)
+        _make_durable(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
         _sync_folder(folder.parent)
 

@@ -1,4 +1,4 @@
-"""The object store in a folder of the local file system, for `make run` and single machines: `folder.py` draws its layout."""
+"""Object store adapter for a folder of the local file system, for `make run` and single machines. folder.py has its layout."""
 
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -8,15 +8,15 @@ from uuid import UUID
 
 from internal.domain.errors import StoreUnavailable
 from internal.domain.keys import check_key
-from internal.objectstore.filesystem.folder import BLOCK, Folder, Reading, Writing
-from internal.objectstore.reading import opened
+from internal.objectstore.filesystem.folder import BLOCK, FileReader, FileWriter, Folder
+from internal.objectstore.streaming import stream
 from internal.objectstore.threads import Threads, open_threads, shielded
 from internal.ports.object_store import ByteRange, IdentifiableStore, ObjectInfo, ObjectStream
 
 
 @asynccontextmanager
 async def open_filesystem_store(root: Path, *, threads: int = 8) -> AsyncIterator[IdentifiableStore]:
-    """The store in `root`; `threads` bounds the calls at once. A folder that is missing is not made: it may be mounted later."""
+    """Open the store in `root`. At most `threads` calls run at once. A missing folder is not created: it may be mounted later."""
     async with open_threads(threads, "filesystem-store") as pool:
         folder = Folder(root)
         with suppress(StoreUnavailable):
@@ -25,37 +25,37 @@ async def open_filesystem_store(root: Path, *, threads: int = 8) -> AsyncIterato
 
 
 async def create_folder(root: Path) -> None:
-    """Make the store's folders unless they are there; safe to call again and by several at once. Raises StoreUnavailable."""
+    """Create missing folders of the store. Repeated and concurrent calls are safe. Raises StoreUnavailable."""
     async with open_threads(1, "filesystem-folder") as threads:
         await threads.run(Folder(root).create)
 
 
 class FilesystemStore:
-    """ObjectStore in a folder. Content types are not kept: the database knows them."""
+    """ObjectStore in a folder. It does not store content types: the database has them."""
 
     def __init__(self, folder: Folder, threads: Threads) -> None:
         self._folder = folder
         self._threads = threads
 
     async def put(self, key: str, content: AsyncIterable[bytes], *, content_type: str) -> ObjectInfo:  # noqa: ARG002
-        writing = Writing(self._folder, check_key(key))
+        writer = FileWriter(self._folder, check_key(key))
         block = bytearray()
         try:
             async for chunk in content:
                 block += chunk
                 if len(block) >= BLOCK:
-                    await self._threads.run(partial(writing.write, block))
+                    await self._threads.run(partial(writer.write, block))
                     block = bytearray()
-            return await self._threads.run(partial(writing.finish, block), undo=lambda _: self._folder.remove(key))
+            return await self._threads.run(partial(writer.finish, block), undo=lambda _: self._folder.remove(key))
         except BaseException:
             with suppress(StoreUnavailable):
-                await shielded(self._threads.run(writing.discard))
+                await shielded(self._threads.run(writer.discard))
             raise
 
     @asynccontextmanager
-    async def get(self, key: str, span: ByteRange | None = None) -> AsyncIterator[ObjectStream]:
+    async def get(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[ObjectStream]:
         check_key(key)
-        async with opened(self._threads, partial(Reading, self._folder, key, span)) as content:
+        async with stream(self._threads, partial(FileReader, self._folder, key, byte_range)) as content:
             yield content
 
     async def delete(self, key: str) -> None:

@@ -1,7 +1,7 @@
-"""The account that API and worker have in MinIO: it may work with the objects of one bucket, and nothing else.
+"""MinIO account of API and worker. It may use the objects of one bucket, and nothing else.
 
-It is a MinIO user with a policy of its own. What MinIO calls a service account would belong to root and end with it: in
-RELEASE.2025-09-07 its keys are refused as soon as MINIO_ROOT_USER has another name.
+It is a MinIO user with its own policy. A MinIO service account would belong to root and end with it: RELEASE.2025-09-07 refuses
+its keys as soon as MINIO_ROOT_USER changes.
 """
 
 from functools import partial
@@ -17,13 +17,13 @@ from internal.objectstore.s3.connections import close, connections
 from internal.objectstore.s3.settings import AccessKey, MinioSettings
 from internal.objectstore.threads import open_threads
 
-ON_THE_BUCKET = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
-ON_ITS_OBJECTS = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
-"""What bucket.py calls, but `create`; PutObject allows the parts of an upload and its completion too."""
+BUCKET_ACTIONS = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
+OBJECT_ACTIONS = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+"""Permissions for all calls of bucket.py except `create`. PutObject includes the parts of an upload and its completion."""
 
 
 async def create_account(settings: MinioSettings) -> None:
-    """Make the access key's account, or give it the secret key and the rights that it should have.
+    """Create the account of the access key, or update its secret key and its rights.
 
     Does nothing unless MINIO_ACCESS_KEY and root are both given: other S3 stores have accounts of their own. Safe to repeat
     and to race; no other account is touched. Raises StoreUnavailable.
@@ -49,17 +49,17 @@ def _create(settings: MinioSettings, root: AccessKey) -> None:
         admin.user_add(settings.access_key, settings.secret_key)
         admin.policy_set(name, user=settings.access_key)
     except (MinioAdminException, MinioException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        raise StoreUnavailable("MinIO does not make the account of MINIO_ACCESS_KEY") from error
+        raise StoreUnavailable("MinIO can't create the account of MINIO_ACCESS_KEY") from error
     finally:
         close(http)
 
 
 def policy(bucket: str) -> dict[str, Any]:
-    """The least rights with which the adapter works, in the language of S3's policies."""
+    """Return the S3 policy with the minimal rights of the adapter."""
     return {
         "Version": "2012-10-17",
         "Statement": [
-            {"Effect": "Allow", "Action": ON_THE_BUCKET, "Resource": [f"arn:aws:s3:::{bucket}"]},
-            {"Effect": "Allow", "Action": ON_ITS_OBJECTS, "Resource": [f"arn:aws:s3:::{bucket}/*"]},
+            {"Effect": "Allow", "Action": BUCKET_ACTIONS, "Resource": [f"arn:aws:s3:::{bucket}"]},
+            {"Effect": "Allow", "Action": OBJECT_ACTIONS, "Resource": [f"arn:aws:s3:::{bucket}/*"]},
         ],
     }

@@ -1,7 +1,7 @@
-"""Blocking calls on one S3 bucket; the one file that knows minio-py, and the place where its errors become ours.
+"""Blocking calls on one S3 bucket. Only this file imports minio-py's client, and it translates its errors.
 
-minio-py's multipart calls are private, and its `put_object` would hold a thread for a slow client's whole upload; so they are
-used here, in this file only, and pyproject.toml pins the version.
+It uses minio-py's private multipart calls, because the public `put_object` would hold a thread for a slow client's whole upload.
+pyproject.toml pins the version.
 """
 
 import re
@@ -24,23 +24,23 @@ from internal.objectstore.s3.connections import close, connections
 from internal.objectstore.s3.settings import AccessKey, MinioSettings
 from internal.ports.object_store import ByteRange, ObjectInfo
 
-BLOCK = 2**20  # bytes that one thread hop reads
-PAGE = 1000  # objects that one listing request answers
-OF_CODE = {"NoSuchKey": ObjectNotFound, "NoSuchBucket": StoreMissing}
+BLOCK = 2**20  # bytes that one call in a thread reads
+PAGE = 1000  # objects in the response to one listing request
+ERROR_OF_CODE = {"NoSuchKey": ObjectNotFound, "NoSuchBucket": StoreMissing}
 
 
 @contextmanager
 def _translated(answered: type[StoreUnavailable] = StoreUnavailable) -> Iterator[None]:
-    """`answered`: what it is when the server has answered, be it with an error or with less than it announced."""
+    """Translate errors. `answered` is the error to raise if the server has answered, with an error or with a truncated body."""
     try:
         yield
     except (MinioException, urllib3.exceptions.HTTPError, OSError, ParseError, ValueError) as error:
-        raise OF_CODE.get(_code(error), answered if _is_answer(error) else StoreUnavailable) from error
+        raise ERROR_OF_CODE.get(_code(error), answered if _is_answer(error) else StoreUnavailable) from error
 
 
 def _is_answer(error: Exception) -> bool:
-    """MinIO says of an object whose bytes are damaged on its disk what it says when it is too busy (RELEASE.2025-09-07: a 503
-    SlowDownRead), or breaks off in the middle.
+    """True if the server has answered. For an object that is damaged on its disk, MinIO answers as if it were too busy
+    (RELEASE.2025-09-07: 503 SlowDownRead), or stops in the middle.
     """
     if isinstance(error, urllib3.exceptions.MaxRetryError):
         return isinstance(error.reason, urllib3.exceptions.ResponseError)
@@ -49,21 +49,21 @@ def _is_answer(error: Exception) -> bool:
 
 
 def _code(error: Exception) -> str:
-    """S3's name of an error; empty when it is none of S3's."""
+    """Return the S3 error code, or an empty string if it is not an S3 error."""
     if isinstance(error, S3Error):
         return error.code or ""
-    if isinstance(error, InvalidResponseError):  # minio-py reads application/xml only; not all servers send that
+    if isinstance(error, InvalidResponseError):  # minio-py parses application/xml only, and some servers send another type
         found = re.search("<Code>(.*?)</Code>", str(error))
         return found[1] if found else ""
     return ""
 
 
 class Bucket:
-    """A bucket. Methods raise ObjectNotFound and StoreUnavailable and nothing else; all may be called from several threads.
+    """A bucket. Methods raise ObjectNotFound and StoreUnavailable, and no other errors. They are thread-safe.
 
-    Uploads go through private methods of minio-py (7.2.20, pinned). Its public `put_object` copies each part, and reads a whole
-    stream in one call, which would hold a thread for as long as a slow client takes; nothing public begins, continues, completes,
-    aborts or lists an upload in parts.
+    Uploads use private methods of minio-py (7.2.20, pinned). The public `put_object` copies each part, and reads the whole stream
+    in one call, which would hold a thread for as long as a slow client takes. No public method starts, continues, completes,
+    aborts or lists a multipart upload.
     """
 
     def __init__(self, client: Minio, http: urllib3.PoolManager, name: str) -> None:
@@ -73,7 +73,7 @@ class Bucket:
 
     @classmethod
     def at(cls, settings: MinioSettings, *, count: int, key: AccessKey | None = None) -> Self:
-        """`key`: another one than API and worker use."""
+        """Connect to the bucket of the settings. `key` replaces the access key of API and worker."""
         http = connections(settings, count)
         access_key, secret_key = key or settings.key
         client = Minio(
@@ -81,7 +81,7 @@ class Bucket:
             access_key,
             secret_key,
             secure=settings.secure,
-            region=settings.region,  # given, or minio-py asks the server for it
+            region=settings.region,  # without it, minio-py asks the server
             http_client=http,
         )
         return cls(client, http, settings.bucket)
@@ -97,7 +97,7 @@ class Bucket:
         except MinioException as error:
             if _code(error) not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                 raise
-            self.check()  # somebody was faster: another of us, or a stranger whose bucket we can't use
+            self.check()  # it exists now: another process of ours created it, or it belongs to another account
 
     @_translated()
     def check(self) -> None:
@@ -106,8 +106,8 @@ class Bucket:
 
     @_translated()
     def put(self, key: str, content: bytearray, content_type: str) -> None:
-        """Its length and its hash are in the request's headers: a server that has received anything else refuses it."""
-        # The bytearray goes out as it is: bytes would be a second copy of up to a part.
+        """Store an object in one request. Its headers have length and hash, so the server refuses other content."""
+        # The bytearray is sent as it is: bytes would be a second copy of up to one part.
         self._client._put_object(self._name, key, cast("bytes", content), {"Content-Type": content_type})
 
     @_translated()
@@ -120,10 +120,10 @@ class Bucket:
 
     @_translated()
     def complete_upload(self, key: str, upload: str, etags: list[str], size: int) -> None:
-        """Make the object of its parts, and ask whether it is `size` bytes long: nothing else tells what was made of them."""
+        """Assemble the object, and check that it has `size` bytes: the response does not say."""
         parts = [Part(number, etag) for number, etag in enumerate(etags, start=1)]
         if not self._client._complete_multipart_upload(self._name, key, upload, parts).etag:
-            raise StoreUnavailable  # S3 may answer 200 and an error in the body
+            raise StoreUnavailable  # S3 may answer 200 with an error in the body
         try:
             held = self.stat(key).size
         except ObjectNotFound as error:
@@ -142,7 +142,7 @@ class Bucket:
 
     @_translated()
     def remove(self, key: str) -> None:
-        """Unfinished uploads first: one of them that completes meanwhile is removed with the object."""
+        """Abort unfinished uploads, then remove the object: an upload that completes meanwhile is removed too."""
         for upload in self._unfinished(key):
             self.abort_upload(key, upload)
         try:
@@ -155,7 +155,7 @@ class Bucket:
         try:
             listed = self._client._list_multipart_uploads(self._name, prefix=key)
         except MinioException as error:
-            if _code(error) != "NoSuchUpload":  # rclone's way to say that there is none
+            if _code(error) != "NoSuchUpload":  # rclone answers this if there is none
                 raise
             return []
         return [upload.upload_id for upload in listed.uploads if upload.object_name == key and upload.upload_id]
@@ -166,27 +166,27 @@ class Bucket:
             found = self._client.stat_object(self._name, key)
         except MinioException as error:
             if _code(error) == "NoSuchKey":
-                self.check()  # the answer has no body: a bucket that is gone looks the same, and is an outage
+                self.check()  # the response has no body: a missing bucket looks the same, and is an outage
             raise
         return ObjectInfo(key, found.size or 0, found.last_modified)
 
     def read_id(self) -> UUID | None:
         try:
-            reading = self.open(STORE_ID_KEY, None)
+            reader = self.open(STORE_ID_KEY, None)
         except ObjectNotFound:
             return None
         try:
-            return UUID(reading.first.decode("ascii").strip())
+            return UUID(reader.first.decode("ascii").strip())
         except ValueError as error:
-            raise WrongStore(f"{STORE_ID_KEY} in the object store holds no id.") from error
+            raise WrongStore(f"{STORE_ID_KEY} in the object store has no valid id.") from error
         finally:
-            reading.close()
+            reader.close()
 
     def write_id(self, store_id: UUID) -> None:
         self.put(STORE_ID_KEY, bytearray(f"{store_id}\n", "ascii"), "text/plain")
 
     def pages(self) -> Iterator[list[ObjectInfo]]:
-        """The objects, a request's worth at a time; no page is empty."""
+        """Yield the objects, one listing request at a time. No page is empty."""
         listing = self._client.list_objects(self._name, recursive=True)
         while True:
             with _translated():
@@ -195,32 +195,32 @@ class Bucket:
                 return
             page = []
             for found in objects:
-                with suppress(ValueError):  # not one of ours
+                with suppress(ValueError):  # a foreign object
                     page.append(ObjectInfo(check_key(found.object_name or ""), found.size or 0, found.last_modified))
             if page:
                 yield page
 
     @_translated(ObjectUnreadable)
-    def open(self, key: str, span: ByteRange | None) -> "Reading":
-        """Ask for the object and read its first block, in one go: a small picture costs one thread hop."""
-        if span is not None and span.start == span.stop:
-            return Reading(None, self.stat(key).size, 0)  # HTTP has no empty range
-        offset, length = (span.start, span.stop - span.start) if span else (0, 0)
+    def open(self, key: str, byte_range: ByteRange | None) -> "ResponseReader":
+        """Request the object and read its first block in one call, so a small picture costs one call to a thread."""
+        if byte_range is not None and byte_range.start == byte_range.stop:
+            return ResponseReader(None, self.stat(key).size, 0)  # HTTP has no empty range
+        offset, length = (byte_range.start, byte_range.stop - byte_range.start) if byte_range else (0, 0)
         try:
             response = self._client.get_object(self._name, key, offset, length)
         except MinioException as error:
             if _code(error) != "InvalidRange":
                 raise
-            return Reading(None, self.stat(key).size, 0)  # it begins past the object's end
+            return ResponseReader(None, self.stat(key).size, 0)  # the range begins after the end of the object
         try:
-            return Reading.of(response, span)
+            return ResponseReader.of(response, byte_range)
         except BaseException:
             response.close()
             raise
 
 
-class Reading:
-    """One GET: its body is counted, so that a connection that breaks off never passes for the end. `left` is in bytes."""
+class ResponseReader:
+    """One GET. It counts the body's bytes, so that a broken connection never looks like the end. `left` is in bytes."""
 
     def __init__(self, response: urllib3.BaseHTTPResponse | None, size: int, left: int) -> None:
         self._response = response
@@ -229,13 +229,13 @@ class Reading:
         self.first = self.read() if left else b""
 
     @classmethod
-    def of(cls, response: urllib3.BaseHTTPResponse, span: ByteRange | None) -> Self:
+    def of(cls, response: urllib3.BaseHTTPResponse, byte_range: ByteRange | None) -> Self:
         left = int(response.headers.get("Content-Length", ""))
-        if span is None:
+        if byte_range is None:
             return cls(response, left, left)
         size = int(response.headers.get("Content-Range", "").rpartition("/")[2])
-        if left != min(span.stop, size) - span.start:
-            raise StoreUnavailable  # other bytes than those asked for
+        if left != min(byte_range.stop, size) - byte_range.start:
+            raise StoreUnavailable  # the server sent another range
         return cls(response, size, left)
 
     @_translated(ObjectUnreadable)
@@ -247,7 +247,7 @@ class Reading:
         return block
 
     def close(self) -> None:
-        """Give the connection back to the pool when the body was read to its end, else close it."""
+        """Return the connection to the pool if the body was read to its end, else close it."""
         if self._response is not None:
             self._response.close()
             self._response.release_conn()

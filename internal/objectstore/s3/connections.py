@@ -1,4 +1,4 @@
-"""HTTP connections to an S3 server: how long they wait, and when they try once more."""
+"""HTTP connections to an S3 server: timeouts and retries."""
 
 import os
 import ssl
@@ -10,57 +10,59 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from internal.objectstore.s3.settings import MinioSettings
 
-PIECE = 2**20
-"""Bytes that have to go out within `connect_seconds`."""
+SEND_CHUNK = 2**20
+"""Bytes that must be sent within `connect_seconds`."""
 
 _TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError)
 
 
-class _OneFreshConnection(urllib3.Retry):
-    """One more try for a kept connection that the server has closed meanwhile; none after a timeout, which would double it."""
+class _RetryStaleConnection(urllib3.Retry):
+    """One retry for a kept connection that the server has closed. No retry after a timeout, because it would double the wait."""
 
     def increment(self, *args: Any, **named: Any) -> Self:
         error = named.get("error") or Exception()
-        if any(isinstance(found, _TIMEOUTS) for found in (error, *error.args)):  # one of sending is inside a ProtocolError
+        if any(
+            isinstance(found, _TIMEOUTS) for found in (error, *error.args)
+        ):  # a timeout while sending is inside a ProtocolError
             raise error
         return super().increment(*args, **named)
 
 
-class _InPieces:
-    """Sends a body piece by piece. urllib3 lets the timeout of connecting stand while it sends, and to a socket that is the time
-    for all that one call sends: a part of 8 MiB would need a link of 4 MB/s.
+class _SendsInChunks:
+    """Mixin that sends a body in chunks. urllib3 applies the connect timeout to each call that sends, so a part of 8 MiB in one
+    call would need a link of 4 MB/s.
 
     INVARIANT: a slow link is no outage (tests/unit/objectstore/test_connections.py).
     """
 
     def send(self, data: Any) -> None:
         whole = memoryview(data)
-        for start in range(0, len(whole), PIECE):
-            super().send(whole[start : start + PIECE])  # type: ignore[misc]
+        for start in range(0, len(whole), SEND_CHUNK):
+            super().send(whole[start : start + SEND_CHUNK])  # type: ignore[misc]
 
 
-class _Connection(_InPieces, HTTPConnection):
+class _ChunkedConnection(_SendsInChunks, HTTPConnection):
     pass
 
 
-class _SecureConnection(_InPieces, HTTPSConnection):
+class _ChunkedSecureConnection(_SendsInChunks, HTTPSConnection):
     pass
 
 
 class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls = _ChunkedConnection
 
 
 class _SecurePool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+    ConnectionCls = _ChunkedSecureConnection
 
 
 def connections(settings: MinioSettings, count: int) -> urllib3.PoolManager:
-    """At most `count` of them are kept open. Each call ends by itself: it carries the settings' timeouts."""
+    """Open a pool that keeps at most `count` connections. Each call has the timeouts of the settings."""
     manager = urllib3.PoolManager(
         maxsize=count,
         timeout=urllib3.Timeout(connect=settings.connect_seconds, read=settings.timeout_seconds),
-        retries=_OneFreshConnection(total=1, connect=0, redirect=0, status=0),
+        retries=_RetryStaleConnection(total=1, connect=0, redirect=0, status=0),
         cert_reqs=ssl.CERT_REQUIRED,
         ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
     )
@@ -69,7 +71,7 @@ def connections(settings: MinioSettings, count: int) -> urllib3.PoolManager:
 
 
 def close(manager: urllib3.PoolManager) -> None:
-    """Close every idle connection now; `clear` alone leaves them open as long as anybody holds an error that came by them."""
-    for key in manager.pools.keys():  # noqa: SIM118  # iterating over it is what urllib3 forbids
+    """Close every idle connection now. `clear` alone leaves them open while an error from one of them is referenced."""
+    for key in manager.pools.keys():  # noqa: SIM118  # urllib3 forbids iterating over `pools` itself
         manager.pools[key].close()
     manager.clear()

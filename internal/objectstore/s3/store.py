@@ -1,10 +1,10 @@
-"""The object store on MinIO or any other S3-compatible server, through minio-py.
+"""Object store adapter for MinIO and other S3-compatible servers, through minio-py.
 
-minio-py is synchronous, so its calls run in a pool of threads, and only calls that carry bytes already here: a slow client holds
-no thread. `put` gathers up to one part (8 MiB) in memory and sends it in one request; what is longer becomes a multipart upload,
-one part on its way while the next is gathered, so a put takes two parts of memory at any size.
+minio-py is synchronous, so its calls run in threads, and only for bytes that have arrived: a slow client holds no thread. `put`
+collects up to one part (8 MiB) in memory and sends it in one request. Longer content becomes a multipart upload, which sends one
+part while it collects the next; so a put takes two parts of memory, whatever its size.
 
-What the key needs to be allowed is written down once, as the policy in account.py; `create_bucket` also needs CreateBucket.
+The policy in account.py lists the permissions that the key needs. `create_bucket` also needs CreateBucket.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from uuid import UUID
 
 from internal.domain.errors import StoreUnavailable, WrongStore
 from internal.domain.keys import check_key
-from internal.objectstore.reading import opened
 from internal.objectstore.s3.bucket import Bucket
 from internal.objectstore.s3.settings import MinioSettings
+from internal.objectstore.streaming import stream
 from internal.objectstore.threads import Threads, open_threads, shielded
 from internal.ports.object_store import ByteRange, IdentifiableStore, ObjectInfo, ObjectStream
 
@@ -26,9 +26,9 @@ PART = 8 * 2**20
 
 @asynccontextmanager
 async def open_minio_store(settings: MinioSettings, *, part_size: int = PART) -> AsyncIterator[IdentifiableStore]:
-    """The store in one bucket; nothing is asked of the server yet.
+    """Open the store in one bucket, without a request to the server.
 
-    `part_size`, in bytes and at least S3's 5 MiB, is the longest content that goes in one request.
+    `part_size` is the longest content of one request, in bytes. S3 requires at least 5 MiB.
     """
     bucket = Bucket.at(settings, count=settings.threads)
     try:
@@ -39,7 +39,10 @@ async def open_minio_store(settings: MinioSettings, *, part_size: int = PART) ->
 
 
 async def create_bucket(settings: MinioSettings) -> None:
-    """Make the bucket unless it is there, as root where that is given. Safe to repeat and to race. Raises StoreUnavailable."""
+    """Create the bucket if it is missing, as root if root's key is set. Repeated and concurrent calls are safe.
+
+    Raises StoreUnavailable.
+    """
     bucket = Bucket.at(settings, count=1, key=settings.root)
     try:
         async with open_threads(1, "minio-bucket") as threads:
@@ -49,7 +52,7 @@ async def create_bucket(settings: MinioSettings) -> None:
 
 
 class MinioStore:
-    """ObjectStore in a bucket."""
+    """ObjectStore in an S3 bucket."""
 
     def __init__(self, bucket: Bucket, threads: Threads, part_size: int) -> None:
         self._bucket = bucket
@@ -58,26 +61,26 @@ class MinioStore:
 
     async def put(self, key: str, content: AsyncIterable[bytes], *, content_type: str) -> ObjectInfo:
         upload = _Upload(self._bucket, self._threads, check_key(key), content_type)
-        gathered = bytearray()
+        part = bytearray()
         try:
             async for chunk in content:
                 upload.raise_if_failed()
                 rest = memoryview(chunk)
-                while (room := self._part_size - len(gathered)) < len(rest):
-                    gathered += rest[:room]
-                    rest = rest[room:]
-                    await upload.send(gathered)
-                    gathered = bytearray()
-                gathered += rest
-            return await upload.finish(gathered)
+                while (free := self._part_size - len(part)) < len(rest):
+                    part += rest[:free]
+                    rest = rest[free:]
+                    await upload.send(part)
+                    part = bytearray()
+                part += rest
+            return await upload.finish(part)
         except BaseException:
-            await shielded(upload.abandon())
+            await shielded(upload.abort())
             raise
 
     @asynccontextmanager
-    async def get(self, key: str, span: ByteRange | None = None) -> AsyncIterator[ObjectStream]:
+    async def get(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[ObjectStream]:
         check_key(key)
-        async with opened(self._threads, partial(self._bucket.open, key, span)) as content:
+        async with stream(self._threads, partial(self._bucket.open, key, byte_range)) as content:
             yield content
 
     async def delete(self, key: str) -> None:
@@ -110,7 +113,7 @@ class MinioStore:
 
 
 class _Upload:
-    """One put. Parts go one at a time; the first that is sent makes it a multipart upload."""
+    """One put. Parts are sent one at a time; the first one starts a multipart upload."""
 
     def __init__(self, bucket: Bucket, threads: Threads, key: str, content_type: str) -> None:
         self._bucket = bucket
@@ -123,19 +126,19 @@ class _Upload:
         self._size = 0
 
     async def send(self, part: bytearray) -> None:
-        """Start to send a part, once the one before has arrived."""
+        """Start sending a part, after the previous one has arrived."""
         if not self._id:
             self._id = await self._threads.run(
                 partial(self._bucket.begin_upload, self._key, self._content_type),
                 undo=partial(self._bucket.abort_upload, self._key),
             )
-        await self._arrived()
+        await self._await_part()
         self._size += len(part)
         call = partial(self._bucket.put_part, self._key, self._id, len(self._etags) + 1, part)
         self._sending = asyncio.create_task(self._threads.run(call))
 
     def raise_if_failed(self) -> None:
-        """Raise what became of the part on its way, so that a slow client hears of it with its next bytes."""
+        """Raise the error of the part that is being sent, so that a slow client gets it with its next bytes."""
         if self._sending is not None and self._sending.done():
             self._sending.result()
 
@@ -145,23 +148,23 @@ class _Upload:
             call = partial(self._bucket.put, self._key, rest, self._content_type)
         else:
             await self.send(rest)
-            await self._arrived()
+            await self._await_part()
             call = partial(self._bucket.complete_upload, self._key, self._id, self._etags, self._size)
         await self._threads.run(call, undo=lambda _: self._bucket.remove(self._key))
         return ObjectInfo(self._key, self._size)
 
-    async def abandon(self) -> None:
-        """Leave nothing behind. A server that is gone keeps the parts until `delete`: nothing is raised for that."""
+    async def abort(self) -> None:
+        """Remove what was sent. Never raises: if the server is down, it keeps the parts until `delete`."""
         if self._sending is not None:
             self._sending.cancel()
             await asyncio.wait({self._sending})
             if not self._sending.cancelled():
-                self._sending.exception()  # else asyncio logs that nobody looked at it
+                self._sending.exception()  # otherwise asyncio logs an exception that was never retrieved
         if self._id:
             with suppress(StoreUnavailable):
                 await self._threads.run(partial(self._bucket.abort_upload, self._key, self._id))
 
-    async def _arrived(self) -> None:
+    async def _await_part(self) -> None:
         if self._sending is not None:
             self._etags.append(await self._sending)
             self._sending = None

@@ -1,4 +1,4 @@
-"""One record batch as the broker stores it, read record by record: for what aiokafka refuses as a whole.
+"""Reader of raw Kafka record batches, record by record, for batches that aiokafka refuses as a whole.
 
 The format is version 2 of https://kafka.apache.org/documentation/#recordbatch, the only one that brokers write since Kafka 4:
 
@@ -8,7 +8,7 @@ The format is version 2 of https://kafka.apache.org/documentation/#recordbatch, 
     record  length, attributes, timestamp delta, offset delta, key, value, count of headers, their names and values;
             numbers are zigzag varints, and texts and bytes begin with their length, -1 for none
 
-Pure: no I/O. Of a batch it holds the bytes and what they decompress to, and believes no count or length in them unchecked.
+Pure: no I/O. Memory holds one batch and its decompressed content. Every count and length in it is checked.
 """
 
 import struct
@@ -38,7 +38,7 @@ CODECS: dict[int, tuple[str, Callable[[bytes], bytes]]] = {
 
 
 class Unreadable(Struct, frozen=True):
-    """Records that nobody can read: their offsets, `last` included, a sentence that says why, and their bytes as stored."""
+    """Records that can't be read: offsets `first` to `last` inclusive, the reason as a sentence, and the stored bytes."""
 
     first: int
     last: int
@@ -50,30 +50,30 @@ Item: TypeAlias = ConsumerRecord | Unreadable
 
 
 class Batch(Struct, frozen=True):
-    """What a batch holds from a position on, in order. `next_offset` is behind it, or the position when nothing is there."""
+    """Content of a batch from a position on, in order. `next_offset` follows it; without content it is the position."""
 
     items: list[Item]
     next_offset: int
 
 
-class _Broken(Exception):
-    """The bytes are not what the format says; the text says where."""
+class _Malformed(Exception):
+    """The bytes violate the format. The text says where."""
 
 
 def read_batch(stored: bytes, partition: TopicPartition, position: int) -> Batch:
-    """The first batch of `stored`, from `position` on; never raises.
+    """Read the first batch of `stored`, from `position` on. Never raises.
 
-    Where not even the batch's head can be trusted, one offset is given up and the next position is the one behind it: the broker
-    knows where the next batch begins, and whatever can be read there is not passed over.
+    If even the batch's header is invalid, one offset is given up and the next position is the one after it: the broker knows
+    where the next batch begins, so no readable record is skipped.
     """
     try:
         return _read(stored, partition, position)
-    except _Broken as broken:
-        return Batch([Unreadable(position, position, str(broken), _first_batch(stored))], position + 1)
+    except _Malformed as malformed:
+        return Batch([Unreadable(position, position, str(malformed), _first_batch(stored))], position + 1)
 
 
 def _first_batch(stored: bytes) -> bytes:
-    """The bytes of the first batch, as far as its length can be true: what is behind it differs from fetch to fetch."""
+    """Return the bytes of the first batch, as far as its length is plausible. The bytes after it differ between fetches."""
     length = HEADER.unpack_from(stored)[1] if len(stored) >= HEADER.size else 0
     return stored[: max(HEADER.size, LENGTH_FROM + length)]
 
@@ -82,67 +82,71 @@ def _read(stored: bytes, partition: TopicPartition, position: int) -> Batch:
     if not stored:
         return Batch([], position)
     if len(stored) < HEADER.size:
-        raise _Broken(f"the record batch has {len(stored)} bytes, too few for its head")
+        raise _Malformed(f"the record batch has {len(stored)} bytes, too few for its header")
     base, length, _, version, crc, attributes, last_delta, *_, count = HEADER.unpack_from(stored)
     end = LENGTH_FROM + length
     if version != VERSION:
-        raise _Broken(f"the record batch has format {version}")
+        raise _Malformed(f"the record batch has format {version}")
     if not HEADER.size <= end <= len(stored):
-        raise _Broken(f"the record batch says that it has {end} bytes, and {len(stored)} came")
+        raise _Malformed(f"the record batch says that it has {end} bytes, and {len(stored)} came")
     if calc_crc32c(stored[CRC_FROM:end]) != crc:
-        raise _Broken("the record batch's checksum is wrong")
+        raise _Malformed("the record batch's checksum is wrong")
     first, last = max(position, base), base + last_delta
     if last_delta < 0:
-        raise _Broken(f"the record batch says that it ends at {last}, before it begins")
+        raise _Malformed(f"the record batch says that it ends at {last}, before it begins")
     if last < position:
         return Batch([], position)
     if attributes & CONTROL_BIT:
         return Batch([], last + 1)
     try:
         records = _decompressed(stored[HEADER.size : end], attributes & CODEC_BITS)
-    except _Broken as broken:
-        return Batch([Unreadable(first, last, str(broken), stored[:end])], last + 1)
-    items = [_from(position, item) for item in _records(records, partition, base, last, count) if last_offset(item) >= position]
+    except _Malformed as malformed:
+        return Batch([Unreadable(first, last, str(malformed), stored[:end])], last + 1)
+    items = [
+        _from_position(position, item)
+        for item in _records(records, partition, base, last, count)
+        if last_offset(item) >= position
+    ]
     return Batch(items, last + 1)
 
 
 def _decompressed(content: bytes, codec: int) -> bytes:
     if codec not in CODECS:
-        raise _Broken(f"the record batch is compressed with codec {codec}, which nobody knows")
+        raise _Malformed(f"the record batch is compressed with codec {codec}, which is unknown")
     name, decode = CODECS[codec]
     try:
         return decode(content)
-    except Exception as error:  # each codec's library has errors of its own
-        raise _Broken(f"the record batch can't be decompressed with {name}: {error!r}") from error
+    except Exception as error:  # codec libraries raise errors of any type
+        raise _Malformed(f"the record batch can't be decompressed with {name}: {error!r}") from error
 
 
 def _records(content: bytes, partition: TopicPartition, base: int, last: int, count: int) -> Iterator[Item]:
-    """Each record by its own length, so that one that is broken does not take the others with it.
+    """Yield each record by its own length, so that a malformed record does not affect the others.
 
-    Where the next one begins is not known, or the count is wrong, all offsets that are left are one Unreadable.
+    If the start of the next record is unknown, or the count is wrong, all remaining offsets are one Unreadable.
     """
     reader, offset, reason = _Reader(content), base, "bytes are left behind the last record of the batch"
     start = 0
     for _ in range(count):
-        start = reader.place
+        start = reader.position
         if offset > last:
             break
         try:
             record = reader.part()
-        except _Broken as broken:
-            reason = str(broken)
+        except _Malformed as malformed:
+            reason = str(malformed)
             break
         try:
             found = _record(record, partition, base)
             if not offset <= found.offset <= last:
-                raise _Broken(f"a record of offset {found.offset} stands where {offset} to {last} are to come")
-        except _Broken as broken:
-            yield Unreadable(offset, offset, str(broken), record)
+                raise _Malformed(f"a record has offset {found.offset}, expected {offset} to {last}")
+        except _Malformed as malformed:
+            yield Unreadable(offset, offset, str(malformed), record)
             offset += 1
         else:
             yield found
             offset = found.offset + 1
-        start = reader.place
+        start = reader.position
     if start < len(content) and offset <= last:
         yield Unreadable(offset, last, reason, content[start:])
 
@@ -152,8 +156,8 @@ def _record(content: bytes, partition: TopicPartition, base: int) -> ConsumerRec
     _attributes, _timestamp_delta, offset_delta = reader.number(), reader.number(), reader.number()
     key, value = reader.optional_part(), reader.optional_part()
     headers = [(_name(reader.optional_part()), reader.optional_part()) for _ in range(reader.count())]
-    if reader.place != len(content):
-        raise _Broken(f"{len(content) - reader.place} bytes are left behind a record")
+    if reader.position != len(content):
+        raise _Malformed(f"{len(content) - reader.position} bytes are left behind a record")
     return ConsumerRecord(
         topic=partition.topic, partition=partition.partition, offset=base + offset_delta, timestamp=-1,
         timestamp_type=0, key=key, value=value, checksum=None, serialized_key_size=-1 if key is None else len(key),
@@ -162,61 +166,61 @@ def _record(content: bytes, partition: TopicPartition, base: int) -> ConsumerRec
 
 
 def _name(content: bytes | None) -> str:
-    """Brokers take any bytes as a header's name, and Java shows what is not UTF-8 as U+FFFD, as we do."""
+    """Decode a header's name. Brokers accept any bytes; invalid UTF-8 becomes U+FFFD, as in Kafka's Java client."""
     if content is None:
-        raise _Broken("a header has no name")
+        raise _Malformed("a header has no name")
     return content.decode("utf-8", errors="replace")
 
 
 def last_offset(item: Item) -> int:
-    """The offset of a record, or the last one of those that can't be read."""
+    """Return the offset of a record, or the last offset of an Unreadable."""
     return item.last if isinstance(item, Unreadable) else int(item.offset)
 
 
-def _from(position: int, item: Item) -> Item:
-    """Without what was handed out already."""
+def _from_position(position: int, item: Item) -> Item:
+    """Cut off the offsets below `position`, which are tracked already."""
     return replace(item, first=max(position, item.first)) if isinstance(item, Unreadable) else item
 
 
 class _Reader:
-    """Walks over bytes; every step is checked against their end."""
+    """Cursor over bytes. Every step is checked against their end."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
-        self.place = 0
+        self.position = 0
 
     def number(self) -> int:
-        """A zigzag varint."""
+        """Read a zigzag varint."""
         value = 0
         for shift in range(0, 7 * MAX_VARINT_BYTES, 7):
-            if self.place >= len(self._content):
-                raise _Broken("a record ends in the middle of a number")
-            byte = self._content[self.place]
-            self.place += 1
+            if self.position >= len(self._content):
+                raise _Malformed("a record ends in the middle of a number")
+            byte = self._content[self.position]
+            self.position += 1
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 return (value >> 1) ^ -(value & 1)
-        raise _Broken(f"a number has more than {MAX_VARINT_BYTES} bytes")
+        raise _Malformed(f"a number has more than {MAX_VARINT_BYTES} bytes")
 
     def part(self) -> bytes:
-        """Bytes that must be there."""
+        """Read bytes that must be present."""
         if (part := self.optional_part()) is None:
-            raise _Broken("a record has a negative length")
+            raise _Malformed("a record has a negative length")
         return part
 
     def optional_part(self) -> bytes | None:
-        """Bytes, or None for a negative length."""
+        """Read bytes; None for a negative length."""
         length = self.number()
         if length < 0:
             return None
-        if self.place + length > len(self._content):
-            raise _Broken(f"a record says that {length} bytes follow, and {len(self._content) - self.place} do")
-        self.place += length
-        return self._content[self.place - length : self.place]
+        if self.position + length > len(self._content):
+            raise _Malformed(f"a record says that {length} bytes follow, and {len(self._content) - self.position} do")
+        self.position += length
+        return self._content[self.position - length : self.position]
 
     def count(self) -> int:
-        """How many headers follow: each takes two bytes at least."""
+        """Read the number of headers that follow. Each takes at least two bytes."""
         count = self.number()
-        if not 0 <= count <= (len(self._content) - self.place) // 2:
-            raise _Broken(f"a record says that {count} headers follow")
+        if not 0 <= count <= (len(self._content) - self.position) // 2:
+            raise _Malformed(f"a record says that {count} headers follow")
         return count

@@ -1,4 +1,4 @@
-"""How this process speaks to the brokers: the one place for addresses, TLS and SASL, for producer, consumer and admin."""
+"""Connection arguments of the Kafka clients: addresses, TLS and SASL of producer, consumer and admin."""
 
 import ssl
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from internal.queue.kafka.settings import KafkaSettings
 
 METADATA_SECONDS = 3.0
-"""How old a client's picture of the topics may be: a new partition is consumed once the group's leader has seen it.
+"""Maximum age of a client's topic metadata. A new partition is consumed once the group's leader has seen it.
 
-aiokafka 0.14.0 looks every five minutes by default, and a task on a new partition waited 297 s.
+The default of aiokafka 0.14.0 is five minutes; with it, a task on a new partition waited 297 s.
 """
 
 
 def connection(settings: KafkaSettings, *, request_seconds: float) -> dict[str, Any]:
-    """The arguments that all of aiokafka's clients share. `request_seconds` bounds one request, connecting included."""
+    """Return the arguments that all aiokafka clients share. `request_seconds` bounds one request, including connecting."""
     arguments: dict[str, Any] = {
         "bootstrap_servers": [broker.strip() for broker in settings.brokers.split(",") if broker.strip()],
         "client_id": "image-processor",

@@ -1,4 +1,4 @@
-"""How far a consumer group is: what its topic has, and what of it is acknowledged."""
+"""Lag and positions of a consumer group."""
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -11,12 +11,15 @@ from internal.queue.kafka.settings import KafkaSettings
 
 
 def lag_of(positions: Positions) -> int:
-    """Messages over all partitions that nobody has acknowledged yet."""
+    """Return the number of unacknowledged messages over all partitions."""
     return sum(end - positions.done[partition] for partition, end in positions.ends.items())
 
 
 async def positions_of(settings: KafkaSettings, topic: str, group: str, *, request_seconds: float) -> Positions:
-    """By partition. Connects for each call: it is asked every few seconds at most. Raises QueueUnavailable."""
+    """Return the group's positions in the topic. Connects on each call, which happens every few seconds at most.
+
+    Raises QueueUnavailable.
+    """
     options = connection(settings, request_seconds=request_seconds)
     admin, consumer = AIOKafkaAdminClient(**options), AIOKafkaConsumer(topic, **options)
     try:
@@ -24,14 +27,14 @@ async def positions_of(settings: KafkaSettings, topic: str, group: str, *, reque
         await admin.start()
         ends = await consumer.end_offsets(consumer.assignment())
         begins = await consumer.beginning_offsets(consumer.assignment())
-        committed = await admin.list_consumer_group_offsets(group, partitions=[*ends])  # all at once is none to some brokers
+        committed = await admin.list_consumer_group_offsets(group, partitions=[*ends])  # without a list, some brokers return none
     except (KafkaError, OSError) as error:
         raise QueueUnavailable from error
     finally:
         await admin.close()
         await consumer.stop()
     done = {
-        # An offset that the topic does not have, as when it was made anew: the group begins where the topic does.
+        # If the topic does not have the committed offset (it was recreated), the group starts at the topic's first one.
         partition: offset if begins[partition] <= (offset := committed[partition].offset) <= end else begins[partition]
         for partition, end in ends.items()
     }

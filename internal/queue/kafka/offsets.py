@@ -1,54 +1,54 @@
-"""Which offsets of one partition are undone, and what may be committed. Pure: no I/O, no clock."""
+"""Offsets of one partition: which are pending, and which may be committed. Pure: no I/O, no clock."""
 
 from heapq import heappop, heappush
 
 
 class PartitionOffsets:
-    """The account of one partition, from its assignment until it is taken away.
+    """Pending and done offsets of one partition, from its assignment until it is revoked.
 
-    An acknowledgement costs the same however many others are done above a message that waits: what is done is kept as ranges, and
-    both heaps drop an entry once, when it has become the lowest.
+    An acknowledgement costs the same however many offsets are done above a pending one: done offsets are stored as ranges, and
+    both heaps remove an entry once, when it has become the lowest.
 
-    INVARIANT (G1): what is committed never passes an undone message, in whichever order messages finish
-    (tests/unit/queue/test_offsets.py; tests/contract/test_queue.py::test_the_lowest_undone_message_is_not_passed).
+    INVARIANT (G1): the committed position never passes a pending message, in whichever order messages finish
+    (tests/unit/queue/test_offsets.py; tests/contract/test_queue.py::test_the_lowest_pending_message_is_not_passed).
     """
 
     def __init__(self) -> None:
-        self._undone: dict[int, int] = {}  # offset → the offset behind all that it stands for
-        self._in_order: list[int] = []  # a heap of the undone offsets; those that are done leave it late
-        self._done = _Ranges()  # only above an undone one: the others are covered by the position
+        self._pending: dict[int, int] = {}  # offset → the offset after the last one that it stands for
+        self._in_order: list[int] = []  # a heap of pending offsets; done ones are removed later
+        self._done = _Ranges()  # only those above a pending offset; the position covers the others
         self._next = 0
-        self._highest = 0  # what is not below it was never handed out
+        self._highest = 0  # offsets from here on have never been tracked
         self._committed: int | None = None
 
     @property
     def ranges(self) -> int:
-        """How many ranges of done offsets are remembered."""
+        """Number of ranges of done offsets in memory."""
         return len(self._done)
 
     def track(self, offset: int, last: int | None = None) -> bool:
-        """Note that a fetched message is undone. False: it is known here already, because a rebalance rewound the partition.
+        """Record a fetched message as pending. Returns False if it is known already, because a rebalance rewound the partition.
 
-        `last`: it stands for all records up to this one.
+        With `last`, the message stands for all records up to that offset.
         """
-        if offset in self._undone or (offset < self._highest and offset in self._done):
+        if offset in self._pending or (offset < self._highest and offset in self._done):
             return False
         self._next = (offset if last is None else last) + 1
         self._highest = max(self._highest, self._next)
-        self._undone[offset] = self._next
+        self._pending[offset] = self._next
         heappush(self._in_order, offset)
         return True
 
-    def is_undone(self, offset: int) -> bool:
-        return offset in self._undone
+    def is_pending(self, offset: int) -> bool:
+        return offset in self._pending
 
     def finish(self, offset: int) -> None:
-        """Note that a message is done. A second time changes nothing."""
-        end = self._undone.pop(offset, None)
+        """Record that a message is done. A second call changes nothing."""
+        end = self._pending.pop(offset, None)
         if end is None:
             return
         self._done.add(offset, end)
-        while self._in_order and self._in_order[0] not in self._undone:
+        while self._in_order and self._in_order[0] not in self._pending:
             heappop(self._in_order)
         if self._in_order:
             self._done.drop_below(self._in_order[0])
@@ -56,30 +56,30 @@ class PartitionOffsets:
             self._done = _Ranges()
 
     def to_commit(self) -> int | None:
-        """The offset from which a successor has to begin; None when that is committed already, or nothing was done yet."""
+        """Return the offset at which a successor has to start, or None if it is committed already or nothing was tracked."""
         if self._next == 0:
             return None
         position = self._in_order[0] if self._in_order else self._next
         return None if position == self._committed else position
 
     def committed(self, position: int) -> None:
-        """Note that the broker has `position`."""
+        """Record that the broker has stored `position`."""
         self._committed = position
 
 
 class _Ranges:
-    """Sets of numbers as half-open ranges; those that touch become one. Adding costs what a heap does."""
+    """Set of numbers, stored as half-open ranges; adjacent ranges are merged. Adding costs what a heap costs."""
 
     def __init__(self) -> None:
-        self._ends: dict[int, int] = {}  # of each range, by its start
-        self._starts: dict[int, int] = {}  # and the other way round
-        self._in_order: list[int] = []  # a heap of starts; those that have gone into an earlier range leave it late
+        self._ends: dict[int, int] = {}  # start of a range → its end
+        self._starts: dict[int, int] = {}  # end of a range → its start
+        self._in_order: list[int] = []  # a heap of starts; merged ones are removed later
 
     def __len__(self) -> int:
         return len(self._ends)
 
     def __contains__(self, number: int) -> bool:
-        """Asked after a rewind only: it looks at every range, and there are about as many as messages in hand."""
+        """Called after a rewind only. It looks at every range, and there are about as many ranges as held messages."""
         return any(start <= number < end for start, end in self._ends.items())
 
     def add(self, start: int, end: int) -> None:
@@ -93,7 +93,7 @@ class _Ranges:
         self._starts[end] = start
 
     def drop_below(self, number: int) -> None:
-        """Forget the ranges that begin below `number`."""
+        """Remove the ranges that start below `number`."""
         while self._in_order and self._in_order[0] < number:
             if (end := self._ends.pop(heappop(self._in_order), None)) is not None:
                 self._starts.pop(end, None)

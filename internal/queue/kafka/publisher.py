@@ -1,7 +1,7 @@
-"""The process's producer: starts while Kafka is down, comes back by itself, and never lets a publish hang.
+"""Kafka producer of this process. It starts while Kafka is down, reconnects by itself, and bounds each publish in time.
 
-acks=all. Not idempotent: aiokafka's idempotent batches never expire, so that a send hangs for as long as the broker is gone;
-without, a batch expires after the publish's own time. The duplicates that this can make are harmless.
+acks=all. The producer is not idempotent: aiokafka's idempotent batches never expire, so a send would hang for as long as the
+broker is down. Other batches expire after the publish timeout. Consumers tolerate the duplicates that this can cause.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class Publisher:
         self._broken = asyncio.Event()
 
     async def publish(self, topic: str, message: Message) -> None:
-        """As the port says: in the broker, or QueueUnavailable, within `publish_seconds`."""
+        """Publish a message, as the port says. Raises QueueUnavailable after `publish_seconds`."""
         try:
             async with asyncio.timeout(self._seconds):
                 producer = await asyncio.shield(self._producer)
@@ -40,11 +40,11 @@ class Publisher:
         except MessageSizeTooLargeError as error:
             raise ValueError(f"the message is too large for the queue: {len(message.body)} bytes") from error
         except (KafkaError, OSError) as error:  # TimeoutError is an OSError
-            self._look_for_damage(error)
+            self._replace_if_broken(error)
             raise QueueUnavailable from error
 
     async def check(self) -> None:
-        """Ask a broker for the metadata of our topics; raise QueueUnavailable without an answer within `publish_seconds`."""
+        """Request topic metadata from a broker. Raises QueueUnavailable if there is no answer within `publish_seconds`."""
         try:
             async with asyncio.timeout(self._seconds):
                 producer = await asyncio.shield(self._producer)
@@ -55,7 +55,7 @@ class Publisher:
             raise QueueUnavailable
 
     async def run(self) -> None:
-        """Keep a producer until cancelled: one that can't start, or broke, is closed and replaced."""
+        """Keep a producer running until cancelled. A producer that can't start or breaks is closed and replaced."""
         while True:
             producer = AIOKafkaProducer(acks="all", **connection(self._settings, request_seconds=self._seconds))
             try:
@@ -73,14 +73,17 @@ class Publisher:
                 await _stop(producer)
             await asyncio.sleep(RECONNECT_SECONDS)
 
-    def _look_for_damage(self, error: Exception) -> None:
-        """aiokafka reconnects by itself, but a sender task of its that died fails every later send: only a new producer helps."""
+    def _replace_if_broken(self, error: Exception) -> None:
+        """Request a new producer after a fatal error.
+
+        aiokafka reconnects by itself. But if its sender task has died, every later send fails.
+        """
         if isinstance(error, KafkaError) and not error.retriable:
             self._broken.set()
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:
-    """It sends what it has, at most for `publish_seconds`. Another one takes its place, whatever is wrong with it."""
+    """Stop a producer; it sends its queued messages for at most `publish_seconds`. Never raises: the producer is replaced."""
     try:
         await producer.stop()
     except Exception as error:

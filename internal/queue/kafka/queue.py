@@ -1,7 +1,7 @@
-"""The queue on Kafka: a channel is a topic, a message a record, an acknowledgement a committed offset.
+"""Queue adapter for Kafka: a channel is a topic, a message is a record, an acknowledgement is a committed offset.
 
-A channel whose topic is configured empty is not exported. Each channel has a consumer group of its own, `<group_id>-<channel>`:
-in one group for all, a consumer that comes or goes would make those of the other lane stop and rejoin too.
+A channel whose topic is configured as empty is not exported. Each channel has its own consumer group, `<group_id>-<channel>`: in
+a common group, each consumer that joins or leaves would also interrupt the consumers of the other lane.
 """
 
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ __all__ = ["KafkaQueue", "create_topics", "open_kafka_queue"]
 
 
 class KafkaQueue:
-    """The port's Queue. Lag and positions are asked for with requests of at most `look_seconds`."""
+    """Queue on Kafka, as the port defines it. Requests for lag and positions time out after `look_seconds`."""
 
     def __init__(self, settings: KafkaSettings, publisher: Publisher, look_seconds: float) -> None:
         self._settings = settings
@@ -52,8 +52,8 @@ class KafkaQueue:
     async def check(self) -> None:
         await self._publisher.check()
         for consumer in self._consumers:
-            if trouble := consumer.trouble():
-                raise QueueUnavailable(trouble)
+            if fault := consumer.fault():
+                raise QueueUnavailable(fault)
 
     async def lag(self, channel: Channel) -> int:
         return lag_of(await self.positions(channel))
@@ -64,13 +64,13 @@ class KafkaQueue:
 
     def _topic(self, channel: Channel) -> str:
         if channel not in self._topics:
-            raise ValueError(f"not exported, its topic is empty: {channel}")
+            raise ValueError(f"channel is not exported, its topic is empty: {channel}")
         return self._topics[channel]
 
 
 @asynccontextmanager
 async def open_kafka_queue(settings: KafkaSettings, *, look_seconds: float) -> AsyncIterator[KafkaQueue]:
-    """Open the queue without waiting for Kafka; it connects, and reconnects, by itself."""
+    """Open the queue without waiting for Kafka. It connects and reconnects in the background."""
     publisher = Publisher(settings)
     async with running(kafka_producer=publisher.run()):
         yield KafkaQueue(settings, publisher, look_seconds)

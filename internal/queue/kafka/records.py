@@ -1,6 +1,7 @@
-"""A message as a Kafka record, and back.
+"""Conversion between messages and Kafka records.
 
-The key is the record's key, the body its value; `type` and the message's headers are record headers in UTF-8, `type` first.
+The message's key is the record's key, and its body the record's value. `type` and the message's headers are record headers in
+UTF-8, `type` first.
 """
 
 from collections.abc import Sequence
@@ -17,17 +18,17 @@ def headers_of(message: Message) -> list[tuple[str, bytes]]:
 
 
 def message_of(record: ConsumerRecord) -> Message:
-    """What we make of a record, whoever wrote it; never raises.
+    """Return a record as a message. Never raises, whoever wrote the record.
 
-    What is missing is empty and what is not UTF-8 is marked: an odd record is refused by its handler, as a dead letter that
-    people can look at. Raising here would stop the partition for good.
+    Missing parts are empty, and bytes that are not UTF-8 become U+FFFD. The handler then refuses the message, which becomes a
+    dead letter. An error here would block the partition permanently.
     """
     type_, headers = _headers(record.headers or ())
     return Message(type=type_, key=_text(record.key), body=record.value or b"", headers=headers)
 
 
 def _headers(pairs: Sequence[tuple[str, bytes | None]]) -> tuple[str, dict[str, str]]:
-    """The first `type` is the type; a message may have a header of that name too, and it comes later."""
+    """Split the record's headers into type and headers. The first `type` is the type; a later one is a header of the message."""
     type_: str | None = None
     headers: dict[str, str] = {}
     for name, value in pairs:
@@ -39,5 +40,5 @@ def _headers(pairs: Sequence[tuple[str, bytes | None]]) -> tuple[str, dict[str, 
 
 
 def _text(value: bytes | None) -> str:
-    """What anybody may have written, as text that PostgreSQL can keep: it holds every character but U+0000."""
+    """Decode foreign bytes as text that PostgreSQL can store: any character except U+0000."""
     return (value or b"").decode("utf-8", errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")

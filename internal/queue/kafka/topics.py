@@ -1,4 +1,4 @@
-"""Channels as topics, and their creation."""
+"""Topics of the channels, and their creation."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from internal.queue.kafka.settings import KafkaSettings
 
 
 def topics(settings: KafkaSettings) -> dict[Channel, str]:
-    """The topic of each channel that has one."""
+    """Return the topic of each channel that has one."""
     named = {
         Channel.FAST: settings.topic,
         Channel.SLOW: settings.slow_topic,
@@ -23,9 +23,9 @@ def topics(settings: KafkaSettings) -> dict[Channel, str]:
 
 
 async def create_topics(settings: KafkaSettings) -> None:
-    """Create the topics that are missing; leaves those that exist as they are, so it may be called again and by many at once.
+    """Create missing topics. Existing topics stay as they are; repeated and concurrent calls are safe.
 
-    Raises QueueUnavailable when the brokers can't be reached, or refuse, within KAFKA_REQUEST_SECONDS.
+    Raises QueueUnavailable if the brokers can't be reached, or refuse, within KAFKA_REQUEST_SECONDS.
     """
     admin = AIOKafkaAdminClient(**connection(settings, request_seconds=settings.request_seconds))
     try:
@@ -44,12 +44,12 @@ async def create_topics(settings: KafkaSettings) -> None:
 
 
 async def has_controller(admin: AIOKafkaAdminClient) -> bool:
-    """Whether somebody can create topics: not while brokers elect one; never with librdkafka's mock, which needs no asking."""
+    """True if the cluster has a controller, which creates topics. There is none during an election."""
     cluster = await admin.describe_cluster()
     return cluster["controller_id"] in {broker["node_id"] for broker in cluster["brokers"]}
 
 
 def _new(topic: str, settings: KafkaSettings) -> NewTopic:
     new = NewTopic(topic, settings.partitions, 1)
-    new.replication_factor = settings.replication  # its constructor refuses -1 (the broker's default); the broker takes it
+    new.replication_factor = settings.replication  # the constructor refuses -1 (the broker's default); brokers accept it
     return new

@@ -1,7 +1,7 @@
-"""The queue in PostgreSQL: rows under leases. For the standalone deployment, where there is no Kafka.
+"""Queue adapter for PostgreSQL: rows under leases. The standalone deployment uses it, because it has no Kafka.
 
-A task claims up to `slots` messages ahead, woken by NOTIFY, at the latest after a second. Another renews the leases of everything
-in hand three times in each `visibility_seconds`. Only the lanes are carried: events and dead letters stay in their tables.
+One task claims up to `slots` messages; NOTIFY wakes it, and it polls each second. Another task renews the leases of the held
+messages three times in each `visibility_seconds`. It carries the lanes only: events and dead letters stay in their tables.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ POLL_SECONDS = 1.0
 
 
 class PostgresConsumer:
-    """The port's Consumer of one channel; receives while `fill` and `renew` run."""
+    """Consumer of one channel, as the port defines it. It receives while `fill` and `renew` run."""
 
     def __init__(self, messages: QueueMessages, channel: Channel, *, slots: int, visibility_seconds: float) -> None:
         self._messages = messages
@@ -36,60 +36,60 @@ class PostgresConsumer:
         self._slots = slots
         self._visibility = visibility_seconds
         self._consumer_id = uuid4()
-        self._ahead = PrefetchBuffer(slots)
+        self._buffer = PrefetchBuffer(slots)
         self._in_hand: set[int] = set()
         self._wake = asyncio.Event()
 
     def wake(self, _payload: str) -> None:
-        """Look for messages now. The Listener's subscriber."""
+        """Subscriber of the Listener: claim messages now."""
         self._wake.set()
 
     async def receive(self) -> Delivery:
-        return await self._ahead.take()
+        return await self._buffer.take()
 
     async def acknowledge(self, delivery: Delivery) -> None:
         id_ = cast("int", delivery.tag)
         self._in_hand.discard(id_)
         try:
             await self._messages.acknowledge(id_, consumer_id=self._consumer_id)
-        except Exception as error:  # the port's promise; the lease runs out, and the message is delivered again
+        except Exception as error:  # the port promises not to raise; the lease expires, and the message is delivered again
             log.warning("queue.delivered_again", source=delivery.source, error=repr(error))
 
     async def release(self, delivery: Delivery) -> None:
         id_ = cast("int", delivery.tag)
-        self._in_hand.discard(id_)  # not renewed any more: free after the lease at the latest
+        self._in_hand.discard(id_)  # its lease is no longer renewed, so it expires at the latest then
         try:
             await self._messages.release(id_, consumer_id=self._consumer_id)
-        except Exception as error:  # the port's promise
+        except Exception as error:  # the port promises not to raise
             log.warning("queue.released_late", source=delivery.source, error=repr(error))
 
     async def release_all(self) -> None:
-        """Give back everything, received or not. Never raises."""
+        """Release every held message, received or not. Never raises."""
         try:
             await self._messages.release_all(self._channel, consumer_id=self._consumer_id)
         except Exception as error:
             log.warning("queue.released_late", messages=len(self._in_hand), error=repr(error))
 
     async def fill(self) -> None:
-        """Claim what there is room for until cancelled, through every outage."""
+        """Claim messages for the free slots until cancelled, through every outage."""
         while True:
-            await self._ahead.wait_for_room(POLL_SECONDS)
+            await self._buffer.wait_for_free_slots(POLL_SECONDS)
             self._wake.clear()
-            if (room := self._ahead.room) and await self._claim(room) < room:
+            if (free_slots := self._buffer.free_slots) and await self._claim(free_slots) < free_slots:
                 await self._wait_for_more()
 
-    async def _claim(self, room: int) -> int:
+    async def _claim(self, free_slots: int) -> int:
         try:
             rows = await self._messages.claim(
-                self._channel, consumer_id=self._consumer_id, limit=room, lease_seconds=self._visibility
+                self._channel, consumer_id=self._consumer_id, limit=free_slots, lease_seconds=self._visibility
             )
-        except Exception as error:  # the database away, or not migrated yet: a worker that waits beats one that does nothing
+        except Exception as error:  # the database is down or not migrated yet; a worker must keep consuming
             log.warning("queue.claims_later", channel=self._channel, error=repr(error))
             return 0
         for row in rows:
             message = Message(type=row["type"], key=row["key"], body=row["body"], headers=row["headers"])
             self._in_hand.add(row["id"])
-            self._ahead.put(Delivery(message, self._channel, f"queue_messages/{row['id']}", row["id"]))
+            self._buffer.put(Delivery(message, self._channel, f"queue_messages/{row['id']}", row["id"]))
         return len(rows)
 
     async def _wait_for_more(self) -> None:
@@ -97,12 +97,12 @@ class PostgresConsumer:
             async with asyncio.timeout(POLL_SECONDS):
                 await self._wake.wait()
         except TimeoutError:
-            return  # a notification may be lost, and a lease that runs out sends none
+            return  # a notification may be lost, and an expired lease sends none
 
     async def renew(self) -> None:
-        """Renew the leases of what is in hand until cancelled.
+        """Renew the leases of the held messages until cancelled.
 
-        INVARIANT: nobody else is given a message that is in hand, however long
+        INVARIANT: no other consumer gets a held message, however long it is held
         (tests/contract/test_queue.py::test_what_is_held_for_long_is_given_to_nobody_else).
         """
         while True:
@@ -111,20 +111,20 @@ class PostgresConsumer:
             if not held:
                 continue
             try:
-                kept = await self._messages.renew(held, consumer_id=self._consumer_id, lease_seconds=self._visibility)
+                renewed = await self._messages.renew(held, consumer_id=self._consumer_id, lease_seconds=self._visibility)
             except Exception as error:
                 log.warning("queue.renews_later", messages=len(held), error=repr(error))
                 continue
-            self._give_up(held - kept)
+            self._forget(held - renewed)
 
-    def _give_up(self, lost: frozenset[int]) -> None:
-        """Another has these by now (or they were finished while we asked): don't hand them out here."""
+    def _forget(self, lost: frozenset[int]) -> None:
+        """Remove messages whose lease is lost: another consumer has them, or they were finished meanwhile."""
         self._in_hand -= lost
-        self._ahead.keep(lambda delivery: delivery.tag not in lost)
+        self._buffer.discard(lambda delivery: delivery.tag in lost)
 
 
 class PostgresQueue:
-    """The port's Queue."""
+    """Queue in PostgreSQL, as the port defines it."""
 
     exports = frozenset({Channel.FAST, Channel.SLOW})
 
@@ -177,7 +177,7 @@ class PostgresQueue:
 
     def _refuse_unless_exported(self, channel: Channel) -> None:
         if channel not in self.exports:
-            raise ValueError(f"not exported, it stays in its table: {channel}")
+            raise ValueError(f"channel is not exported, its messages stay in their table: {channel}")
 
 
 @asynccontextmanager

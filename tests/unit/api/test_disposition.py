@@ -5,12 +5,12 @@ import email.header
 
 import pytest
 
-from internal.api.forms.disposition import MAX_NAME, decoded, file_name, parameters
+from internal.api.forms.disposition import MAX_NAME, decoded, file_name, header_parameters
 
 
 def told(disposition: bytes) -> str | None:
     """What a part's Content-Disposition tells; header values come as Latin-1."""
-    return file_name(parameters(disposition.decode("latin-1"))[1])
+    return file_name(header_parameters(disposition.decode("latin-1"))[1])
 
 
 def named(name: str) -> str | None:
@@ -156,17 +156,17 @@ def test_encoded_words_of_any_length_as_pythons_email_writes_them() -> None:
 
 
 def test_parameters() -> None:
-    assert parameters('Multipart/Form-Data; Boundary="\'()+_,-./:=?" ; charset=UTF-8') == (
+    assert header_parameters('Multipart/Form-Data; Boundary="\'()+_,-./:=?" ; charset=UTF-8') == (
         "multipart/form-data",
         {"boundary": "'()+_,-./:=?", "charset": "UTF-8"},
     )
-    assert parameters("multipart/form-data;\tboundary=----=_Part:1/2") == (
+    assert header_parameters("multipart/form-data;\tboundary=----=_Part:1/2") == (
         "multipart/form-data",
         {"boundary": "----=_Part:1/2"},
     )
-    assert parameters('form-data; filename="ends in\\"; name="image"')[1] == {"filename": "ends in\\", "name": "image"}
-    assert parameters("") == ("", {})
-    assert len(parameters("form-data" + "; a=b; c=d" * 100 + "; e=f")[1]) == 2  # of a flood of them the first few are read
+    assert header_parameters('form-data; filename="ends in\\"; name="image"')[1] == {"filename": "ends in\\", "name": "image"}
+    assert header_parameters("") == ("", {})
+    assert len(header_parameters("form-data" + "; a=b; c=d" * 100 + "; e=f")[1]) == 2  # of a flood of them the first few are read
 
 
 def test_only_charsets_that_are_texts_own_are_read() -> None:

@@ -1,4 +1,4 @@
-"""What imagectl says of an image, and what it refuses before it asks the service."""
+"""Output of imagectl for an image, and arguments that it refuses before any request."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -9,8 +9,8 @@ import pytest
 
 from internal.api.openapi import examples
 from internal.cli.commands import _described, upload
-from internal.cli.connection import Connection
 from internal.cli.errors import EXIT_FAILED, UsageError
+from internal.cli.service_client import ServiceClient
 from internal.domain.status import Status
 
 
@@ -36,11 +36,11 @@ class Failing:
         image: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(examples.image(Status.FAILED)))
         return image
 
-    def settled(self, _image_id: str, _seconds: float) -> dict[str, Any]:
+    def wait_until_final(self, _image_id: str, _seconds: float) -> dict[str, Any]:
         return self.upload()
 
 
-def _typed(**options: Any) -> Namespace:
+def _args(**options: Any) -> Namespace:
     usual: dict[str, Any] = {
         "processing": None,
         "rendition": [],
@@ -56,7 +56,7 @@ def test_an_upload_that_fails_says_why(capsys: pytest.CaptureFixture[str]) -> No
     image = Failing().upload()
     error = image["renditions"][0]["error"]
 
-    code = upload(cast("Connection", Failing()), _typed())
+    code = upload(cast("ServiceClient", Failing()), _args())
 
     told = capsys.readouterr()
     assert code == EXIT_FAILED
@@ -66,4 +66,4 @@ def test_an_upload_that_fails_says_why(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_a_rendition_that_is_given_twice_is_refused() -> None:
     with pytest.raises(UsageError, match="--rendition a: given twice"):
-        upload(cast("Connection", Failing()), _typed(rendition=["a=flip", "b=flop", "a=flop"]))
+        upload(cast("ServiceClient", Failing()), _args(rendition=["a=flip", "b=flop", "a=flop"]))

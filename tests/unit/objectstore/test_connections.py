@@ -1,4 +1,4 @@
-"""Connections to an S3 server: what they wait for is progress, not the whole of a part."""
+"""Connections to an S3 server: timeouts bound the progress, and not the whole part."""
 
 import socket
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 import urllib3
 from msgspec.structs import replace
 
-from internal.objectstore.s3.connections import PIECE, connections
+from internal.objectstore.s3.connections import SEND_CHUNK, connections
 from internal.objectstore.s3.settings import MinioSettings
 
 SETTINGS = MinioSettings(
@@ -27,7 +27,7 @@ SETTINGS = MinioSettings(
 
 
 class Line:
-    """A socket that keeps what it is given. Its timeout would be for the whole of a call."""
+    """A socket that records the sent bytes. A real socket's timeout bounds the whole call."""
 
     def __init__(self) -> None:
         self.calls: list[bytes] = []
@@ -40,7 +40,7 @@ class Line:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-@pytest.mark.parametrize("size", [0, 1, PIECE, PIECE + 1, 8 * PIECE])
+@pytest.mark.parametrize("size", [0, 1, SEND_CHUNK, SEND_CHUNK + 1, 8 * SEND_CHUNK])
 def test_a_body_goes_out_in_pieces(scheme: str, size: int) -> None:
     line: Any = Line()
     connection: Any = connections(SETTINGS, 1).connection_from_host("localhost", 1, scheme=scheme)._new_conn()
@@ -52,7 +52,7 @@ def test_a_body_goes_out_in_pieces(scheme: str, size: int) -> None:
     head, _, sent = b"".join(line.calls).partition(b"\r\n\r\n")
     assert sent == body
     assert f"content-length: {size}" in head.decode().lower()
-    assert max(len(call) for call in line.calls) <= PIECE
+    assert max(len(call) for call in line.calls) <= SEND_CHUNK
     connection.close()
 
 
@@ -63,7 +63,7 @@ def test_a_server_that_takes_nothing_is_tried_once() -> None:
         impatient = connections(replace(SETTINGS, connect_seconds=0.2), 1)
 
         with pytest.raises(urllib3.exceptions.HTTPError):
-            impatient.request("PUT", f"http://localhost:{server.getsockname()[1]}/images/key", body=bytes(64 * PIECE))
+            impatient.request("PUT", f"http://localhost:{server.getsockname()[1]}/images/key", body=bytes(64 * SEND_CHUNK))
 
         accepted, _ = server.accept()
         accepted.close()

@@ -1,4 +1,4 @@
-"""What only the filesystem adapter promises: durability, and order in its temporary folder."""
+"""Promises of the filesystem adapter only: durability, and cleanup of its temporary folder."""
 
 import os
 import time
@@ -10,7 +10,7 @@ import pytest
 
 from internal.domain.errors import StoredInPart, StoreUnavailable
 from internal.domain.keys import original_key
-from internal.objectstore.filesystem.folder import STALE
+from internal.objectstore.filesystem.folder import STALE_SECONDS
 from internal.objectstore.filesystem.store import create_folder, open_filesystem_store
 from internal.ports.object_store import IdentifiableStore, ObjectStore
 from tests.services.folders import files_below
@@ -120,7 +120,7 @@ async def test_a_start_removes_what_was_left_over_a_day_ago_and_nothing_else(roo
     old, young = root / "tmp" / "old", root / "tmp" / "young"
     for path in (old, young):
         path.touch()
-    os.utime(old, (time.time() - STALE - 60,) * 2)
+    os.utime(old, (time.time() - STALE_SECONDS - 60,) * 2)
 
     async with open_filesystem_store(root):
         assert list((root / "tmp").iterdir()) == [young]

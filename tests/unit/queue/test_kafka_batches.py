@@ -1,4 +1,4 @@
-"""What is read of a batch that aiokafka refuses: every record that can be, and the offsets of those that can't."""
+"""Reading of batches that aiokafka refuses: every readable record, and the offsets of the others."""
 
 import gzip
 import random
@@ -19,7 +19,7 @@ MANY_MUTANTS = 3000
 
 
 def shown(items: list[Item]) -> list[object]:
-    """An offset and a value of each record, the first and the last offset of what can't be read."""
+    """Return offset and value of each record, and the first and last offset of each Unreadable."""
     return [(item.first, item.last) if isinstance(item, Unreadable) else (item.offset, item.value) for item in items]
 
 
@@ -47,7 +47,7 @@ def test_a_record_is_the_message_that_was_sent() -> None:
 
 
 def test_a_header_whose_name_is_not_utf_8_spoils_nothing() -> None:
-    """Brokers take it, Java shows it with U+FFFD; aiokafka 0.14.0 raises UnicodeDecodeError for the whole batch, for ever."""
+    """Brokers accept it and Java shows U+FFFD. aiokafka 0.14.0 raises UnicodeDecodeError for the whole batch, forever."""
     odd = record(1, b"b", headers=[(b"type", b"image.process"), (b"\xff", b"x")])
     found = read_batch(batch([THREE[0], odd, THREE[2]]), PARTITION, 0)
 
@@ -76,8 +76,8 @@ def test_what_was_handed_out_already_is_left_out(position: int) -> None:
         ),
         (part(b"\0" + varint(0) + varint(1) + part(b"key") + part(b"b") + varint(-1)), "says that -1 headers follow"),
         (record(1, b"b", headers=[(b"", b"x")]).replace(part(b""), varint(-1)), "a header has no name"),
-        (record(0, b"b"), "a record of offset 40 stands where 41 to 42 are to come"),
-        (record(5, b"b"), "a record of offset 45 stands where 41 to 42 are to come"),
+        (record(0, b"b"), "a record has offset 40, expected 41 to 42"),
+        (record(5, b"b"), "a record has offset 45, expected 41 to 42"),
     ],
 )
 def test_one_broken_record_takes_no_other_with_it(middle: bytes, reason: str) -> None:
@@ -111,7 +111,7 @@ def test_a_count_that_is_too_high_is_not_believed(count: int) -> None:
 @pytest.mark.parametrize(
     ("codec", "compress", "reason"),
     [
-        (7, bytes, "compressed with codec 7, which nobody knows"),
+        (7, bytes, "compressed with codec 7, which is unknown"),
         (1, bytes, "can't be decompressed with gzip"),
         (1, lambda content: gzip.compress(content)[:-9], "can't be decompressed with gzip"),
         (2, bytes, "can't be decompressed with snappy"),
@@ -135,12 +135,12 @@ def test_a_batch_that_can_not_be_decompressed_is_one_letter(codec: int, compress
         (batch(THREE, version=3), "has format 3"),
         (batch(THREE, last_delta=-5), "says that it ends at -5"),
         (batch(THREE)[:-1], "says that it has"),
-        (batch(THREE)[:60], "too few for its head"),
+        (batch(THREE)[:60], "too few for its header"),
         (b"\0" * 61, "has format 0"),
     ],
 )
 def test_of_a_batch_whose_head_can_not_be_trusted_one_offset_is_given_up(stored: bytes, reason: str) -> None:
-    """The broker says what comes next: no record that can be read is passed over."""
+    """The broker knows the next batch, so no readable record is skipped."""
     found = read_batch(stored, PARTITION, 0)
 
     assert shown(found.items) == [(0, 0)]
@@ -150,7 +150,7 @@ def test_of_a_batch_whose_head_can_not_be_trusted_one_offset_is_given_up(stored:
 
 @pytest.mark.parametrize("broken", [batch(THREE, crc_off_by=1), batch(THREE, codec=7)])
 def test_the_bytes_of_what_can_not_be_read_are_the_same_whatever_comes_behind(broken: bytes) -> None:
-    """A letter is known by them when its message comes again."""
+    """They identify the dead letter when its message is delivered again."""
     found = [read_batch(broken + behind, PARTITION, 0).items[0] for behind in (b"", batch(THREE, base=3))]
 
     assert found[0] == found[1]

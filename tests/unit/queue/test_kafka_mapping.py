@@ -1,4 +1,4 @@
-"""Messages as records, settings as arguments, channels as topics: what needs no broker to be checked."""
+"""Mappings that need no broker: messages to records, settings to arguments, channels to topics."""
 
 import ssl
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The line between fetching and receiving."""
+"""Buffer between fetching and receiving."""
 
 import asyncio
 
@@ -14,53 +14,53 @@ def delivery(number: int) -> Delivery:
 
 
 async def test_deliveries_are_taken_in_order_and_what_is_put_back_comes_first() -> None:
-    ahead = PrefetchBuffer(2)
+    buffer = PrefetchBuffer(2)
     for number in (1, 2):
-        ahead.put(delivery(number))
-    first = await ahead.take()
-    ahead.put_back(first)
-    assert [(await ahead.take()).tag for _ in range(2)] == [1, 2]
+        buffer.put(delivery(number))
+    first = await buffer.take()
+    buffer.put_back(first)
+    assert [(await buffer.take()).tag for _ in range(2)] == [1, 2]
 
 
 async def test_a_taker_waits_and_a_cancelled_one_loses_nothing() -> None:
-    ahead = PrefetchBuffer(1)
-    impatient, patient = asyncio.create_task(ahead.take()), asyncio.create_task(ahead.take())
+    buffer = PrefetchBuffer(1)
+    impatient, patient = asyncio.create_task(buffer.take()), asyncio.create_task(buffer.take())
     await asyncio.sleep(0)
     impatient.cancel()
-    ahead.put(delivery(1))
+    buffer.put(delivery(1))
     assert (await patient).tag == 1
     assert impatient.cancelled()
 
 
-async def test_room_is_what_the_slots_leave_and_never_negative() -> None:
-    ahead = PrefetchBuffer(2)
-    assert ahead.room == 2
-    ahead.put(delivery(1))
-    ahead.put(delivery(2))
-    ahead.put_back(delivery(0))
-    assert ahead.room == 0
+async def test_free_slots_are_never_negative() -> None:
+    buffer = PrefetchBuffer(2)
+    assert buffer.free_slots == 2
+    buffer.put(delivery(1))
+    buffer.put(delivery(2))
+    buffer.put_back(delivery(0))
+    assert buffer.free_slots == 0
     with pytest.raises(ValueError, match="slot"):
         PrefetchBuffer(0)
 
 
-async def test_the_filler_wakes_when_half_is_free_or_in_time() -> None:
-    ahead = PrefetchBuffer(4)
+async def test_the_filler_wakes_when_half_of_the_slots_are_free_or_in_time() -> None:
+    buffer = PrefetchBuffer(4)
     for number in range(4):
-        ahead.put(delivery(number))
-    waiting = asyncio.create_task(ahead.wait_for_room(60))
-    await ahead.take()
+        buffer.put(delivery(number))
+    waiting = asyncio.create_task(buffer.wait_for_free_slots(60))
+    await buffer.take()
     await asyncio.sleep(0)
     assert not waiting.done()
-    await ahead.take()
+    await buffer.take()
     await waiting
-    ahead.put(delivery(4))
-    await ahead.wait_for_room(0.001)
+    buffer.put(delivery(4))
+    await buffer.wait_for_free_slots(0.001)
 
 
-async def test_what_is_not_wanted_any_more_is_never_taken() -> None:
-    ahead = PrefetchBuffer(3)
+async def test_a_discarded_delivery_is_never_taken() -> None:
+    buffer = PrefetchBuffer(3)
     for number in (1, 2, 3):
-        ahead.put(delivery(number))
-    ahead.keep(lambda waiting: waiting.tag == 2)
-    assert ahead.room == 2
-    assert (await ahead.take()).tag == 2
+        buffer.put(delivery(number))
+    buffer.discard(lambda waiting: waiting.tag != 2)
+    assert buffer.free_slots == 2
+    assert (await buffer.take()).tag == 2

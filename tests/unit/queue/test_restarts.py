@@ -1,4 +1,4 @@
-"""When a consumer counts as one that restarts over and over."""
+"""Detection of a consumer that restarts repeatedly."""
 
 import pytest
 
@@ -18,31 +18,31 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_two_restarts_are_no_trouble_and_the_third_within_a_minute_is(clock: Clock) -> None:
+def test_three_restarts_within_a_minute_are_frequent_and_two_are_not(clock: Clock) -> None:
     restarts = Restarts(clock)
     for number in range(3):
-        assert restarts.over_and_over() is None
-        restarts.note(ValueError(f"error {number}"))
+        assert restarts.frequent() is None
+        restarts.record(ValueError(f"error {number}"))
         clock.now += 20
 
-    assert restarts.over_and_over() == "restarted 3 times in the last 60 seconds: ValueError('error 2')"
+    assert restarts.frequent() == "restarted 3 times in the last 60 seconds: ValueError('error 2')"
 
 
 def test_after_a_quiet_minute_all_is_well(clock: Clock) -> None:
     restarts = Restarts(clock)
     for _ in range(50):
-        restarts.note(ValueError())
+        restarts.record(ValueError())
         clock.now += 1
     clock.now += WINDOW_SECONDS
 
-    assert restarts.over_and_over() is None
+    assert restarts.frequent() is None
 
 
 def test_the_pauses_grow_up_to_a_bound_and_begin_anew_after_a_quiet_minute(clock: Clock) -> None:
     restarts = Restarts(clock)
     pauses = [restarts.pause_seconds]
     for _ in range(6):
-        restarts.note(ValueError())
+        restarts.record(ValueError())
         pauses.append(restarts.pause_seconds)
 
     assert pauses == [1, 1, 2, 4, 5, 5, 5]

@@ -1,4 +1,4 @@
-"""The circuit breaker: what is down is left alone, and comes back by itself."""
+"""Circuit breaker: it stops calls to a dependency that is down, and closes by itself."""
 
 import asyncio
 import gc
@@ -27,7 +27,7 @@ PAUSE = 60.0
 
 
 class Clock:
-    """The breaker's. It moves when it is told to."""
+    """Clock of the breaker. It advances only on request."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -44,7 +44,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class Dependency:
-    """Counts its calls; `error` is what they raise, once it answers."""
+    """A dependency that counts its calls. They raise `error`, if it is set."""
 
     def __init__(self, failures: int, outage: type[Unavailable] = StoreUnavailable) -> None:
         self.outage = outage
@@ -69,7 +69,7 @@ class Dependency:
                 await self.call()
 
     async def refuses(self) -> bool:
-        """Whether a call is told of the outage without being made."""
+        """True if a call fails with the outage without being made."""
         calls, self.error = self.calls, None
         try:
             await self.call()
@@ -130,7 +130,7 @@ async def test_a_clients_fault_is_no_outage() -> None:
     ],
 )
 async def test_what_ends_without_an_answer_tells_nothing(clock: Clock, outage: type[Unavailable], untold: BaseException) -> None:
-    """A client that hangs up, a cancelled call, one without a connection: they close no circuit and start no count again."""
+    """A client that disconnects, a cancelled call, a call without a connection: no effect on circuit or count."""
 
     async def end_untold() -> None:
         dependency.error = untold
@@ -160,7 +160,7 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("outage", "answer"), ANSWERS)
 async def test_some_errors_are_answers(outage: type[Unavailable], answer: Exception) -> None:
-    """A store that says what it has not got, a database that takes no changes or ends a slow statement: both still answer."""
+    """A store without the object, or a database that is read-only or ends a slow statement, has answered."""
     dependency = Dependency(1, outage)
     dependency.error = answer
     for _ in range(5):
@@ -172,7 +172,7 @@ async def test_some_errors_are_answers(outage: type[Unavailable], answer: Except
 
 @asynccontextmanager
 async def one_probes(dependency: Dependency, clock: Clock) -> AsyncIterator[asyncio.TaskGroup]:
-    """The pause after its one failure is over, and a call probes it. It answers that one, and those of the group, at the end."""
+    """After the pause a call probes the dependency, which answers this call and those of the group at the end."""
     await dependency.fail(1)
     clock.now += PAUSE
     dependency.error = None
@@ -194,7 +194,7 @@ async def test_after_the_pause_one_call_probes_and_the_others_are_told_at_once(c
 
 
 async def test_a_probe_that_takes_long_keeps_the_others_away_for_a_pause(clock: Clock) -> None:
-    """As the upload of a slow client may, for minutes."""
+    """The upload of a slow client may take minutes."""
     dependency = Dependency(failures=1)
     async with one_probes(dependency, clock) as group:
         clock.now += PAUSE
@@ -206,7 +206,7 @@ async def test_a_probe_that_takes_long_keeps_the_others_away_for_a_pause(clock: 
 
 @asynccontextmanager
 async def under_way(dependency: Dependency, error: Exception | None) -> AsyncIterator[None]:
-    """A call begins before the block, and ends with `error` after it."""
+    """A call that starts before the block, and ends with `error` after it."""
     began, answers, dependency.error = dependency.calls, dependency.answers, error
     answers.clear()
     call = asyncio.create_task(dependency.call())
@@ -239,7 +239,7 @@ async def test_a_call_that_succeeds_when_the_circuit_is_open_closes_it(clock: Cl
 
 
 async def test_an_answer_counts_for_more_than_an_outage_of_before(clock: Clock) -> None:
-    """A call that was under way when it went down comes to its end while another one probes."""
+    """A call that started before the outage ends while another call probes."""
     dependency = Dependency(failures=1)
     async with asyncio.TaskGroup() as group:
         async with under_way(dependency, StoreUnavailable()):
@@ -255,7 +255,7 @@ async def test_an_answer_counts_for_more_than_an_outage_of_before(clock: Clock) 
 
 
 async def test_nothing_is_kept_of_an_outage() -> None:
-    """A circuit that keeps its errors or events grows with every outage, as purgatory's did (3.0.1)."""
+    """A circuit that stores errors or events grows with every outage, as in purgatory 3.0.1."""
     dependency = Dependency(failures=3)
     await dependency.fail(3)
     outage = weakref.ref(dependency.error)

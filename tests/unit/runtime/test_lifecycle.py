@@ -1,4 +1,4 @@
-"""Signals: one asks, a later one insists, and an echo is no second one."""
+"""Signals: the first stops a process in order, a second one immediately, and an echo is ignored."""
 
 import signal
 import subprocess
@@ -25,7 +25,7 @@ lifecycle.run_until_signalled(work)
 
 
 def _run(same: float, kind: str, *signals: signal.Signals) -> tuple[int, str]:
-    """The exit code, and what it said after it was asked. It goes on until all signals are sent."""
+    """Return the exit code and the output after the first signal. The process runs until all signals are sent."""
     command = [sys.executable, "-c", PROGRAM, str(same), kind]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdin is not None

@@ -1,4 +1,4 @@
-"""Folders in places that everybody may write to are this user's alone, or nothing starts."""
+"""Private folders in world-writable places: nothing starts if another user has access."""
 
 import os
 from pathlib import Path
@@ -110,7 +110,7 @@ def test_the_embedded_databases_sockets_lie_in_a_private_folder(
 
 @pytest.mark.parametrize("given", ["missing", "nobodys", "relative"])
 def test_a_runtime_folder_that_is_not_ours_is_passed_over(given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As `su` hands on, and containers."""
+    """`su` and containers pass on such values."""
     (tmp_path / "nobodys").mkdir(mode=0o700)
     (tmp_path / "relative").mkdir(mode=0o700)
     monkeypatch.chdir(tmp_path)

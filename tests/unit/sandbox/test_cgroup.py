@@ -1,4 +1,4 @@
-"""Control groups, as they look to a process: on files that are laid out as the kernel's are."""
+"""Control groups as a process sees them, on files that are laid out like the kernel's."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from internal.sandbox.cgroup import ChildGroups, is_bounded
 
 
 class Machine:
-    """A process's view: the lines of its files `cgroup` and `mountinfo`, and the folders that they lead to."""
+    """A process's view: the lines of its files `cgroup` and `mountinfo`, and the folders that these name."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.process = folder, folder / "process"
@@ -60,7 +60,7 @@ def test_a_group_above_counts(machine: Machine) -> None:
 
 @pytest.mark.parametrize(("memory", "bounded"), [("1073741824", True), ("9223372036854771712", False)])
 def test_a_container_of_cgroup_v1(memory: str, bounded: bool, machine: Machine) -> None:
-    """It sees its own part of each hierarchy, under another path than the host's."""
+    """It sees its own part of each hierarchy, at another path than on the host."""
     own = {"path": "/docker/abc", "root": "/docker/abc"}
     _group(machine.hierarchy("memory", "cgroup", names="memory", options="rw,memory", **own), memory__limit_in_bytes=memory)
     _group(machine.hierarchy("pids", "cgroup", names="pids", options="rw,pids", **own), pids__max="4096")
@@ -97,7 +97,7 @@ def test_a_service_to_which_groups_were_delegated_makes_one_for_each_child(machi
 
 @pytest.mark.parametrize("lacking", [{"controllers": "cpu io"}, {"processes": "1\n"}])
 def test_where_groups_can_not_be_made_none_is(lacking: dict[str, str], machine: Machine) -> None:
-    """A group with processes of its own can't have limited groups in it, and nobody else's process is moved."""
+    """A group with processes of its own can't contain limited groups, and foreign processes are never moved."""
     parent = _delegated(machine, **lacking)
 
     assert ChildGroups.find(machine.process) is None

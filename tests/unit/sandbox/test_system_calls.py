@@ -1,4 +1,4 @@
-"""The table of system calls: numbers that a system's headers agree with, and a filter that lets nothing else through."""
+"""Table of system calls: its numbers match the system's headers, and the filter allows no other call."""
 
 import errno
 import os
@@ -59,7 +59,7 @@ def test_what_younger_calls_have_in_common() -> None:
 
 
 def verdict(machine: str, number: int, *arguments: int, mark: int | None = None) -> int:
-    """What the kernel would answer: the filter run over struct seccomp_data, as in classic BPF."""
+    """Return the kernel's result: run the filter on struct seccomp_data, as classic BPF."""
     values = [argument % 2**64 for argument in (*arguments, *[0] * (6 - len(arguments)))]
     data = struct.pack("<IIQ6Q", number, mark or MARKS[machine], 0, *values)
     lines, at, held = seccomp._filter(machine, PID), 0, 0

@@ -1,4 +1,4 @@
-"""What operators do in a terminal beside a running service: dead letters, retry and reconcile, as processes with exit codes."""
+"""Admin commands in a terminal beside a running service: dead letters, retry and reconcile, as processes with exit codes."""
 
 import json
 import subprocess
@@ -27,16 +27,16 @@ class Beside:
         return imagectl(self._folder, self.service.place[1], *words, **settings)
 
     def told(self, *words: object, code: int = 0) -> list[dict[str, object]]:
-        """What a command printed with --json, a line each, once it has ended with this exit code."""
+        """Run a command with --json, check its exit code, and return its lines."""
         done = self.run(*words, "--json")
         assert done.returncode == code, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
-    def until_there_is_a_letter(self) -> None:
+    def until_there_is_a_dead_letter(self) -> None:
         wait_until(lambda: self.service.rows("SELECT id FROM dead_letters") != [], within=20)
 
     def until_all_is_taken(self) -> None:
-        """No message is on its way, or in work."""
+        """Wait until no message is queued or being processed."""
         waiting = "SELECT id FROM outbox UNION ALL SELECT id FROM queue_messages"
         wait_until(lambda: self.service.rows(waiting) == [], within=20)
 
@@ -48,7 +48,7 @@ def beside() -> Iterator[Beside]:
 
 
 def broken(service: Deployment) -> str:
-    """The id of an image that has failed for good."""
+    """Upload an image that fails permanently, and return its id."""
     path = service.upload(pictures.cut(pictures.photo_jpeg(300, 200)))
     assert service.settled(path)["status"] == "failed"
     return path.rpartition("/")[2]
@@ -56,37 +56,37 @@ def broken(service: Deployment) -> str:
 
 def test_dead_letters_are_listed_replayed_and_dropped(beside: Beside) -> None:
     image_id = broken(beside.service)
-    [letter] = beside.told("deadletters", "list", "--code", "invalid_image")
-    assert (letter["image_id"], letter["rendition"], letter["rendition_status"]) == (image_id, "default", "failed")
-    shown = beside.run("deadletters", "show", letter["id"]).stdout.decode()
+    [dead_letter] = beside.told("deadletters", "list", "--code", "invalid_image")
+    assert (dead_letter["image_id"], dead_letter["rendition"], dead_letter["rendition_status"]) == (image_id, "default", "failed")
+    shown = beside.run("deadletters", "show", dead_letter["id"]).stdout.decode()
     assert image_id in shown
-    assert str(letter["detail"]) in shown
-    as_json = beside.run("deadletters", "show", letter["id"], "--json")
-    assert (as_json.returncode, json.loads(as_json.stdout)) == (0, letter)
+    assert str(dead_letter["detail"]) in shown
+    as_json = beside.run("deadletters", "show", dead_letter["id"], "--json")
+    assert (as_json.returncode, json.loads(as_json.stdout)) == (0, dead_letter)
 
-    assert beside.told("deadletters", "replay", letter["id"]) == [{"id": letter["id"], "outcome": "queued"}]
-    beside.until_there_is_a_letter()  # it failed again, and has another
+    assert beside.told("deadletters", "replay", dead_letter["id"]) == [{"id": dead_letter["id"], "outcome": "queued"}]
+    beside.until_there_is_a_dead_letter()  # it failed again, and has another
     [again] = beside.told("deadletters", "list")
-    assert (again["image_id"], again["id"]) == (image_id, int(str(letter["id"])) + 1)
+    assert (again["image_id"], again["id"]) == (image_id, int(str(dead_letter["id"])) + 1)
 
     assert beside.run("deadletters", "drop", "--all").returncode == 2
     assert beside.told("deadletters", "drop", "--all", "--yes") == [{"id": again["id"], "outcome": "dropped"}]
     for action in ("drop", "show"):
         done = beside.run("deadletters", action, again["id"])
-        told = (1, b"", f"imagectl: {again['id']}: there is no such letter\n".encode())
+        told = (1, b"", f"imagectl: {again['id']}: there is no such dead letter\n".encode())
         assert (done.returncode, done.stdout, done.stderr) == told
 
 
-def test_many_letters_are_listed_and_those_of_one_code_taken(beside: Beside) -> None:
-    """A hundred messages of a task that is done, which a worker may take again as often as it likes, and two that nobody can."""
+def test_many_dead_letters_are_listed_and_those_of_one_code_replayed_and_dropped(beside: Beside) -> None:
+    """A hundred messages of a finished task, which can be replayed safely, and two that can't be processed."""
     image_id = beside.service.processed(pictures.jpeg()).rpartition("/")[2]
     body = json.dumps({"image_id": image_id, "lane": "fast", "version": 1})
-    letters = """
+    insert = """
         INSERT INTO dead_letters (code, detail, source, attempts, body, channel, type, key)
         SELECT %s, 'a test', 'test', 1, %s::bytea, 'fast', 'image.process', 'k' FROM generate_series(1, %s) RETURNING id
     """
-    taken = [number for (number,) in beside.service.rows(letters, "first", body, 100)]
-    left = [number for (number,) in beside.service.rows(letters, "second", body, 2)]
+    taken = [number for (number,) in beside.service.rows(insert, "first", body, 100)]
+    left = [number for (number,) in beside.service.rows(insert, "second", body, 2)]
     newest_first = [*reversed(left), *reversed(taken)]
 
     newest = beside.run("deadletters", "list", "--limit", 101, "--json")
@@ -98,11 +98,11 @@ def test_many_letters_are_listed_and_those_of_one_code_taken(beside: Beside) -> 
         assert done.stderr == b""
 
     replayed = beside.run("deadletters", "replay", "--all", "--code", "first", LOG_LEVEL="warning")
-    assert (replayed.returncode, replayed.stderr) == (0, b"imagectl: 100 letters\n")  # how far it is
+    assert (replayed.returncode, replayed.stderr) == (0, b"imagectl: 100 dead letters\n")  # how far it is
     assert replayed.stdout.decode().splitlines() == [f"{number}  queued" for number in reversed(taken)]
     beside.until_all_is_taken()
 
-    third = [number for (number,) in beside.service.rows(letters, "third", body, 2)]
+    third = [number for (number,) in beside.service.rows(insert, "third", body, 2)]
     dropped = beside.told("deadletters", "drop", "--all", "--yes", "--code", "second")
     assert dropped == [{"id": number, "outcome": "dropped"} for number in reversed(left)]
     assert beside.run("deadletters", "drop", third[0], "--code", "third").returncode == 2
@@ -117,9 +117,9 @@ def test_a_message_that_was_sent_again_is_understood(beside: Beside) -> None:
         "INSERT INTO queue_messages (channel, type, key, body) VALUES ('fast', 'image.process', 'k', %s::bytea) RETURNING id"
     )
     beside.service.rows(message, body)
-    beside.until_there_is_a_letter()
-    [letter] = beside.told("deadletters", "list")
-    assert letter["body"] == body
+    beside.until_there_is_a_dead_letter()
+    [dead_letter] = beside.told("deadletters", "list")
+    assert dead_letter["body"] == body
     beside.service.rows("UPDATE dead_letters SET body = %s::bytea RETURNING id", body.replace("sideways", "fast"))
 
     assert [found["outcome"] for found in beside.told("deadletters", "replay", "--all")] == ["queued"]

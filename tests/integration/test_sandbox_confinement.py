@@ -1,4 +1,4 @@
-"""The walls around a decoder: what a child that was taken over can still do, and what a healthy one is made of (G7)."""
+"""Confinement of a decoder: what a compromised child can still do, and the resources of a healthy one (G7)."""
 
 import asyncio
 import json
@@ -22,13 +22,13 @@ from internal.sandbox import landlock
 from internal.sandbox.cgroup import ChildGroups, is_bounded
 from internal.sandbox.decoder import Decoder, environment
 from internal.sandbox.job_directory import JobDirectory
-from internal.sandbox.process_limits import FILE_BYTES, MAX_THREADS, user_of_child
+from internal.sandbox.process_limits import FILE_BYTES, MAX_THREADS, child_user
 from internal.sandbox.protocol import Ready
 from tests import pictures
 from tests.integration.sandbox_bench import LIMITS, bench, descriptors, proc_file
 from tests.services.folders import files_below
 
-PROBE = Path(__file__).parent / "walls_probe.py"
+PROBE = Path(__file__).parent / "confinement_probe.py"
 ABI = landlock.abi() or 0
 needs_landlock = pytest.mark.skipif(not ABI, reason="this kernel has no Landlock")
 
@@ -119,7 +119,7 @@ EVERYTHING = HARMLESS | FILES | SECCOMPED
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Another picture's folder, and what the probe must know of who listens where."""
+    """Return another picture's folder, and the probe's arguments about listening sockets."""
     folder = tmp_path / "task-1"
     folder.mkdir()
     for name in ("picture", "doomed", "cut", "renamed"):
@@ -140,23 +140,23 @@ def outside(tmp_path: Path) -> Iterator[tuple[Path, list[str]]]:
         listening.close()
 
 
-def _got_away_with(walls: str, outside: tuple[Path, list[str]]) -> set[str]:
+def _got_away_with(features: str, outside: tuple[Path, list[str]]) -> set[str]:
     folder, told = outside
     (folder.parent / "scratch").mkdir(mode=0o700)
-    user = user_of_child()
-    desk = JobDirectory(folder.parent / "scratch" / "child", user if walls in ("all", "user") else os.geteuid())
-    desk.set_up()
-    (desk.given / "source").write_bytes(b"picture")
+    user = child_user()
+    directory = JobDirectory(folder.parent / "scratch" / "child", user if features in ("all", "user") else os.geteuid())
+    directory.set_up()
+    (directory.input / "source").write_bytes(b"picture")
     done = subprocess.run(
-        [sys.executable, "-P", str(PROBE), walls, str(user), *told],
-        cwd=desk.made, env=environment(), capture_output=True, text=True, check=False,
+        [sys.executable, "-P", str(PROBE), features, str(user), *told],
+        cwd=directory.output, env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout))
 
 
-def test_without_walls_all_of_it_succeeds(outside: tuple[Path, list[str]]) -> None:
-    """Else the tests below would prove nothing."""
+def test_an_unconfined_probe_succeeds_in_everything(outside: tuple[Path, list[str]]) -> None:
+    """Without this check, the tests below would prove nothing."""
     assert _got_away_with("none", outside) == EVERYTHING
 
 
@@ -213,7 +213,7 @@ async def test_a_child_has_no_secret_and_no_descriptor_of_its_parent(tmp_path: P
 
 
 def _limits_of(pid: int) -> dict[str, tuple[str, str]]:
-    """Soft and hard, by the names of proc(5). Another user's process can't be asked for them."""
+    """Return soft and hard limits by their names in proc(5), which is readable for other users' processes."""
     lines = [re.split(r"\s{2,}", line) for line in proc_file(pid, "limits").splitlines()[1:]]
     return {name: (soft, hard) for name, soft, hard, *_ in lines}
 
@@ -235,8 +235,8 @@ async def test_a_child_is_confined_in_every_thread(tmp_path: Path) -> None:
 
 
 async def test_a_picture_has_limits_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set by the parent, which may if the child has its user, or if it is root with CAP_SYS_RESOURCE."""
-    monkeypatch.setattr("internal.sandbox.decoder.user_of_child", os.geteuid)
+    """The parent sets them: it may if the child has the same user, or if it is root with CAP_SYS_RESOURCE."""
+    monkeypatch.setattr("internal.sandbox.decoder.child_user", os.geteuid)
     async with bench(tmp_path, cpu_seconds=7) as under_test:
         for _ in range(2):
             await under_test.is_unharmed()
@@ -247,13 +247,13 @@ async def test_a_picture_has_limits_of_its_own(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("chain", ["format:avif", "format:webp", "format:gif", "watermark:text=Hello", "keep:icc|format:png"])
-async def test_what_loads_late_is_found_behind_the_walls(chain: str, tmp_path: Path) -> None:
+async def test_files_that_are_loaded_late_are_found_by_a_confined_child(chain: str, tmp_path: Path) -> None:
     async with bench(tmp_path) as under_test:
         rendered = await under_test.pool.render(under_test.job(pictures.profiled_jpeg(90, 60), chain))
         assert (rendered.result.width, rendered.result.height) == (90, 60)
 
 
-async def test_the_log_says_which_walls_are_up(tmp_path: Path) -> None:
+async def test_the_log_lists_the_active_features(tmp_path: Path) -> None:
     with capture_logs() as logged:
         async with bench(tmp_path):
             pass
@@ -261,38 +261,38 @@ async def test_the_log_says_which_walls_are_up(tmp_path: Path) -> None:
     started = next(line for line in logged if line["event"] == "sandbox.started")
     assert (started["children"], started["landlock"]) == (1, min(ABI, 7) or None)
     up = {"landlock": bool(ABI), "seccomp": started["seccomp"], "cgroup": is_bounded() or ChildGroups.find() is not None}
-    missing = [wall for wall, there in up.items() if not there]
+    missing = [feature for feature, there in up.items() if not there]
     assert started["cgroup"] == up["cgroup"]
     assert started.get("missing", []) == missing
     assert started["log_level"] == ("warning" if missing else "info")
 
 
-@pytest.mark.parametrize("wall", ["landlock", "seccomp", "cgroup"])
-async def test_without_a_required_wall_nothing_starts(wall: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("feature", ["landlock", "seccomp", "cgroup"])
+async def test_without_a_required_feature_nothing_starts(feature: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     children: list[int] = []
-    monkeypatch.setattr("internal.sandbox.pool.is_bounded", lambda: wall != "cgroup")
+    monkeypatch.setattr("internal.sandbox.pool.is_bounded", lambda: feature != "cgroup")
     monkeypatch.setattr("internal.sandbox.pool.ChildGroups.find", lambda: None)
 
     async def lacking(decoder: Decoder) -> Ready:
         children.append(decoder.pid)
-        return Ready(None if wall == "landlock" else 7, wall != "seccomp")
+        return Ready(None if feature == "landlock" else 7, feature != "seccomp")
 
     monkeypatch.setattr(Decoder, "_ready", lacking)
 
-    with pytest.raises(StartRefused, match=f"SANDBOX_REQUIRE names {wall}"):
+    with pytest.raises(StartRefused, match=f"SANDBOX_REQUIRE names {feature}"):
         async with bench(tmp_path, required=frozenset({"landlock", "seccomp", "cgroup"})):
             pytest.fail("it has started")
 
     assert not any(psutil.pid_exists(child) for child in children)
-    async with bench(tmp_path, required=frozenset({"landlock", "seccomp", "cgroup"} - {wall})):
+    async with bench(tmp_path, required=frozenset({"landlock", "seccomp", "cgroup"} - {feature})):
         pass
 
 
 @as_root
 async def test_root_that_can_not_give_up_its_rights_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("internal.sandbox.decoder.user_of_child", lambda: -1)  # which leaves it as it is
+    monkeypatch.setattr("internal.sandbox.decoder.child_user", lambda: -1)  # which leaves it as it is
 
-    with pytest.raises(StartRefused, match="give up its rights"):
+    with pytest.raises(StartRefused, match="drop its privileges"):
         async with bench(tmp_path):
             pytest.fail("it has started")
 
@@ -304,7 +304,7 @@ async def test_root_that_can_not_hand_over_a_folder_does_not_start(tmp_path: Pat
 
     monkeypatch.setattr("os.chown", refused)
 
-    with pytest.raises(StartRefused, match="run as another user"):
+    with pytest.raises(StartRefused, match="Run the worker as another user"):
         async with bench(tmp_path):
             pytest.fail("it has started")
 

@@ -1,4 +1,6 @@
-"""A decoder gone bad: `walls_probe.py WALLS USER OUTSIDE TCP_PORT ABSTRACT`, run in its folder, prints what it got away with.
+"""A compromised decoder, run in its folder: prints which forbidden actions succeeded.
+
+    confinement_probe.py FEATURES USER OUTSIDE TCP_PORT ABSTRACT
 
 WALLS: `all` locks it in as a decoder is; `landlock`, `seccomp` and `user` by one of these; `none` not at all: there all must
 succeed.
@@ -19,8 +21,8 @@ from contextlib import closing
 from pathlib import Path
 
 from internal.runtime.project import PROJECT
-from internal.sandbox import landlock, limits, seccomp
-from internal.sandbox.child import GIVEN, MADE, libraries, lock_in
+from internal.sandbox import landlock, privileges, seccomp
+from internal.sandbox.child import INPUT, OUTPUT, confine_process, libraries
 
 user, outside, parent = int(sys.argv[2]), Path(sys.argv[3]), os.getppid()
 libc = ctypes.CDLL(None, use_errno=True)
@@ -32,7 +34,7 @@ PR_SET_PDEATHSIG, F_SETPIPE_SZ, PROT_EXEC = 1, 1031, 4
 
 
 def _call(name: str, *arguments: object) -> int:
-    """A system call by its number, past what the C library thinks of it."""
+    """Make a system call by its number, without the C library's checks."""
     return _checked(int(libc.syscall(ctypes.c_long(NUMBERS[platform.machine()][name]), *arguments)))
 
 
@@ -64,14 +66,14 @@ def _fork() -> None:
 
 
 def _clone() -> None:
-    """It ends at once, without a word to Python."""
+    """The new process ends immediately, without running Python code."""
     if (child := _call("clone", ctypes.c_ulong(signal.SIGCHLD), None, None, None, None)) == 0:
         libc._exit(0)
     os.waitpid(child, 0)
 
 
 def _own_the_end_of_a_pipe() -> None:
-    """The kernel would send SIGIO, or any other signal, to whoever is named here."""
+    """With this, the kernel would send SIGIO, or any other signal, to the process."""
     fcntl.fcntl(PIPE[0], fcntl.F_SETOWN, parent)
 
 
@@ -107,26 +109,26 @@ PIPE = os.pipe()
 PAGE = mmap.mmap(-1, mmap.PAGESIZE)
 
 ATTEMPTS: dict[str, Callable[[], object]] = {
-    "read what is given": lambda: (GIVEN / "source").read_bytes(),
-    "write what is made": lambda: (MADE / "result").write_bytes(b"1"),
+    "read what is given": lambda: (INPUT / "source").read_bytes(),
+    "write what is made": lambda: (OUTPUT / "result").write_bytes(b"1"),
     "read a library": lambda: Path("/usr/lib/os-release").read_bytes(),
     "read passwd": lambda: Path("/etc/passwd").read_bytes(),
     "read the configuration": lambda: (PROJECT / "config" / "default.yaml").read_bytes(),
     "read another picture": lambda: (outside / "picture").read_bytes(),
     "list pictures in work": lambda: list(outside.iterdir()),
-    "list the scratch folder": lambda: list((MADE / "../..").iterdir()),
+    "list the scratch folder": lambda: list((OUTPUT / "../..").iterdir()),
     "read the parent's environment": lambda: Path(f"/proc/{parent}/environ").read_bytes(),
-    "change what is given": lambda: (GIVEN / "source").write_bytes(b"2"),
-    "cut what is given": lambda: os.truncate(GIVEN / "source", 0),
+    "change what is given": lambda: (INPUT / "source").write_bytes(b"2"),
+    "cut what is given": lambda: os.truncate(INPUT / "source", 0),
     "cut elsewhere": lambda: os.truncate(outside / "cut", 1),
     "cut elsewhere past the C library": lambda: _call("truncate", os.fsencode(outside / "cut"), ctypes.c_long(1)),
     "empty elsewhere": lambda: (outside / "cut").open("wb").close(),
     "rename elsewhere": lambda: (outside / "renamed").rename(outside / "new name"),
-    "make a folder": lambda: (MADE / "folder").mkdir(),
-    "give a second name to what is given": lambda: os.link(GIVEN / "source", MADE / "second"),
+    "make a folder": lambda: (OUTPUT / "folder").mkdir(),
+    "give a second name to what is given": lambda: os.link(INPUT / "source", OUTPUT / "second"),
     "write elsewhere": lambda: (outside / "new").write_bytes(b"3"),
     "remove elsewhere": lambda: (outside / "doomed").unlink(),
-    "make a link": lambda: (MADE / "link").symlink_to("/etc/passwd"),
+    "make a link": lambda: (OUTPUT / "link").symlink_to("/etc/passwd"),
     "signal the parent": lambda: os.kill(parent, 0),
     "signal the parent's thread": lambda: _call("tgkill", parent, parent, 0),
     "find the parent by its number": lambda: os.close(_call("pidfd_open", parent, 0)),
@@ -169,11 +171,11 @@ def _succeeds(attempt: Callable[[], object]) -> bool:
 
 match sys.argv[1]:
     case "all":
-        lock_in(user)
+        confine_process(user)
     case "landlock":
-        landlock.confine(readable=[GIVEN, *libraries()], writable=[MADE])
+        landlock.confine(readable=[INPUT, *libraries()], writable=[OUTPUT])
     case "seccomp":
         seccomp.allow_listed_calls()
     case "user":
-        limits.give_up_rights(user)
+        privileges.drop_privileges(user)
 print(json.dumps([name for name, attempt in ATTEMPTS.items() if _succeeds(attempt)]))

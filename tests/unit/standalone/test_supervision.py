@@ -1,4 +1,4 @@
-"""`make run` says why it can't start a process, and tries again."""
+"""Supervision by `make run`: it logs why a process can't be started, and tries again."""
 
 import asyncio
 import sys
@@ -14,7 +14,7 @@ async def test_a_process_that_can_not_be_started_is_told_and_tried_again(tmp_pat
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setattr(service, "RESTART_SECONDS", 0.0)
     with capture_logs() as lines:
-        async with service._kept_running("api", "cmd/api/main.py", {}), asyncio.timeout(10):
+        async with service._supervised("api", "cmd/api/main.py", {}), asyncio.timeout(10):
             while len(lines) < 2:  # noqa: ASYNC110 - of another task
                 await asyncio.sleep(0.01)
 

@@ -1,4 +1,4 @@
-"""The service as a client sees it: HTTP, and nothing else. Every failure becomes a CommandError with one clear sentence."""
+"""HTTP client of the service. Every failure becomes a CommandError with one sentence."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -11,26 +11,26 @@ from uuid import uuid4
 
 import httpx2
 
-from internal.cli.errors import CommandError, Refused, Unanswered, Unreachable
-from internal.cli.retry import until_ready, until_taken
+from internal.cli.errors import CommandError, ServiceProblem, Unanswered, Unreachable
+from internal.cli.retry import retry_until_accepted, retry_until_ready
 
 IMAGES = "/api/v1/images"
 FINAL = ("processed", "failed")
 LONGEST_WAIT = 30.0
-"""Seconds that the service lets one request wait."""
+"""Longest wait of one request, in seconds."""
 
 
 def image_path(image_id: str) -> str:
-    """Where an image is, whatever was typed as its id."""
+    """Return the path of an image. The id may be any text."""
     return f"{IMAGES}/{quote(image_id, safe='')}"
 
 
-class Connection:
-    """Calls to one service, made again for `patience` seconds when it is unavailable. Use it as a context."""
+class ServiceClient:
+    """Calls to one service, with retries for `retry_seconds` seconds while it is unavailable. Use it as a context manager."""
 
-    def __init__(self, address: str, *, timeout: float = 60.0, patience: float = 0.0) -> None:
+    def __init__(self, address: str, *, timeout: float = 60.0, retry_seconds: float = 0.0) -> None:
         self.address = address.rstrip("/")
-        self._patience = patience
+        self._retry_seconds = retry_seconds
         self._http = httpx2.Client(base_url=self.address, timeout=timeout, trust_env=False)
 
     def __enter__(self) -> Self:
@@ -40,14 +40,14 @@ class Connection:
         self._http.close()
 
     def ready(self) -> bool:
-        """Whether a service answers, and says that it can work."""
+        """True if a service answers and is ready."""
         try:
             return self._http.get("/health/ready").status_code == 200
         except httpx2.HTTPError:
             return False
 
     def upload(self, file: Path, fields: Mapping[str, str], *, idempotency_key: str | None = None) -> dict[str, Any]:
-        """Send a picture, read from the disk as it goes. `fields`: the form's other parts. Sent again it is the same image."""
+        """Upload a picture, read from the disk as it is sent, with the form's other `fields`. Retries create no second image."""
         headers = {"idempotency-key": idempotency_key or uuid4().hex}
 
         def send() -> dict[str, Any]:
@@ -57,13 +57,13 @@ class Connection:
             except OSError as error:
                 raise CommandError(f"{file}: {error.strerror}") from error
 
-        return until_taken(send, seconds=self._patience, harmless=True)
+        return retry_until_accepted(send, seconds=self._retry_seconds, idempotent=True)
 
     def status(self, image_id: str) -> dict[str, Any]:
-        return self._again("GET", f"{image_path(image_id)}/status")
+        return self._call_json("GET", f"{image_path(image_id)}/status")
 
-    def settled(self, image_id: str, seconds: float) -> dict[str, Any]:
-        """The status when the image is processed or failed, or as it is after `seconds`."""
+    def wait_until_final(self, image_id: str, seconds: float) -> dict[str, Any]:
+        """Return the status once the image is processed or failed, or its status after `seconds`."""
         deadline = time.monotonic() + seconds
         while True:
             image = self.status(image_id)
@@ -71,12 +71,13 @@ class Connection:
             unfinished = [rendition for rendition in image["renditions"] if rendition["status"] not in FINAL]
             if not unfinished or left <= 0:
                 return image
-            ask = partial(self._call, "HEAD", unfinished[0]["url"], headers=_prefer(left))  # answers when it is final
-            until_taken(ask, seconds=self._patience, harmless=True)
+            # The response to HEAD comes when the rendition is final.
+            wait = partial(self._call, "HEAD", unfinished[0]["url"], headers=_prefer(left))
+            retry_until_accepted(wait, seconds=self._retry_seconds, idempotent=True)
 
     @contextmanager
     def download(self, path: str, *, wait: float = 0.0) -> Iterator[httpx2.Response]:
-        """A binary as it comes, after waiting up to `wait` seconds until it is there."""
+        """Stream a file, after waiting up to `wait` seconds until it exists."""
         with ExitStack() as stack:
 
             def begin(left: float) -> httpx2.Response:
@@ -87,34 +88,34 @@ class Connection:
                 return _accepted(response)
 
             def take(left: float) -> httpx2.Response:
-                return until_taken(partial(begin, left), seconds=self._patience, harmless=True)
+                return retry_until_accepted(partial(begin, left), seconds=self._retry_seconds, idempotent=True)
 
-            response = until_ready(take, seconds=wait)
+            response = retry_until_ready(take, seconds=wait)
             with _translated(self.address):
                 yield response
 
     def page(self, **query: Any) -> dict[str, Any]:
-        """One page of the list, newest first."""
-        return self._again("GET", IMAGES, params={name: value for name, value in query.items() if value is not None})
+        """Return one page of the list, newest first."""
+        return self._call_json("GET", IMAGES, params={name: value for name, value in query.items() if value is not None})
 
     def delete(self, image_id: str) -> dict[str, Any]:
-        return self._again("DELETE", image_path(image_id))
+        return self._call_json("DELETE", image_path(image_id))
 
     def new_rendition(self, image_id: str, name: str, processing: str) -> dict[str, Any]:
-        return self._again("POST", f"{image_path(image_id)}/renditions", json={"name": name, "processing": processing})
+        return self._call_json("POST", f"{image_path(image_id)}/renditions", json={"name": name, "processing": processing})
 
     def retry(self, image_id: str) -> dict[str, Any]:
-        return self._again("POST", f"{image_path(image_id)}/retry")
+        return self._call_json("POST", f"{image_path(image_id)}/retry")
 
-    def _again(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+    def _call_json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         call = partial(self._json, method, path, **options)
-        return until_taken(call, seconds=self._patience, harmless=method == "GET")
+        return retry_until_accepted(call, seconds=self._retry_seconds, idempotent=method == "GET")
 
     def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         try:
             body: dict[str, Any] = _accepted(self._call(method, path, **options)).json()
         except ValueError as error:
-            raise CommandError(f"{self.address} answers, but not as the image processor does.") from error
+            raise CommandError(f"{self.address} answers, but it is not an image processor.") from error
         return body
 
     def _call(self, method: str, path: str, **options: Any) -> httpx2.Response:
@@ -131,10 +132,12 @@ def _accepted(response: httpx2.Response) -> httpx2.Response:
         return response
     try:
         problem = response.json()
-        again = response.headers.get("retry-after", "")
-        raise Refused(response.status_code, problem["code"], problem["detail"], float(again) if again.isdecimal() else None)
+        header = response.headers.get("retry-after", "")
+        raise ServiceProblem(
+            response.status_code, problem["code"], problem["detail"], float(header) if header.isdecimal() else None
+        )
     except (ValueError, KeyError, TypeError):
-        raise Refused(response.status_code, "unknown", response.reason_phrase) from None
+        raise ServiceProblem(response.status_code, "unknown", response.reason_phrase) from None
 
 
 @contextmanager
