@@ -6,7 +6,7 @@ from internal.domain.errors import ServiceError
 from internal.domain.rendition import Claim
 from internal.observability import metrics
 from internal.rendering.attempt import AttemptResult
-from internal.rendering.transitions import Ended, Outcome, failure_of
+from internal.rendering.transitions import Ended, Outcome, failure_of, is_crash
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ def report(claim: Claim, ended: Ended, *, seconds: float) -> None:
         case Outcome.FAILED | Outcome.POSTPONED, Exception():
             failure = failure_of(end)
             metrics.FAILURES.labels(failure.code).inc()
-            if not isinstance(end, ServiceError):
+            if is_crash(end):
                 lines.error("rendition.crashed", exc_info=end)
             final = outcome is Outcome.FAILED
             lines.warning("rendition.failed", code=failure.code, detail=failure.detail, final=final, seconds=round(seconds, 4))

@@ -141,13 +141,15 @@ class Transitions(Struct, frozen=True):
         """End an attempt as the table says.
 
         A write can itself find the claim stale or the database away, and storing a result can fail: that is then what happened,
-        and is looked up instead. Any other error of a write is raised.
+        and is looked up instead. Any other error of a write is raised. An error of our own code is never dropped unlogged.
         """
         while True:
             outcome = outcome_of(end, claim.attempts, self.timings.max_attempts)
             try:
                 return Ended(outcome, end, await self._write(outcome, claim, end, origin))
             except (StaleClaim, Unavailable) as error:
+                if is_crash(end):
+                    log.error("rendition.crashed", image_id=str(claim.image_id), rendition=claim.name, exc_info=end)
                 end = error
             except Exception as error:
                 if not isinstance(end, AttemptResult):
@@ -258,6 +260,11 @@ class Transitions(Struct, frozen=True):
         """Seconds until the next attempt: exponential, with jitter over the upper half."""
         longest = min(MAX_BACKOFF_SECONDS, self.timings.backoff_seconds * 2.0 ** (attempts - 1))
         return longest * random.uniform(0.5, 1.0)  # noqa: S311 - it spreads load and guards nothing
+
+
+def is_crash(end: End) -> bool:
+    """True for an error of our own code."""
+    return isinstance(end, Exception) and not isinstance(end, ServiceError | StaleClaim)
 
 
 def failure_of(error: Exception) -> Failure:

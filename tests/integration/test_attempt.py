@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from internal.domain.errors import DatabaseUnavailable, DecoderFailed, StoreUnavailable
 from internal.domain.rendition import Claim, Lane
@@ -193,12 +194,12 @@ async def test_a_cancelled_wait_for_an_outage_releases_the_claim(service: Servic
 class Loses:
     """A sandbox that fails after another worker has claimed the rendition."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, service: Service, error: Exception | None = None) -> None:
+        self._service, self._error = service, error or DecoderFailed()
 
     async def render(self, job: RenderJob) -> Rendered:
         await self._service.session.run("UPDATE renditions SET attempt = attempt + 1")
-        raise DecoderFailed
+        raise self._error
 
     async def check(self) -> None: ...
 
@@ -210,6 +211,17 @@ async def test_a_failure_of_a_lost_attempt_is_not_recorded(service: Service, cou
 
     assert (counted("lost"), counted("postponed"), counted("failed")) == (1, 0, 0)
     assert (await service.rendition(image_id)).failure is None
+
+
+async def test_a_crash_of_a_lost_attempt_is_logged(service: Service, counted: Callable[[str], float]) -> None:
+    """It is a bug of ours, whoever has the rendition now."""
+    image_id, bug = await service.upload(pictures.jpeg()), RuntimeError("a bug")
+
+    with capture_logs() as lines:
+        await service.with_worker(sandbox=Loses(service, bug), timings=NO_RENEWALS).process(image_id)
+
+    assert [line["exc_info"] for line in lines if line["event"] == "rendition.crashed"] == [bug]
+    assert (counted("lost"), counted("postponed"), counted("failed")) == (1, 0, 0)
 
 
 async def test_keys_of_a_lost_attempt_are_marked_when_the_database_is_back(
