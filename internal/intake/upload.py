@@ -105,7 +105,7 @@ async def complete(work: Tables, upload: Upload, original: Original, policy: Upl
         if taken is None:
             raise NotFound
         if taken.key != original.key:
-            raise NotReady
+            raise NotReady("The picture's bytes are sent once more, and not all of them are here.")
         upload = taken
     image = _image(upload, original, policy)
     tasks = [(CHANNEL[lane], task_message(image.id, lane, context)) for lane in sorted({r.lane for r in image.renditions})]

@@ -69,9 +69,10 @@ EXTEND_UPLOAD = """
            SET state = %(state)s, received = %(received)s, updated_at = now(),
                expires_at = greatest(expires_at, now() + %(seconds)s * interval '1 s')
          WHERE id = %(id)s AND key = %(key)s AND expires_at > now()
-        RETURNING key
+        RETURNING key, CASE WHEN state = 'received' THEN expires_at END AS needed_until
     )
-    INSERT INTO unreferenced_objects (key, deadline) SELECT key, now() + %(key_seconds)s * interval '1 s' FROM extended
+    INSERT INTO unreferenced_objects (key, deadline)
+    SELECT key, greatest(now() + %(key_seconds)s * interval '1 s', needed_until) FROM extended
     ON CONFLICT (key) DO UPDATE SET deadline = EXCLUDED.deadline
     RETURNING key
 """

@@ -409,6 +409,18 @@ async def test_bytes_that_come_keep_upload_and_key_alive(service: Service, monke
     assert row["kept"]  # what is received waits for its completion as long as the upload does
 
 
+async def test_what_is_received_is_kept_as_long_as_its_upload(service: Service) -> None:
+    """Also if uploads expire sooner by now than when this one began."""
+    upload = await prepared(service)
+    await service.session.run("UPDATE uploads SET expires_at = now() + interval '30 days'")
+
+    await received(service, upload)
+
+    look = "SELECT deadline, expires_at FROM uploads JOIN unreferenced_objects USING (key)"
+    [row] = await service.session.rows(look)
+    assert row["deadline"] == row["expires_at"]
+
+
 async def test_a_key_that_was_collected_rolls_back_and_is_listed_again(service: Service) -> None:
     upload = await prepared(service)
     original = await received(service, upload)

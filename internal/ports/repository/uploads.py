@@ -33,8 +33,8 @@ class Uploads(Protocol):
     ) -> bool:
         """Note how many bytes have come, and let the upload expire in `expires_seconds` from now, or later if it would already.
 
-        Lists the object's key as `PendingObjects.reserve` does, for `key_seconds`: all or nothing. False if there is no such
-        upload, or if `key` is no longer its key.
+        Lists the object's key as `PendingObjects.reserve` does, for `key_seconds`; a received one at least until the upload
+        expires. All or nothing. False if there is no such upload, or if `key` is no longer its key.
         """
 
     async def take(self, owner: str, upload_id: UUID) -> Upload | None:
