@@ -16,7 +16,7 @@ from internal.runtime.failpoints import POINTS, failpoint
 from tests.e2e.processes import PROJECT
 
 STEPS = {
-    "after-intent": ["_hold("],
+    "after-intent": ["_list("],
     "after-put": ["_put("],
     "before-commit": ["complete(", ".transaction("],
     "after-commit": ["_commit("],
