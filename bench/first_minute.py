@@ -134,11 +134,12 @@ def _running(tree: Path, environ: dict[str, str]) -> Iterator["subprocess.Popen[
         family = [with_children, *with_children.children(recursive=True)] if with_children else []
         family += _postgres(tree)
         if with_children:
-            os.killpg(process.pid, signal.SIGINT)
+            os.killpg(process.pid, signal.SIGTERM)  # SIGINT is ignored where this was started in the background
         try:
             process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         finally:
             end_all(family)
 
