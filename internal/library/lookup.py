@@ -90,7 +90,13 @@ async def find_rendition(tables: Tables, owner: str, image_id: UUID, name: str |
 
 
 async def wait_for_rendition(
-    repository: Repository, signals: Signals, ending: asyncio.Event, owner: str, image_id: UUID, name: str | None, seconds: float
+    repository: Repository,
+    signals: Signals,
+    shutting_down: asyncio.Event,
+    owner: str,
+    image_id: UUID,
+    name: str | None,
+    seconds: float,
 ) -> tuple[Image, Rendition]:
     """`find_rendition`, at once if the rendition is final, else as it is after `seconds`, or when the process ends.
 
@@ -99,13 +105,13 @@ async def wait_for_rendition(
     changed = asyncio.Event()
     with signals.subscribed(IMAGE_SIGNAL, lambda _: changed.set(), payload=str(image_id)), contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            while not ending.is_set():
+            while not shutting_down.is_set():
                 changed.clear()
                 with contextlib.suppress(NotReady):
                     image, rendition = await find_rendition(repository, owner, image_id, name)
                     if rendition.status in (Status.PROCESSED, Status.FAILED):
                         return image, rendition
-                await _first_of(changed, ending)
+                await _first_of(changed, shutting_down)
     return await find_rendition(repository, owner, image_id, name)
 
 

@@ -98,5 +98,5 @@ async def run_attempt(claim: Claim, workspace: Workspace, renderer: Renderer, re
     result = await results.put(claim.result_key, workspace.result, rendered.result)
     failpoint("after-result-put")
     clock.append(time.perf_counter())
-    stages = zip(("fetch", "render", "store"), clock, clock[1:], strict=False)
-    return AttemptResult(result, alternatives, rendered, {name: after - before for name, before, after in stages})
+    steps = zip(("fetch", "render", "store"), clock, clock[1:], strict=False)
+    return AttemptResult(result, alternatives, rendered, {name: after - before for name, before, after in steps})

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.faults.evidence import Evidence, Places, gather
-from tests.faults.rules import RULES, Told
+from tests.faults.rules import POLICY, Told
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def check(places: Places, told: Told) -> Verdict:
     """Hold every rule against what is there, and print what was counted. For when nothing more is under way."""
     evidence = gather(places)
     verdict = Verdict(_counted(evidence, told))
-    for rule in RULES:
+    for rule in POLICY:
         verdict.violations += [Violation(rule.__name__, detail) for detail in rule(evidence, told)]
     print(verdict)
     return verdict

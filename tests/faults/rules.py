@@ -224,7 +224,7 @@ def events_are_exported(evidence: Evidence, told: Told) -> Iterator[str]:
             yield f"event {row['id']} ({row['type']}) was not exported"
 
 
-RULES: tuple[Rule, ...] = (
+POLICY: tuple[Rule, ...] = (
     nothing_is_lost,
     good_pictures_are_processed,
     deleted_is_gone,

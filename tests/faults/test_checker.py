@@ -18,7 +18,7 @@ from tests.faults.cluster import SLOW_STORE
 from tests.faults.deployments import open_cluster
 from tests.faults.evidence import BucketObjects, Places
 from tests.faults.load import Load
-from tests.faults.rules import RULES, Told
+from tests.faults.rules import POLICY, Told
 from tests.faults.topics import Topics
 from tests.services.databases import own_database
 from tests.services.kinds import PostgresService, S3Service
@@ -212,7 +212,7 @@ def test_an_unfinished_upload_is_seen(run: Run, s3: S3Service) -> None:
 
 def test_every_rule_is_broken_once() -> None:
     with_tests_of_their_own = {"no_upload_is_unfinished", "lanes_are_consumed"}
-    assert {rule for rule, _ in DAMAGES} | with_tests_of_their_own == {rule.__name__ for rule in RULES}
+    assert {rule for rule, _ in DAMAGES} | with_tests_of_their_own == {rule.__name__ for rule in POLICY}
 
 
 def test_what_topics_hold_is_seen(run: Run) -> None:

@@ -14,7 +14,7 @@ from tests.faults.conftest import LONG
 from tests.faults.decoders import decoders_at
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load
-from tests.faults.measures import Measures, worker_at
+from tests.faults.scrape import Scrape, worker_at
 from tests.services.reachable import free_port
 from tests.services.waiting import wait_until
 
@@ -85,8 +85,8 @@ def haunt(cluster: Cluster, worker: Running, poison: Poison) -> str:
 def assert_counted(worker: str, poisons: list[Poison]) -> None:
     """Each death by its cause, each attempt that went wrong by its code, and each attempt by its end."""
     deaths = Counter(poison.code for poison in poisons for _ in range(TRIES))
-    wait_until(lambda: sum(Measures(worker).counts("failures_total").values()) >= deaths.total(), within=10)
-    counted = Measures(worker)
+    wait_until(lambda: sum(Scrape(worker).counts("failures_total").values()) >= deaths.total(), within=10)
+    counted = Scrape(worker)
     assert counted.counts("sandbox_deaths_total") == deaths
     assert counted.counts("failures_total") == deaths
     ends = {"processed": NEIGHBOURS, "postponed": (TRIES - 1) * len(poisons), "failed": len(poisons)}

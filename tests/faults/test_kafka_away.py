@@ -13,8 +13,8 @@ from tests.faults.cluster import LONG_LEASE, SLOW_STORE, Cluster
 from tests.faults.conftest import LONG
 from tests.faults.deployments import DEPLOYMENTS
 from tests.faults.load import Load, Sent
-from tests.faults.measures import Measures
 from tests.faults.outages import ALL_THREADS, CONSUMERS, PRODUCER, SMALL, assert_nothing_has_leaked, before_kafka, held, warm_up
+from tests.faults.scrape import Scrape
 from tests.services.kinds import KafkaService
 from tests.services.waiting import wait_until
 
@@ -45,7 +45,7 @@ def p95(sent: list[Sent]) -> float:
 def assert_the_outbox_is_measured(cluster: Cluster) -> None:
     """While nothing can leave it: between two looks by the database's clock its oldest row has aged, and no row has gone."""
     [(fewer, younger)] = cluster.rows(DEPTH_AND_AGE)
-    measured = Measures(cluster.addresses[-1])
+    measured = Scrape(cluster.addresses[-1])
     [(more, older)] = cluster.rows(DEPTH_AND_AGE)
     assert UPLOADS <= fewer <= measured.one("outbox_messages") <= more
     assert younger <= measured.one("outbox_oldest_age_seconds") <= older
@@ -74,7 +74,7 @@ def test_uploads_go_on(cluster: Cluster, kafka: KafkaService) -> None:
                 assert_the_outbox_is_measured(cluster)
                 between.proxy.away = False
             verdict = cluster.checked(load, within=120)
-            measured = Measures(cluster.addresses[-1])
+            measured = Scrape(cluster.addresses[-1])
             assert (measured.one("outbox_messages"), measured.one("outbox_oldest_age_seconds")) == (0, 0)
             assert_nothing_has_leaked(cluster, before_api, api, threads=ALL_THREADS)
             assert_nothing_has_leaked(cluster, before_worker, worker, kafka=PRODUCER + CONSUMERS, threads=ALL_THREADS)

@@ -11,7 +11,6 @@ from tests.e2e.wire import FORM, closing, opening
 from tests.faults.cluster import LONG_LEASE, Cluster
 from tests.faults.conftest import LONG
 from tests.faults.load import Load, Sent, picture
-from tests.faults.measures import Measures, worker_at
 from tests.faults.outages import (
     ALL_THREADS,
     CONSUMERS,
@@ -26,6 +25,7 @@ from tests.faults.outages import (
     until_later,
     warm_up,
 )
+from tests.faults.scrape import Scrape, worker_at
 from tests.faults.test_hang_up import unfinished_parts
 from tests.services.kinds import S3Service
 from tests.services.proxy import ERROR_500, Proxy
@@ -200,7 +200,7 @@ def test_a_worker_is_cut_off(cluster: Cluster, between: Between) -> None:
 
 def lag(settings: dict[str, Any]) -> dict[str, float]:
     """By lane, as a worker with these settings tells."""
-    return Measures(worker_at(settings["WORKER_PORT"])).of("queue_lag_messages")
+    return Scrape(worker_at(settings["WORKER_PORT"])).of("queue_lag_messages")
 
 
 @pytest.mark.timeout(600)

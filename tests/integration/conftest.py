@@ -23,7 +23,7 @@ from tests.integration.service import Service
 from tests.services import wheels
 from tests.services.kinds import PostgresService, S3Service
 
-RULES = UploadPolicy(
+POLICY = UploadPolicy(
     grammar=Grammar(presets={"small": "resize:16x16"}),
     media_types=MEDIA_TYPES,
     max_upload_bytes=8 * 2**20,
@@ -108,7 +108,7 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Service]:
 
 @pytest.fixture
 async def service(worker: TaskProcessor, pool: Pool) -> AsyncIterator[Service]:
-    door = MultipartDoor(worker.repository, worker.store, RULES)
+    door = MultipartDoor(worker.repository, worker.store, POLICY)
     service = Service(door, worker, PooledSession(pool))
     yield service
     await service.tidy()

@@ -11,7 +11,7 @@ from internal.intake.rendition_request import MAX_REFERENCES
 from internal.ports.sandbox import Rendered, RenderJob
 from tests import pictures
 from tests.integration.service import Service
-from tests.integration.test_results import Asked, Counting, bent
+from tests.integration.test_results import Counting, RecordingSandbox, bent
 
 
 def over(*image_ids: UUID) -> str:
@@ -25,7 +25,7 @@ async def a_mark(service: Service) -> UUID:
 async def test_another_image_is_laid_over_this_one(service: Service) -> None:
     mark = await a_mark(service)
     image_id = await service.upload(pictures.jpeg(), over(mark))
-    sandbox = Asked(service.worker.sandbox)
+    sandbox = RecordingSandbox(service.worker.sandbox)
 
     image = await bent(service, sandbox=sandbox).process(image_id)
 
@@ -92,7 +92,7 @@ async def test_what_the_next_rendition_does_not_name_is_let_go(service: Service)
     image_id = await service.upload(pictures.jpeg(), None, renditions=wishes)
     held: list[int] = []
 
-    class Looking(Asked):
+    class Looking(RecordingSandbox):
         async def render(self, job: RenderJob) -> Rendered:
             held.append(len(list(job.source.parent.glob("overlay-*"))))
             return await super().render(job)
@@ -120,7 +120,7 @@ async def test_one_that_is_damaged_is_not_decoded(service: Service) -> None:
     mark = await a_mark(service)
     image_id = await service.upload(pictures.jpeg(), over(mark))
     await service.session.run("UPDATE images SET sha256 = 'other' WHERE id = %(id)s", {"id": mark})
-    sandbox = Asked(service.worker.sandbox)
+    sandbox = RecordingSandbox(service.worker.sandbox)
 
     await bent(service, sandbox=sandbox).process(image_id)
 

@@ -33,7 +33,7 @@ class Watched:
         return await self._service.store.put(key, content, content_type=content_type)
 
 
-class Asked:
+class RecordingSandbox:
     """A sandbox that records its jobs."""
 
     def __init__(self, real: Sandbox) -> None:
@@ -133,7 +133,7 @@ async def test_a_long_attempt_keeps_its_keys_listed(service: Service) -> None:
 
 
 async def test_the_first_attempt_finds_the_facts_and_no_later_one_looks_again(service: Service) -> None:
-    sandbox = Asked(service.worker.sandbox)
+    sandbox = RecordingSandbox(service.worker.sandbox)
     image_id = await service.upload(pictures.alpha_png(60, 40), "resize:20x20", renditions={"other": "resize:9x9"})
     original = (await service.image(image_id)).original
     assert (original.frames, original.has_alpha, original.dominant_colour, original.thumbhash) == (None, None, None, None)

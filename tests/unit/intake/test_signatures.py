@@ -15,10 +15,10 @@ from internal.intake import signatures
 from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES, sniff_media_type
 from internal.intake.signatures import kind_of
 from tests import pictures, tiffs
-from tests.integration.conftest import RULES
+from tests.integration.conftest import POLICY
 from tests.raws import RAWS
 
-WITH_HEIF = msgspec.structs.replace(RULES, media_types=MEDIA_TYPES | HEIF_MEDIA_TYPES)
+WITH_HEIF = msgspec.structs.replace(POLICY, media_types=MEDIA_TYPES | HEIF_MEDIA_TYPES)
 
 
 def ftyp(major: bytes, *others: bytes) -> bytes:
@@ -206,7 +206,7 @@ EXAMPLES = [(name, number) for name, several in REFUSED.items() for number in ra
 @pytest.mark.parametrize(("name", "number"), EXAMPLES)
 def test_what_we_do_not_take_is_named(name: str, number: int) -> None:
     with pytest.raises(UnsupportedMediaType) as refused:
-        sniff_media_type(REFUSED[name][number], RULES)
+        sniff_media_type(REFUSED[name][number], POLICY)
 
     assert refused.value.detail.startswith(f"This is {name}. ")
     assert refused.value.detail.endswith(" a JPEG, PNG, WebP, GIF or TIFF.")
@@ -249,7 +249,7 @@ def test_every_kind_of_the_table_has_an_example_here() -> None:
 )
 def test_the_sentence_is_one_that_people_read(data: bytes, sentence: str) -> None:
     with pytest.raises(UnsupportedMediaType) as refused:
-        sniff_media_type(data, RULES)
+        sniff_media_type(data, POLICY)
 
     assert refused.value.detail == sentence
 
@@ -264,7 +264,7 @@ def test_what_is_taken_where_it_is_configured_is_in_the_sentence() -> None:
 def test_what_comes_before_a_picture_makes_it_none(junk: bytes, kind: str) -> None:
     picture: bytes = getattr(pictures, kind)()
     with pytest.raises(UnsupportedMediaType):
-        sniff_media_type(junk + picture, RULES)
+        sniff_media_type(junk + picture, POLICY)
 
 
 @pytest.mark.parametrize("seed", range(300))

@@ -15,7 +15,7 @@ from internal.pipeline.containers.tiff_directory import open_tiff
 from internal.pipeline.containers.tiff_fields import OutOfReach, TiffFile
 from internal.pipeline.containers.tiff_pages import MAX_DIRECTORIES, main_directory
 from internal.pipeline.vips.loaders.tiff import TiffSource
-from tests.integration.conftest import RULES
+from tests.integration.conftest import POLICY
 from tests.tiff_pictures import GREY, LZW, RGB, extra, halves
 from tests.tiffs import ASCII, DOUBLE, LONG, SHORT, SLONG, Fields, Ifd, written
 from tests.unit.pipeline.conftest import LIMITS, JobRenderer, Renderer
@@ -126,7 +126,7 @@ def test_the_upload_knows_no_size_where_the_first_is_not_it(form: dict[str, Any]
     """No size is better than the preview's; the worker finds it."""
 
     def measured(*chain: Ifd) -> Measured:
-        return measure(written(*chain, **form), "image/tiff", RULES, whole=True)
+        return measure(written(*chain, **form), "image/tiff", POLICY, whole=True)
 
     order = form.get("order", "<")
     assert measured(preview(order=order), picture(FULL, order=order)) == Measured()

@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 PREFIX = "image_processor_"
 
 
-class Measures:
+class Scrape:
     """One scrape of the process at `address`; what it could not ask for is not in it."""
 
     def __init__(self, address: str) -> None:
