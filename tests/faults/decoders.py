@@ -16,5 +16,5 @@ def decoders_at(worker: Running, size: int) -> list[psutil.Process]:
 def _picture_before(child: psutil.Process) -> int | None:
     """The sandbox lays it beside the folder in which the child works."""
     with suppress(OSError, psutil.Error):
-        return (Path(child.cwd()).parent / "given/source").stat().st_size
+        return (Path(child.cwd()).parent / "input/source").stat().st_size
     return None
