@@ -17,6 +17,17 @@ class Chore(Struct, frozen=True):
     run: Callable[[], Awaitable[int]]
 
 
+async def run_batch(step: Callable[[], Awaitable[bool | None]], most: int) -> int:
+    """Run `step` until it returns None (there is nothing left), or `most` times. Returns how often it was true."""
+    count = 0
+    for _ in range(most):
+        done = await step()
+        if done is None:
+            break
+        count += done
+    return count
+
+
 def register(chores: Sequence[Chore]) -> None:
     """Start the metrics of each chore now, so that one that never succeeds shows a growing age."""
     for chore in chores:

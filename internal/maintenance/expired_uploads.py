@@ -1,5 +1,6 @@
 """Pending uploads whose bytes have not come in time are removed as by DELETE. Any number of workers may do it at once."""
 
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -7,6 +8,7 @@ import structlog
 from internal.domain.errors import Unavailable
 from internal.domain.events import EventType, new_event
 from internal.domain.upload import Upload
+from internal.maintenance.chores import run_batch
 from internal.maintenance.quarantine import Quarantine
 from internal.observability import metrics
 from internal.ports.repository.repository import Repository
@@ -23,13 +25,7 @@ async def expire_uploads(repository: Repository, quarantine: Quarantine[UUID] | 
     At most BATCH of them; returns how many. A row that fails is put in quarantine.
     """
     quarantine = quarantine or Quarantine(NAME)
-    expired = 0
-    for _ in range(BATCH):
-        removed = await _expire_next(repository, quarantine)
-        if removed is None:
-            break
-        expired += removed
-    return expired
+    return await run_batch(partial(_expire_next, repository, quarantine), BATCH)
 
 
 async def _expire_next(repository: Repository, quarantine: Quarantine[UUID]) -> bool | None:

@@ -9,6 +9,7 @@ import structlog
 
 from internal.domain.errors import DatabaseUnavailable, StoreUnavailable, Unavailable
 from internal.intake.idempotency import KEPT_SECONDS
+from internal.maintenance.chores import run_batch
 from internal.maintenance.quarantine import Quarantine
 from internal.observability import metrics
 from internal.ports.object_store import ObjectStore
@@ -52,13 +53,7 @@ async def collect_garbage(
     (tests/integration/test_gc.py::test_a_commit_that_meets_gc_loses, and test_gc_slow_store.py for the lock).
     """
     collector = _Collector(repository, store, overdue_seconds, quarantine or Quarantine(OBJECTS))
-    count = 0
-    for _ in range(BATCH):
-        deleted = await collector.delete_next()
-        if deleted is None:
-            break
-        count += deleted
-    return count
+    return await run_batch(collector.delete_next, BATCH)
 
 
 class _Collector:

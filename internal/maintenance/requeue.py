@@ -1,10 +1,12 @@
 """Renditions whose worker died are queued again, or failed after the last attempt. Any number of workers may do it at once."""
 
+from functools import partial
 from uuid import UUID
 
 import structlog
 
 from internal.domain.errors import Unavailable, WorkerLost
+from internal.maintenance.chores import run_batch
 from internal.maintenance.quarantine import Quarantine
 from internal.observability import metrics
 from internal.ports.repository.renditions import StalledRendition
@@ -24,12 +26,7 @@ async def requeue_stalled(transitions: Transitions, quarantine: Quarantine[UUID]
     Returns how many. A row that fails is put in quarantine.
     """
     quarantine = quarantine or Quarantine(STALLED)
-    ended = 0
-    for _ in range(BATCH):
-        if (was_ended := await _end_next(transitions, quarantine)) is None:
-            break
-        ended += was_ended
-    return ended
+    return await run_batch(partial(_end_next, transitions, quarantine), BATCH)
 
 
 async def _end_next(transitions: Transitions, quarantine: Quarantine[UUID]) -> bool | None:
