@@ -80,25 +80,31 @@ EXTEND_UPLOAD = """
 TAKE_UPLOAD: LiteralString = (
     """
     -- One transaction removes the row: to make the image, to delete it, or because it expired. Others wait here for its commit.
-    WITH taken AS (
-        DELETE FROM uploads WHERE id = %(id)s AND owner = %(owner)s AND expires_at > now()
-        RETURNING id, owner, kind, state, key, options, received, expires_at, created_at, updated_at
-    )
-    SELECT
+    DELETE FROM uploads WHERE id = %(id)s AND owner = %(owner)s AND expires_at > now()
+    RETURNING
 """
     + UPLOAD
-    + "FROM taken"
 )
 
-REMOVE_UPLOAD = """
-    WITH removed AS (
-        DELETE FROM uploads WHERE id = %(id)s RETURNING id, key
-    ), listed AS (
+MARK_REMOVED: LiteralString = """
+    , listed AS (
+        -- Continues a WITH that has `removed (key)`: the object is due at once.
         INSERT INTO unreferenced_objects (key, deadline) SELECT key, now() FROM removed
         ON CONFLICT (key) DO UPDATE SET deadline = EXCLUDED.deadline
     )
+"""
+
+REMOVE_UPLOAD: LiteralString = (
+    """
+    WITH removed AS (
+        DELETE FROM uploads WHERE id = %(id)s RETURNING id, key
+    )
+"""
+    + MARK_REMOVED
+    + """
     SELECT pg_notify('image', id::text) FROM removed
 """
+)
 
 TAKE_EXPIRED_UPLOAD: LiteralString = (
     """
@@ -108,15 +114,14 @@ TAKE_EXPIRED_UPLOAD: LiteralString = (
          ORDER BY expires_at LIMIT 1 FOR UPDATE SKIP LOCKED
     ), removed AS (
         DELETE FROM uploads WHERE id = (SELECT id FROM expired)
-        RETURNING id, owner, kind, state, key, options, received, expires_at, created_at, updated_at
-    ), listed AS (
-        INSERT INTO unreferenced_objects (key, deadline) SELECT key, now() FROM removed
-        ON CONFLICT (key) DO UPDATE SET deadline = EXCLUDED.deadline
-    )
-    SELECT pg_notify('image', id::text), extract(epoch FROM now() - expires_at)::float8 AS age,
+        RETURNING id, key, expires_at,
 """
     + UPLOAD
-    + "FROM removed"
+    + ")"
+    + MARK_REMOVED
+    + """
+    SELECT pg_notify('image', id::text), extract(epoch FROM now() - expires_at)::float8 AS age, upload FROM removed
+"""
 )
 
 
