@@ -36,7 +36,7 @@ ORIGINAL_TYPES = tuple(sorted(MEDIA_TYPES | HEIF_MEDIA_TYPES))
 KNOWN = ("ETag", "Last-Modified", "Cache-Control", "Accept-Ranges", "Content-Disposition", "Content-Security-Policy")
 """The headers of every binary."""
 
-ORIGINAL_ERRORS = (NotFound, PreconditionFailed, RangeNotSatisfiable, DatabaseUnavailable, StoreUnavailable, ObjectLost)
+ORIGINAL_ERRORS = (NotFound, NotReady, PreconditionFailed, RangeNotSatisfiable, DatabaseUnavailable, StoreUnavailable, ObjectLost)
 
 RenditionName = Annotated[
     str | None,
@@ -64,7 +64,7 @@ def _answers(media_types: tuple[str, ...], *known: str) -> dict[int, Answer]:
         PICTURES,
         "Get a result",
         answers=_answers(RESULT_TYPES, *KNOWN, "Vary"),
-        errors=(*ORIGINAL_ERRORS, NotReady, ProcessingFailed),
+        errors=(*ORIGINAL_ERRORS, ProcessingFailed),
         headers=("Prefer", *CONDITIONS),
     ),
 )

@@ -153,6 +153,13 @@ def test_every_error_that_has_a_status_is_documented() -> None:
     assert {kind.code for kind in PROBLEMS.keys() - of_metrics if kind is not errors.ClientGone} <= _codes()
 
 
+def test_every_binary_may_be_one_of_a_pending_image() -> None:
+    conflicts = {call: answer for call, status, answer in _problem_answers() if status == 409 and call[0] == "GET"}
+
+    assert {call[1].rpartition("/")[2] for call in conflicts} == {"{image_id}", "original"}
+    assert all("`not_ready`" in answer["description"] for answer in conflicts.values())
+
+
 def test_every_documented_code_exists() -> None:
     ours = {kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ServiceError)}
     assert _codes() <= ours
