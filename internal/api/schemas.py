@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Meta, Raw, Struct
 
 from internal.domain.image import Image
-from internal.domain.rendition import Failure, Rendition, Result
+from internal.domain.rendition import Failure, Lane, Rendition, Result
 from internal.domain.status import Status
 from internal.domain.upload import RenditionRequest, Upload
 from internal.http.problems import with_advice
@@ -171,6 +171,7 @@ def image_body(image: Image | Upload, grammar: Grammar) -> ImageBody:
 
 
 def _pending_body(upload: Upload, grammar: Grammar) -> ImageBody:
+    path, waiting = image_path(upload.id), [_waiting(upload, request) for request in upload.options.renditions]
     return ImageBody(
         id=upload.id,
         status=upload.status,
@@ -179,28 +180,13 @@ def _pending_body(upload: Upload, grammar: Grammar) -> ImageBody:
         metadata=Raw(upload.options.metadata),
         created_at=upload.created_at,
         updated_at=upload.updated_at,
-        renditions=[_requested_body(image_path(upload.id), request, grammar) for request in upload.options.renditions],
+        renditions=[_rendition_body(path, rendition, grammar) for rendition in waiting],
     )
 
 
-def _requested_body(path: str, request: RenditionRequest, grammar: Grammar) -> RenditionBody:
-    """Of a pending image: the rendition waits for the bytes as for a worker."""
-    return RenditionBody(
-        name=request.name,
-        processing=request.pipeline,
-        requested=request.processing,
-        stale=is_stale(request, grammar),
-        status=Status.UPLOADED,
-        error=None,
-        attempts=0,
-        width=None,
-        height=None,
-        frames=None,
-        size=None,
-        content_type=None,
-        alternatives=[],
-        url=f"{path}?rendition={quote(request.name)}",
-    )
+def _waiting(upload: Upload, request: RenditionRequest) -> Rendition:
+    """A pending image's rendition reads as one that waits for a worker. Its lane is not known yet, and not shown."""
+    return Rendition(request.id, upload.id, request.name, request.processing, request.pipeline, Lane.FAST)
 
 
 def _rendition_body(path: str, rendition: Rendition, grammar: Grammar) -> RenditionBody:

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from internal.domain.errors import NotFound, NothingToRetry, RenditionExists
+from internal.domain.errors import NothingToRetry, RenditionExists
 from internal.domain.image import Image
 from internal.domain.message import MessageContext
 from internal.domain.rendition import Lane
@@ -18,7 +18,7 @@ from internal.domain.upload import RenditionRequest, Upload
 from internal.intake.options import check_count
 from internal.intake.policy import UploadPolicy
 from internal.intake.rendition_request import check_references, lane_of, rendition_of
-from internal.library.lookup import find_image_or_upload, lock_image_or_upload
+from internal.library.lookup import find_image, find_image_or_upload, lock_image_or_upload
 from internal.library.staleness import meaning
 from internal.ports.repository.repository import Tables
 
@@ -87,10 +87,7 @@ async def retry_failed(work: Tables, owner: str, image_id: UUID, context: Messag
     if not lanes:
         raise NothingToRetry
     await _queue(work, image_id, lanes, context)
-    changed = await work.images.find(owner, image_id)
-    if changed is None:
-        raise NotFound
-    return changed
+    return await find_image(work, owner, image_id)
 
 
 async def _queue(work: Tables, image_id: UUID, lanes: Set[Lane], context: MessageContext) -> None:

@@ -4,7 +4,6 @@ from functools import lru_cache
 
 from internal.domain.errors import InvalidProcessing
 from internal.domain.rendition import Rendition
-from internal.domain.upload import RenditionRequest
 from internal.pipeline.language.grammar import Grammar
 
 
@@ -17,6 +16,6 @@ def meaning(grammar: Grammar, text: str) -> str | None:
         return None
 
 
-def is_stale(rendition: Rendition | RenditionRequest, grammar: Grammar) -> bool:
+def is_stale(rendition: Rendition, grammar: Grammar) -> bool:
     """True if the same request would use another chain now. A text that is no chain any more is not stale."""
     return meaning(grammar, rendition.processing) not in (rendition.pipeline, None)

@@ -39,13 +39,16 @@ class AppState(Struct, frozen=True):
     settings: Settings
     repository: Repository
     store: ObjectStore
-    grammar: Grammar
     policy: UploadPolicy
     multipart: MultipartDoor
     signals: Signals
     shutdown_event: asyncio.Event
     dependencies: dict[str, Dependency]
     gauges: list[GaugeSource]
+
+    @property
+    def grammar(self) -> Grammar:
+        return self.policy.grammar
 
 
 @asynccontextmanager
@@ -69,7 +72,6 @@ async def open_api(settings: Settings) -> AsyncIterator[AppState]:
             settings=settings,
             repository=repository,
             store=store,
-            grammar=policy.grammar,
             policy=policy,
             multipart=MultipartDoor(repository, store, policy),
             signals=listener,
