@@ -121,7 +121,7 @@ def _until_processed(tree: Path, environ: dict[str, str], since: float) -> float
 
 @contextmanager
 def _running(tree: Path, environ: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
-    """`make run` until the block's end, when it gets the Ctrl-C of a terminal; none of its processes stays."""
+    """`make run` until the block's end, when all its processes get a SIGTERM, as from a service manager; none of them stays."""
     with (tree / "said").open("ab") as log:
         process = subprocess.Popen(
             ["make", "run"], cwd=tree, env=environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True

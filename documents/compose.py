@@ -33,7 +33,8 @@ def of_the_worker() -> str:
 
 
 def _lines(sections: set[str], *, indent: int) -> str:
-    passed = (it.variable for it in every_setting() if it.section in sections and it.variable not in NOT_PASSED | _fixed())
+    left_out = NOT_PASSED | _fixed()
+    passed = (it.variable for it in every_setting() if it.section in sections and it.variable not in left_out)
     return "\n".join(f"{' ' * indent}{variable}:" for variable in passed)
 
 

@@ -5,19 +5,19 @@ from itertools import groupby
 from typing import Any
 
 from documents.configuration import settings_of
-from internal.settings.sections import every_setting
+from internal.settings.sections import Setting, every_setting
 
 
 def variables() -> str:
     """A paragraph for each section, with two lines for each setting."""
     defaults = settings_of("")
 
-    def lines(section: str) -> list[str]:
-        members = [setting for setting in every_setting() if setting.section == section]
-        return [f"# {it.description}\n{it.variable}={_text(getattr(getattr(defaults, section), it.name))}" for it in members]
+    def line(setting: Setting) -> str:
+        default = getattr(getattr(defaults, setting.section), setting.name)
+        return f"# {setting.description}\n{setting.variable}={_text(default)}"
 
-    sections = [section for section, _ in groupby(every_setting(), lambda setting: setting.section)]
-    return "\n\n".join("\n".join((f"# {section}", *lines(section))) for section in sections) + "\n"
+    sections = groupby(every_setting(), lambda setting: setting.section)
+    return "\n\n".join("\n".join((f"# {section}", *map(line, members))) for section, members in sections) + "\n"
 
 
 def _text(value: Any) -> str:
