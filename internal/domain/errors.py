@@ -9,6 +9,8 @@ the one table, with what a client should do about each. Adapters translate their
 from typing import ClassVar
 from uuid import UUID
 
+from internal.domain.identity import Scope
+
 
 class ServiceError(Exception):
     """Something went wrong on our side."""
@@ -38,15 +40,29 @@ class InvalidRequest(ServiceError):
 
 
 class Unauthenticated(ServiceError):
-    """A token is missing, or is not the right one."""
+    """This needs a credential.
+
+    `rejected`: there was one, and it is wrong, expired or revoked, or of a kind that is not taken.
+    """
 
     code = "unauthenticated"
 
+    def __init__(self, detail: str | None = None, *, rejected: bool = False) -> None:
+        super().__init__(detail)
+        self.rejected = rejected
+
 
 class Forbidden(ServiceError):
-    """This is not for you."""
+    """The credential does not allow this.
+
+    `scope`: the one that it lacks.
+    """
 
     code = "forbidden"
+
+    def __init__(self, detail: str | None = None, *, scope: Scope | None = None) -> None:
+        super().__init__(detail or (f"The credential lacks the scope {scope}." if scope else None))
+        self.scope = scope
 
 
 class NotFound(ServiceError):

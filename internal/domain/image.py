@@ -8,9 +8,6 @@ from msgspec import Struct
 from internal.domain.rendition import Rendition
 from internal.domain.status import Status
 
-ANONYMOUS = "anonymous"
-"""The owner of every image until there are identities."""
-
 
 class Original(Struct, frozen=True):
     """The facts about an uploaded file. They come from its bytes; only `filename` is the client's, cleaned.

@@ -38,7 +38,7 @@ LIMITS = "See GET /api/v1/limits."
 
 PROBLEMS: dict[type[ServiceError], Row] = {
     errors.InvalidRequest: Row(400),
-    errors.Unauthenticated: Row(401, "Send a token as `Authorization: Bearer …`."),
+    errors.Unauthenticated: Row(401, "Send a key or a token as `Authorization: Bearer …`."),
     errors.Forbidden: Row(403),
     errors.NotFound: Row(404),
     errors.RequestTimeout: Row(408, "Send it again over a faster connection."),
@@ -166,7 +166,9 @@ def service_problem(request: Request[Any, Any, Any], error: ServiceError) -> ASG
     request_id = _request_id(request)
     response = problem_response(status, error.code, detail_of(error), request_id=request_id, position=position, retry=retry)
     if isinstance(error, errors.Unauthenticated):
-        response.headers["WWW-Authenticate"] = "Bearer"
+        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if error.rejected else "Bearer"
+    if isinstance(error, errors.Forbidden) and error.scope:
+        response.headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{error.scope}"'
     if isinstance(error, errors.RangeNotSatisfiable):
         response.headers["Content-Range"] = f"bytes */{error.size}"
     return response

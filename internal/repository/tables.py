@@ -8,6 +8,7 @@ from internal.domain.message import Channel
 from internal.ports.repository.statistics import BacklogStats, DatabaseHealth
 from internal.postgres.lower_bound import LowerBounds
 from internal.postgres.pool import Pool, PooledSession, Session, transaction
+from internal.repository.audit import PostgresAudit
 from internal.repository.backlog import read_backlog_stats
 from internal.repository.chore_leases import PostgresChoreLeases
 from internal.repository.database_health import read_database_health
@@ -26,7 +27,8 @@ CHECK_SCHEMA = """
     SELECT bool_and(EXISTS (SELECT FROM pg_attribute
                              WHERE attrelid = to_regclass(table_name) AND attname = column_name)) AS migrated
       FROM (VALUES ('renditions', 'alternatives'), ('dead_letters', 'fingerprint'), ('images', 'metadata_text'),
-                   ('renditions', 'resends'), ('store_identity', 'id'), ('uploads', 'id')) AS needed (table_name, column_name)
+                   ('renditions', 'resends'), ('store_identity', 'id'), ('uploads', 'id'),
+                   ('audit_entries', 'id')) AS needed (table_name, column_name)
 """
 
 
@@ -44,6 +46,7 @@ class PostgresTables:
         self.chore_leases = PostgresChoreLeases(session)
         self.references = PostgresReferences(session)
         self.uploads = PostgresUploads(session, bounds)
+        self.audit = PostgresAudit(session)
 
 
 class PostgresRepository(PostgresTables):

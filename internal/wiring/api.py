@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from internal.domain.errors import DatabaseUnavailable, StoreUnavailable
 from internal.events.relay import Relay
+from internal.identity.authenticator import Authenticator
 from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.intake.multipart import MultipartDoor
 from internal.intake.policy import UploadPolicy
@@ -39,6 +40,7 @@ class AppState(Struct, frozen=True):
     settings: Settings
     repository: Repository
     store: ObjectStore
+    authenticator: Authenticator
     policy: UploadPolicy
     multipart: MultipartDoor
     signals: Signals
@@ -72,6 +74,7 @@ async def open_api(settings: Settings) -> AsyncIterator[AppState]:
             settings=settings,
             repository=repository,
             store=store,
+            authenticator=Authenticator(),
             policy=policy,
             multipart=MultipartDoor(repository, store, policy),
             signals=listener,

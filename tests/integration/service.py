@@ -9,7 +9,8 @@ from uuid import UUID
 
 import msgspec
 
-from internal.domain.image import ANONYMOUS, Image, ListFilter
+from internal.domain.identity import ANONYMOUS
+from internal.domain.image import Image, ListFilter
 from internal.domain.message import NO_REQUEST, MessageContext
 from internal.domain.rendition import Claim, Lane, Rendition
 from internal.domain.tasks import Task

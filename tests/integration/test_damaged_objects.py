@@ -28,6 +28,7 @@ from internal.domain.status import Status
 from internal.http.middleware.access_log import AccessLog
 from internal.http.middleware.methods import Methods
 from internal.http.problems import HANDLERS
+from internal.identity.authenticator import Authenticator
 from internal.maintenance.reconcile import Comparison, Finding, FindingKind, reconcile
 from internal.objectstore.filesystem.folder import Folder
 from internal.objectstore.filesystem.store import create_folder, open_filesystem_store
@@ -95,7 +96,9 @@ async def served(service: Service) -> AsyncIterator[httpx2.AsyncClient]:
     routes = [Router(PREFIX, route_handlers=[original_bytes, rendition_bytes])]
     app = Litestar(routes, exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
     settings = SimpleNamespace(server=SimpleNamespace(cache_control=""))
-    app.state.services = SimpleNamespace(repository=service.repository, store=service.store, settings=settings)
+    app.state.services = SimpleNamespace(
+        authenticator=Authenticator(), repository=service.repository, store=service.store, settings=settings
+    )
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(AccessLog(Methods(app)), port=port, log_config=None, access_log=False, lifespan="off"))
     server.capture_signals = nullcontext  # type: ignore[assignment,method-assign]  # they are pytest's

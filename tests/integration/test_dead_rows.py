@@ -12,8 +12,8 @@ from msgspec import Struct
 from psycopg.rows import DictRow
 from psycopg.sql import SQL
 
+from internal.domain.identity import ANONYMOUS
 from internal.domain.ids import new_id
-from internal.domain.image import ANONYMOUS
 from internal.domain.keys import original_key
 from internal.domain.message import Channel, Message
 from internal.postgres.lower_bound import LowerBounds

@@ -7,8 +7,9 @@ import pytest
 
 from internal.domain.errors import DatabaseUnavailable, DeadlinePassed
 from internal.domain.events import Event, EventType, new_event
+from internal.domain.identity import ANONYMOUS
 from internal.domain.ids import new_id
-from internal.domain.image import ANONYMOUS, Image, Original
+from internal.domain.image import Image, Original
 from internal.domain.keys import original_key
 from internal.domain.status import Status
 from internal.maintenance import gc

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from internal.domain.errors import IdempotencyConflict, IdempotencyInProgress, InvalidProcessing
+from internal.domain.identity import ANONYMOUS
 from internal.domain.ids import new_id
-from internal.domain.image import ANONYMOUS
 from internal.intake.multipart import ROUTE
 from tests import pictures
 from tests.integration.housekeeping import housekeeping

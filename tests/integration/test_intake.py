@@ -21,7 +21,8 @@ from internal.domain.errors import (
     RenditionExists,
     StoreUnavailable,
 )
-from internal.domain.image import ANONYMOUS, Image, ListFilter, Original
+from internal.domain.identity import ANONYMOUS
+from internal.domain.image import Image, ListFilter, Original
 from internal.domain.message import NO_REQUEST
 from internal.domain.status import Status
 from internal.domain.upload import Upload, UploadKind, UploadState

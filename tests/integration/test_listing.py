@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from internal.domain.errors import InvalidRequest, NotFound, NotReady, ProcessingFailed
-from internal.domain.image import ANONYMOUS, ListFilter
+from internal.domain.identity import ANONYMOUS
+from internal.domain.image import ListFilter
 from internal.domain.status import Status
 from internal.library.lookup import choose_rendition, result_of, wait_for_rendition
 from internal.postgres.listener import Listener

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from internal.domain.errors import DecoderFailed
-from internal.domain.image import ANONYMOUS
+from internal.domain.identity import ANONYMOUS
 from internal.domain.message import NO_REQUEST, MessageContext
 from internal.domain.rendition import Lane
 from internal.domain.tasks import Task

@@ -15,6 +15,7 @@ from internal.api.schemas import PREFIX
 from internal.http.middleware.access_log import AccessLog
 from internal.http.middleware.methods import Methods
 from internal.http.problems import HANDLERS
+from internal.identity.authenticator import Authenticator
 from internal.postgres.listener import Listener
 from tests import pictures
 from tests.integration.service import Service
@@ -30,6 +31,7 @@ async def http(service: Service, listener: Listener) -> AsyncIterator[httpx2.Asy
     app = Litestar(routes, exception_handlers=HANDLERS, openapi_config=None, logging_config=None, request_max_body_size=None)
     app.state.upload_slots = UploadSlots(8, 8)
     app.state.services = SimpleNamespace(
+        authenticator=Authenticator(),
         repository=service.repository,
         store=service.store,
         grammar=service.policy.grammar,

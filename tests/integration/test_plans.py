@@ -65,7 +65,7 @@ READS_ALL = {
 
 COUNTED = {"outbox", "queue_messages", "unreferenced_objects", "dead_letters"}
 
-LARGE = {"images", "renditions", "events", "idempotency_keys", "uploads"} | COUNTED
+LARGE = {"images", "renditions", "events", "idempotency_keys", "uploads", "audit_entries"} | COUNTED
 
 OWN_PLANS = {
     "CASCADE": "DELETE FROM ONLY renditions WHERE image_id = %(image_id)s",
@@ -80,8 +80,33 @@ def envelopes() -> dict[str, Any]:
 
 
 TEXTS = (
-    *("code", "content_type", "detail", "dominant_colour", "fingerprint", "filename", "key", "lane", "media_type", "name"),
-    *("notifications", "original_key", "pipeline", "processing", "rendition", "route", "sha256", "source", "thumbhash", "type"),
+    *(
+        "action",
+        "actor",
+        "code",
+        "content_type",
+        "detail",
+        "dominant_colour",
+        "fingerprint",
+        "filename",
+        "key",
+        "lane",
+        "media_type",
+        "name",
+    ),
+    *(
+        "notifications",
+        "original_key",
+        "pipeline",
+        "processing",
+        "rendition",
+        "route",
+        "sha256",
+        "source",
+        "target",
+        "thumbhash",
+        "type",
+    ),
 )
 VALUES: dict[str, Any] = {
     **dict.fromkeys(("id", "image_id", "holder", "consumer_id", "after", "after_id", "worker_id"), uuid4()),
@@ -90,7 +115,7 @@ VALUES: dict[str, Any] = {
         ("generation", "attempts", "frames", "released", "height", "max_attempts", "orientation", "size", "width"), 1
     ),
     **dict.fromkeys(("delay", "grace", "intent", "lease", "older", "patience", "seconds", "since"), 60.0),
-    **dict.fromkeys(("alternatives", "headers", "renditions", "tasks"), Jsonb([])),
+    **dict.fromkeys(("alternatives", "details", "headers", "renditions", "tasks"), Jsonb([])),
     **dict.fromkeys(("answer", "body"), b"{}"),
     **dict.fromkeys(TEXTS, "text"),
     **envelopes(),
@@ -129,6 +154,7 @@ THEIR_OWN: dict[str, list[dict[str, Any]]] = {
         {**PAGE, "after_time": VALUES["after_time"], "after_id": uuid4()},
         {**PAGE, "created_before": VALUES["created_before"]},
     ],
+    "PAGE_OF_AUDIT": [{"before": None, "target": None}, {"before": uuid4(), "target": None}, {"before": None}],
     "PAGE_OF_DEAD_LETTERS": [{"before": None, "code": None}, {}],
     "PAGE_OF_REFERENCES": [{"after": None}, {}],
     "RETRY_RENDITIONS": [{"name": None}, {}],
@@ -187,6 +213,10 @@ FILL_WAITING = (
     INSERT INTO idempotency_keys (owner, route, key, lease_until, holder, created_at)
     SELECT 'anonymous', 'POST /images', 'waiting-' || number, now(), gen_random_uuid(), now() - number * interval '5 s'
       FROM generate_series(1, 20000) AS number
+    """,
+    """
+    INSERT INTO audit_entries (id, actor, action, target)
+    SELECT gen_random_uuid(), 'key:1', 'key.created', number::text FROM generate_series(1, 10000) AS number
     """,
     "ANALYZE",
 )

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from internal.domain.errors import DecoderFailed, NotFound, NothingToRetry, RenditionExists, StoreUnavailable
-from internal.domain.image import ANONYMOUS
+from internal.domain.identity import ANONYMOUS
 from internal.domain.message import NO_REQUEST
 from internal.domain.rendition import Lane
 from internal.domain.status import Status

@@ -13,8 +13,9 @@ from structlog.testing import capture_logs
 from internal.cli.reconcile import _compare
 from internal.domain.errors import StoreUnavailable
 from internal.domain.events import EventType, new_event
+from internal.domain.identity import ANONYMOUS
 from internal.domain.ids import new_id
-from internal.domain.image import ANONYMOUS, Image, Original
+from internal.domain.image import Image, Original
 from internal.domain.keys import original_key, result_key
 from internal.domain.status import Status
 from internal.maintenance import reconcile as reconciling

@@ -5,7 +5,8 @@ import pytest
 
 from internal.api.schemas import image_body
 from internal.domain.errors import InvalidProcessing, RenditionExists
-from internal.domain.image import ANONYMOUS, Image
+from internal.domain.identity import ANONYMOUS
+from internal.domain.image import Image
 from internal.domain.message import NO_REQUEST
 from internal.domain.rendition import Lane, Rendition
 from internal.domain.status import Status

@@ -18,6 +18,9 @@ def _header(description: str, example: Any, *, always: bool = True, **schema: An
 HEADERS: dict[str, Json] = {
     "X-Request-ID": _header("The id of this request, for logs and reports: yours, or one of ours.", EXAMPLE_ID),
     "Location": _header("Relative path of the image.", f"/api/v1/images/{EXAMPLE_ID}", format="uri-reference"),
+    "WWW-Authenticate": _header(
+        "Present if a credential is missing, wrong or lacks the scope (RFC 6750, 3).", "Bearer", always=False
+    ),
     "Retry-After": _header("Seconds to wait before asking again.", 1, always=False, type="integer", minimum=0),
     "ETag": _header("Strong: the same bytes, the same tag.", ETAG),
     "Last-Modified": _header("When these bytes were made.", MODIFIED),
@@ -61,6 +64,16 @@ PARAMETERS: dict[str, Json] = {
     "If-Unmodified-Since": _parameter("If-Unmodified-Since", "Only when not made later, else 412. If-Match goes before."),
     "If-None-Match": _parameter("If-None-Match", "Only when the tag is none of these, else 304."),
     "If-Modified-Since": _parameter("If-Modified-Since", "Only when made later, else 304. If-None-Match goes before."),
+}
+
+SECURITY_SCHEMES: dict[str, Json] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key or a token, with the scope that the operation names. Where the service runs with "
+        "`AUTH_MODE=none`, none is needed.",
+    },
+    "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key, in a header of its own."},
 }
 
 LOCATION = ("Location",)

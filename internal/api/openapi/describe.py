@@ -1,6 +1,6 @@
 """The description of a route: everything that its handler's signature, docstring and types do not say.
 
-    @get("/usage", **describe(USAGE, "Show usage", errors=(DatabaseUnavailable,)))
+    @get("/usage", **describe(USAGE, "Show usage", scope=Scope.READ, errors=(NotFound,)))
     async def show_usage(request: ApiRequest) -> UsageBody:
         \"\"\"What the owner has stored.\"\"\"
 
@@ -15,10 +15,15 @@ from litestar.openapi.spec import Tag
 from msgspec import Struct
 
 from internal.api.openapi.components import Json
-from internal.domain.errors import InvalidRequest, ServiceError
+from internal.api.requests.identity import require
+from internal.domain.errors import DatabaseUnavailable, Forbidden, InvalidRequest, ServiceError, Unauthenticated
+from internal.domain.identity import Scope
 
 OPTION = "description"
 """The key of a handler's `opt` that holds its Description."""
+
+GUARD_ERRORS = (InvalidRequest, Unauthenticated, Forbidden, DatabaseUnavailable)
+"""How every route can fail before its handler runs."""
 
 Examples = Callable[[], Json]
 """Values by name. A function: examples parse chains, and plug-ins are loaded for that."""
@@ -63,6 +68,7 @@ class Description(Struct, frozen=True):
     reads: Mapping[str, Any]
     body: JsonBody | StreamedBody | None
     details: Callable[[], str] | None
+    scope: Scope
 
     def __deepcopy__(self, _: object) -> Self:
         """Itself: Litestar copies handlers deeply, and msgspec.Meta in a type can't be copied."""
@@ -73,6 +79,7 @@ def describe(
     tag: Tag,
     summary: str,
     *,
+    scope: Scope,
     answers: Mapping[int, Answer] | None = None,
     errors: tuple[type[ServiceError], ...] = (),
     headers: tuple[str, ...] = (),
@@ -82,17 +89,20 @@ def describe(
 ) -> dict[str, Any]:
     """Arguments for Litestar's route decorators.
 
-    `errors`: how the route can fail, besides InvalidRequest (a query parameter that it does not have) and an internal error.
+    `scope`: what a credential must have. `errors`: how the route can fail, besides GUARD_ERRORS (InvalidRequest is also a query
+    parameter that it does not have) and an internal error.
     `headers`: request headers that it obeys, names in components.PARAMETERS. `reads`: types of query parameters that the handler
     takes as text and reads itself. `details`: Markdown that is made from the code, behind the docstring.
     """
-    described = Description(tag, answers or {}, (InvalidRequest, *errors, ServiceError), headers, reads or {}, body, details)
+    failures = tuple(dict.fromkeys((*GUARD_ERRORS, *errors, ServiceError)))
+    described = Description(tag, answers or {}, failures, headers, reads or {}, body, details, scope)
     bodies = {status: answer.body for status, answer in described.answers.items() if answer.body is not None}
     return {
         "summary": summary,
         "tags": [tag.name],
         "responses": {status: ResponseSpec(kind, generate_examples=False) for status, kind in bodies.items()},
         "opt": {OPTION: described},
+        "guards": [require(scope)],
     }
 
 

@@ -19,7 +19,7 @@ from litestar.types import Method
 from litestar.typing import FieldDefinition
 from msgspec import Struct
 
-from internal.api.openapi.components import HEADERS, PARAMETERS, Json, headers, parameters
+from internal.api.openapi.components import HEADERS, PARAMETERS, SECURITY_SCHEMES, Json, headers, parameters
 from internal.api.openapi.describe import OPTION, Answer, Description, JsonBody, shown
 from internal.api.openapi.guide import guide, problem_guide
 from internal.api.openapi.problems import problems
@@ -76,10 +76,14 @@ def openapi_document(handlers: Sequence[BaseRouteHandler | Router]) -> Json:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/", "description": "This one."}],
-        "security": [],
         "tags": [*tags.values(), HEALTH, problem_chapter],
         "paths": paths,
-        "components": {"schemas": _schemas(structs.kinds)[1], "headers": HEADERS, "parameters": PARAMETERS},
+        "components": {
+            "schemas": _schemas(structs.kinds)[1],
+            "headers": HEADERS,
+            "parameters": PARAMETERS,
+            "securitySchemes": SECURITY_SCHEMES,
+        },
     }
 
 
@@ -104,6 +108,7 @@ def _describe(operation: Json, described: Description) -> None:
         if parameter["name"] in described.reads:
             parameter["schema"] = _schemas([described.reads[parameter["name"]]])[0][0]
     operation["parameters"] = [*operation.get("parameters", []), *parameters(*described.headers)]
+    operation["security"] = [{scheme: [described.scope.value]} for scheme in SECURITY_SCHEMES]
     if described.body is not None:
         operation["requestBody"] = {"required": True, "content": described.body.content()}
     generated = operation["responses"]

@@ -15,7 +15,8 @@ from internal.api.requests.cursor import cursor_after
 from internal.api.requests.request import EXAMPLE_ID
 from internal.api.schemas import ImageBody, MessageBody, PageBody, image_body
 from internal.domain.errors import InvalidImage
-from internal.domain.image import ANONYMOUS, Image, Original
+from internal.domain.identity import ANONYMOUS
+from internal.domain.image import Image, Original
 from internal.domain.rendition import Failure, Lane, Rendition, Result
 from internal.domain.status import Status
 from internal.pipeline.language.grammar import Grammar

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from internal.api.openapi.components import Json, headers, schema
-from internal.domain.errors import InvalidProcessing, RangeNotSatisfiable, ServiceError
+from internal.domain.errors import Forbidden, InvalidProcessing, RangeNotSatisfiable, ServiceError, Unauthenticated
 from internal.http.problems import MEDIA_TYPE, RETRY_LATER, detail_of, problem_response, status_of
 from internal.pipeline.language.grammar import Grammar
 
@@ -27,6 +27,7 @@ def _answer(status: int, kinds: list[type[ServiceError]]) -> Json:
     narrowed = {"type": "object", "properties": {"code": {"enum": codes}, "status": {"const": status}}}
     content = {"schema": {"allOf": [schema("Problem"), narrowed]}, "examples": _examples(kinds)}
     more = ["Retry-After"] if any(issubclass(kind, RETRY_LATER) for kind in kinds) else []
+    more += ["WWW-Authenticate"] if any(kind in (Unauthenticated, Forbidden) for kind in kinds) else []
     more += ["Content-Range"] if RangeNotSatisfiable in kinds else []
     return {
         "description": "\n\n".join(f"`{kind.code}`: {detail_of(kind())}" for kind in kinds),

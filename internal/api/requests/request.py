@@ -1,4 +1,4 @@
-"""Reading a request: its owner, the image's id, the body, a few headers; and the open dependencies."""
+"""Reading a request: the image's id, the body, a few headers; and the open dependencies."""
 
 from typing import Annotated, TypeVar
 from uuid import UUID
@@ -7,8 +7,8 @@ import msgspec
 from litestar.openapi.spec import Example
 from litestar.params import PathParameter
 
+from internal.api.requests.identity import owner_of
 from internal.domain.errors import InvalidRequest, NotFound
-from internal.domain.image import ANONYMOUS
 from internal.domain.message import MessageContext
 from internal.http.asgi import ApiRequest
 from internal.intake.idempotency import IdempotencyKey
@@ -38,11 +38,6 @@ MAX_WAIT_SECONDS = 30.0
 def state_of(request: ApiRequest) -> AppState:
     state: AppState = request.app.state.services
     return state
-
-
-def owner_of(_: ApiRequest) -> str:
-    """The owner whose images the request is about: always `anonymous` until there are identities."""
-    return ANONYMOUS
 
 
 def message_context_of(request: ApiRequest) -> MessageContext:

@@ -9,8 +9,9 @@ from litestar.response.base import ASGIResponse
 
 from internal.api.openapi.components import CONDITIONS
 from internal.api.openapi.describe import Answer, describe
+from internal.api.requests.identity import owner_of
 from internal.api.requests.negotiation import preferred
-from internal.api.requests.request import ImageId, image_id_of, owner_of, state_of, wait_of
+from internal.api.requests.request import ImageId, image_id_of, state_of, wait_of
 from internal.api.responses.download import Download, send
 from internal.domain.errors import (
     DatabaseUnavailable,
@@ -22,6 +23,7 @@ from internal.domain.errors import (
     RangeNotSatisfiable,
     StoreUnavailable,
 )
+from internal.domain.identity import Scope
 from internal.http.asgi import ApiRequest
 from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.library.lookup import find_image, find_rendition, result_of, wait_for_rendition
@@ -63,6 +65,7 @@ def _answers(media_types: tuple[str, ...], *known: str) -> dict[int, Answer]:
     **describe(
         PICTURES,
         "Get a result",
+        scope=Scope.READ,
         answers=_answers(RESULT_TYPES, *KNOWN, "Vary"),
         errors=(*ORIGINAL_ERRORS, ProcessingFailed),
         headers=("Prefer", *CONDITIONS),
@@ -98,6 +101,7 @@ async def rendition_bytes(request: ApiRequest, image_id: ImageId, rendition: Ren
     **describe(
         PICTURES,
         "Get the original",
+        scope=Scope.READ,
         answers=_answers(ORIGINAL_TYPES, *KNOWN),
         errors=ORIGINAL_ERRORS,
         headers=CONDITIONS,

@@ -16,6 +16,7 @@ from internal.api.openapi.describe import Answer, JsonBody, describe
 from internal.api.openapi.guide import failure_table
 from internal.api.requests.conditional import PRECONDITIONS, conditions_of, unmet_precondition
 from internal.api.requests.cursor import cursor_after, parse_cursor
+from internal.api.requests.identity import owner_of
 from internal.api.requests.queries import parse_parameter
 from internal.api.requests.request import (
     ImageId,
@@ -24,7 +25,6 @@ from internal.api.requests.request import (
     image_id_of,
     json_of,
     message_context_of,
-    owner_of,
     state_of,
 )
 from internal.api.responses.download import etag_of
@@ -42,6 +42,7 @@ from internal.domain.errors import (
     PreconditionFailed,
     RenditionExists,
 )
+from internal.domain.identity import Scope
 from internal.domain.image import Image, ListFilter
 from internal.domain.status import Status
 from internal.domain.upload import Upload
@@ -82,6 +83,7 @@ def _moment(side: str) -> QueryParameter:
     **describe(
         IMAGES,
         "Get an image's status",
+        scope=Scope.READ,
         answers={200: Answer("The image as it is now.", examples=examples.statuses)},
         errors=(NotFound, DatabaseUnavailable),
         details=failure_table,
@@ -101,6 +103,7 @@ async def image_status(request: ApiRequest, image_id: ImageId) -> ImageBody:
     **describe(
         IMAGES,
         "List images",
+        scope=Scope.READ,
         answers={200: Answer("One page.", examples=examples.page)},
         errors=(DatabaseUnavailable,),
         reads={"status": Status, "created_after": Moment, "created_before": Moment},
@@ -141,6 +144,7 @@ def _in_utc(moment: datetime | None) -> datetime | None:
     **describe(
         IMAGES,
         "Ask for one more rendition",
+        scope=Scope.WRITE,
         body=JsonBody(NewRendition, examples.new_renditions),
         answers={
             200: Answer("The image has this rendition already, as it should be.", ImageBody, examples.with_thumbnail, LOCATION),
@@ -182,6 +186,7 @@ async def new_rendition(request: ApiRequest, image_id: ImageId) -> ASGIResponse:
     **describe(
         IMAGES,
         "Try failed renditions again",
+        scope=Scope.WRITE,
         answers={202: Answer("They will be tried.", ImageBody, examples.queued, LOCATION)},
         errors=(NotFound, NothingToRetry, IdempotencyInProgress, DatabaseUnavailable),
         headers=("Idempotency-Key",),
@@ -205,6 +210,7 @@ async def retry_image(request: ApiRequest, image_id: ImageId) -> ASGIResponse:
     **describe(
         IMAGES,
         "Delete an image",
+        scope=Scope.WRITE,
         answers={200: Answer("Gone.", examples=examples.deleted)},
         errors=(NotFound, PreconditionFailed, DatabaseUnavailable),
         headers=("If-Match", "If-Unmodified-Since"),

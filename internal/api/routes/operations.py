@@ -11,6 +11,7 @@ from internal.api.openapi.components import Json
 from internal.api.openapi.describe import Answer, describe
 from internal.api.openapi.guide import operation_table
 from internal.api.requests.request import state_of
+from internal.domain.identity import Scope
 from internal.http.asgi import ApiRequest
 from internal.intake.settings import LimitSettings
 from internal.pipeline.language.grammar import Grammar
@@ -61,7 +62,13 @@ def _example() -> Json:
 
 @get(
     "/operations",
-    **describe(CATALOGUE, "List operations", answers={200: Answer("The catalogue.", examples=_example)}, details=operation_table),
+    **describe(
+        CATALOGUE,
+        "List operations",
+        scope=Scope.READ,
+        answers={200: Answer("The catalogue.", examples=_example)},
+        details=operation_table,
+    ),
 )
 async def list_operations(request: ApiRequest) -> CatalogueBody:
     """Every operation of this deployment, plug-ins included, with the JSON Schema of its parameters; the presets; and the chain
@@ -72,7 +79,7 @@ async def list_operations(request: ApiRequest) -> CatalogueBody:
     return CatalogueBody(state.grammar.describe(), processing.presets, processing.default)
 
 
-@get("/limits", **describe(CATALOGUE, "Show limits", answers={200: Answer("The limits.")}))
+@get("/limits", **describe(CATALOGUE, "Show limits", scope=Scope.READ, answers={200: Answer("The limits.")}))
 async def show_limits(request: ApiRequest) -> LimitsBody:
     """The limits in force, in bytes, pixels, counts and seconds; the media types that are taken; and what a decoder may use, with
     the version of Landlock that keeps it from files and the network, or null where there is none.

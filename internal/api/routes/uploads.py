@@ -12,7 +12,8 @@ from internal.api.forms.upload_slots import UploadSlots
 from internal.api.openapi import examples
 from internal.api.openapi.components import LOCATION
 from internal.api.openapi.describe import Answer, StreamedBody, describe
-from internal.api.requests.request import idempotency_key_of, message_context_of, owner_of, state_of
+from internal.api.requests.identity import owner_of
+from internal.api.requests.request import idempotency_key_of, message_context_of, state_of
 from internal.api.responses.stored import render_image, to_response
 from internal.api.routes.images import IMAGES
 from internal.api.schemas import ImageBody
@@ -29,6 +30,7 @@ from internal.domain.errors import (
     StoreUnavailable,
     UnsupportedMediaType,
 )
+from internal.domain.identity import Scope
 from internal.http.asgi import ApiRequest
 from internal.http.server.connections import address_of
 from internal.http.server.protocol import connection_of
@@ -61,6 +63,7 @@ def upload_slots_of(request: ApiRequest) -> UploadSlots:
     **describe(
         IMAGES,
         "Upload a picture",
+        scope=Scope.WRITE,
         body=StreamedBody(form_content),
         answers={
             201: Answer(

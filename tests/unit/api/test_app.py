@@ -11,6 +11,7 @@ from litestar.testing import TestClient
 
 from internal.api import app
 from internal.api.schemas import PREFIX
+from internal.identity.authenticator import Authenticator
 from internal.settings.loader import load_settings
 from internal.settings.sections import Settings
 from internal.wiring.api import upload_policy
@@ -20,7 +21,9 @@ from internal.wiring.api import upload_policy
 def client(monkeypatch: pytest.MonkeyPatch) -> Any:
     @asynccontextmanager
     async def opened(settings: Settings) -> AsyncIterator[SimpleNamespace]:
-        yield SimpleNamespace(settings=settings, policy=upload_policy(settings), dependencies={}, gauges=[])
+        yield SimpleNamespace(
+            settings=settings, authenticator=Authenticator(), policy=upload_policy(settings), dependencies={}, gauges=[]
+        )
 
     monkeypatch.setattr(app, "open_api", opened)
     return TestClient(cast("Litestar", app.create_app(load_settings({}))))
@@ -32,6 +35,7 @@ def test_an_upload_gets_as_far_as_its_form(client: TestClient[Litestar]) -> None
 
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
     assert "multipart/form-data" in answer.json()["detail"]
+    assert answer.headers.get_list("cache-control") == ["no-store"]
 
 
 def test_limits_and_health_are_served(client: TestClient[Litestar]) -> None:

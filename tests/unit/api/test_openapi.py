@@ -119,7 +119,10 @@ def test_every_reference_leads_somewhere() -> None:
 
 def test_no_shared_part_is_idle() -> None:
     shared = {f"#/components/{kind}/{name}" for kind, parts in DOCUMENT["components"].items() for name in parts}
-    assert shared == set(_every(DOCUMENT, "$ref"))
+    schemes = {
+        f"#/components/securitySchemes/{name}" for needed in _every(DOCUMENT, "security") for one in needed for name in one
+    }
+    assert shared == set(_every(DOCUMENT, "$ref")) | schemes
 
 
 def test_the_parameters_in_a_path_are_declared() -> None:

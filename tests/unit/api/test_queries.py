@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -12,6 +13,7 @@ from internal.api.requests.queries import refuse_unknown
 from internal.api.schemas import PREFIX
 from internal.http.middleware.methods import Methods
 from internal.http.problems import HANDLERS
+from internal.identity.authenticator import Authenticator
 
 IMAGES = f"{PREFIX}/images"
 CALLS = [
@@ -26,8 +28,9 @@ CALLS = [
 async def client() -> AsyncIterator[httpx2.AsyncClient]:
     """The API's calls without anything behind them: what is refused here is refused before anything is asked."""
     router = Router(PREFIX, route_handlers=ROUTES, before_request=refuse_unknown)
-    app = Methods(Litestar([router], openapi_config=None, exception_handlers=HANDLERS, logging_config=None))
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://api") as client:
+    app = Litestar([router], openapi_config=None, exception_handlers=HANDLERS, logging_config=None)
+    app.state.services = SimpleNamespace(authenticator=Authenticator())
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=Methods(app)), base_url="http://api") as client:
         yield client
 
 

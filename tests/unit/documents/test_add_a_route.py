@@ -3,6 +3,7 @@
 import importlib
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
@@ -14,6 +15,7 @@ from litestar.testing import TestClient
 from internal.api.app import ROUTES
 from internal.api.openapi.document import openapi_document
 from internal.api.schemas import PREFIX
+from internal.identity.authenticator import Authenticator
 from internal.runtime.project import PROJECT
 from tests.unit.documents.markdown import blocks
 
@@ -29,7 +31,9 @@ def printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HTTPRouteHandler
 
 
 def test_it_answers(printed: HTTPRouteHandler) -> None:
-    with TestClient(Litestar([Router(PREFIX, route_handlers=[printed])], openapi_config=None)) as client:
+    app = Litestar([Router(PREFIX, route_handlers=[printed])], openapi_config=None)
+    app.state.services = SimpleNamespace(authenticator=Authenticator())
+    with TestClient(app) as client:
         assert client.get(f"{PREFIX}/usage").json() == {"owner": "anonymous", "images": 0}
 
 
@@ -46,7 +50,8 @@ def test_it_is_in_the_document_beside_the_others(printed: HTTPRouteHandler) -> N
     assert operation["responses"]["200"]["content"]["application/json"]["examples"] == {
         "usage": {"value": {"owner": "anonymous", "images": 12}}
     }
-    assert _codes(operation) == {"invalid_request", "unavailable", "internal_error"}
+    assert _codes(operation) == {"invalid_request", "unauthenticated", "forbidden", "unavailable", "internal_error"}
+    assert operation["security"] == [{"bearer": ["images:read"]}, {"api_key": ["images:read"]}]
     assert document["paths"][f"{PREFIX}/usage"]["head"]["operationId"] == "show_usage_headers"
     assert {"name": "Usage", "description": "What an owner has stored."} in document["tags"]
     assert schema["required"] == ["owner", "images"]

@@ -1,0 +1,30 @@
+"""The audit: what admins do, as rows."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from internal.domain.ids import new_id
+
+
+class AuditEntry(Struct, frozen=True):
+    """One action of an admin.
+
+    `actor`: `key:ID`, `token:SUBJECT` or `imagectl:USER`. `action`: the subject and a verb, like `key.created`. `target`: what it
+    was done to, by id or name. `details` go to and come from JSON, and hold no secret. `time` is the database's, None until it is
+    stored.
+    """
+
+    id: UUID
+    actor: str
+    action: str
+    target: str
+    details: dict[str, Any] = {}
+    time: datetime | None = None
+
+
+def new_entry(actor: str, action: str, target: str, **details: Any) -> AuditEntry:
+    """An entry that is not stored yet."""
+    return AuditEntry(new_id(), actor, action, target, details)

@@ -1,0 +1,40 @@
+"""Who sends a request, and what they may do."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+ANONYMOUS = "anonymous"
+"""The owner of every image of a service that asks for no identity (AUTH_MODE=none)."""
+
+
+class Scope(StrEnum):
+    """What a credential allows. None includes another."""
+
+    READ = "images:read"
+    WRITE = "images:write"
+    ADMIN = "images:admin"
+
+
+class Credential(StrEnum):
+    """How a request showed its identity."""
+
+    NONE = "none"
+    KEY = "key"
+    JWT = "jwt"
+
+
+class Principal(Struct, frozen=True):
+    """The sender of a request: the owner whose images it is about, and the scopes that the credential has.
+
+    `credential_id`: the id of the API key, or the `jti` of the token when it has one.
+    """
+
+    owner: str
+    scopes: frozenset[Scope]
+    credential: Credential
+    credential_id: str | None = None
+
+
+ANYBODY = Principal(ANONYMOUS, frozenset({Scope.READ, Scope.WRITE}), Credential.NONE)
+"""The principal without identities. It is no admin: an open service may stand behind a proxy, which makes every address local."""

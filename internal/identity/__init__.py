@@ -1,0 +1,1 @@
+"""Identity: who sends a request, by a key, a token or a link."""
