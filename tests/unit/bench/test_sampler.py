@@ -26,7 +26,7 @@ def test_a_family_is_looked_at_with_every_sample_until_it_has_settled(monkeypatc
     now = 100.0
     family = Family()
     monkeypatch.setattr(sampler, "time", SimpleNamespace(monotonic=lambda: now, time=lambda: now))
-    monkeypatch.setattr(sampler.psutil, "Process", lambda _: family)
+    monkeypatch.setattr("bench.sampler.psutil.Process", lambda _: family)
     watching = Sampler([Group("decoders", 1, own=False, family=True)])
     monkeypatch.setattr(watching, "_of", lambda _: (0.0, 0))
     take = cast("Any", watching)._take
