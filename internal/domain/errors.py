@@ -65,6 +65,44 @@ class Forbidden(ServiceError):
         self.scope = scope
 
 
+class RateLimited(ServiceError):
+    """This is more than a rate limit allows for now.
+
+    `limit`: its name. `used` and `allowed` count in its unit: what has been used, and how much may be at once.
+    `retry_seconds`: whole seconds until it would be allowed, if nothing else is used meanwhile.
+    """
+
+    code = "rate_limited"
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        limit: str | None = None,
+        used: int | None = None,
+        allowed: int | None = None,
+        retry_seconds: int = 1,
+    ) -> None:
+        super().__init__(detail)
+        self.limit, self.used, self.allowed = limit, used, allowed
+        self.retry_seconds = retry_seconds
+
+
+class QuotaExceeded(ServiceError):
+    """This is more than the owner may keep.
+
+    `quota`: its name. `used` and `allowed` count in its unit, `used` without what was refused.
+    """
+
+    code = "quota_exceeded"
+
+    def __init__(
+        self, detail: str | None = None, *, quota: str | None = None, used: int | None = None, allowed: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.quota, self.used, self.allowed = quota, used, allowed
+
+
 class NotFound(ServiceError):
     """There is no such image."""
 

@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.response.base import ASGIResponse
 
 from internal.domain import errors
-from internal.domain.errors import InvalidProcessing, ServiceError
+from internal.domain.errors import InvalidProcessing, QuotaExceeded, RateLimited, ServiceError
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,7 @@ PROBLEMS: dict[type[ServiceError], Row] = {
     errors.InvalidRequest: Row(400),
     errors.Unauthenticated: Row(401, "Send a key or a token as `Authorization: Bearer …`."),
     errors.Forbidden: Row(403),
+    errors.QuotaExceeded: Row(403, "Delete what is no longer needed, or ask the people who run the service for more."),
     errors.NotFound: Row(404),
     errors.RequestTimeout: Row(408, "Send it again over a faster connection."),
     errors.NotReady: Row(409, f"{AGAIN}, or send `Prefer: wait=30`."),
@@ -55,6 +56,7 @@ PROBLEMS: dict[type[ServiceError], Row] = {
     errors.ImageTooLarge: Row(422, LIMITS),
     errors.InvalidProcessing: Row(422, "See GET /api/v1/operations.", raisers_advise=True),
     errors.IdempotencyConflict: Row(422, "Use a new key for a new request."),
+    errors.RateLimited: Row(429, f"{AGAIN}."),
     errors.ClientGone: Row(499),  # nginx's word for it; it only reaches the log
     errors.ObjectLost: Row(500, "Asking again is of no use; report the request id."),
     errors.ServiceError: Row(500, "Try again, and report the request id if it goes on."),
@@ -63,7 +65,7 @@ PROBLEMS: dict[type[ServiceError], Row] = {
 }
 """Errors by class; an error that is not here takes its nearest ancestor's row."""
 
-RETRY_LATER = (errors.NotReady, errors.IdempotencyInProgress, errors.Unavailable)
+RETRY_LATER = (errors.NotReady, errors.IdempotencyInProgress, errors.Unavailable, errors.RateLimited)
 """These answers carry Retry-After, in seconds."""
 
 CODE_OF_STATUS = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
@@ -111,7 +113,10 @@ def known_problems() -> list[tuple[int, str, str, bool]]:
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
-    """RFC 9457. `code` is stable; `detail` is for people; `position` counts characters of `processing`, from 0."""
+    """RFC 9457. `code` is stable; `detail` is for people; `position` counts characters of `processing`, from 0.
+
+    A rate limit or a quota that refuses is named, with what is `used` of what is `allowed`, in its unit.
+    """
 
     title: str
     status: int
@@ -119,6 +124,10 @@ class Problem(msgspec.Struct, omit_defaults=True):
     detail: str
     type: str = "about:blank"
     position: int | None = None
+    limit: str | None = None
+    quota: str | None = None
+    used: int | None = None
+    allowed: int | None = None
     request_id: str | None = None
 
 
@@ -129,12 +138,31 @@ class ProblemResponse(ASGIResponse):
         return self
 
 
+def members_of(error: ServiceError) -> dict[str, Any]:
+    """The members of a problem that only errors of this class have."""
+    if isinstance(error, InvalidProcessing):
+        return {"position": error.position}
+    if isinstance(error, RateLimited):
+        return {"limit": error.limit, "used": error.used, "allowed": error.allowed}
+    if isinstance(error, QuotaExceeded):
+        return {"quota": error.quota, "used": error.used, "allowed": error.allowed}
+    return {}
+
+
+def retry_seconds_of(error: ServiceError) -> int | None:
+    """Seconds for Retry-After, None if the answer has none."""
+    if isinstance(error, RateLimited):
+        return error.retry_seconds
+    return RETRY_SECONDS if isinstance(error, RETRY_LATER) else None
+
+
 def problem_response(
-    status: int, code: str, detail: str, *, request_id: str | None = None, position: int | None = None, retry: bool = False
+    status: int, code: str, detail: str, *, request_id: str | None = None, retry_seconds: int | None = None, **members: Any
 ) -> ASGIResponse:
+    """The answer. `members`: further fields of Problem."""
     title = TITLE.get(status) or HTTPStatus(status).phrase
-    problem = Problem(title, status, code, detail, position=position, request_id=request_id)
-    headers = {"Retry-After": str(RETRY_SECONDS)} if retry else {}
+    problem = Problem(title, status, code, detail, request_id=request_id, **members)
+    headers = {} if retry_seconds is None else {"Retry-After": str(retry_seconds)}
     return ProblemResponse(body=msgspec.json.encode(problem), status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
@@ -161,10 +189,10 @@ def service_problem(request: Request[Any, Any, Any], error: ServiceError) -> ASG
     request.scope["state"]["problem"] = error.code
     if status >= 500:
         log.warning("request.failed", code=error.code, detail=error.detail, cause=repr(error.__cause__))
-    position = error.position if isinstance(error, InvalidProcessing) else None
-    retry = isinstance(error, RETRY_LATER)
-    request_id = _request_id(request)
-    response = problem_response(status, error.code, detail_of(error), request_id=request_id, position=position, retry=retry)
+    request_id, retry_seconds = _request_id(request), retry_seconds_of(error)
+    response = problem_response(
+        status, error.code, detail_of(error), request_id=request_id, retry_seconds=retry_seconds, **members_of(error)
+    )
     if isinstance(error, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if error.rejected else "Bearer"
     if isinstance(error, errors.Forbidden) and error.scope:

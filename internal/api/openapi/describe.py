@@ -16,13 +16,13 @@ from msgspec import Struct
 
 from internal.api.openapi.components import Json
 from internal.api.requests.identity import require
-from internal.domain.errors import DatabaseUnavailable, Forbidden, InvalidRequest, ServiceError, Unauthenticated
+from internal.domain.errors import DatabaseUnavailable, Forbidden, InvalidRequest, RateLimited, ServiceError, Unauthenticated
 from internal.domain.identity import Scope
 
 OPTION = "description"
 """The key of a handler's `opt` that holds its Description."""
 
-GUARD_ERRORS = (InvalidRequest, Unauthenticated, Forbidden, DatabaseUnavailable)
+GUARD_ERRORS = (InvalidRequest, Unauthenticated, Forbidden, RateLimited, DatabaseUnavailable)
 """How every route can fail before its handler runs."""
 
 Examples = Callable[[], Json]

@@ -7,8 +7,16 @@ from typing import Any
 import msgspec
 
 from internal.api.openapi.components import Json, headers, schema
-from internal.domain.errors import Forbidden, InvalidProcessing, RangeNotSatisfiable, ServiceError, Unauthenticated
-from internal.http.problems import MEDIA_TYPE, RETRY_LATER, detail_of, problem_response, status_of
+from internal.domain.errors import (
+    Forbidden,
+    InvalidProcessing,
+    QuotaExceeded,
+    RangeNotSatisfiable,
+    RateLimited,
+    ServiceError,
+    Unauthenticated,
+)
+from internal.http.problems import MEDIA_TYPE, RETRY_LATER, detail_of, members_of, problem_response, status_of
 from internal.pipeline.language.grammar import Grammar
 
 REQUEST_ID = "0192f0c1-7c1e-7b7e-9d57-0e1f4a3c2b1a"
@@ -48,16 +56,19 @@ def _words(kind: type[ServiceError]) -> str:
 def example_body(kind: type[ServiceError]) -> Any:
     """The problem as the API would answer it, made by the same function."""
     error = _instance(kind)
-    position = error.position if isinstance(error, InvalidProcessing) else None
-    answer = problem_response(status_of(kind), error.code, detail_of(error), position=position)
+    answer = problem_response(status_of(kind), error.code, detail_of(error), **members_of(error))
     return {**msgspec.json.decode(answer.body), "request_id": REQUEST_ID}
 
 
 def _instance(kind: type[ServiceError]) -> ServiceError:
-    """The error as it is raised; for InvalidProcessing a real one, because its sentence is the grammar's."""
+    """The error as it is raised, with the values that it carries. The sentence of InvalidProcessing is the grammar's."""
     if kind is InvalidProcessing:
         try:
             Grammar().parse("resize:300x200|blurr:3")
         except InvalidProcessing as error:
             return error
+    if kind is RateLimited:
+        return RateLimited(limit="uploads", used=100, allowed=100)
+    if kind is QuotaExceeded:
+        return QuotaExceeded(quota="images", used=5000, allowed=5000)
     return kind()

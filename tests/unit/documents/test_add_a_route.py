@@ -50,7 +50,9 @@ def test_it_is_in_the_document_beside_the_others(printed: HTTPRouteHandler) -> N
     assert operation["responses"]["200"]["content"]["application/json"]["examples"] == {
         "usage": {"value": {"owner": "anonymous", "images": 12}}
     }
-    assert _codes(operation) == {"invalid_request", "unauthenticated", "forbidden", "unavailable", "internal_error"}
+    assert _codes(operation) == {
+        "invalid_request", "unauthenticated", "forbidden", "rate_limited", "unavailable", "internal_error",
+    }  # fmt: skip
     assert operation["security"] == [{"bearer": ["images:read"]}, {"api_key": ["images:read"]}]
     assert document["paths"][f"{PREFIX}/usage"]["head"]["operationId"] == "show_usage_headers"
     assert {"name": "Usage", "description": "What an owner has stored."} in document["tags"]

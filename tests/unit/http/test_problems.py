@@ -4,10 +4,12 @@ import inspect
 import re
 
 import pytest
+from litestar import Litestar, get
+from litestar.testing import TestClient
 
 from internal.domain import errors
 from internal.domain.errors import ServiceError
-from internal.http.problems import PROBLEMS, detail_of, status_of, with_advice
+from internal.http.problems import HANDLERS, PROBLEMS, detail_of, status_of, with_advice
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, ServiceError)]
 ONLY_INSIDE = {
@@ -66,6 +68,7 @@ def test_an_error_knows_nothing_of_http(kind: type[ServiceError]) -> None:
             "This is not a picture of a kind that we take. Send a JPEG, PNG, WebP, GIF or TIFF.",
         ),
         (errors.InvalidProcessing("There is no `blurr`.", 3), "There is no `blurr`."),
+        (errors.RateLimited(), "This is more than a rate limit allows for now. Ask again after the time in Retry-After."),
         (errors.NothingToRetry(), "None of the image's renditions has failed."),
     ],
 )
@@ -80,3 +83,34 @@ def test_the_detail_of_a_failed_rendition_has_the_advice_once() -> None:
     assert with_advice(ServiceError().detail) == advised
     assert with_advice(advised) == advised
     assert with_advice("The result has 9 bytes; at most 8 are made.") == "The result has 9 bytes; at most 8 are made."
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "retry_after", "members"),
+    [
+        (
+            errors.RateLimited(limit="uploads", used=20, allowed=20, retry_seconds=17),
+            429, "17", {"code": "rate_limited", "limit": "uploads", "used": 20, "allowed": 20},
+        ),
+        (
+            errors.QuotaExceeded(quota="bytes", used=0, allowed=1000),
+            403, None, {"code": "quota_exceeded", "quota": "bytes", "used": 0, "allowed": 1000},
+        ),
+        (errors.InvalidProcessing("No.", 3), 422, None, {"code": "invalid_processing", "position": 3}),
+        (errors.NotReady(), 409, "1", {"code": "not_ready"}),
+    ],
+)  # fmt: skip
+def test_a_problem_has_the_members_of_its_error_and_no_others(
+    error: ServiceError, status: int, retry_after: str | None, members: dict[str, object]
+) -> None:
+    @get("/")
+    async def fails() -> None:
+        raise error
+
+    with TestClient(Litestar([fails], exception_handlers=HANDLERS, openapi_config=None, logging_config=None)) as client:
+        answer = client.get("/")
+
+    assert (answer.status_code, answer.headers.get("retry-after")) == (status, retry_after)
+    every = {"title", "status", "type", "detail"}
+    assert {name: value for name, value in answer.json().items() if name not in every} == members
+    assert "www-authenticate" not in answer.headers
