@@ -17,6 +17,7 @@ from internal.repository.events import PostgresEvents
 from internal.repository.idempotency import PostgresIdempotencyKeys
 from internal.repository.images import PostgresImages
 from internal.repository.outbox import PostgresOutbox
+from internal.repository.owners import PostgresOwners
 from internal.repository.pending_objects import PostgresPendingObjects
 from internal.repository.references import PostgresReferences
 from internal.repository.renditions import PostgresRenditions
@@ -28,7 +29,7 @@ CHECK_SCHEMA = """
                              WHERE attrelid = to_regclass(table_name) AND attname = column_name)) AS migrated
       FROM (VALUES ('renditions', 'alternatives'), ('dead_letters', 'fingerprint'), ('images', 'metadata_text'),
                    ('renditions', 'resends'), ('store_identity', 'id'), ('uploads', 'id'),
-                   ('audit_entries', 'id')) AS needed (table_name, column_name)
+                   ('audit_entries', 'id'), ('owners', 'weight')) AS needed (table_name, column_name)
 """
 
 
@@ -47,6 +48,7 @@ class PostgresTables:
         self.references = PostgresReferences(session)
         self.uploads = PostgresUploads(session, bounds)
         self.audit = PostgresAudit(session)
+        self.owners = PostgresOwners(session)
 
 
 class PostgresRepository(PostgresTables):

@@ -65,7 +65,7 @@ READS_ALL = {
 
 COUNTED = {"outbox", "queue_messages", "unreferenced_objects", "dead_letters"}
 
-LARGE = {"images", "renditions", "events", "idempotency_keys", "uploads", "audit_entries"} | COUNTED
+LARGE = {"images", "renditions", "events", "idempotency_keys", "uploads", "audit_entries", "owners"} | COUNTED
 
 OWN_PLANS = {
     "CASCADE": "DELETE FROM ONLY renditions WHERE image_id = %(image_id)s",
@@ -125,6 +125,8 @@ VALUES: dict[str, Any] = {
     "ids": [uuid4()],
     "keys": attempt_keys(RESULT_KEY % (uuid4(), uuid4(), 1)),
     "metadata": "{}",
+    **dict.fromkeys(("quota_bytes", "quota_images", "quota_queued")),
+    "weight": 1.0,
     "limit": 20,  # as small beside these tables as a batch is beside a service's
     "owner": "anonymous",
     "owners": ["anonymous"],
@@ -218,6 +220,7 @@ FILL_WAITING = (
     INSERT INTO audit_entries (id, actor, action, target)
     SELECT gen_random_uuid(), 'key:1', 'key.created', number::text FROM generate_series(1, 10000) AS number
     """,
+    "INSERT INTO owners (owner) SELECT 'owner-' || number FROM generate_series(1, 10000) AS number",
     "ANALYZE",
 )
 

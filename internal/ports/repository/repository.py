@@ -14,6 +14,7 @@ from internal.ports.repository.events import Events
 from internal.ports.repository.idempotency import IdempotencyKeys
 from internal.ports.repository.images import Images
 from internal.ports.repository.outbox import Outbox
+from internal.ports.repository.owners import Owners
 from internal.ports.repository.pending_objects import PendingObjects
 from internal.ports.repository.references import References
 from internal.ports.repository.renditions import Renditions
@@ -46,6 +47,8 @@ class Tables(Protocol):
     def uploads(self) -> Uploads: ...
     @property
     def audit(self) -> Audit: ...
+    @property
+    def owners(self) -> Owners: ...
 
 
 class Repository(Tables, Protocol):
