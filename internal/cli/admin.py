@@ -1,5 +1,6 @@
 """Admin commands. They work on the service's own tables and objects with its settings, and don't use HTTP."""
 
+import getpass
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -37,6 +38,14 @@ def run_admin(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
         return uvloop.run(work(settings))
     except Unavailable as outage:
         raise Unreachable(_outage_text(outage, settings)) from outage
+
+
+def actor() -> str:
+    """The audit's name for who runs this: `imagectl:` and the user of the system, by number if it has no name."""
+    try:
+        return f"imagectl:{getpass.getuser()}"
+    except (KeyError, OSError):  # KeyError up to Python 3.12
+        return f"imagectl:{os.getuid()}"
 
 
 def _require_database(settings: Settings) -> None:

@@ -18,6 +18,7 @@ def add_admin_commands(add_parser: Commands) -> None:
     """Add the commands. `add_parser` is argparse's."""
     output = argparse.ArgumentParser(add_help=False)
     output.add_argument("--json", action="store_true", help="print JSON, one object a line")
+    _audit(add_parser, output)
     _deadletters(add_parser, output)
     _store(add_parser, output)
     reconcile = add_parser(
@@ -41,6 +42,19 @@ def add_admin_commands(add_parser: Commands) -> None:
     reconcile.add_argument(
         "--older-than", type=seconds, default=DAY, metavar="SECONDS", help="skip younger objects and rows (default: a day)"
     )
+
+
+def _audit(add_parser: Commands, output: argparse.ArgumentParser) -> None:
+    listing = add_parser(
+        "audit",
+        parents=[output],
+        help="list what admins did",
+        description="Lists the actions of admins, newest first: who, what, to which target. " + WITHOUT_HTTP.format("table"),
+        epilog="Exit codes: 0 done; 2 wrong usage; 3 the database does not answer.",
+    )
+    listing.add_argument("--target", metavar="TARGET", help="only what was done to this key, token or owner")
+    listing.add_argument("--limit", type=count, default=50, metavar="N", help="at most N (default: %(default)s)")
+    listing.add_argument("--all", action="store_true", help="all of them")
 
 
 def _store(add_parser: Commands, output: argparse.ArgumentParser) -> None:

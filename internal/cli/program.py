@@ -18,6 +18,12 @@ def _demo(client: ServiceClient, args: Namespace) -> int:
     return run_demo(client, args)
 
 
+def _audit(args: Namespace) -> int:
+    from internal.cli.audit import audit  # as below
+
+    return audit(args)
+
+
 def _deadletters(args: Namespace) -> int:
     from internal.cli.deadletters import deadletters  # as below: commands over HTTP don't need the database's libraries
 
@@ -36,7 +42,12 @@ def _store(args: Namespace) -> int:
     return store(args)
 
 
-ADMIN_COMMANDS: dict[str, Callable[[Namespace], int]] = {"deadletters": _deadletters, "reconcile": _reconcile, "store": _store}
+ADMIN_COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "audit": _audit,
+    "deadletters": _deadletters,
+    "reconcile": _reconcile,
+    "store": _store,
+}
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "upload": commands.upload,

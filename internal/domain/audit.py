@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from internal.domain.identity import Credential, Principal
 from internal.domain.ids import new_id
 
 
@@ -28,3 +29,8 @@ class AuditEntry(Struct, frozen=True):
 def new_entry(actor: str, action: str, target: str, **details: Any) -> AuditEntry:
     """An entry that is not stored yet."""
     return AuditEntry(new_id(), actor, action, target, details)
+
+
+def actor_of(principal: Principal) -> str:
+    """The actor of an entry for what was asked over HTTP."""
+    return f"key:{principal.credential_id}" if principal.credential is Credential.KEY else f"token:{principal.owner}"

@@ -52,6 +52,10 @@ PURGE_KEYS = """
     RETURNING extract(epoch FROM now() - created_at)::float8 AS age
 """
 
+REMOVE_OWNERS_KEYS = """
+    DELETE FROM idempotency_keys WHERE owner = %(owner)s RETURNING 1 AS removed
+"""
+
 
 class PostgresIdempotencyKeys:
     def __init__(self, session: Session, bounds: LowerBounds) -> None:
@@ -92,3 +96,6 @@ class PostgresIdempotencyKeys:
         rows = await self._session.rows(PURGE_KEYS, {"seconds": older_seconds, "limit": limit, "since": bound.seconds()})
         bound.passed(began, min(row["age"] for row in rows) if len(rows) == limit else older_seconds)
         return len(rows)
+
+    async def remove_of(self, owner: str) -> int:
+        return len(await self._session.rows(REMOVE_OWNERS_KEYS, {"owner": owner}))

@@ -156,6 +156,7 @@ THEIR_OWN: dict[str, list[dict[str, Any]]] = {
         {**PAGE, "after_time": VALUES["after_time"], "after_id": uuid4()},
         {**PAGE, "created_before": VALUES["created_before"]},
     ],
+    "REMOVE_OWNERS_KEYS": [{"owner": "one of many"}],
     "PAGE_OF_AUDIT": [{"before": None, "target": None}, {"before": uuid4(), "target": None}, {"before": None}],
     "PAGE_OF_DEAD_LETTERS": [{"before": None, "code": None}, {}],
     "PAGE_OF_REFERENCES": [{"after": None}, {}],

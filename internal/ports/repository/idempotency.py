@@ -34,3 +34,6 @@ class IdempotencyKeys(Protocol):
 
         At most `limit`. If there were fewer, none is left, except those that another caller is removing right now.
         """
+
+    async def remove_of(self, owner: str) -> int:
+        """Remove every key of the owner, with the stored answers; returns how many. A request in progress loses its lock."""
