@@ -118,7 +118,7 @@ def open_standalone(folder: Path) -> Iterator[Deployment]:
     home.mkdir()
     database = settings_of({"APP_PROFILE": "standalone"}).database
     with embedded_postgres(home / "postgres", database) as reached:
-        server = PostgresService("wheels", reached.host, reached.port, reached.user, reached.password, "postgres")
+        server = PostgresService("wheels", reached.host, reached.port, reached.user, reached.password.reveal(), "postgres")
         yield Standalone(server, home)
 
 
@@ -148,7 +148,7 @@ def _migrate(place_environment: dict[str, str], tree: Tree) -> None:
 
 def _bucket(settings: Settings) -> BucketAddress:
     minio = settings.minio
-    return BucketAddress(minio.host, minio.port, *minio.key, minio.bucket, minio.region, minio.secure)
+    return BucketAddress(minio.host, minio.port, *minio.key.reveal(), minio.bucket, minio.region, minio.secure)
 
 
 __all__ = ["OPENERS", "PROJECT", "Deployment", "Place"]

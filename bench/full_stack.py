@@ -69,7 +69,7 @@ async def _remove_topics(settings: Settings) -> None:
 
 def _remove_bucket(settings: Settings) -> None:
     minio = settings.minio
-    client = Minio(f"{minio.host}:{minio.port}", *minio.key, secure=minio.secure, region=minio.region)
+    client = Minio(f"{minio.host}:{minio.port}", *minio.key.reveal(), secure=minio.secure, region=minio.region)
     found = client.list_objects(minio.bucket, recursive=True)
     for failure in client.remove_objects(minio.bucket, (DeleteObject(item.object_name or "") for item in found)):
         raise RuntimeError(f"an object could not be removed: {failure.message}")

@@ -34,8 +34,9 @@ def of_the_worker() -> str:
 
 def _lines(sections: set[str], *, indent: int) -> str:
     left_out = NOT_PASSED | _fixed()
-    passed = (it.variable for it in every_setting() if it.section in sections and it.variable not in left_out)
-    return "\n".join(f"{' ' * indent}{variable}:" for variable in passed)
+    passed = (it for it in every_setting() if it.section in sections and it.variable not in left_out)
+    names = (name for it in passed for name in it.variables)
+    return "\n".join(f"{' ' * indent}{name}:" for name in names)
 
 
 def _fixed() -> set[str]:

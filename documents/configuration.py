@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from documents.markdown import table
 from internal.runtime.project import PROJECT
+from internal.runtime.secret import NO_SECRET
 from internal.settings.loader import load_settings
 from internal.settings.sections import Setting, every_setting
 
@@ -23,7 +24,12 @@ def settings() -> str:
 
     def section(name: str, members: list[Setting]) -> str:
         rows = (
-            (f"`{setting.variable}`", f"`{setting.path}`", default(setting), setting.description + _choices(setting))
+            (
+                " or ".join(f"`{name}`" for name in setting.variables),
+                f"`{setting.path}`",
+                default(setting),
+                setting.description + _choices(setting),
+            )
             for setting in members
         )
         return f"### {name}\n\n{table(('Variable', 'In the YAML', 'Default', 'Meaning'), rows)}"
@@ -48,7 +54,7 @@ def settings_of(profile: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    if value == "":
+    if value in ("", NO_SECRET):
         return "empty"
     if isinstance(value, dict):
         return "see [presets](processing.md#presets)"
@@ -56,6 +62,8 @@ def _text(value: Any) -> str:
 
 
 def _choices(setting: Setting) -> str:
+    if setting.secret:
+        return " Secret."
     if get_origin(setting.type) is not Literal:
         return ""
     return f" One of {', '.join(f'`{choice}`' for choice in get_args(setting.type))}."

@@ -9,11 +9,14 @@ from internal.settings.sections import Setting, every_setting
 
 
 def variables() -> str:
-    """A paragraph for each section, with two lines for each setting."""
+    """A paragraph for each section, with two lines for each setting, and a third for a secret."""
     defaults = settings_of("")
 
     def line(setting: Setting) -> str:
         default = getattr(getattr(defaults, setting.section), setting.name)
+        if setting.secret:
+            text = f"{setting.description} Secret: itself, or the path of a file with it."
+            return f"# {text}\n{setting.variable}=\n{setting.file_variable}="
         return f"# {setting.description}\n{setting.variable}={_text(default)}"
 
     sections = groupby(every_setting(), lambda setting: setting.section)

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Struct
 
-from internal.runtime.section import env
+from internal.runtime.secret import Secret
+from internal.runtime.section import SettingsError, env
 
 
 class LoggingSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,11 +29,9 @@ class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True):
             le=65535,
         ),
     ]
-    token: Annotated[
-        str,
-        env(
-            "METRICS_TOKEN",
-            "Bearer token that /metrics of API and worker requires. Empty: none.",
-            pattern=r"^[!-~]*\Z",
-        ),
-    ]
+    token: Annotated[Secret, env("METRICS_TOKEN", "Bearer token that /metrics of API and worker requires. Empty: none.")]
+
+    def validate(self) -> None:
+        """A token is sent in a header field."""
+        if any(not "!" <= character <= "~" for character in self.token.reveal()):
+            raise SettingsError("METRICS_TOKEN (metrics.token): expected printable ASCII characters without spaces")

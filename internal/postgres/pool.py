@@ -206,7 +206,7 @@ def connection_string(settings: DatabaseSettings, **more: Any) -> str:
         host=settings.host,
         port=settings.port,
         user=settings.user,
-        password=settings.password or None,
+        password=settings.password.reveal() or None,
         dbname=settings.name,
         sslmode=settings.ssl_mode,
         connect_timeout=max(2, round(settings.timeout_seconds)),

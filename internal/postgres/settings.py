@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Struct
 
+from internal.runtime.secret import Secret
 from internal.runtime.section import env
 
 
@@ -11,7 +12,7 @@ class DatabaseSettings(Struct, frozen=True, forbid_unknown_fields=True):
     host: Annotated[str, env("DB_HOST", "Host of PostgreSQL, or the folder of its Unix socket.")]
     port: Annotated[int, env("DB_PORT", "Port of PostgreSQL.", ge=1, le=65535)]
     user: Annotated[str, env("DB_USER", "PostgreSQL user.")]
-    password: Annotated[str, env("DB_PASSWORD", "Password of the PostgreSQL user.")]
+    password: Annotated[Secret, env("DB_PASSWORD", "Password of the PostgreSQL user.")]
     name: Annotated[str, env("DB_NAME", "Name of the database.")]
     ssl_mode: Annotated[
         str, env("DB_SSL_MODE", "TLS mode of the connections, as libpq's sslmode: disable, prefer, require, verify-full, …")

@@ -2,6 +2,10 @@
 
 Order, later wins: `config/default.yaml`, the profile's file (`APP_PROFILE=standalone` reads `config/standalone.yaml`),
 `config/local.yaml` if it exists, then the environment. The loader knows no setting by name: it reads the fields of the sections.
+
+A secret comes from its variable NAME, from the file that NAME_FILE points to, or from `config/local.yaml`, which belongs to the
+operator and not to the repository. INVARIANT: no message and no exception that leaves this module has a secret's value
+(tests/unit/settings/test_secrets.py).
 """
 
 import os
@@ -13,8 +17,15 @@ import msgspec
 import yaml
 
 from internal.runtime.project import PROJECT
+from internal.runtime.secret import Secret
 from internal.runtime.section import SettingsError
 from internal.settings.sections import Setting, Settings, every_setting
+
+LOCAL = "local.yaml"
+"""The operator's own file. Git ignores it, and the image does not have it."""
+
+MAX_SECRET_BYTES = 65536
+"""More than any secret has: a NAME_FILE that is a device or a log is not read to its end."""
 
 
 def load_settings(environment: Mapping[str, str] = os.environ, folder: Path = PROJECT / "config") -> Settings:
@@ -22,12 +33,56 @@ def load_settings(environment: Mapping[str, str] = os.environ, folder: Path = PR
     profile = environment.get("APP_PROFILE", "")
     files = ["default.yaml", *([f"{profile}.yaml"] if profile else [])]
     merged: dict[str, dict[str, Any]] = {}
-    for file in [*files, "local.yaml"]:
-        _merge(merged, _read(folder / file, required=file in files))
+    for file in [*files, LOCAL]:
+        values = _read(folder / file, required=file != LOCAL)
+        if file != LOCAL:
+            _refuse_secrets(values, file)
+        _merge(merged, values)
     for setting in every_setting():
-        if (text := environment.get(setting.variable)) is not None:
-            merged.setdefault(setting.section, {})[setting.name] = _from_text(text, setting)
+        section = merged.setdefault(setting.section, {})
+        text = _secret_text(environment, setting) if setting.secret else environment.get(setting.variable)
+        if text is not None:
+            section[setting.name] = _from_text(text, setting)
+        elif setting.secret:
+            section.setdefault(setting.name, "")
     return _convert(merged)
+
+
+def _secret_text(environment: Mapping[str, str], setting: Setting) -> str | None:
+    """The value of NAME, or the content of the file that NAME_FILE points to. An empty variable counts as not set."""
+    text, path = environment.get(setting.variable), environment.get(setting.file_variable)
+    if not path:
+        return text
+    if text:
+        raise SettingsError(f"{setting.variable} and {setting.file_variable} are both set: set one of them")
+    return _content_of(Path(path), setting)
+
+
+def _content_of(path: Path, setting: Setting) -> str:
+    """The text in a secret's file, without the newline at its end."""
+    where = f"{setting.file_variable}: {path}"
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_SECRET_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError(f"{where} can't be read: {reason}") from error
+    if len(content) > MAX_SECRET_BYTES:
+        raise SettingsError(f"{where} has more than {MAX_SECRET_BYTES} bytes, which is no secret")
+    try:
+        text = content.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise SettingsError(f"{where} is not text in UTF-8") from None  # the error holds the bytes
+    if not text:
+        raise SettingsError(f"{where} is empty")
+    return text
+
+
+def _refuse_secrets(values: dict[str, dict[str, Any]], file: str) -> None:
+    """Secrets do not belong in a file of the repository."""
+    for setting in every_setting():
+        if setting.secret and setting.name in values.get(setting.section, {}):
+            raise SettingsError(f"{file} has {setting.path}, a secret: set {setting.variable} or {setting.file_variable} instead")
 
 
 def _read(path: Path, *, required: bool) -> dict[str, Any]:
@@ -35,11 +90,20 @@ def _read(path: Path, *, required: bool) -> dict[str, Any]:
         return {}
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path.name} can't be read: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path.name} can't be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path.name} can't be read: {_problem(error)}") from None  # its text quotes the file
     if not isinstance(content, dict) or not all(isinstance(section, dict) for section in content.values()):
         raise SettingsError(f"{path.name}: expected sections of settings")
     return content
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """What is wrong and where, without the line itself, which may have a secret."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}"
+    return "it is not YAML"
 
 
 def _merge(into: dict[str, dict[str, Any]], more: dict[str, Any]) -> None:
@@ -62,10 +126,17 @@ def _from_text(text: str, setting: Setting) -> Any:
 
 def _convert(values: dict[str, dict[str, Any]]) -> Settings:
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        return msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
         path = path.strip("`.")
         setting = next((known for known in every_setting() if path.split("[")[0] == known.path), None)
         where = f"{setting.variable} ({setting.path})" if setting else f"configuration {path or 'files'}"
         raise SettingsError(f"{where}: {message}") from error
+
+
+def _decode(kind: type, value: Any) -> Any:
+    """msgspec asks for the values of types that it does not know. Raises TypeError, which it turns into a ValidationError."""
+    if kind is Secret:
+        return Secret(value)
+    raise NotImplementedError(kind)

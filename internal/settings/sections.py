@@ -19,6 +19,7 @@ from internal.postgres.settings import DatabaseSettings, MigrationSettings
 from internal.queue.kafka.settings import KafkaSettings
 from internal.queue.settings import QueueSettings
 from internal.rendering.settings import WorkerSettings
+from internal.runtime.secret import Secret
 from internal.runtime.section import SettingsError, Validated
 from internal.runtime.settings import BreakerSettings, StandaloneSettings
 from internal.sandbox.settings import SandboxSettings
@@ -80,6 +81,20 @@ class Setting(Struct, frozen=True):
     @property
     def path(self) -> str:
         return f"{self.section}.{self.name}"
+
+    @property
+    def secret(self) -> bool:
+        return self.type is Secret
+
+    @property
+    def file_variable(self) -> str:
+        """The variable with the path of a file that holds the value. Secrets have one."""
+        return f"{self.variable}_FILE"
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables that set it."""
+        return (self.variable, self.file_variable) if self.secret else (self.variable,)
 
 
 def every_setting() -> Iterator[Setting]:

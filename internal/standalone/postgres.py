@@ -16,6 +16,7 @@ from psycopg import sql
 
 from internal.postgres.settings import DatabaseSettings
 from internal.runtime.private_folder import private_folder
+from internal.runtime.secret import NO_SECRET
 
 log = structlog.get_logger(__name__)
 
@@ -108,7 +109,8 @@ def _restrict_socket(server: Any) -> Path:
 
 def _connection_settings(server: Any, settings: DatabaseSettings) -> DatabaseSettings:
     info = server.get_postmaster_info()
-    return msgspec.structs.replace(settings, host=str(info.socket_dir), port=info.port or 5432, user="postgres", password="")
+    place = {"host": str(info.socket_dir), "port": info.port or 5432}
+    return msgspec.structs.replace(settings, **place, user="postgres", password=NO_SECRET)
 
 
 def _conninfo(settings: DatabaseSettings) -> str:

@@ -83,7 +83,7 @@ def _environment(settings: Settings, data: Path, database: DatabaseSettings) -> 
         "DB_HOST": database.host,
         "DB_PORT": str(database.port),
         "DB_USER": database.user,
-        "DB_PASSWORD": database.password,
+        "DB_PASSWORD": database.password.reveal(),
         "DB_NAME": settings.database.name,
         "STORAGE_PATH": os.environ.get("STORAGE_PATH", str(data / "objects")),
     }

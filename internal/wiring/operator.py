@@ -13,6 +13,7 @@ from internal.postgres.pool import PooledSession, open_connection_pool
 from internal.repository.references import PostgresReferences
 from internal.repository.store_identity import PostgresStoreIdentity
 from internal.repository.tables import PostgresRepository
+from internal.runtime.secret import NO_SECRET
 from internal.settings.sections import Settings
 from internal.wiring.queue import exports_of
 from internal.wiring.store import create_store, open_own_store, open_store, place_of
@@ -38,7 +39,7 @@ async def open_store_site(settings: Settings) -> AsyncIterator[StoreSite]:
     create the store. They connect as MinIO's root if it is given, since the account of API and worker may not exist yet.
     """
     if settings.minio.root is not None:
-        settings = replace(settings, minio=replace(settings.minio, access_key="", secret_key=""))
+        settings = replace(settings, minio=replace(settings.minio, access_key="", secret_key=NO_SECRET))
     async with open_connection_pool(settings.database) as pool, open_store(settings) as store:
         session = PooledSession(pool)
         yield StoreSite(

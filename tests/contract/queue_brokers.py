@@ -20,6 +20,7 @@ from internal.queue.kafka.settings import KafkaSettings
 from internal.queue.kafka.topics import has_controller
 from internal.queue.postgres.queue import open_postgres_queue
 from internal.repository.queue_messages import NOTIFICATIONS
+from internal.runtime.secret import Secret
 from internal.settings.loader import load_settings
 from tests.services.reachable import free_port
 
@@ -90,7 +91,7 @@ class PostgresBroker:
         self.shares = True
         self.notices_seconds = 2.0
         self.settings = replace(
-            SETTINGS.database, user=database.user, password=database.password, name=database.database,
+            SETTINGS.database, user=database.user, password=Secret(database.password), name=database.database,
             pool_size=4, timeout_seconds=PATIENT_SECONDS,
         )  # fmt: skip
 

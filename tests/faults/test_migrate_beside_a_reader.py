@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from internal.postgres import migrations
 from internal.postgres.settings import DatabaseSettings
+from internal.runtime.secret import Secret
 from tests.e2e.deployment import IMAGES
 from tests.faults.cluster import Cluster
 from tests.faults.load import Load
@@ -54,7 +55,7 @@ def test_reads_go_on(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.Monke
 def database(conninfo: str) -> DatabaseSettings:
     parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
     return DatabaseSettings(
-        parts["host"], int(parts["port"]), parts["user"], parts["password"], parts["dbname"], "prefer", 2, 5.0
+        parts["host"], int(parts["port"]), parts["user"], Secret(parts["password"]), parts["dbname"], "prefer", 2, 5.0
     )
 
 

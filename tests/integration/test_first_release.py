@@ -98,7 +98,7 @@ def connected(settings: DatabaseSettings) -> Iterator[psycopg.Connection[Any]]:
             host=settings.host,
             port=settings.port,
             user=settings.user,
-            password=settings.password,
+            password=settings.password.reveal(),
             dbname=settings.name,
             autocommit=True,
             row_factory=dict_row,

@@ -141,5 +141,5 @@ def _tables(settings: DatabaseSettings) -> set[str]:
 
 def _connected(settings: DatabaseSettings) -> psycopg.Connection:
     return psycopg.connect(
-        host=settings.host, port=settings.port, user=settings.user, password=settings.password, dbname=settings.name
+        host=settings.host, port=settings.port, user=settings.user, password=settings.password.reveal(), dbname=settings.name
     )

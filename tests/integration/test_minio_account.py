@@ -15,6 +15,7 @@ from internal.domain.errors import StoreUnavailable
 from internal.objectstore.s3.account import create_account
 from internal.objectstore.s3.settings import MinioSettings
 from internal.objectstore.s3.store import create_bucket, open_minio_store
+from internal.runtime.secret import Secret
 from tests.services.accounts import admin_of, as_migrate, require_minio, without_root
 from tests.services.kinds import S3Service
 from tests.services.reachable import free_port
@@ -42,7 +43,7 @@ def other_bucket(s3: S3Service) -> Iterator[str]:
 
 
 def client_of(settings: MinioSettings) -> Client:
-    access, secret = settings.key
+    access, secret = settings.key.reveal()
     return Client(f"{settings.host}:{settings.port}", access, secret, secure=settings.secure, region=settings.region)
 
 
@@ -85,7 +86,7 @@ async def test_the_account_sees_no_other_bucket_and_no_account(
     s3: S3Service, root_settings: MinioSettings, other_bucket: str
 ) -> None:
     await create_account(root_settings)
-    known = replace(s3, access_key=root_settings.access_key, secret_key=root_settings.secret_key)
+    known = replace(s3, access_key=root_settings.access_key, secret_key=root_settings.secret_key.reveal())
 
     assert [found.name for found in client_of(without_root(root_settings)).list_buckets()] == [root_settings.bucket]
     with pytest.raises(Exception, match="AccessDenied"):
@@ -101,7 +102,7 @@ async def test_migrate_may_make_it_again_and_several_at_once(root_settings: Mini
 
 async def test_a_new_secret_key_replaces_the_old_one(root_settings: MinioSettings) -> None:
     await create_account(root_settings)
-    rotated = replace(root_settings, secret_key=uuid4().hex)
+    rotated = replace(root_settings, secret_key=Secret(uuid4().hex))
 
     await create_account(rotated)
 
@@ -133,11 +134,11 @@ async def test_root_makes_the_bucket_that_the_account_can_not_make(s3: S3Service
 @pytest.mark.parametrize("given", [{"access_key": ""}, {"root_user": ""}, {"access_key": "root"}])
 async def test_nothing_is_asked_for_without_both_keys(s3: S3Service, given: dict[str, str]) -> None:
     """Other S3 stores have no MinIO accounts, and root's own key needs none."""
-    full = replace(s3.settings("images"), root_user="root", root_password="rootroot", port=free_port())
+    full = replace(s3.settings("images"), root_user="root", root_password=Secret("rootroot"), port=free_port())
 
     await create_account(replace(full, **given))
 
 
 async def test_an_account_that_is_refused_is_an_outage_that_says_so(root_settings: MinioSettings) -> None:
     with pytest.raises(StoreUnavailable, match="account of MINIO_ACCESS_KEY"):
-        await create_account(replace(root_settings, root_password="not the password"))
+        await create_account(replace(root_settings, root_password=Secret("not the password")))

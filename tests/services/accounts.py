@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from internal.objectstore.s3.account import create_account
 from internal.objectstore.s3.settings import MinioSettings
+from internal.runtime.secret import NO_SECRET, Secret
 from tests.services.kinds import S3Service
 
 
@@ -32,13 +33,13 @@ def admin_of(s3: S3Service) -> MinioAdmin:
 
 def as_migrate(s3: S3Service, bucket: str) -> MinioSettings:
     """Settings with root, and with a key that nobody has yet."""
-    key = {"access_key": f"account-{uuid4().hex[:12]}", "secret_key": uuid4().hex}
-    return replace(s3.settings(bucket), root_user=s3.access_key, root_password=s3.secret_key, **key)
+    key = {"access_key": f"account-{uuid4().hex[:12]}", "secret_key": Secret(uuid4().hex)}
+    return replace(s3.settings(bucket), root_user=s3.access_key, root_password=Secret(s3.secret_key), **key)
 
 
 def without_root(settings: MinioSettings) -> MinioSettings:
     """The same as API and worker have them."""
-    return replace(settings, root_user="", root_password="")
+    return replace(settings, root_user="", root_password=NO_SECRET)
 
 
 async def own_account(s3: S3Service, bucket: str) -> MinioSettings:

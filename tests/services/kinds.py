@@ -7,6 +7,7 @@ from msgspec import Raw, Struct, structs
 
 from internal.objectstore.s3.settings import MinioSettings
 from internal.postgres.settings import DatabaseSettings
+from internal.runtime.secret import Secret
 from internal.settings.loader import load_settings
 
 Source: TypeAlias = Literal["environment", "testcontainers", "wheels"]
@@ -30,7 +31,7 @@ class PostgresService(Struct, frozen=True):
     def settings(self, *, pool_size: int = 2) -> DatabaseSettings:
         """For the repository under test. Patient: a busy server is no outage."""
         return DatabaseSettings(
-            self.host, self.port, self.user, self.password, self.database, "prefer", pool_size, timeout_seconds=30.0
+            self.host, self.port, self.user, Secret(self.password), self.database, "prefer", pool_size, timeout_seconds=30.0
         )
 
     @property
@@ -57,7 +58,7 @@ class S3Service(Struct, frozen=True):
 
     def settings(self, bucket: str) -> MinioSettings:
         """For the adapter under test. Patient: a busy server is no outage, and who tests outages sets times of their own."""
-        given = {"host": self.host, "port": self.port, "access_key": self.access_key, "secret_key": self.secret_key}
+        given = {"host": self.host, "port": self.port, "access_key": self.access_key, "secret_key": Secret(self.secret_key)}
         patient = {"connect_seconds": 30.0, "timeout_seconds": 60.0}
         return structs.replace(load_settings({}).minio, **given, **patient, secure=self.secure, bucket=bucket)
 

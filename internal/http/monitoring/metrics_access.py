@@ -11,6 +11,7 @@ from litestar.datastructures import Headers
 from msgspec import Struct
 
 from internal.domain.errors import Forbidden, Unauthenticated
+from internal.runtime.secret import NO_SECRET, Secret
 
 FORWARDED = ("forwarded", "via", "x-real-ip", "x-forwarded-")
 """Prefixes of header fields that proxies add: a request that has passed a proxy does not come from this machine."""
@@ -19,7 +20,7 @@ FORWARDED = ("forwarded", "via", "x-real-ip", "x-forwarded-")
 class MetricsAccess(Struct, frozen=True):
     """`token`: required if not empty. `loopback_only`: without a token, serve this machine only."""
 
-    token: str = ""
+    token: Secret = NO_SECRET
     loopback_only: bool = False
 
     def check(self, client: str | None, headers: Headers) -> None:
@@ -31,10 +32,10 @@ class MetricsAccess(Struct, frozen=True):
             raise Forbidden("Metrics are shown to this machine only. METRICS_PORT or METRICS_TOKEN show them to others.")
 
 
-def _has_token(authorization: list[str], token: str) -> bool:
+def _has_token(authorization: list[str], token: Secret) -> bool:
     """True if the only Authorization field is `Bearer` with this token. Constant time."""
     scheme, _, given = authorization[0].partition(" ") if len(authorization) == 1 else ("", "", "")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip(" ").encode("latin-1"), token.encode())
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip(" ").encode("latin-1"), token.reveal().encode())
 
 
 def is_loopback(address: str | None) -> bool:

@@ -38,7 +38,7 @@ def _create(settings: MinioSettings, root: AccessKey) -> None:
     http = connections(settings, 1)
     admin = MinioAdmin(
         endpoint=f"{settings.host}:{settings.port}",
-        credentials=StaticProvider(*root),
+        credentials=StaticProvider(*root.reveal()),
         region=settings.region,
         secure=settings.secure,
         http_client=http,
@@ -46,7 +46,7 @@ def _create(settings: MinioSettings, root: AccessKey) -> None:
     name = f"image-processor-{settings.bucket}"
     try:
         admin.policy_add(name, policy=policy(settings.bucket))
-        admin.user_add(settings.access_key, settings.secret_key)
+        admin.user_add(settings.access_key, settings.secret_key.reveal())
         admin.policy_set(name, user=settings.access_key)
     except (MinioAdminException, MinioException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         raise StoreUnavailable("MinIO can't create the account of MINIO_ACCESS_KEY") from error

@@ -75,7 +75,7 @@ class Bucket:
     def at(cls, settings: MinioSettings, *, count: int, key: AccessKey | None = None) -> Self:
         """Connect to the bucket of the settings. `key` replaces the access key of API and worker."""
         http = connections(settings, count)
-        access_key, secret_key = key or settings.key
+        access_key, secret_key = (key or settings.key).reveal()
         client = Minio(
             f"{settings.host}:{settings.port}",
             access_key,

@@ -4,6 +4,7 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Struct
 
+from internal.runtime.secret import NO_SECRET, Secret
 from internal.runtime.section import SettingsError, env
 
 
@@ -11,14 +12,18 @@ class AccessKey(NamedTuple):
     """A key of an S3 store."""
 
     access: str
-    secret: str
+    secret: Secret
+
+    def reveal(self) -> tuple[str, str]:
+        """Both parts, for the client that needs them."""
+        return self.access, self.secret.reveal()
 
 
 class MinioSettings(Struct, frozen=True, forbid_unknown_fields=True):
     host: Annotated[str, env("MINIO_HOST", "Host of MinIO or of another S3-compatible store.")]
     port: Annotated[int, env("MINIO_PORT", "Port of the store.", ge=1, le=65535)]
     access_key: Annotated[str, env("MINIO_ACCESS_KEY", "Access key of API and worker. Empty: they use MINIO_ROOT_USER.")]
-    secret_key: Annotated[str, env("MINIO_SECRET_KEY", "Secret key that belongs to MINIO_ACCESS_KEY.")]
+    secret_key: Annotated[Secret, env("MINIO_SECRET_KEY", "Secret key that belongs to MINIO_ACCESS_KEY.")]
     root_user: Annotated[
         str,
         env(
@@ -26,7 +31,7 @@ class MinioSettings(Struct, frozen=True, forbid_unknown_fields=True):
             "Root user of MinIO. Only migrate needs it, to create the bucket and the account of MINIO_ACCESS_KEY.",
         ),
     ]
-    root_password: Annotated[str, env("MINIO_ROOT_PASSWORD", "Password of the root user.")]
+    root_password: Annotated[Secret, env("MINIO_ROOT_PASSWORD", "Password of the root user.")]
     secure: Annotated[bool, env("MINIO_SSL", "Connect to the store with TLS.")]
     bucket: Annotated[str, env("S3_BUCKET_NAME", "Bucket for all objects. migrate creates it.", min_length=3)]
     region: Annotated[str, env("S3_LOCATION", "Region of the bucket.", min_length=1)]
@@ -41,7 +46,7 @@ class MinioSettings(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def key(self) -> AccessKey:
         """The key that works with objects: the access key, or root's where there is none."""
-        return AccessKey(self.access_key, self.secret_key) if self.access_key else self.root or AccessKey("", "")
+        return AccessKey(self.access_key, self.secret_key) if self.access_key else self.root or AccessKey("", NO_SECRET)
 
     @property
     def root(self) -> AccessKey | None:

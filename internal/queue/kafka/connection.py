@@ -26,5 +26,5 @@ def connection(settings: KafkaSettings, *, request_seconds: float) -> dict[str, 
     if settings.security_protocol.startswith("SASL_"):
         arguments["sasl_mechanism"] = settings.sasl_mechanism
         arguments["sasl_plain_username"] = settings.sasl_username
-        arguments["sasl_plain_password"] = settings.sasl_password
+        arguments["sasl_plain_password"] = settings.sasl_password.reveal()
     return arguments

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Struct
 
+from internal.runtime.secret import Secret
 from internal.runtime.section import SettingsError, env
 
 
@@ -60,7 +61,7 @@ class KafkaSettings(Struct, frozen=True, forbid_unknown_fields=True):
         env("KAFKA_SASL_MECHANISM", "SASL mechanism, if KAFKA_SECURITY_PROTOCOL is SASL_PLAINTEXT or SASL_SSL."),
     ]
     sasl_username: Annotated[str, env("KAFKA_SASL_USERNAME", "SASL user name.")]
-    sasl_password: Annotated[str, env("KAFKA_SASL_PASSWORD", "SASL password.")]
+    sasl_password: Annotated[Secret, env("KAFKA_SASL_PASSWORD", "SASL password.")]
     ssl_cafile: Annotated[
         str, env("KAFKA_SSL_CAFILE", "File with the CA certificates for TLS, in PEM. Empty: those of the system.")
     ]

@@ -63,7 +63,9 @@ def test_every_setting_that_is_named_exists(document: Path) -> None:
     named = texts(r"`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`", document)
 
     settings = list(every_setting())
-    known = {setting.variable for setting in settings} | {choice for setting in settings for choice in get_args(setting.type)}
+    known = {variable for setting in settings for variable in setting.variables} | {
+        choice for setting in settings for choice in get_args(setting.type)
+    }
     of_compose = texts(r"\$\{([A-Z_]+):", PROJECT / "docker-compose.yml")
     of_tests = {name for name in named if name.startswith("TEST_")}
     assert named - known - of_compose - of_tests <= NO_SETTINGS

@@ -11,8 +11,9 @@ from internal.http.middleware.methods import Methods
 from internal.http.monitoring.metrics import metrics_handler
 from internal.http.monitoring.metrics_access import MetricsAccess, is_loopback
 from internal.http.problems import HANDLERS
+from internal.runtime.secret import Secret
 
-SHARED, TOKEN, APART = MetricsAccess(loopback_only=True), MetricsAccess("sesame", loopback_only=True), MetricsAccess()
+SHARED, TOKEN, APART = MetricsAccess(loopback_only=True), MetricsAccess(Secret("sesame"), loopback_only=True), MetricsAccess()
 HERE, THERE = "127.0.0.1", "203.0.113.9"
 
 

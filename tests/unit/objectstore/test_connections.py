@@ -9,14 +9,15 @@ from msgspec.structs import replace
 
 from internal.objectstore.s3.connections import SEND_CHUNK, connections
 from internal.objectstore.s3.settings import MinioSettings
+from internal.runtime.secret import NO_SECRET
 
 SETTINGS = MinioSettings(
     host="localhost",
     port=1,
     access_key="",
-    secret_key="",
+    secret_key=NO_SECRET,
     root_user="",
-    root_password="",
+    root_password=NO_SECRET,
     bucket="images",
     secure=False,
     region="us-east-1",

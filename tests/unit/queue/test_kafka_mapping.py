@@ -12,6 +12,7 @@ from internal.domain.message import Channel, Message
 from internal.queue.kafka.connection import connection
 from internal.queue.kafka.records import headers_of, message_of
 from internal.queue.kafka.topics import topics
+from internal.runtime.secret import Secret
 from internal.settings.loader import load_settings
 
 KAFKA = load_settings({}).kafka
@@ -55,9 +56,8 @@ def test_a_plain_connection_carries_no_secrets() -> None:
 
 
 def test_sasl_over_tls_verifies_the_broker() -> None:
-    secure = replace(
-        KAFKA, security_protocol="SASL_SSL", sasl_mechanism="SCRAM-SHA-512", sasl_username="worker", sasl_password="secret"
-    )
+    account = {"sasl_username": "worker", "sasl_password": Secret("secret")}
+    secure = replace(KAFKA, security_protocol="SASL_SSL", sasl_mechanism="SCRAM-SHA-512", **account)
     arguments = connection(secure, request_seconds=1)
     assert arguments["sasl_mechanism"] == "SCRAM-SHA-512"
     assert (arguments["sasl_plain_username"], arguments["sasl_plain_password"]) == ("worker", "secret")

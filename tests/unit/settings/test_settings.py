@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 
 from internal.runtime.project import PROJECT
+from internal.runtime.secret import Secret
 from internal.runtime.section import SettingsError
 from internal.settings.loader import load_settings
 from internal.settings.sections import Setting, every_setting
@@ -56,7 +57,8 @@ def test_no_two_settings_share_a_variable() -> None:
     assert len(variables) == len(set(variables))
 
 
-OTHER_VALUES: dict[Any, Any] = {int: "77", float: "7.5", bool: True, str: "other", dict[str, str]: {"other": "flip"}}
+OTHER_VALUES: dict[Any, Any] = {int: "77", float: "7.5", bool: True, dict[str, str]: {"other": "flip"}}
+OTHER_VALUES |= dict.fromkeys((str, Secret), "other")
 
 
 @pytest.mark.parametrize("setting", list(every_setting()), ids=lambda setting: setting.variable)

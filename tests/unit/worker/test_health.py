@@ -6,6 +6,7 @@ from typing import Any, cast
 import httpx2
 import pytest
 
+from internal.runtime.secret import Secret
 from internal.worker.health import health_app
 
 
@@ -20,7 +21,7 @@ async def test_head_is_answered_where_get_is(path: str) -> None:
 
 
 async def test_metrics_are_for_the_bearer_of_the_token() -> None:
-    app = health_app(cast("Any", SimpleNamespace(dependencies={}, gauges=[])), "sesame")
+    app = health_app(cast("Any", SimpleNamespace(dependencies={}, gauges=[])), Secret("sesame"))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=cast("Any", app)), base_url="http://worker") as http:
         assert (await http.get("/metrics")).status_code == 401
         assert (await http.get("/metrics", headers={"authorization": "Bearer sesame"})).status_code == 200
