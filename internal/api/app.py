@@ -11,7 +11,7 @@ from internal.api.forms.upload_slots import UploadSlots
 from internal.api.openapi.components import Json
 from internal.api.openapi.document import openapi_document
 from internal.api.requests.queries import refuse_unknown
-from internal.api.routes import downloads, images, operations, uploads
+from internal.api.routes import admin, downloads, images, operations, uploads
 from internal.api.schemas import PREFIX
 from internal.api.server_limits import address_share
 from internal.http.asgi import App
@@ -43,6 +43,9 @@ ROUTES = [
     images.remove_image,
     operations.list_operations,
     operations.show_limits,
+    admin.show_overview,
+    admin.list_dead_letters,
+    admin.replay_dead_letters,
 ]
 
 

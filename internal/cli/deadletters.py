@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from internal.cli.admin import run_admin
+from internal.cli.admin import actor, run_admin
 from internal.cli.errors import EXIT_FAILED, CommandError, UsageError
 from internal.cli.progress import ProgressCounter
 from internal.maintenance.dead_letters import Replay, drop, list_dead_letters, replay
@@ -61,11 +61,11 @@ async def _show(args: Namespace, settings: Settings) -> int:
 
 
 async def _replay(args: Namespace, settings: Settings) -> int:
-    refused = 0
+    refused, who = 0, actor()
     progress = ProgressCounter("dead letters", every=100)
     async with _tables(settings) as repository:
         async for dead_letter_id in _chosen(args, repository):
-            outcome = await replay(repository, dead_letter_id)
+            outcome = await replay(repository, dead_letter_id, who)
             progress.add()
             if outcome == Replay.NOT_FOUND and args.all:
                 continue  # it was removed with another one of the same rendition

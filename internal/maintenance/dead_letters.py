@@ -6,6 +6,7 @@ from uuid import UUID
 
 import structlog
 
+from internal.domain.audit import new_entry
 from internal.domain.dead_letter import UNREADABLE, DeadLetter
 from internal.domain.message import Message, MessageContext
 from internal.domain.tasks import CHANNEL, task_message
@@ -45,8 +46,8 @@ async def list_dead_letters(
         left = None if left is None else left - wanted
 
 
-async def replay(repository: Repository, dead_letter_id: int) -> Replay:
-    """Retry what the dead letter is about and remove it, in one transaction.
+async def replay(repository: Repository, dead_letter_id: int, actor: str) -> Replay:
+    """Retry what the dead letter is about and remove it, in one transaction with an entry of the audit.
 
     A failed rendition is queued with all its attempts. A message that no handler could take is sent to its channel again,
     unchanged. Tasks carry the request id of the first time.
@@ -64,6 +65,9 @@ async def replay(repository: Repository, dead_letter_id: int) -> Replay:
         else:
             context = MessageContext.of_headers(dead_letter.headers)
             outcome = await _retry(work, dead_letter.image_id, dead_letter.rendition, context)
+        if outcome == Replay.QUEUED:
+            of = {"image_id": str(dead_letter.image_id) if dead_letter.image_id else None, "rendition": dead_letter.rendition}
+            await work.audit.add(new_entry(actor, "dead_letter.replayed", str(dead_letter_id), code=dead_letter.code, **of))
     log.info("dead_letter.replayed", id=dead_letter_id, outcome=outcome.value)
     return outcome
 

@@ -7,18 +7,15 @@ from tests.integration.service import Service
 async def test_entries_are_listed_newest_first_and_by_target(service: Service) -> None:
     audit = service.repository.audit
     entries = [new_entry("imagectl:me", "key.created", target, number=number) for number, target in enumerate("aba")]
-    try:
-        for entry in entries:
-            await audit.add(entry)
+    for entry in entries:
+        await audit.add(entry)
 
-        listed = await audit.page(limit=2)
-        assert [entry.id for entry in listed] == [entries[2].id, entries[1].id]
-        assert listed[0].details == {"number": 2}
-        assert listed[0].time is not None
-        assert [entry.id for entry in await audit.page(limit=2, before=listed[-1].id)] == [entries[0].id]
-        assert [entry.id for entry in await audit.page(limit=9, target="b")] == [entries[1].id]
-    finally:
-        await service.session.run("DELETE FROM audit_entries")
+    listed = await audit.page(limit=2)
+    assert [entry.id for entry in listed] == [entries[2].id, entries[1].id]
+    assert listed[0].details == {"number": 2}
+    assert listed[0].time is not None
+    assert [entry.id for entry in await audit.page(limit=2, before=listed[-1].id)] == [entries[0].id]
+    assert [entry.id for entry in await audit.page(limit=9, target="b")] == [entries[1].id]
 
 
 async def test_an_entry_is_rolled_back_with_its_action(service: Service) -> None:

@@ -17,7 +17,7 @@ from tests.integration.service import Service
 
 
 @pytest.fixture(autouse=True)
-async def entries(service: Service, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+async def entries(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     @asynccontextmanager
     async def opened(_: Settings) -> AsyncIterator[Repository]:
         yield service.repository
@@ -25,8 +25,6 @@ async def entries(service: Service, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     monkeypatch.setattr(audit, "open_repository", opened)
     for number in range(5):
         await service.repository.audit.add(new_entry("imagectl:me", "key.created", f"key {number}", owner="shop\x1b[2J"))
-    yield
-    await service.session.run("DELETE FROM audit_entries")
 
 
 async def listed(capsys: pytest.CaptureFixture[str], **options: object) -> tuple[list[str], str]:

@@ -50,14 +50,17 @@ async def test_a_replay_tries_the_rendition_again(service: Service) -> None:
     [dead_letter_id] = await dead_letter_ids(service)
     await service.session.run("DELETE FROM outbox")
 
-    assert await replay(service.repository, dead_letter_id) == Replay.QUEUED
+    assert await replay(service.repository, dead_letter_id, "imagectl:test") == Replay.QUEUED
 
     after = await service.rendition(image_id)
     assert (after.status, after.attempts, after.generation, after.failure) == (Status.UPLOADED, 0, before.generation, None)
     assert (await service.image(image_id)).status == Status.PROCESSING
     assert await sent(service) == [("fast", task_message(image_id, Lane.FAST, NO_REQUEST))]
     assert await dead_letter_ids(service) == []
-    assert await replay(service.repository, dead_letter_id) == Replay.NOT_FOUND
+    assert await replay(service.repository, dead_letter_id, "imagectl:test") == Replay.NOT_FOUND
+    [entry] = await service.repository.audit.page(limit=9)
+    assert (entry.actor, entry.action, entry.target) == ("imagectl:test", "dead_letter.replayed", str(dead_letter_id))
+    assert entry.details["image_id"] == str(image_id)
     assert (await service.process(image_id)).status == Status.PROCESSED
 
 
@@ -73,7 +76,7 @@ async def test_a_replay_is_of_one_rendition_and_takes_all_its_dead_letters(servi
         if entry.dead_letter.rendition == "one"
     ]
 
-    assert await replay(service.repository, of_one[0]) == Replay.QUEUED
+    assert await replay(service.repository, of_one[0], "imagectl:test") == Replay.QUEUED
 
     statuses = {rendition.name: rendition.status for rendition in (await service.image(image_id)).renditions}
     assert statuses == {"one": Status.UPLOADED, "two": Status.FAILED}
@@ -93,7 +96,7 @@ async def test_a_refused_replay_has_a_reason_and_removes_nothing(service: Servic
     entries = [entry async for entry in list_dead_letters(service.repository, code=None)]
     before = await sent(service)
 
-    outcomes = [await replay(service.repository, entry.id) for entry in entries]
+    outcomes = [await replay(service.repository, entry.id, "imagectl:test") for entry in entries]
 
     assert outcomes == [Replay.NO_CHANNEL, Replay.NOT_FAILED, Replay.IMAGE_GONE]
     assert [entry.rendition_status for entry in entries] == [None, Status.UPLOADED, None]
@@ -108,7 +111,7 @@ async def test_an_unreadable_message_is_not_sent_again(service: Service) -> None
     before = await sent(service)
     [dead_letter_id] = await dead_letter_ids(service)
 
-    assert await replay(service.repository, dead_letter_id) == Replay.UNREADABLE
+    assert await replay(service.repository, dead_letter_id, "imagectl:test") == Replay.UNREADABLE
 
     assert await sent(service) == before
     assert await dead_letter_ids(service) == [dead_letter_id]
@@ -118,7 +121,7 @@ async def test_a_replayed_message_goes_to_its_channel_unchanged(service: Service
     await dispatch(Delivery(ODD, Channel.SLOW, "topic/3/14", None), service.handlers(), service.repository.dead_letters)
     [dead_letter_id] = await dead_letter_ids(service)
 
-    assert await replay(service.repository, dead_letter_id) == Replay.QUEUED
+    assert await replay(service.repository, dead_letter_id, "imagectl:test") == Replay.QUEUED
 
     assert await sent(service) == [("slow", ODD)]
     assert await dead_letter_ids(service) == []
@@ -140,7 +143,8 @@ async def test_a_replay_that_comes_second_sends_nothing(service: Service) -> Non
         await first.renditions.retry(image_id)
         await first.dead_letters.remove([of_message, of_rendition])
         second = [
-            asyncio.create_task(replay(service.repository, dead_letter_id)) for dead_letter_id in (of_message, of_rendition)
+            asyncio.create_task(replay(service.repository, dead_letter_id, "imagectl:test"))
+            for dead_letter_id in (of_message, of_rendition)
         ]
         await eventually(both_wait)
 
@@ -156,7 +160,7 @@ async def test_a_task_carries_the_request_id_of_the_first_time(service: Service)
     await service.session.run("DELETE FROM outbox")
     await service.session.run("UPDATE renditions SET status = 'failed'")
 
-    await replay(service.repository, (await dead_letter_ids(service))[0])
+    await replay(service.repository, (await dead_letter_ids(service))[0], "imagectl:test")
 
     assert [message.headers for _, message in await sent(service)] == [{"x-request-id": "first-time"}]
 

@@ -35,12 +35,6 @@ def described(folder: Path) -> list[dict[str, Any]]:
     return [msgspec.json.decode(line) for line in (folder / "images.jsonl").read_bytes().splitlines()]
 
 
-@pytest.fixture(autouse=True)
-async def no_audit_is_left(service: Service) -> Any:
-    yield
-    await service.session.run("DELETE FROM audit_entries")
-
-
 async def test_an_export_has_every_file_and_names_it(service: Service, tmp_path: Path) -> None:
     image_id = await service.upload(pictures.jpeg(), "resize:20x20", metadata=read_metadata('{"shelf": 1e2}'))
     await service.process(image_id)
