@@ -18,10 +18,13 @@ from internal.http.asgi import App
 from internal.http.middleware.access_log import AccessLog
 from internal.http.middleware.methods import Methods
 from internal.http.middleware.no_store import NoStore
+from internal.http.middleware.proxies import TrustedProxies
+from internal.http.middleware.settings import MiddlewareSettings
 from internal.http.monitoring.health import health_handlers
 from internal.http.monitoring.metrics import metrics_handler
 from internal.http.monitoring.metrics_access import MetricsAccess
 from internal.http.monitoring.metrics_port import serving_on_own_port
+from internal.http.networks import Networks
 from internal.http.problems import HANDLERS
 from internal.http.server.side_server import side_app
 from internal.http.settings import ServerSettings
@@ -72,7 +75,14 @@ def create_app(settings: Settings) -> App:
         logging_config=None,
         debug=False,  # else an environment variable decides it
     )
-    return AccessLog(NoStore(Methods(app)))
+    return with_middleware(AccessLog(NoStore(Methods(app))), settings.middleware)
+
+
+def with_middleware(app: App, middleware: MiddlewareSettings) -> App:
+    """`app` behind the middleware that is switched on, the innermost first. What is off costs nothing."""
+    if middleware.proxies:
+        app = TrustedProxies(app, Networks(middleware.proxies))
+    return app
 
 
 def api_document() -> Json:

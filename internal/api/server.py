@@ -10,6 +10,7 @@ from typing import cast
 import uvicorn
 
 from internal.api.server_limits import connection_limits
+from internal.http.networks import Networks
 from internal.http.server.connections import ConnectionLimits
 from internal.http.server.lingering import linger_bytes
 from internal.http.server.protocol import WatchedProtocol
@@ -28,7 +29,8 @@ def serve(settings: Settings) -> None:
     server = settings.server
     refuse_taken_ports(api_ports(server, settings.metrics))
     with shared_between_processes() if server.workers > 1 else contextlib.nullcontext():
-        _run(server, settings.limits.max_upload_bytes, connection_limits(server))
+        limits = connection_limits(server, Networks(settings.middleware.proxies))
+        _run(server, settings.limits.max_upload_bytes, limits)
 
 
 def _run(server: ServerSettings, max_upload_bytes: int, limits: ConnectionLimits) -> None:
@@ -44,7 +46,7 @@ def _run(server: ServerSettings, max_upload_bytes: int, limits: ConnectionLimits
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # the client is the peer: forwarded headers are not trusted
+        proxy_headers=False,  # internal/http/middleware/proxies.py reads them: uvicorn 0.54.0 knows no Forwarded and no hosts
         timeout_keep_alive=server.keep_alive_seconds,  # type: ignore[arg-type]  # it goes to call_later, which takes parts of one
         timeout_graceful_shutdown=int(server.shutdown_seconds),
     )

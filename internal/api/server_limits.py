@@ -5,6 +5,7 @@ import resource
 
 import structlog
 
+from internal.http.networks import Networks
 from internal.http.server.connections import ConnectionLimits
 from internal.http.server.deadlines import Deadlines
 from internal.http.settings import ServerSettings
@@ -18,13 +19,13 @@ FILES_PER_CONNECTION = 2
 """Open files per connection: its socket, and the object or store connection that it uses."""
 
 
-def connection_limits(server: ServerSettings) -> ConnectionLimits:
+def connection_limits(server: ServerSettings, proxies: Networks) -> ConnectionLimits:
     """The configured limits, or lower ones if the system allows too few open files. Raises the soft limit as far as necessary."""
     most = min(server.max_connections, max(8, (_raise_open_files(server.max_connections) - OTHER_FILES) // FILES_PER_CONNECTION))
     if most < server.max_connections:
         log.warning("connections.limited", most=most, wanted=server.max_connections, why="RLIMIT_NOFILE")
     deadlines = Deadlines(server.header_seconds, server.stall_seconds, server.least_rate, server.grace_seconds)
-    return ConnectionLimits(most, address_share(most, server), deadlines)
+    return ConnectionLimits(most, address_share(most, server), deadlines, proxies)
 
 
 def address_share(most: int, server: ServerSettings) -> int:

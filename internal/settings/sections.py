@@ -8,6 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 from msgspec import Meta, Struct
 
+from internal.http.middleware.settings import MiddlewareSettings
 from internal.http.settings import ServerSettings
 from internal.identity.settings import AuthSettings
 from internal.intake.settings import LimitSettings, ProcessingSettings, UploadSettings
@@ -29,6 +30,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """All settings. Each section is a top-level key of the YAML, and belongs to the room that its struct comes from."""
 
     server: ServerSettings
+    middleware: MiddlewareSettings
     auth: AuthSettings
     worker: WorkerSettings
     database: DatabaseSettings

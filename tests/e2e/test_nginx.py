@@ -11,7 +11,7 @@ import pytest
 
 from tests import pictures
 from tests.e2e.deployment import MAX_UPLOAD_BYTES, Deployment, client
-from tests.e2e.deployments import temporary_folder
+from tests.e2e.deployments import standalone, temporary_folder
 from tests.e2e.processes import PROJECT
 from tests.services.reachable import free_port
 from tests.services.tools import tool
@@ -65,6 +65,16 @@ def proxied(in_one_terminal: Deployment) -> Iterator[httpx2.Client]:
         yield http
 
 
+@pytest.fixture(scope="module")
+def trusting() -> Iterator[tuple[Deployment, int]]:
+    """A service that trusts nginx, which is at 127.0.0.1, and nginx's port."""
+    with temporary_folder() as folder, standalone(folder, TRUSTED_PROXIES="127.0.0.1") as (deployment, _):
+        port = deployment.http.base_url.port
+        assert port is not None
+        with temporary_folder() as front_folder, nginx(front_folder, port) as front:
+            yield deployment, front
+
+
 def test_a_picture_goes_up_and_comes_down(proxied: httpx2.Client) -> None:
     picture = pictures.tiff(1200, 900)
     assert 2**20 < len(picture) < MAX_UPLOAD_BYTES, "above nginx's own limit"
@@ -77,6 +87,20 @@ def test_a_picture_goes_up_and_comes_down(proxied: httpx2.Client) -> None:
 
     assert (result.status_code, result.headers["content-type"]) == (200, "image/jpeg")
     assert original.content == picture
+
+
+@pytest.mark.parametrize("spoofed", [{}, {"X-Forwarded-For": "198.51.100.66"}, {"Forwarded": "for=198.51.100.66;proto=https"}])
+def test_the_client_is_who_reached_nginx(trusting: tuple[Deployment, int], spoofed: dict[str, str]) -> None:
+    """Whatever it claims to be: this machine's addresses are all its own, so a second client is 127.0.0.2."""
+    deployment, front = trusting
+    for address in ("127.0.0.2", "127.0.0.3"):
+        with httpx2.Client(transport=httpx2.HTTPTransport(local_address=address), base_url=f"http://127.0.0.1:{front}") as http:
+            answer = http.get("/api/v1/limits", headers=spoofed)
+        assert answer.status_code == 200
+        line = f'"request_id": "{answer.headers["x-request-id"]}"'
+        wait_until(lambda line=line: line in deployment.log(), 10)
+        (logged,) = (text for text in deployment.log().splitlines() if line in text and '"event": "request"' in text)
+        assert f'"client": "{address}"' in logged
 
 
 def test_what_is_too_large_is_told_by_the_service(proxied: httpx2.Client) -> None:

@@ -95,6 +95,7 @@ class _Exchange:
             "request",
             method=scope["method"],
             path=scope["path"],
+            client=client[0] if (client := scope.get("client")) else None,
             status=status,
             seconds=round(time.perf_counter() - self._began, 4),
             bytes_in=self._bytes_in,

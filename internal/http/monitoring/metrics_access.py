@@ -5,13 +5,13 @@ a port of its own (METRICS_PORT, WORKER_PORT) it serves everybody that reaches t
 """
 
 import hmac
-from ipaddress import IPv6Address, ip_address
 
 from litestar.datastructures import Headers
 from msgspec import Struct
 
 from internal.domain.errors import Forbidden, Unauthenticated
 from internal.runtime.secret import NO_SECRET, Secret
+from internal.http.networks import address_from
 
 FORWARDED = ("forwarded", "via", "x-real-ip", "x-forwarded-")
 """Prefixes of header fields that proxies add: a request that has passed a proxy does not come from this machine."""
@@ -40,8 +40,5 @@ def _has_token(authorization: list[str], token: Secret) -> bool:
 
 def is_loopback(address: str | None) -> bool:
     """True for loopback addresses, also for an IPv4 address mapped into IPv6."""
-    try:
-        known = ip_address(address or "")
-    except ValueError:
-        return False
-    return ((known.ipv4_mapped if isinstance(known, IPv6Address) else None) or known).is_loopback
+    known = address_from(address)
+    return known is not None and known.is_loopback

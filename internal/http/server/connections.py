@@ -6,26 +6,30 @@ is idle, the new one is refused with a 503.
 
 import asyncio
 from collections import Counter
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import Protocol
 
 from msgspec import Struct
 
+from internal.http.networks import Networks, address_from
 from internal.http.server.deadlines import Deadlines
 
 
 class ConnectionLimits(Struct, frozen=True):
-    """`total`: connections of one process. `per_address`: how many of them one client address may have."""
+    """`total`: connections of one process. `per_address`: how many of them one client address may have, unless it is in `proxies`."""
 
     total: int = 256
     per_address: int = 256
     deadlines: Deadlines = Deadlines()
+    proxies: Networks = Networks()
 
 
 class Connection(Protocol):
     """The part of a connection's protocol that the registry needs."""
 
     address: str
+    is_proxy: bool
+    """True if its peer is a trusted proxy, which stands for any number of clients."""
 
     @property
     def is_flushed(self) -> bool:
@@ -52,7 +56,7 @@ class Connections:
 
     def add(self, connection: Connection) -> bool:
         """Register it, closing an idle connection if necessary. Returns False if the limit is reached and none is idle."""
-        full_address = self._addresses[connection.address] >= self.limits.per_address
+        full_address = not connection.is_proxy and self._addresses[connection.address] >= self.limits.per_address
         if full_address or len(self._all) >= self.limits.total:
             of_address = connection.address if full_address else None
             victim = next((idle for idle in self._idle if of_address in (None, idle.address) and idle.is_flushed), None)
@@ -103,10 +107,7 @@ class Connections:
 
 def address_of(host: str | None) -> str:
     """The key that limits count by: an IPv4 address, or the /64 network of an IPv6 address, because a client has all of that."""
-    try:
-        known = ip_address(host or "")
-    except ValueError:
+    known = address_from(host)
+    if known is None:
         return host or ""
-    if isinstance(known, IPv6Address):
-        return str(known.ipv4_mapped) if known.ipv4_mapped else known.exploded[:19]
-    return str(known)
+    return known.exploded[:19] if isinstance(known, IPv6Address) else str(known)

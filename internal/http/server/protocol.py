@@ -66,7 +66,7 @@ class WatchedProtocol(LingeringProtocol):
         super().__init__(config, server_state, app_state, _loop, max_bytes=max_bytes)
         self._deadlines = limits.deadlines
         self._registry = _servers.setdefault(server_state, Connections(limits))
-        self.address = ""
+        self.address, self.is_proxy = "", False
         self._head_seconds: float | None = None
         """Seconds since the current request's headers began; None while none are expected."""
         self._head_bytes = self._head_fields = 0
@@ -87,7 +87,8 @@ class WatchedProtocol(LingeringProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self.address = address_of(self.client[0] if self.client else None)
+        peer = self.client[0] if self.client else None
+        self.address, self.is_proxy = address_of(peer), peer in self._registry.limits.proxies
         self._head_seconds = 0.0
         if not self._registry.add(self):
             self._count_cut_off("refused")

@@ -8,10 +8,12 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from ipaddress import ip_network
 
 import pytest
 
 from internal.http.asgi import Receive, Scope, Send
+from internal.http.networks import Networks
 from internal.http.server.connections import ConnectionLimits, address_of
 from internal.http.server.deadlines import Deadlines, Progress
 from internal.http.server.protocol import MAX_FIELDS, WatchedProtocol, connection_of
@@ -55,9 +57,9 @@ class App:
 
 
 @contextmanager
-def _serving(deadlines: Deadlines, most: int = 256, per_address: int = 256) -> Iterator[tuple[Served, App]]:
+def _serving(deadlines: Deadlines, most: int = 256, per_address: int = 256, proxies: str = "") -> Iterator[tuple[Served, App]]:
     app = App()
-    limits = ConnectionLimits(most, per_address, deadlines)
+    limits = ConnectionLimits(most, per_address, deadlines, Networks([ip_network(proxies)] if proxies else []))
     with serving(app, partial(WatchedProtocol, limits=limits)) as served:
         try:
             yield served, app
@@ -320,6 +322,18 @@ def test_an_address_has_a_share() -> None:
         with socket.create_connection(("127.0.0.1", served.port), timeout=20, source_address=("127.0.0.2", 0)) as other:
             other.sendall(GET % b"")
             assert other.recv(65536).startswith(b"HTTP/1.1 200 ")
+        app.go.set()
+
+
+def test_a_trusted_proxy_has_no_share() -> None:
+    """It stands for all clients; other addresses keep theirs."""
+    with _serving(PATIENT, most=8, per_address=1, proxies="127.0.0.2/32") as (served, app), ExitStack() as stack:
+        for source in ("127.0.0.2", "127.0.0.2", "127.0.0.2", "127.0.0.1"):
+            connection = socket.create_connection(("127.0.0.1", served.port), timeout=20, source_address=(source, 0))
+            stack.enter_context(connection).sendall(GET % b"wait")
+        wait_until(lambda: app.begun == 4, within=10)
+        with served.connected() as second:
+            assert _until_closed(second).startswith(b"HTTP/1.1 503 ")
         app.go.set()
 
 
