@@ -65,6 +65,17 @@ def proxied(in_one_terminal: Deployment) -> Iterator[httpx2.Client]:
         yield http
 
 
+def _logged(deployment: Deployment, request_id: str) -> str:
+    """The line of a request in the service's log."""
+
+    def lines() -> list[str]:
+        return [line for line in deployment.log().splitlines() if request_id in line and '"event": "request"' in line]
+
+    wait_until(lambda: bool(lines()), 10)
+    (line,) = lines()
+    return line
+
+
 @pytest.fixture(scope="module")
 def trusting() -> Iterator[tuple[Deployment, int]]:
     """A service that trusts nginx, which is at 127.0.0.1, and nginx's port."""
@@ -97,10 +108,7 @@ def test_the_client_is_who_reached_nginx(trusting: tuple[Deployment, int], spoof
         with httpx2.Client(transport=httpx2.HTTPTransport(local_address=address), base_url=f"http://127.0.0.1:{front}") as http:
             answer = http.get("/api/v1/limits", headers=spoofed)
         assert answer.status_code == 200
-        line = f'"request_id": "{answer.headers["x-request-id"]}"'
-        wait_until(lambda line=line: line in deployment.log(), 10)
-        (logged,) = (text for text in deployment.log().splitlines() if line in text and '"event": "request"' in text)
-        assert f'"client": "{address}"' in logged
+        assert f'"client": "{address}"' in _logged(deployment, answer.headers["x-request-id"])
 
 
 def test_what_is_too_large_is_told_by_the_service(proxied: httpx2.Client) -> None:

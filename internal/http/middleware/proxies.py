@@ -1,9 +1,8 @@
 """The client behind trusted proxies: its address, scheme and host, from `Forwarded` (RFC 7239) or `X-Forwarded-…`.
 
-Every proxy appends what it saw, so these headers are read from the right, and only as far as the hop that wrote a value is a
-trusted one: the connection's peer first, then the address that it names, if that is trusted too, and so on. The first address that
-is not trusted is the client. What stands left of it was written by that client, or by somebody that it speaks for, and is
-ignored.
+Every proxy appends what it saw, so these headers are read from the right, and only as far as a trusted hop wrote them: the
+connection's peer first, then the address that it names, if that is trusted too, and so on. The first address that is not trusted
+is the client. What stands left of it is the client's own text, and is ignored.
 
 A hop that names no address (`unknown`, an obfuscated identifier, a header that is not well-formed) ends the way: the request then
 counts as that of the last trusted proxy. So does a request whose two headers name different clients: a proxy writes one of them

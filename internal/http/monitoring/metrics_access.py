@@ -10,8 +10,8 @@ from litestar.datastructures import Headers
 from msgspec import Struct
 
 from internal.domain.errors import Forbidden, Unauthenticated
-from internal.runtime.secret import NO_SECRET, Secret
 from internal.http.networks import address_from
+from internal.runtime.secret import NO_SECRET, Secret
 
 FORWARDED = ("forwarded", "via", "x-real-ip", "x-forwarded-")
 """Prefixes of header fields that proxies add: a request that has passed a proxy does not come from this machine."""

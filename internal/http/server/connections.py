@@ -16,7 +16,7 @@ from internal.http.server.deadlines import Deadlines
 
 
 class ConnectionLimits(Struct, frozen=True):
-    """`total`: connections of one process. `per_address`: how many of them one client address may have, unless it is in `proxies`."""
+    """`total`: connections of one process. `per_address`: how many of them one address may have that is none of the `proxies`."""
 
     total: int = 256
     per_address: int = 256
