@@ -18,6 +18,7 @@ from internal.http.settings import ServerSettings, api_ports
 from internal.observability.logs import configure_logging
 from internal.observability.metrics import shared_between_processes
 from internal.runtime.listening import refuse_taken_ports
+from internal.settings.exposure import warn_of_open_doors
 from internal.settings.sections import Settings
 
 
@@ -28,6 +29,7 @@ def serve(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = settings.server
     refuse_taken_ports(api_ports(server, settings.metrics))
+    warn_of_open_doors(settings)
     with shared_between_processes() if server.workers > 1 else contextlib.nullcontext():
         limits = connection_limits(server, Networks(settings.middleware.proxies))
         _run(server, settings.limits.max_upload_bytes, limits)

@@ -12,6 +12,13 @@ class AuthSettings(Struct, frozen=True, forbid_unknown_fields=True):
         Literal["none", "key", "jwt", "key+jwt"],
         env("AUTH_MODE", "How clients show who they are: by API key, by token, by either, or not at all."),
     ]
+    allow_anonymous: Annotated[
+        bool,
+        env(
+            "AUTH_ALLOW_ANONYMOUS",
+            "Let AUTH_MODE=none listen on addresses that other machines reach. Everybody may then read, add and delete images.",
+        ),
+    ]
 
     def validate(self) -> None:
         if self.mode != "none":

@@ -50,17 +50,22 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     migration: MigrationSettings
     standalone: StandaloneSettings
 
+    @property
+    def sections(self) -> list[str]:
+        """The names of the sections in use: not those of adapters that are not."""
+        unused = {"minio"} - {self.storage.backend} | {"kafka"} - {self.queue.backend}
+        return [name for name in self.__struct_fields__ if name not in unused]
+
     def validate(self) -> None:
         """Check the values that depend on each other, in each section and between rooms. Raises SettingsError.
 
         The sections of adapters that are not in use may be incomplete.
         """
-        unused = {"minio"} - {self.storage.backend} | {"kafka"} - {self.queue.backend}
-        for name in self.__struct_fields__:
+        for name in self.sections:
             section = getattr(self, name)
-            if isinstance(section, Validated) and name not in unused:
+            if isinstance(section, Validated):
                 section.validate()
-        if "kafka" not in unused:
+        if "kafka" in self.sections:
             _more("OUTBOX_LEASE_SECONDS", self.queue.outbox_lease_seconds, "KAFKA_PUBLISH_SECONDS", self.kafka.publish_seconds)
         # A worker renews its claim and the deadline of the object that it writes together.
         _more("STORAGE_INTENT_SECONDS", self.storage.intent_seconds, "WORKER_RENEW_SECONDS", self.worker.renew_seconds)

@@ -21,7 +21,7 @@ END_SECONDS = 40.0
 
 def environment(**settings: object) -> dict[str, str]:
     """This process's environment without any setting of the service but these."""
-    known = {setting.variable for setting in every_setting()} | {"APP_PROFILE"}
+    known = {variable for setting in every_setting() for variable in setting.variables} | {"APP_PROFILE"}
     inherited = {name: value for name, value in os.environ.items() if name not in known}
     return {**inherited, **{name: str(value) for name, value in settings.items()}}
 

@@ -10,7 +10,7 @@ from litestar.datastructures import Headers
 from msgspec import Struct
 
 from internal.domain.errors import Forbidden, Unauthenticated
-from internal.http.networks import address_from
+from internal.http.loopback import is_loopback
 from internal.runtime.secret import NO_SECRET, Secret
 
 FORWARDED = ("forwarded", "via", "x-real-ip", "x-forwarded-")
@@ -36,9 +36,3 @@ def _has_token(authorization: list[str], token: Secret) -> bool:
     """True if the only Authorization field is `Bearer` with this token. Constant time."""
     scheme, _, given = authorization[0].partition(" ") if len(authorization) == 1 else ("", "", "")
     return scheme.lower() == "bearer" and hmac.compare_digest(given.strip(" ").encode("latin-1"), token.reveal().encode())
-
-
-def is_loopback(address: str | None) -> bool:
-    """True for loopback addresses, also for an IPv4 address mapped into IPv6."""
-    known = address_from(address)
-    return known is not None and known.is_loopback

@@ -6,10 +6,11 @@ from litestar import Litestar
 from litestar.datastructures import Headers
 
 from internal.domain.errors import Forbidden, Unauthenticated
+from internal.http.loopback import is_loopback
 from internal.http.middleware.access_log import AccessLog
 from internal.http.middleware.methods import Methods
 from internal.http.monitoring.metrics import metrics_handler
-from internal.http.monitoring.metrics_access import MetricsAccess, is_loopback
+from internal.http.monitoring.metrics_access import MetricsAccess
 from internal.http.problems import HANDLERS
 from internal.runtime.secret import Secret
 
