@@ -3,7 +3,8 @@
 import getpass
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
@@ -13,11 +14,13 @@ from msgspec.structs import replace
 from internal.cli.errors import Unreachable, UsageError
 from internal.domain.errors import DatabaseUnavailable, StoreMissing, StoreUnavailable, Unavailable, WrongStore
 from internal.observability.logs import configure_logging
+from internal.ports.repository.repository import Repository
 from internal.postgres.pool import connection_string
 from internal.runtime.section import SettingsError
 from internal.settings.loader import load_settings
 from internal.settings.sections import Settings
 from internal.standalone.discover import running_standalone
+from internal.wiring.operator import open_repository
 from internal.wiring.store import place_of
 
 SETTINGS = "Use the service's settings (DB_HOST, …), or APP_PROFILE=standalone for `make run`."
@@ -81,3 +84,11 @@ def _outage_text(outage: Unavailable, settings: Settings) -> str:
         reason = f": {cause.strerror}" if isinstance(cause := outage.__cause__, OSError) and cause.strerror else ""
         return f"The object store in {place_of(settings)} does not answer{reason}."
     return outage.detail
+
+
+@asynccontextmanager
+async def open_tables(settings: Settings) -> AsyncIterator[Repository]:
+    """Open the tables while the block runs. Raises DatabaseUnavailable, also if the database is not migrated."""
+    async with open_repository(settings) as repository:
+        await repository.check()
+        yield repository

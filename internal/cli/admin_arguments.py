@@ -19,6 +19,7 @@ def add_admin_commands(add_parser: Commands) -> None:
     output = argparse.ArgumentParser(add_help=False)
     output.add_argument("--json", action="store_true", help="print JSON, one object a line")
     _audit(add_parser, output)
+    _keys(add_parser, output)
     _deadletters(add_parser, output)
     _store(add_parser, output)
     reconcile = add_parser(
@@ -55,6 +56,34 @@ def _audit(add_parser: Commands, output: argparse.ArgumentParser) -> None:
     listing.add_argument("--target", metavar="TARGET", help="only what was done to this key, token or owner")
     listing.add_argument("--limit", type=count, default=50, metavar="N", help="at most N (default: %(default)s)")
     listing.add_argument("--all", action="store_true", help="all of them")
+
+
+def _keys(add_parser: Commands, output: argparse.ArgumentParser) -> None:
+    top = add_parser(
+        "keys",
+        help="API keys: create, list, revoke",
+        description="API keys, for AUTH_MODE=key. " + WITHOUT_HTTP.format("table"),
+        epilog="Exit codes: 0 done; 1 there is no such key; 2 wrong usage; 3 the database does not answer.",
+    )
+    actions = top.add_subparsers(dest="action", required=True, metavar="ACTION")
+    create = actions.add_parser(
+        "create",
+        parents=[output],
+        help="create a key, and print it this once",
+        description="Prints the key, and nothing else, to stdout. It is not stored and can't be shown again.",
+    )
+    create.add_argument("--owner", required=True, metavar="NAME", help="whose images the key is about")
+    create.add_argument(
+        "--scopes", required=True, metavar="SCOPES", help="of images:read, images:write and images:admin, between commas"
+    )
+    create.add_argument("--expires", metavar="TIME", help="when it expires, such as 90d, 12h or 30m (default: never)")
+    create.add_argument("--name", default="", help="a name for people")
+    listing = actions.add_parser("list", parents=[output], help="list keys without their secrets, newest first")
+    listing.add_argument("--owner", metavar="NAME", help="only keys of this owner")
+    listing.add_argument("--limit", type=count, default=50, metavar="N", help="at most N (default: %(default)s)")
+    listing.add_argument("--all", action="store_true", help="all of them")
+    revoke = actions.add_parser("revoke", parents=[output], help="revoke keys; two seconds later no process takes them")
+    revoke.add_argument("id", nargs="+", metavar="ID")
 
 
 def _store(add_parser: Commands, output: argparse.ArgumentParser) -> None:

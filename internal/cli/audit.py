@@ -7,10 +7,9 @@ from functools import partial
 
 import msgspec
 
-from internal.cli.admin import run_admin
+from internal.cli.admin import open_tables, run_admin
 from internal.domain.audit import AuditEntry
 from internal.settings.sections import Settings
-from internal.wiring.operator import open_repository
 
 PAGE = 200
 
@@ -22,8 +21,7 @@ def audit(args: Namespace) -> int:
 
 async def _audit(args: Namespace, settings: Settings) -> int:
     shown, before = 0, None
-    async with open_repository(settings) as repository:
-        await repository.check()
+    async with open_tables(settings) as repository:
         while page := await repository.audit.page(limit=PAGE, before=before, target=args.target):
             for entry in page:
                 if shown == args.limit and not args.all:

@@ -5,20 +5,18 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from internal.cli.admin import actor, run_admin
+from internal.cli.admin import actor, open_tables, run_admin
 from internal.cli.errors import EXIT_FAILED, CommandError, UsageError
 from internal.cli.progress import ProgressCounter
 from internal.maintenance.dead_letters import Replay, drop, list_dead_letters, replay
 from internal.ports.repository.dead_letters import DeadLetterEntry
 from internal.ports.repository.repository import Repository
 from internal.settings.sections import Settings
-from internal.wiring.operator import open_repository
 
 REFUSALS = {
     Replay.NOT_FOUND: "there is no such dead letter",
@@ -40,7 +38,7 @@ def deadletters(args: Namespace) -> int:
 
 async def _list(args: Namespace, settings: Settings) -> int:
     shown = 0
-    async with _tables(settings) as repository:
+    async with open_tables(settings) as repository:
         async for entry in list_dead_letters(repository, code=args.code, limit=None if args.all else args.limit + 1):
             if shown == args.limit and not args.all:
                 print(f"imagectl: these are the newest {shown}; there are more: --limit N, --all", file=sys.stderr)
@@ -51,7 +49,7 @@ async def _list(args: Namespace, settings: Settings) -> int:
 
 
 async def _show(args: Namespace, settings: Settings) -> int:
-    async with _tables(settings) as repository:
+    async with open_tables(settings) as repository:
         entry = await repository.dead_letters.find(args.id)
     if entry is None:
         raise CommandError(f"{args.id}: {REFUSALS[Replay.NOT_FOUND]}")
@@ -63,7 +61,7 @@ async def _show(args: Namespace, settings: Settings) -> int:
 async def _replay(args: Namespace, settings: Settings) -> int:
     refused, who = 0, actor()
     progress = ProgressCounter("dead letters", every=100)
-    async with _tables(settings) as repository:
+    async with open_tables(settings) as repository:
         async for dead_letter_id in _chosen(args, repository):
             outcome = await replay(repository, dead_letter_id, who)
             progress.add()
@@ -77,7 +75,7 @@ async def _replay(args: Namespace, settings: Settings) -> int:
 async def _drop(args: Namespace, settings: Settings) -> int:
     missing = 0
     progress = ProgressCounter("dead letters", every=1000)
-    async with _tables(settings) as repository:
+    async with open_tables(settings) as repository:
         async for dead_letter_id in _chosen(args, repository):
             dropped = await drop(repository, dead_letter_id)
             progress.add()
@@ -90,13 +88,6 @@ async def _drop(args: Namespace, settings: Settings) -> int:
 
 
 ACTIONS = {"list": _list, "show": _show, "replay": _replay, "drop": _drop}
-
-
-@asynccontextmanager
-async def _tables(settings: Settings) -> AsyncIterator[Repository]:
-    async with open_repository(settings) as repository:
-        await repository.check()
-        yield repository
 
 
 async def _chosen(args: Namespace, repository: Repository) -> AsyncIterator[int]:

@@ -30,6 +30,12 @@ def _deadletters(args: Namespace) -> int:
     return deadletters(args)
 
 
+def _keys(args: Namespace) -> int:
+    from internal.cli.keys import keys
+
+    return keys(args)
+
+
 def _reconcile(args: Namespace) -> int:
     from internal.cli.reconcile import compare
 
@@ -44,6 +50,7 @@ def _store(args: Namespace) -> int:
 
 ADMIN_COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "audit": _audit,
+    "keys": _keys,
     "deadletters": _deadletters,
     "reconcile": _reconcile,
     "store": _store,

@@ -5,11 +5,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from internal.domain.api_key import KEY_PREFIX
 from internal.domain.errors import InvalidRequest, Unauthenticated
 from internal.domain.identity import ANYBODY, Credential, Principal
-
-KEY_PREFIX = "imgp_"
-"""API keys begin with it, and no token does."""
 
 
 class Verifier(Protocol):

@@ -20,6 +20,11 @@ class AuthSettings(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ]
 
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of credentials that are taken, as domain.identity names them; without any, everybody is ANYBODY."""
+        return [] if self.mode == "none" else self.mode.split("+")
+
     def validate(self) -> None:
-        if self.mode != "none":
+        if "jwt" in self.kinds:
             raise SettingsError(f"AUTH_MODE: {self.mode} is not there yet")

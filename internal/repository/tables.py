@@ -8,6 +8,7 @@ from internal.domain.message import Channel
 from internal.ports.repository.statistics import BacklogStats, DatabaseHealth
 from internal.postgres.lower_bound import LowerBounds
 from internal.postgres.pool import Pool, PooledSession, Session, transaction
+from internal.repository.api_keys import PostgresApiKeys
 from internal.repository.audit import PostgresAudit
 from internal.repository.backlog import read_backlog_stats
 from internal.repository.chore_leases import PostgresChoreLeases
@@ -29,7 +30,7 @@ CHECK_SCHEMA = """
                              WHERE attrelid = to_regclass(table_name) AND attname = column_name)) AS migrated
       FROM (VALUES ('renditions', 'alternatives'), ('dead_letters', 'fingerprint'), ('images', 'metadata_text'),
                    ('renditions', 'resends'), ('store_identity', 'id'), ('uploads', 'id'),
-                   ('audit_entries', 'id'), ('owners', 'weight')) AS needed (table_name, column_name)
+                   ('audit_entries', 'id'), ('owners', 'weight'), ('api_keys', 'id')) AS needed (table_name, column_name)
 """
 
 
@@ -47,6 +48,7 @@ class PostgresTables:
         self.chore_leases = PostgresChoreLeases(session)
         self.references = PostgresReferences(session)
         self.uploads = PostgresUploads(session, bounds)
+        self.api_keys = PostgresApiKeys(session)
         self.audit = PostgresAudit(session)
         self.owners = PostgresOwners(session)
 

@@ -7,8 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from msgspec import Struct
 
 from internal.domain.errors import DatabaseUnavailable, StoreUnavailable
+from internal.domain.identity import Credential
 from internal.events.relay import Relay
-from internal.identity.authenticator import Authenticator
+from internal.identity.authenticator import Authenticator, Verifier
+from internal.identity.key_verifier import open_key_verifier
 from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.intake.multipart import MultipartDoor
 from internal.intake.policy import UploadPolicy
@@ -31,7 +33,7 @@ from internal.wiring.dependencies import dependencies_of
 from internal.wiring.queue import open_queue
 from internal.wiring.store import open_own_store
 
-API_SIGNALS = ("outbox", "image")
+API_SIGNALS = ("outbox", "image", "api_key")
 
 
 class AppState(Struct, frozen=True):
@@ -69,12 +71,15 @@ async def open_api(settings: Settings) -> AsyncIterator[AppState]:
         repository = PostgresRepository(pool, queue.exports)
         relay = Relay(repository, queue, listener, lease_seconds=settings.queue.outbox_lease_seconds)
         await stack.enter_async_context(running(relay=relay.run()))
+        verifiers: dict[Credential, Verifier] = {}
+        if Credential.KEY in settings.auth.kinds:
+            verifiers[Credential.KEY] = await stack.enter_async_context(open_key_verifier(repository.api_keys, listener))
         policy = upload_policy(settings)
         yield AppState(
             settings=settings,
             repository=repository,
             store=store,
-            authenticator=Authenticator(),
+            authenticator=Authenticator(verifiers),
             policy=policy,
             multipart=MultipartDoor(repository, store, policy),
             signals=listener,

@@ -19,6 +19,7 @@ from internal.rendering.task import TaskProcessor
 from internal.rendering.timings import WorkerTimings
 from internal.repository.tables import PostgresRepository
 from internal.sandbox.pool import open_pool as open_sandbox
+from internal.wiring.api import API_SIGNALS
 from tests.integration.service import Service
 from tests.services import wheels
 from tests.services.kinds import PostgresService, S3Service
@@ -80,7 +81,7 @@ async def pool(database_settings: DatabaseSettings) -> AsyncIterator[Pool]:
 
 @pytest.fixture(scope="session")
 async def listener(database_settings: DatabaseSettings) -> AsyncIterator[Listener]:
-    async with open_listener(connection_string(database_settings), ("outbox", "image")) as listener:
+    async with open_listener(connection_string(database_settings), API_SIGNALS) as listener:
         yield listener
 
 

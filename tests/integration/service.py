@@ -172,7 +172,7 @@ class Service:
         """Leave nothing behind."""
         await self.session.run(
             "TRUNCATE images, renditions, outbox, unreferenced_objects, events, idempotency_keys, dead_letters, queue_messages,"
-            " chore_leases, store_identity, uploads, audit_entries"
+            " chore_leases, store_identity, uploads, api_keys, audit_entries"
         )
         for left in await self.keys():
             await self.store.delete(left)

@@ -65,7 +65,7 @@ READS_ALL = {
 
 COUNTED = {"outbox", "queue_messages", "unreferenced_objects", "dead_letters"}
 
-LARGE = {"images", "renditions", "events", "idempotency_keys", "uploads", "audit_entries", "owners"} | COUNTED
+LARGE = {"images", "renditions", "events", "idempotency_keys", "uploads", "audit_entries", "api_keys", "owners"} | COUNTED
 
 OWN_PLANS = {
     "CASCADE": "DELETE FROM ONLY renditions WHERE image_id = %(image_id)s",
@@ -114,7 +114,7 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(
         ("generation", "attempts", "frames", "released", "height", "max_attempts", "orientation", "size", "width"), 1
     ),
-    **dict.fromkeys(("delay", "grace", "intent", "lease", "older", "patience", "seconds", "since"), 60.0),
+    **dict.fromkeys(("delay", "grace", "intent", "lease", "older", "patience", "seconds", "since", "use_seconds"), 60.0),
     **dict.fromkeys(("alternatives", "details", "headers", "renditions", "tasks"), Jsonb([])),
     **dict.fromkeys(("answer", "body"), b"{}"),
     **dict.fromkeys(TEXTS, "text"),
@@ -136,8 +136,14 @@ VALUES: dict[str, Any] = {
     "has_alpha": True,
     "key_seconds": 60.0,
     "kind": "url",
+    "expires_in": 60.0,
+    "hash": b"hash",
+    "of_owner": "owner-1",
     "options": Jsonb({}),
+    "prefix": "imgp_0",
+    "prefixes": ["imgp_1", "imgp_2"],
     "received": 0,
+    "scopes": ["images:read"],
     "state": "pending",
     "status": "uploaded",
     "tables": ["outbox", "renditions"],
@@ -158,6 +164,12 @@ THEIR_OWN: dict[str, list[dict[str, Any]]] = {
     ],
     "REMOVE_OWNERS_KEYS": [{"owner": "one of many"}],
     "PAGE_OF_AUDIT": [{"before": None, "target": None}, {"before": uuid4(), "target": None}, {"before": None}],
+    "PAGE_OF_API_KEYS": [
+        {"before": None, "of_owner": None},
+        {"before": uuid4(), "of_owner": None},
+        {"before": None},
+        {"before": uuid4()},
+    ],
     "PAGE_OF_DEAD_LETTERS": [{"before": None, "code": None}, {}],
     "PAGE_OF_REFERENCES": [{"after": None}, {}],
     "RETRY_RENDITIONS": [{"name": None}, {}],
@@ -222,6 +234,11 @@ FILL_WAITING = (
     SELECT gen_random_uuid(), 'key:1', 'key.created', number::text FROM generate_series(1, 10000) AS number
     """,
     "INSERT INTO owners (owner) SELECT 'owner-' || number FROM generate_series(1, 10000) AS number",
+    """
+    INSERT INTO api_keys (id, name, owner, scopes, prefix, hash)
+    SELECT gen_random_uuid(), '', 'owner-' || number % 1000, '{images:read}', 'imgp_' || number, number::text::bytea
+      FROM generate_series(1, 10000) AS number
+    """,
     "ANALYZE",
 )
 

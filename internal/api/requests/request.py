@@ -47,13 +47,18 @@ def message_context_of(request: ApiRequest) -> MessageContext:
 
 def image_id_of(text: str) -> UUID:
     """The id in a path. Raises NotFound for a malformed id, as for an unknown one."""
+    return id_of(text, NotFound())
+
+
+def id_of(text: str, missing: NotFound) -> UUID:
+    """The id in a path. Raises `missing` for a malformed one."""
     try:
-        image_id = UUID(text)
+        found = UUID(text)
     except ValueError as error:
-        raise NotFound from error
-    if str(image_id) != text.lower():
-        raise NotFound
-    return image_id
+        raise missing from error
+    if str(found) != text.lower():
+        raise missing
+    return found
 
 
 def idempotency_key_of(request: ApiRequest, route: str, lease_seconds: float) -> IdempotencyKey | None:

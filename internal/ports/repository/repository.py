@@ -7,6 +7,7 @@ all. Every method raises DatabaseUnavailable if the database can't be reached in
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from internal.ports.repository.api_keys import ApiKeys
 from internal.ports.repository.audit import Audit
 from internal.ports.repository.chore_leases import ChoreLeases
 from internal.ports.repository.dead_letters import DeadLetters
@@ -45,6 +46,8 @@ class Tables(Protocol):
     def references(self) -> References: ...
     @property
     def uploads(self) -> Uploads: ...
+    @property
+    def api_keys(self) -> ApiKeys: ...
     @property
     def audit(self) -> Audit: ...
     @property
