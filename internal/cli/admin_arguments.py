@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 DAY = 86_400.0
 
@@ -21,6 +22,7 @@ def add_admin_commands(add_parser: Commands) -> None:
     _audit(add_parser, output)
     _keys(add_parser, output)
     _deadletters(add_parser, output)
+    _owners(add_parser, output)
     _store(add_parser, output)
     reconcile = add_parser(
         "reconcile",
@@ -84,6 +86,35 @@ def _keys(add_parser: Commands, output: argparse.ArgumentParser) -> None:
     listing.add_argument("--all", action="store_true", help="all of them")
     revoke = actions.add_parser("revoke", parents=[output], help="revoke keys; two seconds later no process takes them")
     revoke.add_argument("id", nargs="+", metavar="ID")
+
+
+def _owners(add_parser: Commands, output: argparse.ArgumentParser) -> None:
+    top = add_parser(
+        "owners",
+        help="owners: export, delete",
+        description="Owners and all that they have. " + WITHOUT_HTTP.format("database and object store"),
+        epilog="Exit codes: 0 done; 1 an object is lost; 2 wrong usage; 3 database or store do not answer.",
+    )
+    actions = top.add_subparsers(dest="action", required=True, metavar="ACTION")
+    export = actions.add_parser(
+        "export",
+        parents=[output],
+        help="write all that an owner has to a folder",
+        description="Writes originals, results, metadata and a manifest. The same command again goes on where it ended: "
+        "it writes what is missing or different.",
+    )
+    export.add_argument("owner", metavar="OWNER")
+    export.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="where to; it is created if necessary")
+    delete = actions.add_parser(
+        "delete",
+        parents=[output],
+        help="delete all that an owner has, with a receipt",
+        description="Deletes every image as DELETE does, and all else that bears the owner's name. The same command again goes "
+        "on where it ended, and adds to the receipt.",
+    )
+    delete.add_argument("owner", metavar="OWNER")
+    delete.add_argument("--receipt", type=Path, required=True, metavar="FILE", help="JSON lines: ids, times, and the totals")
+    delete.add_argument("--yes", action="store_true", help="required: deletion can't be undone")
 
 
 def _store(add_parser: Commands, output: argparse.ArgumentParser) -> None:

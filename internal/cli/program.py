@@ -36,6 +36,12 @@ def _keys(args: Namespace) -> int:
     return keys(args)
 
 
+def _owners(args: Namespace) -> int:
+    from internal.cli.owners import owners
+
+    return owners(args)
+
+
 def _reconcile(args: Namespace) -> int:
     from internal.cli.reconcile import compare
 
@@ -52,6 +58,7 @@ ADMIN_COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "audit": _audit,
     "keys": _keys,
     "deadletters": _deadletters,
+    "owners": _owners,
     "reconcile": _reconcile,
     "store": _store,
 }

@@ -32,6 +32,9 @@ class Beside:
         assert done.returncode == code, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
+    def status_of(self, path: str) -> int:
+        return self.service.http.get(f"{path}/status").status_code
+
     def until_there_is_a_dead_letter(self) -> None:
         wait_until(lambda: self.service.rows("SELECT id FROM dead_letters") != [], within=20)
 
@@ -196,3 +199,27 @@ def test_what_can_not_be_reached_is_one_line(beside: Beside, settings: dict[str,
     assert done.returncode == code
     assert told in done.stderr.decode()
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_owners_data_is_exported_and_deleted(beside: Beside, tmp_path: Path) -> None:
+    path = beside.service.processed(pictures.photo_jpeg(300, 200), metadata='{"shelf": 3}')
+    image_id, folder, receipt = path.rpartition("/")[2], tmp_path / "data", tmp_path / "receipt.jsonl"
+
+    [exported] = beside.told("owners", "export", "anonymous", "--to", folder)
+    images = [json.loads(line) for line in (folder / "images.jsonl").read_text().splitlines()]
+    assert image_id in [image["id"] for image in images]
+    assert (folder / f"files/{image_id}/original.jpg").read_bytes() == pictures.photo_jpeg(300, 200)
+    assert json.loads((folder / "manifest.json").read_text())["files"] == exported["files"]
+    assert beside.told("owners", "export", "anonymous", "--to", folder)[0]["written"] == 0
+
+    assert beside.run("owners", "delete", "anonymous", "--receipt", receipt).returncode == 2
+    assert beside.status_of(path) == 200
+    [deleted] = beside.told("owners", "delete", "anonymous", "--receipt", receipt, "--yes")
+    assert deleted["images"] == len(images)
+    assert beside.status_of(path) == 404
+    lines = [json.loads(line) for line in receipt.read_text().splitlines()]
+    assert {line["image"] for line in lines[:-1]} == {image["id"] for image in images}
+    assert lines[-1] == deleted
+    assert [key for key in beside.service.objects() if any(image["id"] in key for image in images)] == []
+    [first] = beside.told("audit", "--target", "anonymous", "--limit", 1)
+    assert first["action"] == "owner.deleted"
