@@ -3,12 +3,15 @@
 import argparse
 import os
 from pathlib import Path
+from typing import Never
 
 from internal.cli.admin_arguments import add_admin_commands
 
 
 def default_address() -> str:
-    """Return the address of `make run` and `make up`, which SERVER_HOST and SERVER_PORT change."""
+    """Return IMAGECTL_ADDRESS, or else the address of `make run` and `make up`, which SERVER_HOST and SERVER_PORT change."""
+    if address := os.environ.get("IMAGECTL_ADDRESS"):
+        return address
     host = os.environ.get("SERVER_HOST") or "127.0.0.1"
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     return f"http://{f'[{host}]' if ':' in host else host}:{os.environ.get('SERVER_PORT') or 8080}"
@@ -19,6 +22,13 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="imagectl", description="Client of the image processor.", epilog=_EXIT_CODES)
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--address", default=default_address(), metavar="URL", help="the service (default: %(default)s)")
+    shared.add_argument(
+        "--key-file",
+        type=Path,
+        metavar="FILE",
+        help="a file with an API key or a token (default: what is in IMAGECTL_KEY, or in the file of IMAGECTL_KEY_FILE)",
+    )
+    shared.add_argument("--key", type=_refused_key, help=argparse.SUPPRESS)  # argparse would take it for --key-file
     shared.add_argument("--json", action="store_true", help="print the service's JSON")
     shared.add_argument(
         "--retry",
@@ -47,6 +57,10 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--folder", type=Path, default=Path("demo"), help="where the results go (default: %(default)s)")
     add_admin_commands(commands.add_parser)
     return top
+
+
+def _refused_key(_: str) -> Never:
+    raise argparse.ArgumentTypeError("everybody sees command lines: set IMAGECTL_KEY, or name a file with the key in --key-file")
 
 
 _EXIT_CODES = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no service answers."

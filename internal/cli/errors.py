@@ -28,8 +28,8 @@ class Unanswered(Unreachable):
 
 
 class ServiceProblem(CommandError):
-    """The service answered with a problem document. `retry_after` is in seconds, or None."""
+    """The service answered with a problem document. `retry_after` is in seconds, or None. `hint`: what to do with imagectl."""
 
-    def __init__(self, status: int, code: str, detail: str, retry_after: float | None = None) -> None:
-        super().__init__(f"{status} {code}: {detail}")
+    def __init__(self, status: int, code: str, detail: str, retry_after: float | None = None, hint: str = "") -> None:
+        super().__init__(f"{status} {code}: {detail} {hint}".rstrip())
         self.status, self.code, self.retry_after = status, code, retry_after

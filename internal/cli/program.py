@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from internal.cli import commands
 from internal.cli.arguments import parser
+from internal.cli.credential import credential
 from internal.cli.errors import EXIT_FAILED, CommandError
 from internal.cli.reprocess import reprocess
 from internal.cli.service_client import ServiceClient
@@ -81,7 +82,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         if args.command in ADMIN_COMMANDS:
             return ADMIN_COMMANDS[args.command](args)
-        with ServiceClient(args.address, retry_seconds=args.retry) as client:
+        with ServiceClient(args.address, credential(args.key_file), retry_seconds=args.retry) as client:
             return COMMANDS[args.command](client, args)
     except CommandError as error:
         print(f"imagectl: {error}", file=sys.stderr)

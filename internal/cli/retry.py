@@ -12,7 +12,7 @@ from internal.cli.errors import ServiceProblem, Unanswered
 
 T = TypeVar("T")
 
-UNAVAILABLE = 503
+BUSY = (429, 503)
 IN_PROGRESS = "idempotency_in_progress"
 NOT_READY = "not_ready"
 
@@ -20,8 +20,8 @@ NOT_READY = "not_ready"
 def retry_until_accepted(call: Callable[[], T], *, seconds: float, idempotent: bool) -> T:
     """Return the result of `call`, with retries for `seconds`. Raises the last error.
 
-    Calls are retried after the response's Retry-After if the status is 503, or if the same request is still in progress because
-    an earlier response was lost. An `idempotent` call is also retried if there was no response.
+    Calls are retried after the response's Retry-After if the status is 503 or 429, or if the same request is still in progress
+    because an earlier response was lost. An `idempotent` call is also retried if there was no response.
     """
     if seconds <= 0:
         return call()
@@ -51,7 +51,7 @@ def retry_until_ready(call: Callable[[float], T], *, seconds: float) -> T:
 
 
 def _after_refusal(error: Exception) -> bool | float:
-    if isinstance(error, ServiceProblem) and (error.status == UNAVAILABLE or error.code == IN_PROGRESS):
+    if isinstance(error, ServiceProblem) and (error.status in BUSY or error.code == IN_PROGRESS):
         return error.retry_after or True
     return False
 

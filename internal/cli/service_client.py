@@ -13,6 +13,7 @@ import httpx2
 
 from internal.cli.errors import CommandError, ServiceProblem, Unanswered, Unreachable
 from internal.cli.retry import retry_until_accepted, retry_until_ready
+from internal.runtime.secret import NO_SECRET, Secret
 
 IMAGES = "/api/v1/images"
 FINAL = ("processed", "failed")
@@ -26,12 +27,16 @@ def image_path(image_id: str) -> str:
 
 
 class ServiceClient:
-    """Calls to one service, with retries for `retry_seconds` seconds while it is unavailable. Use it as a context manager."""
+    """Calls to one service, with retries for `retry_seconds` seconds while it is unavailable. Use it as a context manager.
 
-    def __init__(self, address: str, *, timeout: float = 60.0, retry_seconds: float = 0.0) -> None:
+    `key`: the API key or token that all calls send.
+    """
+
+    def __init__(self, address: str, key: Secret = NO_SECRET, *, timeout: float = 60.0, retry_seconds: float = 0.0) -> None:
         self.address = address.rstrip("/")
         self._retry_seconds = retry_seconds
-        self._http = httpx2.Client(base_url=self.address, timeout=timeout, trust_env=False)
+        headers = {"authorization": f"Bearer {key.reveal()}"} if key else {}
+        self._http = httpx2.Client(base_url=self.address, headers=headers, timeout=timeout, trust_env=False)
 
     def __enter__(self) -> Self:
         return self
@@ -133,11 +138,21 @@ def _accepted(response: httpx2.Response) -> httpx2.Response:
     try:
         problem = response.json()
         header = response.headers.get("retry-after", "")
-        raise ServiceProblem(
-            response.status_code, problem["code"], problem["detail"], float(header) if header.isdecimal() else None
-        )
+        retry_after = float(header) if header.isdecimal() else None
+        raise ServiceProblem(response.status_code, problem["code"], problem["detail"], retry_after, _hint(response))
     except (ValueError, KeyError, TypeError):
-        raise ServiceProblem(response.status_code, "unknown", response.reason_phrase) from None
+        raise ServiceProblem(response.status_code, "unknown", response.reason_phrase, hint=_hint(response)) from None
+
+
+def _hint(response: httpx2.Response) -> str:
+    """What to do about a refused credential, or about none."""
+    if response.status_code == 401:
+        if "authorization" not in response.request.headers:
+            return "Set IMAGECTL_KEY, or name a file with the key in --key-file. `imagectl keys create` makes one."
+        return "Check IMAGECTL_KEY, or the file of --key-file: is it this service's, whole, and neither expired nor revoked?"
+    if response.status_code == 403:
+        return "`imagectl keys create --scopes …` makes a key that may do more."
+    return ""
 
 
 @contextmanager

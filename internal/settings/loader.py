@@ -18,14 +18,12 @@ import yaml
 
 from internal.runtime.project import PROJECT
 from internal.runtime.secret import Secret
+from internal.runtime.secret_file import SecretUnreadable, secret_from
 from internal.runtime.section import SettingsError
 from internal.settings.sections import Setting, Settings, every_setting
 
 LOCAL = "local.yaml"
 """The operator's own file. Git ignores it, and the image does not have it."""
-
-MAX_SECRET_BYTES = 65536
-"""More than any secret has: a NAME_FILE that is a device or a log is not read to its end."""
 
 
 def load_settings(environment: Mapping[str, str] = os.environ, folder: Path = PROJECT / "config") -> Settings:
@@ -49,33 +47,10 @@ def load_settings(environment: Mapping[str, str] = os.environ, folder: Path = PR
 
 
 def _secret_text(environment: Mapping[str, str], setting: Setting) -> str | None:
-    """The value of NAME, or the content of the file that NAME_FILE points to. An empty variable counts as not set."""
-    text, path = environment.get(setting.variable), environment.get(setting.file_variable)
-    if not path:
-        return text
-    if text:
-        raise SettingsError(f"{setting.variable} and {setting.file_variable} are both set: set one of them")
-    return _content_of(Path(path), setting)
-
-
-def _content_of(path: Path, setting: Setting) -> str:
-    """The text in a secret's file, without the newline at its end."""
-    where = f"{setting.file_variable}: {path}"
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_SECRET_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a path with a null character
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise SettingsError(f"{where} can't be read: {reason}") from error
-    if len(content) > MAX_SECRET_BYTES:
-        raise SettingsError(f"{where} has more than {MAX_SECRET_BYTES} bytes, which is no secret")
-    try:
-        text = content.decode().rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise SettingsError(f"{where} is not text in UTF-8") from None  # the error holds the bytes
-    if not text:
-        raise SettingsError(f"{where} is empty")
-    return text
+        return secret_from(environment, setting.variable)
+    except SecretUnreadable as error:
+        raise SettingsError(str(error)) from error
 
 
 def _refuse_secrets(values: dict[str, dict[str, Any]], file: str) -> None:

@@ -17,11 +17,12 @@ from tests.services.waiting import wait_until
 PROJECT = Path(__file__).resolve().parents[2]
 IMAGECTL = Path(sys.executable).parent / "imagectl"
 END_SECONDS = 40.0
+OF_THE_CLIENT = {"APP_PROFILE", "IMAGECTL_ADDRESS", "IMAGECTL_KEY", "IMAGECTL_KEY_FILE"}
 
 
 def environment(**settings: object) -> dict[str, str]:
     """This process's environment without any setting of the service but these."""
-    known = {variable for setting in every_setting() for variable in setting.variables} | {"APP_PROFILE"}
+    known = {variable for setting in every_setting() for variable in setting.variables} | OF_THE_CLIENT
     inherited = {name: value for name, value in os.environ.items() if name not in known}
     return {**inherited, **{name: str(value) for name, value in settings.items()}}
 

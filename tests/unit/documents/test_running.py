@@ -21,7 +21,15 @@ MONITORING = PROJECT / "docs/running/monitoring.md"
 CHANGES = "CHANGELOG.md"
 ALERTS = PROJECT / "config" / "alerts.yml"
 SOURCES = sorted((PROJECT / "internal").rglob("*.py"))
-NO_SETTINGS = {"APP_PROFILE", "FAULT_POINTS", "REQUIRE_CONTAINERS", "REQUIRE_TOOLS"} | {
+NO_SETTINGS = {
+    "APP_PROFILE",
+    "IMAGECTL_ADDRESS",
+    "IMAGECTL_KEY",
+    "IMAGECTL_KEY_FILE",
+    "FAULT_POINTS",
+    "REQUIRE_CONTAINERS",
+    "REQUIRE_TOOLS",
+} | {
     "API_VERSION",
     "BUILT_IN",
     "CHECK_SCHEMA",

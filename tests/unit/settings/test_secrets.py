@@ -10,8 +10,9 @@ import pytest
 
 from internal.runtime.project import PROJECT
 from internal.runtime.secret import NO_SECRET, Secret
+from internal.runtime.secret_file import MAX_BYTES
 from internal.runtime.section import SettingsError
-from internal.settings.loader import MAX_SECRET_BYTES, load_settings
+from internal.settings.loader import load_settings
 from internal.settings.sections import Setting, Settings, every_setting
 
 CANARY = "canary-0f8e7d6c"
@@ -66,7 +67,7 @@ def test_a_secret_is_read_from_a_file(setting: Setting, end: str, tmp_path: Path
         (b"", "is empty"),
         (b"\n", "is empty"),
         (CANARY.encode() + b"\xff", "is not text in UTF-8"),
-        (CANARY.encode() * (MAX_SECRET_BYTES // 10), f"has more than {MAX_SECRET_BYTES} bytes"),
+        (CANARY.encode() * (MAX_BYTES // 10), f"has more than {MAX_BYTES} bytes"),
     ],
 )
 def test_a_file_without_a_secret_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_a_file_without_a_secret_is_refused(content: bytes, reason: str, tmp_pat
         ("/nowhere/secret", "No such file or directory"),
         ("/", "Is a directory"),
         ("a\0b", "null"),
-        ("/dev/zero", f"has more than {MAX_SECRET_BYTES} bytes"),
+        ("/dev/zero", f"has more than {MAX_BYTES} bytes"),
     ],
 )
 def test_a_file_that_can_not_be_read_is_named(path: str, reason: str) -> None:

@@ -13,7 +13,7 @@ from internal.settings.sections import Settings
 MINIO = {"MINIO_ACCESS_KEY": "own", "MINIO_SECRET_KEY": "secret"}
 ROOT = {"MINIO_ROOT_USER": "root", "MINIO_ROOT_PASSWORD": "word"}
 LOADER = {"internal.settings.loader", "internal.settings.sections"}
-LOADER |= {f"internal.runtime.{name}" for name in ("secret", "section", "project")}
+LOADER |= {f"internal.runtime.{name}" for name in ("secret", "secret_file", "section", "project")}
 
 
 @pytest.mark.parametrize(
