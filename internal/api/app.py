@@ -11,7 +11,7 @@ from internal.api.forms.upload_slots import UploadSlots
 from internal.api.openapi.components import Json
 from internal.api.openapi.document import openapi_document
 from internal.api.requests.queries import refuse_unknown
-from internal.api.routes import admin, downloads, images, keys, operations, uploads
+from internal.api.routes import admin, downloads, images, keys, operations, sharing, uploads
 from internal.api.schemas import PREFIX
 from internal.api.server_limits import address_share
 from internal.http.asgi import App
@@ -47,6 +47,8 @@ ROUTES = [
     keys.create_api_key,
     keys.list_api_keys,
     keys.revoke_api_key,
+    sharing.change,
+    sharing.new_link,
     operations.list_operations,
     operations.show_limits,
     admin.show_overview,

@@ -5,12 +5,14 @@ from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
 
-from msgspec import Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from internal.api.responses.download import Disposition
 from internal.domain.image import Image
 from internal.domain.rendition import Failure, Lane, Rendition, Result
 from internal.domain.status import Status
 from internal.domain.upload import RenditionRequest, Upload
+from internal.domain.visibility import Visibility
 from internal.http.problems import with_advice
 from internal.intake.rendition_request import NAME
 from internal.library.staleness import is_stale
@@ -107,10 +109,14 @@ class OriginalBody(Struct):
 
 
 class ImageBody(Struct):
-    """An image with its renditions. `original` is null while the image is pending: its bytes have not arrived."""
+    """An image with its renditions. `original` is null while the image is pending: its bytes have not arrived.
+
+    `visibility`: whether anybody may read its renditions by their `url`.
+    """
 
     id: UUID
     status: Status
+    visibility: Visibility
     error: ErrorBody | None
     original: OriginalBody | None
     metadata: Annotated[Raw, Meta(description="As it was sent, text for text.", extra_json_schema={"type": "object"})]
@@ -131,6 +137,32 @@ class NewRendition(Struct, forbid_unknown_fields=True):
     processing: Annotated[Raw, Meta(extra_json_schema=CHAIN_SCHEMA)]
 
 
+class ImageChange(Struct, forbid_unknown_fields=True):
+    """What is to be changed: one of the two, or both. `metadata` replace those that are there."""
+
+    visibility: Visibility | UnsetType = UNSET
+    metadata: Annotated[Raw | UnsetType, Meta(extra_json_schema={"type": "object"})] = UNSET
+
+
+class NewLink(Struct, forbid_unknown_fields=True):
+    """A link to be made. `expires_in` in seconds, at most LINK_MAX_SECONDS.
+
+    `rendition`: a name, or `original` for the upload itself. Default: the one named `default`, or the only one.
+    `disposition`: what a browser does with the picture. Default: it shows it.
+    """
+
+    expires_in: Annotated[int, Meta(ge=1, examples=[3600])]
+    rendition: Annotated[str | None, Meta(examples=["thumb"])] = None
+    disposition: Disposition | None = None
+
+
+class LinkBody(Struct):
+    """A signed link. Who has it may read the picture until it expires. `url` is relative unless PUBLIC_URL is set."""
+
+    url: str
+    expires_at: Moment
+
+
 class MessageBody(Struct):
     message: str
 
@@ -148,6 +180,7 @@ def image_body(image: Image | Upload, grammar: Grammar) -> ImageBody:
     return ImageBody(
         id=image.id,
         status=image.status,
+        visibility=image.visibility,
         error=_error(failed[0].failure) if image.status == Status.FAILED and failed else None,
         original=OriginalBody(
             content_type=original.media_type,
@@ -175,6 +208,7 @@ def _pending_body(upload: Upload, grammar: Grammar) -> ImageBody:
     return ImageBody(
         id=upload.id,
         status=upload.status,
+        visibility=upload.options.visibility,
         error=None,
         original=None,
         metadata=Raw(upload.options.metadata),

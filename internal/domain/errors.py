@@ -65,6 +65,21 @@ class Forbidden(ServiceError):
         self.scope = scope
 
 
+class LinkInvalid(ServiceError):
+    """The link is wrong, has expired or was revoked.
+
+    Raised before anything is looked up: it says nothing about the image.
+    """
+
+    code = "link_invalid"
+
+
+class LinksDisabled(ServiceError):
+    """This service makes no links: it has no key to sign them with."""
+
+    code = "links_disabled"
+
+
 class RateLimited(ServiceError):
     """This is more than a rate limit allows for now.
 

@@ -23,6 +23,7 @@ EVENT_HEADERS = {"content-type": "application/cloudevents+json"}
 class EventType(StrEnum):
     IMAGE_PENDING = "image.pending"
     IMAGE_UPLOADED = "image.uploaded"
+    IMAGE_UPDATED = "image.updated"
     IMAGE_PROCESSING_STARTED = "image.processing.started"
     IMAGE_PROCESSING_COMPLETED = "image.processing.completed"
     IMAGE_PROCESSING_FAILED = "image.processing.failed"

@@ -38,3 +38,17 @@ class Principal(Struct, frozen=True):
 
 ANYBODY = Principal(ANONYMOUS, frozenset({Scope.READ, Scope.WRITE}), Credential.NONE)
 """The principal without identities. It is no admin: an open service may stand behind a proxy, which makes every address local."""
+
+
+class Reader(Struct, frozen=True):
+    """Who asks for a picture: an owner, who also sees what is public; the bearer of a verified link; or, with neither, nobody."""
+
+    owner: str | None = None
+    linked: bool = False
+
+
+NOBODY = Reader()
+"""A reader without a credential: sees what is public."""
+
+LINK_BEARER = Reader(linked=True)
+"""Sees what the link leads to, whoever its owner is. Only after the link was verified."""

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from internal.domain.rendition import Rendition
 from internal.domain.status import Status
+from internal.domain.visibility import Visibility
 
 
 class Original(Struct, frozen=True):
@@ -44,6 +45,7 @@ class Image(Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     renditions: tuple[Rendition, ...] = ()
+    visibility: Visibility = Visibility.PRIVATE
 
     def rendition(self, name: str) -> Rendition | None:
         return next((rendition for rendition in self.renditions if rendition.name == name), None)

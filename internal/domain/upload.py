@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from internal.domain.status import Status
+from internal.domain.visibility import Visibility
 
 
 class UploadKind(StrEnum):
@@ -41,11 +42,15 @@ class RenditionRequest(Struct, frozen=True):
 
 
 class ParsedOptions(Struct, frozen=True):
-    """The options of an upload, parsed and checked once. `metadata` is the text of a JSON object, as it was sent."""
+    """The options of an upload, parsed and checked once. `metadata` is the text of a JSON object, as it was sent.
+
+    `visibility`: of the image to come.
+    """
 
     renditions: tuple[RenditionRequest, ...] = ()
     metadata: str = "{}"
     filename: str | None = None
+    visibility: Visibility = Visibility.PRIVATE
 
 
 class Upload(Struct, frozen=True):

@@ -40,6 +40,8 @@ PROBLEMS: dict[type[ServiceError], Row] = {
     errors.InvalidRequest: Row(400),
     errors.Unauthenticated: Row(401, "Send a key or a token as `Authorization: Bearer …`."),
     errors.Forbidden: Row(403),
+    errors.LinkInvalid: Row(403, "Ask whoever gave it to you for a new one."),
+    errors.LinksDisabled: Row(403, "Whoever runs it can set LINK_KEYS."),
     errors.QuotaExceeded: Row(403, "Delete what is no longer needed, or ask the people who run the service for more."),
     errors.NotFound: Row(404),
     errors.RequestTimeout: Row(408, "Send it again over a faster connection."),

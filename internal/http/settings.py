@@ -1,11 +1,12 @@
 """The settings of the HTTP server."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from internal.observability.settings import MetricsSettings
-from internal.runtime.section import env
+from internal.runtime.section import SettingsError, env
 
 
 class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,6 +70,37 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     cache_control: Annotated[
         str, env("SERVER_CACHE_CONTROL", "Value of the Cache-Control header of originals and renditions.", min_length=1)
     ]
+    public_cache_control: Annotated[
+        str,
+        env(
+            "SERVER_PUBLIC_CACHE_CONTROL",
+            "Value of the Cache-Control header of public renditions. Caches may show one for so long after it was made private.",
+            min_length=1,
+        ),
+    ]
+    public_url: Annotated[
+        str,
+        env(
+            "PUBLIC_URL",
+            "Where clients reach the API, such as https://images.example.com: with it signed links are absolute, else relative.",
+        ),
+    ]
+
+    def validate(self) -> None:
+        if self.public_url and not is_public_url(self.public_url):
+            raise SettingsError("PUBLIC_URL: expected http(s)://HOST, perhaps with a port and a path, and nothing behind it")
+
+
+def is_public_url(text: str) -> bool:
+    """Whether paths of the API can be put behind it."""
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is no number
+        return False
+    rest = parts.query or parts.fragment or parts.username or parts.password
+    plain = text.isascii() and text.isprintable() and " " not in text and not text.endswith(("?", "#"))
+    return parts.scheme in ("http", "https") and bool(host) and not rest and plain
 
 
 def api_ports(server: ServerSettings, metrics: MetricsSettings) -> list[tuple[str, str, int]]:

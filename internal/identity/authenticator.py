@@ -22,6 +22,11 @@ class Authenticator(Struct, frozen=True):
 
     verifiers: Mapping[Credential, Verifier] = {}
 
+    @property
+    def asks(self) -> bool:
+        """Whether a request needs a credential at all."""
+        return bool(self.verifiers)
+
     async def authenticate(self, authorization: Sequence[str], api_keys: Sequence[str]) -> Principal:
         """`authorization` and `api_keys`: the values of the headers Authorization and X-API-Key.
 

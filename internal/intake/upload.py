@@ -218,6 +218,7 @@ def _image(upload: Upload, original: Original, policy: UploadPolicy) -> Image:
         created_at=upload.created_at,
         updated_at=upload.updated_at,
         renditions=tuple(rendition_of(upload.id, request, original, policy) for request in upload.options.renditions),
+        visibility=upload.options.visibility,
     )
 
 

@@ -15,6 +15,7 @@ from internal.domain.message import Channel, Message
 from internal.domain.rendition import Rendition
 from internal.domain.status import Status
 from internal.domain.upload import Upload
+from internal.domain.visibility import Visibility
 from internal.ports.repository.images import ImageLock
 from internal.ports.sandbox import Facts
 from internal.postgres.pool import Session
@@ -31,9 +32,10 @@ ADD_IMAGE: LiteralString = (
         DELETE FROM unreferenced_objects WHERE key = %(original_key)s AND deadline > now() RETURNING key
     ), added AS (
         INSERT INTO images (id, owner, status, original_key, media_type, size, sha256, width, height, orientation, filename,
-                            metadata, metadata_text, created_at)
+                            metadata, metadata_text, visibility, created_at)
         SELECT %(id)s, %(owner)s, %(status)s, key, %(media_type)s, %(size)s, %(sha256)s, %(width)s, %(height)s, %(orientation)s,
-               %(filename)s, %(metadata)s::text::jsonb, %(metadata)s::text, coalesce(%(created_at)s::timestamptz, now())
+               %(filename)s, %(metadata)s::text::jsonb, %(metadata)s::text, %(visibility)s,
+               coalesce(%(created_at)s::timestamptz, now())
           FROM consumed
         RETURNING id, owner, created_at, updated_at
     ), asked AS (
@@ -62,7 +64,7 @@ ADD_IMAGE: LiteralString = (
 
 IMAGE_COLUMNS: LiteralString = """
            id, owner, status, original_key, media_type, size, sha256, width, height, orientation, filename, frames, has_alpha,
-           dominant_colour, thumbhash, created_at, updated_at, coalesce(metadata_text, metadata::text) AS metadata,
+           dominant_colour, thumbhash, created_at, updated_at, visibility, coalesce(metadata_text, metadata::text) AS metadata,
            (SELECT json_agg(r ORDER BY place)
               FROM (SELECT id, image_id, place, name, processing, pipeline, lane, status, attempt, tries, error_code,
                            error_detail, result_key, sha256, size, width, height, frames, content_type, alternatives, finished_at
@@ -77,6 +79,24 @@ FIND_IMAGE: LiteralString = (
 """
     + IMAGE_COLUMNS
     + "FROM images WHERE id = %(id)s AND owner = %(owner)s"
+)
+
+FIND_READABLE_IMAGE: LiteralString = (
+    """
+    -- G8: the owner's, or public. Without an owner the comparison is null, and only public ones are found.
+    SELECT
+"""
+    + IMAGE_COLUMNS
+    + "FROM images WHERE id = %(id)s AND (owner = %(owner)s::text OR visibility = 'public')"
+)
+
+FIND_LINKED_IMAGE: LiteralString = (
+    """
+    -- The one look-up without an owner: a verified link stands for the owner, who made it.
+    SELECT
+"""
+    + IMAGE_COLUMNS
+    + "FROM images WHERE id = %(id)s"
 )
 
 WANTED: LiteralString = """
@@ -101,7 +121,7 @@ PAGE_OF_IMAGES: LiteralString = (
     + """
     ) UNION ALL (
     SELECT id, owner, status, key, NULL, NULL::bigint, NULL, NULL::integer, NULL::integer, NULL::integer, NULL, NULL::integer,
-           NULL::boolean, NULL, NULL, created_at, updated_at, NULL, NULL::json,
+           NULL::boolean, NULL, NULL, created_at, updated_at, NULL, NULL, NULL::json,
 """
     + UPLOAD
     + """
@@ -130,6 +150,14 @@ LEARN_FACTS = """
     UPDATE images
        SET width = %(width)s, height = %(height)s, orientation = %(orientation)s, frames = %(frames)s, has_alpha = %(has_alpha)s,
            dominant_colour = %(dominant_colour)s, thumbhash = %(thumbhash)s
+     WHERE id = %(id)s
+"""
+
+UPDATE_IMAGE = """
+    -- Metadata twice: old code reads the jsonb.
+    UPDATE images
+       SET visibility = %(visibility)s, metadata = %(metadata)s::text::jsonb, metadata_text = %(metadata)s::text,
+           updated_at = now()
      WHERE id = %(id)s
 """
 
@@ -175,6 +203,7 @@ class PostgresImages:
             "orientation": original.orientation,
             "filename": original.filename,
             "metadata": image.metadata,
+            "visibility": image.visibility,
             "created_at": created_at,
             "renditions": Jsonb([_asked(rendition) for rendition in image.renditions]),
             "tasks": Jsonb([_sent(channel, task) for channel, task in tasks]),
@@ -187,6 +216,14 @@ class PostgresImages:
 
     async def find(self, owner: str, image_id: UUID) -> Image | None:
         rows = await self._session.rows(FIND_IMAGE, {"owner": owner, "id": image_id})
+        return image_from(rows[0]) if rows else None
+
+    async def find_readable(self, owner: str | None, image_id: UUID) -> Image | None:
+        rows = await self._session.rows(FIND_READABLE_IMAGE, {"owner": owner, "id": image_id})
+        return image_from(rows[0]) if rows else None
+
+    async def find_linked(self, image_id: UUID) -> Image | None:
+        rows = await self._session.rows(FIND_LINKED_IMAGE, {"id": image_id})
         return image_from(rows[0]) if rows else None
 
     async def page(self, owner: str, wanted: ListFilter) -> tuple[Image | Upload, ...]:
@@ -215,6 +252,9 @@ class PostgresImages:
 
     async def learn_facts(self, image_id: UUID, facts: Facts) -> None:
         await self._session.run(LEARN_FACTS, {"id": image_id, **msgspec.structs.asdict(facts)})
+
+    async def update(self, image_id: UUID, *, visibility: Visibility, metadata: str) -> None:
+        await self._session.run(UPDATE_IMAGE, {"id": image_id, "visibility": visibility, "metadata": metadata})
 
     async def owned(self, owner: str, image_ids: Sequence[UUID]) -> frozenset[UUID]:
         rows = await self._session.rows(OWNED_IMAGES, {"owner": owner, "ids": list(image_ids)})

@@ -12,6 +12,7 @@ from internal.domain.image import Image, Original
 from internal.domain.rendition import Claim, Failure, Lane, Rendition, Result
 from internal.domain.status import Status
 from internal.domain.upload import Upload
+from internal.domain.visibility import Visibility
 from internal.ports.repository.renditions import StalledRendition
 
 COLUMNS = {"generation": "attempt", "attempts": "tries"}
@@ -91,6 +92,7 @@ def image_from(row: DictRow) -> Image:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         renditions=tuple(rendition_from(rendition) for rendition in row["renditions"] or ()),
+        visibility=Visibility(row["visibility"]),
     )
 
 

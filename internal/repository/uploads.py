@@ -40,6 +40,27 @@ FIND_UPLOAD: LiteralString = (
 
 LOCK_UPLOAD: LiteralString = FIND_UPLOAD + " FOR UPDATE"
 
+FIND_READABLE_UPLOAD: LiteralString = (
+    """
+    -- G8: the owner's, or that of an image that will be public.
+    SELECT
+"""
+    + UPLOAD
+    + """
+      FROM uploads
+     WHERE id = %(id)s AND (owner = %(owner)s::text OR options ->> 'visibility' = 'public') AND expires_at > now()
+"""
+)
+
+FIND_LINKED_UPLOAD: LiteralString = (
+    """
+    -- Without an owner: a verified link stands for the owner, who made it.
+    SELECT
+"""
+    + UPLOAD
+    + "FROM uploads WHERE id = %(id)s AND expires_at > now()"
+)
+
 SET_UPLOAD_OPTIONS = """
     UPDATE uploads SET options = %(options)s, updated_at = now() WHERE id = %(id)s
 """
@@ -145,6 +166,14 @@ class PostgresUploads:
 
     async def find(self, owner: str, upload_id: UUID) -> Upload | None:
         rows = await self._session.rows(FIND_UPLOAD, {"id": upload_id, "owner": owner})
+        return upload_from(rows[0]) if rows else None
+
+    async def find_readable(self, owner: str | None, upload_id: UUID) -> Upload | None:
+        rows = await self._session.rows(FIND_READABLE_UPLOAD, {"id": upload_id, "owner": owner})
+        return upload_from(rows[0]) if rows else None
+
+    async def find_linked(self, upload_id: UUID) -> Upload | None:
+        rows = await self._session.rows(FIND_LINKED_UPLOAD, {"id": upload_id})
         return upload_from(rows[0]) if rows else None
 
     async def lock(self, owner: str, upload_id: UUID) -> Upload | None:

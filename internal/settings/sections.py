@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from internal.http.middleware.settings import MiddlewareSettings
 from internal.http.settings import ServerSettings
-from internal.identity.settings import AuthSettings
+from internal.identity.settings import AuthSettings, LinkSettings
 from internal.intake.settings import LimitSettings, ProcessingSettings, UploadSettings
 from internal.maintenance.settings import RetentionSettings
 from internal.objectstore.s3.settings import MinioSettings
@@ -32,6 +32,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     server: ServerSettings
     middleware: MiddlewareSettings
     auth: AuthSettings
+    links: LinkSettings
     worker: WorkerSettings
     database: DatabaseSettings
     storage: StorageSettings

@@ -11,6 +11,7 @@ from internal.domain.identity import Credential
 from internal.events.relay import Relay
 from internal.identity.authenticator import Authenticator, Verifier
 from internal.identity.key_verifier import open_key_verifier
+from internal.identity.links import LinkSigner
 from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.intake.multipart import MultipartDoor
 from internal.intake.policy import UploadPolicy
@@ -43,6 +44,7 @@ class AppState(Struct, frozen=True):
     repository: Repository
     store: ObjectStore
     authenticator: Authenticator
+    links: LinkSigner
     policy: UploadPolicy
     multipart: MultipartDoor
     signals: Signals
@@ -80,6 +82,7 @@ async def open_api(settings: Settings) -> AsyncIterator[AppState]:
             repository=repository,
             store=store,
             authenticator=Authenticator(verifiers),
+            links=LinkSigner(settings.links.parsed_keys()),
             policy=policy,
             multipart=MultipartDoor(repository, store, policy),
             signals=listener,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from internal.domain.identity import ANONYMOUS
+from internal.domain.identity import ANONYMOUS, Reader
 from internal.domain.image import Image, ListFilter
 from internal.domain.message import NO_REQUEST, MessageContext
 from internal.domain.rendition import Claim, Lane, Rendition
@@ -32,6 +32,8 @@ from internal.rendering.transitions import Origin
 from internal.worker.dispatch import Handler, HandlerPorts, create_handlers
 
 EVERYTHING = ListFilter()
+
+OWNER = Reader(ANONYMOUS)
 
 ORIGIN = Origin("test/0/1", {"x-request-id": "test"}, b"{}")
 

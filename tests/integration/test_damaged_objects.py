@@ -29,6 +29,7 @@ from internal.http.middleware.access_log import AccessLog
 from internal.http.middleware.methods import Methods
 from internal.http.problems import HANDLERS
 from internal.identity.authenticator import Authenticator
+from internal.identity.links import LinkSigner
 from internal.maintenance.reconcile import Comparison, Finding, FindingKind, reconcile
 from internal.objectstore.filesystem.folder import Folder
 from internal.objectstore.filesystem.store import create_folder, open_filesystem_store
@@ -95,9 +96,9 @@ async def served(service: Service) -> AsyncIterator[httpx2.AsyncClient]:
     """The downloads' routes, on a real server."""
     routes = [Router(PREFIX, route_handlers=[original_bytes, rendition_bytes])]
     app = Litestar(routes, exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
-    settings = SimpleNamespace(server=SimpleNamespace(cache_control=""))
+    settings = SimpleNamespace(server=SimpleNamespace(cache_control="", public_cache_control=""))
     app.state.services = SimpleNamespace(
-        authenticator=Authenticator(), repository=service.repository, store=service.store, settings=settings
+        authenticator=Authenticator(), links=LinkSigner(), repository=service.repository, store=service.store, settings=settings
     )
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(AccessLog(Methods(app)), port=port, log_config=None, access_log=False, lifespan="off"))

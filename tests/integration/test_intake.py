@@ -37,7 +37,7 @@ from internal.ports.object_store import ObjectInfo, ObjectStore
 from internal.postgres.listener import Listener
 from tests import pictures
 from tests.integration.housekeeping import housekeeping
-from tests.integration.service import Service
+from tests.integration.service import OWNER, Service
 
 OTHER = "somebody else"
 DATA = pictures.jpeg(60, 40)
@@ -480,20 +480,18 @@ async def test_a_binary_is_not_ready(service: Service, listener: Listener) -> No
 
     for name in (None, "tiny"):
         with pytest.raises(NotReady):
-            await find_rendition(service.repository, ANONYMOUS, upload.id, name)
+            await find_rendition(service.repository, OWNER, upload.id, name)
     with pytest.raises(NotReady):
         await find_image(service.repository, ANONYMOUS, upload.id)
     with pytest.raises(NotFound, match="no rendition of this name"):
-        await find_rendition(service.repository, ANONYMOUS, upload.id, "other")
+        await find_rendition(service.repository, OWNER, upload.id, "other")
     with pytest.raises(NotReady):
-        await wait_for_rendition(service.repository, listener, asyncio.Event(), ANONYMOUS, upload.id, None, 0.05)
+        await wait_for_rendition(service.repository, listener, asyncio.Event(), OWNER, upload.id, None, 0.05)
 
 
 async def test_who_waits_is_woken_by_the_completion(service: Service, listener: Listener) -> None:
     upload = await prepared(service)
-    waiting = asyncio.create_task(
-        wait_for_rendition(service.repository, listener, asyncio.Event(), ANONYMOUS, upload.id, None, 60)
-    )
+    waiting = asyncio.create_task(wait_for_rendition(service.repository, listener, asyncio.Event(), OWNER, upload.id, None, 60))
     await asyncio.sleep(0)  # let it begin
 
     await completed(service, upload, await received(service, upload))
@@ -505,9 +503,7 @@ async def test_who_waits_is_woken_by_the_completion(service: Service, listener: 
 
 async def test_who_waits_is_woken_by_the_delete(service: Service, listener: Listener) -> None:
     upload = await prepared(service)
-    waiting = asyncio.create_task(
-        wait_for_rendition(service.repository, listener, asyncio.Event(), ANONYMOUS, upload.id, None, 60)
-    )
+    waiting = asyncio.create_task(wait_for_rendition(service.repository, listener, asyncio.Event(), OWNER, upload.id, None, 60))
     await asyncio.wait([waiting], timeout=0.2)
 
     await service.delete(upload.id)

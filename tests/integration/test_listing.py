@@ -12,7 +12,7 @@ from internal.domain.status import Status
 from internal.library.lookup import choose_rendition, result_of, wait_for_rendition
 from internal.postgres.listener import Listener
 from tests import pictures
-from tests.integration.service import Service
+from tests.integration.service import OWNER, Service
 
 
 async def test_pages_are_newest_first_and_miss_nothing(service: Service) -> None:
@@ -51,7 +51,7 @@ async def test_lists_are_narrowed_by_status_time_and_owner(service: Service) -> 
 async def test_waiting_ends_when_the_rendition_is_final(service: Service, listener: Listener) -> None:
     image_id = await service.upload(pictures.jpeg())
     waiters = [
-        asyncio.create_task(wait_for_rendition(service.repository, listener, asyncio.Event(), ANONYMOUS, image_id, None, 60))
+        asyncio.create_task(wait_for_rendition(service.repository, listener, asyncio.Event(), OWNER, image_id, None, 60))
         for _ in range(5)
     ]
     await asyncio.sleep(0)  # let them begin
@@ -65,7 +65,7 @@ async def test_waiting_ends_when_the_rendition_is_final(service: Service, listen
 async def test_waiting_ends_with_its_time(service: Service, listener: Listener) -> None:
     image_id = await service.upload(pictures.jpeg())
 
-    _, rendition = await wait_for_rendition(service.repository, listener, asyncio.Event(), ANONYMOUS, image_id, None, 0.1)
+    _, rendition = await wait_for_rendition(service.repository, listener, asyncio.Event(), OWNER, image_id, None, 0.1)
 
     assert rendition.status == Status.UPLOADED
     with pytest.raises(NotReady):
@@ -75,7 +75,7 @@ async def test_waiting_ends_with_its_time(service: Service, listener: Listener) 
 async def test_waiting_ends_with_the_process(service: Service, listener: Listener) -> None:
     image_id = await service.upload(pictures.jpeg())
     ending = asyncio.Event()
-    waiter = asyncio.create_task(wait_for_rendition(service.repository, listener, ending, ANONYMOUS, image_id, None, 600))
+    waiter = asyncio.create_task(wait_for_rendition(service.repository, listener, ending, OWNER, image_id, None, 600))
     await asyncio.wait({waiter}, timeout=0.2)
     assert not waiter.done()
 
@@ -83,13 +83,13 @@ async def test_waiting_ends_with_the_process(service: Service, listener: Listene
 
     _, rendition = await asyncio.wait_for(waiter, 30)
     assert rendition.status == Status.UPLOADED
-    _, late = await wait_for_rendition(service.repository, listener, ending, ANONYMOUS, image_id, None, 600)
+    _, late = await wait_for_rendition(service.repository, listener, ending, OWNER, image_id, None, 600)
     assert late.status == Status.UPLOADED
 
 
 async def test_waiting_for_one_that_is_deleted_ends_at_once(service: Service, listener: Listener) -> None:
     image_id = await service.upload(pictures.jpeg())
-    waiter = asyncio.create_task(wait_for_rendition(service.repository, listener, asyncio.Event(), ANONYMOUS, image_id, None, 60))
+    waiter = asyncio.create_task(wait_for_rendition(service.repository, listener, asyncio.Event(), OWNER, image_id, None, 60))
     await asyncio.sleep(0.05)  # it should be waiting; were it not, it would raise the same
 
     await service.delete(image_id)

@@ -1,23 +1,15 @@
 """A pending image as clients see it: status, list, binaries, further renditions, retry, deletion."""
 
 from collections.abc import AsyncIterator
-from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 import pytest
-from litestar import Litestar, Router
 
-from internal.api.app import ROUTES
-from internal.api.forms.upload_slots import UploadSlots
-from internal.api.requests.queries import refuse_unknown
 from internal.api.schemas import PREFIX
-from internal.http.middleware.access_log import AccessLog
-from internal.http.middleware.methods import Methods
-from internal.http.problems import HANDLERS
-from internal.identity.authenticator import Authenticator
 from internal.postgres.listener import Listener
 from tests import pictures
+from tests.integration.api import api_over
 from tests.integration.service import Service
 from tests.integration.test_intake import OTHER, completed, prepared, received
 
@@ -26,22 +18,7 @@ IMAGES = f"{PREFIX}/images"
 
 @pytest.fixture
 async def http(service: Service, listener: Listener) -> AsyncIterator[httpx2.AsyncClient]:
-    """The API's routes over the core."""
-    routes = [Router(PREFIX, route_handlers=ROUTES, before_request=refuse_unknown)]
-    app = Litestar(routes, exception_handlers=HANDLERS, openapi_config=None, logging_config=None, request_max_body_size=None)
-    app.state.upload_slots = UploadSlots(8, 8)
-    app.state.services = SimpleNamespace(
-        authenticator=Authenticator(),
-        repository=service.repository,
-        store=service.store,
-        grammar=service.policy.grammar,
-        policy=service.policy,
-        multipart=service.door,
-        signals=listener,
-        settings=SimpleNamespace(server=SimpleNamespace(cache_control="", upload_seconds=60)),
-    )
-    transport = httpx2.ASGITransport(AccessLog(Methods(app)))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
+    async with api_over(service, listener) as client:
         yield client
 
 

@@ -30,12 +30,17 @@ HEADERS: dict[str, Json] = {
     "Content-Range": _header("Which bytes these are and how many there are; `bytes */SIZE` with a 416.", "bytes 0-1023/48213"),
     "Content-Disposition": _header("A file name for saving.", "inline; filename*=UTF-8''holiday-default.jpg"),
     "Vary": _header("Present if the picture has a second file, between which Accept decides.", "accept", always=False),
+    "Cross-Origin-Resource-Policy": _header(
+        "Present if the picture is public or asked for by a link: other sites may show it.",
+        "cross-origin",
+        always=False,
+    ),
     "Content-Security-Policy": _header("A picture that is opened as a page can do nothing.", "default-src 'none'; sandbox"),
 }
 
 
-def _parameter(name: str, description: str, **schema: Any) -> Json:
-    return {"name": name, "in": "header", "description": description, "schema": {"type": "string", **schema}}
+def _parameter(name: str, description: str, place: str = "header", **schema: Any) -> Json:
+    return {"name": name, "in": place, "description": description, "schema": {"type": "string", **schema}}
 
 
 PARAMETERS: dict[str, Json] = {
@@ -64,6 +69,9 @@ PARAMETERS: dict[str, Json] = {
     "If-Unmodified-Since": _parameter("If-Unmodified-Since", "Only when not made later, else 412. If-Match goes before."),
     "If-None-Match": _parameter("If-None-Match", "Only when the tag is none of these, else 304."),
     "If-Modified-Since": _parameter("If-Modified-Since", "Only when made later, else 304. If-None-Match goes before."),
+    "expires": _parameter("expires", "Of a signed link: when it expires, in seconds since 1970.", "query", pattern="^[0-9]+$"),
+    "kid": _parameter("kid", "Of a signed link: the id of its key.", "query"),
+    "sig": _parameter("sig", "Of a signed link: its signature. A link is sent as it was given.", "query"),
 }
 
 SECURITY_SCHEMES: dict[str, Json] = {

@@ -15,8 +15,18 @@ from litestar.openapi.spec import Tag
 from msgspec import Struct
 
 from internal.api.openapi.components import Json
-from internal.api.requests.identity import require
-from internal.domain.errors import DatabaseUnavailable, Forbidden, InvalidRequest, RateLimited, ServiceError, Unauthenticated
+from internal.api.requests.identity import OpenTo, require
+from internal.api.requests.links import LINK_PARAMETERS
+from internal.api.requests.queries import FURTHER
+from internal.domain.errors import (
+    DatabaseUnavailable,
+    Forbidden,
+    InvalidRequest,
+    LinkInvalid,
+    RateLimited,
+    ServiceError,
+    Unauthenticated,
+)
 from internal.domain.identity import Scope
 
 OPTION = "description"
@@ -69,6 +79,7 @@ class Description(Struct, frozen=True):
     body: JsonBody | StreamedBody | None
     details: Callable[[], str] | None
     scope: Scope
+    open_to: OpenTo
 
     def __deepcopy__(self, _: object) -> Self:
         """Itself: Litestar copies handlers deeply, and msgspec.Meta in a type can't be copied."""
@@ -80,6 +91,7 @@ def describe(
     summary: str,
     *,
     scope: Scope,
+    open_to: OpenTo = OpenTo.OWNERS,
     answers: Mapping[int, Answer] | None = None,
     errors: tuple[type[ServiceError], ...] = (),
     headers: tuple[str, ...] = (),
@@ -89,20 +101,22 @@ def describe(
 ) -> dict[str, Any]:
     """Arguments for Litestar's route decorators.
 
-    `scope`: what a credential must have. `errors`: how the route can fail, besides GUARD_ERRORS (InvalidRequest is also a query
-    parameter that it does not have) and an internal error.
+    `scope`: what a credential must have. `open_to`: who needs none; links have query parameters, which the guard reads.
+    `errors`: how the route can fail, besides GUARD_ERRORS (InvalidRequest is also a query parameter that it does not have) and an
+    internal error.
     `headers`: request headers that it obeys, names in components.PARAMETERS. `reads`: types of query parameters that the handler
     takes as text and reads itself. `details`: Markdown that is made from the code, behind the docstring.
     """
-    failures = tuple(dict.fromkeys((*GUARD_ERRORS, *errors, ServiceError)))
-    described = Description(tag, answers or {}, failures, headers, reads or {}, body, details, scope)
+    linked = OpenTo.LINKS in open_to
+    failures = tuple(dict.fromkeys((*GUARD_ERRORS, *((LinkInvalid,) if linked else ()), *errors, ServiceError)))
+    described = Description(tag, answers or {}, failures, headers, reads or {}, body, details, scope, open_to)
     bodies = {status: answer.body for status, answer in described.answers.items() if answer.body is not None}
     return {
         "summary": summary,
         "tags": [tag.name],
         "responses": {status: ResponseSpec(kind, generate_examples=False) for status, kind in bodies.items()},
-        "opt": {OPTION: described},
-        "guards": [require(scope)],
+        "opt": {OPTION: described, FURTHER: LINK_PARAMETERS if linked else ()},
+        "guards": [require(scope, open_to)],
     }
 
 

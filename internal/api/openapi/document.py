@@ -23,6 +23,8 @@ from internal.api.openapi.components import HEADERS, PARAMETERS, SECURITY_SCHEME
 from internal.api.openapi.describe import OPTION, Answer, Description, JsonBody, shown
 from internal.api.openapi.guide import guide, problem_guide
 from internal.api.openapi.problems import problems
+from internal.api.requests.identity import OpenTo
+from internal.api.requests.links import LINK_PARAMETERS
 from internal.http.problems import Problem
 
 VERSION = "1.0.0"
@@ -54,7 +56,9 @@ def openapi_document(handlers: Sequence[BaseRouteHandler | Router]) -> Json:
     structs = StructSchemas()
     config = OpenAPIConfig("", VERSION, use_handler_docstrings=True, operation_id_creator=_operation_id)
     app = Litestar(handlers, openapi_config=config, plugins=[structs], logging_config=None, debug=False)
-    paths: Json = app.openapi_schema.to_schema()["paths"]
+    generated: Json = app.openapi_schema.to_schema()["paths"]
+    # Litestar 2.25.0 keeps the methods of a path in a set: in each process they have another order.
+    paths: Json = {path: dict(sorted(operations.items())) for path, operations in generated.items()}
     tags: dict[str, Json] = {}
     for handler, operation in _operations(app, paths):
         if isinstance(described := handler.opt.get(OPTION), Description):
@@ -79,7 +83,7 @@ def openapi_document(handlers: Sequence[BaseRouteHandler | Router]) -> Json:
         "tags": [*tags.values(), HEALTH, problem_chapter],
         "paths": paths,
         "components": {
-            "schemas": _schemas(structs.kinds)[1],
+            "schemas": dict(sorted(_schemas(structs.kinds)[1].items())),
             "headers": HEADERS,
             "parameters": PARAMETERS,
             "securitySchemes": SECURITY_SCHEMES,
@@ -95,7 +99,7 @@ def _operations(app: Litestar, paths: Json) -> Iterator[tuple[HTTPRouteHandler, 
     """Each handler with what was generated for it; HEAD is made of GET later."""
     for route in app.routes:
         if isinstance(route, HTTPRoute) and route.path_format in paths:
-            for method, (handler, _) in route.route_handler_map.items():
+            for method, (handler, _) in sorted(route.route_handler_map.items()):
                 if method not in ("OPTIONS", "HEAD"):
                     yield handler, paths[route.path_format][method.lower()]
 
@@ -107,8 +111,10 @@ def _describe(operation: Json, described: Description) -> None:
     for parameter in operation.get("parameters", []):
         if parameter["name"] in described.reads:
             parameter["schema"] = _schemas([described.reads[parameter["name"]]])[0][0]
-    operation["parameters"] = [*operation.get("parameters", []), *parameters(*described.headers)]
-    operation["security"] = [{scheme: [described.scope.value]} for scheme in SECURITY_SCHEMES]
+    linked = LINK_PARAMETERS if OpenTo.LINKS in described.open_to else ()
+    operation["parameters"] = [*operation.get("parameters", []), *parameters(*linked, *described.headers)]
+    without: list[Json] = [{}] if described.open_to else []
+    operation["security"] = [*({scheme: [described.scope.value]} for scheme in SECURITY_SCHEMES), *without]
     if described.body is not None:
         operation["requestBody"] = {"required": True, "content": described.body.content()}
     generated = operation["responses"]

@@ -13,12 +13,13 @@ import msgspec
 from internal.api.openapi.components import Json
 from internal.api.requests.cursor import cursor_after
 from internal.api.requests.request import EXAMPLE_ID
-from internal.api.schemas import ImageBody, MessageBody, PageBody, image_body
+from internal.api.schemas import ImageBody, LinkBody, MessageBody, PageBody, image_body, image_path
 from internal.domain.errors import InvalidImage
 from internal.domain.identity import ANONYMOUS
 from internal.domain.image import Image, Original
 from internal.domain.rendition import Failure, Lane, Rendition, Result
 from internal.domain.status import Status
+from internal.domain.visibility import Visibility
 from internal.pipeline.language.grammar import Grammar
 
 UPLOADED_AT = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
@@ -82,6 +83,31 @@ def with_thumbnail() -> Json:
 def page() -> Json:
     there = stored_image(Status.PROCESSED)
     return {"page": _shown(PageBody([image_body(there, _GRAMMAR)], cursor_after(there)))}
+
+
+def changes() -> Json:
+    """Bodies that change an image."""
+    return {"publish": {"visibility": "public"}, "file": {"metadata": METADATA}}
+
+
+def changed() -> Json:
+    """A processed image that has been made public."""
+    return {"public": _body(msgspec.structs.replace(stored_image(Status.PROCESSED), visibility=Visibility.PUBLIC))}
+
+
+def new_links() -> Json:
+    """Bodies that ask for a link."""
+    return {
+        "rendition": {"rendition": "thumb", "expires_in": 3600},
+        "original": {"rendition": "original", "expires_in": 86400, "disposition": "attachment"},
+    }
+
+
+def link() -> Json:
+    """The answer to the first of them. The signature is a made-up one."""
+    expires = UPLOADED_AT + timedelta(hours=1)
+    query = f"rendition=thumb&expires={int(expires.timestamp())}&kid=2026-11&sig={'A' * 43}"
+    return {"rendition": msgspec.to_builtins(LinkBody(f"{image_path(UUID(EXAMPLE_ID))}?{query}", expires))}
 
 
 def deleted() -> Json:

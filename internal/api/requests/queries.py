@@ -12,6 +12,9 @@ from internal.http.asgi import ApiRequest
 
 T = TypeVar("T")
 
+FURTHER = "further_query_parameters"
+"""The key of a handler's `opt` that holds the names of those that its guard reads."""
+
 _NOT_IN_THE_QUERY = {"request", "data"}
 """Arguments of handlers that are neither query nor path parameters."""
 
@@ -32,9 +35,10 @@ def refuse_unknown(request: ApiRequest) -> None:
 
 
 def query_parameters(request: ApiRequest) -> list[str]:
-    """Names of the query parameters that the request's handler takes."""
+    """Names of the query parameters that the request's handler, or its guard, takes."""
     named = request.route_handler.parsed_fn_signature.parameters
-    return [name for name in named if name not in _NOT_IN_THE_QUERY and name not in request.path_params]
+    own = [name for name in named if name not in _NOT_IN_THE_QUERY and name not in request.path_params]
+    return [*own, *request.route_handler.opt.get(FURTHER, ())]
 
 
 def parse_parameter(name: str, text: str | None, kind: type[T]) -> T | None:

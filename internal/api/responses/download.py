@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from enum import StrEnum
 from functools import partial
 from urllib.parse import quote
 from uuid import UUID
@@ -46,10 +47,18 @@ EXTENSION = {
 }
 
 
+class Disposition(StrEnum):
+    """What a browser does with the answer: shows it, or saves it (RFC 6266)."""
+
+    INLINE = "inline"
+    ATTACHMENT = "attachment"
+
+
 class Download(Struct, frozen=True):
     """One object of an image, to be sent. `sha256` makes the strong ETag; `stem` is the file name offered, without its ending.
 
-    `varies`: another client may get another file from the same address, as its Accept says.
+    `varies`: another client may get another file from the same address, as its Accept says. `cross_origin`: other sites
+    may show it in their pages.
     """
 
     image_id: UUID
@@ -60,6 +69,8 @@ class Download(Struct, frozen=True):
     modified: datetime
     stem: str
     varies: bool = False
+    cross_origin: bool = False
+    disposition: Disposition = Disposition.INLINE
 
 
 def etag_of(sha256: str) -> str:
@@ -175,11 +186,12 @@ def _headers(download: Download, representation: Representation, cache_control: 
     name = f"{download.stem}.{EXTENSION.get(download.content_type, 'bin')}"
     return {
         **({"vary": "accept"} if download.varies else {}),
+        **({"cross-origin-resource-policy": "cross-origin"} if download.cross_origin else {}),
         "content-type": download.content_type,
         "etag": representation.etag,
         "last-modified": representation.last_modified,
         "cache-control": cache_control,
         "accept-ranges": "bytes",
         "content-security-policy": "default-src 'none'; sandbox",
-        "content-disposition": f"inline; filename*=UTF-8''{quote(name, safe='')}",
+        "content-disposition": f"{download.disposition}; filename*=UTF-8''{quote(name, safe='')}",
     }

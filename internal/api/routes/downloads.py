@@ -6,13 +6,15 @@ from litestar import HttpMethod, route
 from litestar.openapi.spec import Tag
 from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
+from msgspec.structs import replace
 
 from internal.api.openapi.components import CONDITIONS
 from internal.api.openapi.describe import Answer, describe
-from internal.api.requests.identity import owner_of
+from internal.api.requests.identity import OpenTo, reader_of
 from internal.api.requests.negotiation import preferred
+from internal.api.requests.queries import parse_parameter
 from internal.api.requests.request import ImageId, image_id_of, state_of, wait_of
-from internal.api.responses.download import Download, send
+from internal.api.responses.download import Disposition, Download, send
 from internal.domain.errors import (
     DatabaseUnavailable,
     NotFound,
@@ -24,9 +26,10 @@ from internal.domain.errors import (
     StoreUnavailable,
 )
 from internal.domain.identity import Scope
+from internal.domain.visibility import Visibility
 from internal.http.asgi import ApiRequest
 from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
-from internal.library.lookup import find_image, find_rendition, result_of, wait_for_rendition
+from internal.library.lookup import find_original, find_rendition, result_of, wait_for_rendition
 from internal.pipeline.containers.formats import FORMATS
 
 PICTURES = Tag("Pictures", "The bytes: results and originals.")
@@ -36,6 +39,7 @@ RESULT_TYPES = tuple(known.media_type for known in FORMATS.values())
 ORIGINAL_TYPES = tuple(sorted(MEDIA_TYPES | HEIF_MEDIA_TYPES))
 
 KNOWN = ("ETag", "Last-Modified", "Cache-Control", "Accept-Ranges", "Content-Disposition", "Content-Security-Policy")
+CROSS = "Cross-Origin-Resource-Policy"
 """The headers of every binary."""
 
 ORIGINAL_ERRORS = (NotFound, NotReady, PreconditionFailed, RangeNotSatisfiable, DatabaseUnavailable, StoreUnavailable, ObjectLost)
@@ -45,6 +49,11 @@ RenditionName = Annotated[
     QueryParameter(
         description="Which rendition. Default: the one named `default`, or the only one.", schema_extra={"max_length": 64}
     ),
+]
+
+Saving = Annotated[
+    str | None,
+    QueryParameter(description="Whether a browser shows the picture, which is the default, or saves it."),
 ]
 
 
@@ -66,32 +75,38 @@ def _answers(media_types: tuple[str, ...], *known: str) -> dict[int, Answer]:
         PICTURES,
         "Get a result",
         scope=Scope.READ,
-        answers=_answers(RESULT_TYPES, *KNOWN, "Vary"),
+        open_to=OpenTo.LINKS | OpenTo.ANYBODY,
+        answers=_answers(RESULT_TYPES, *KNOWN, CROSS, "Vary"),
+        reads={"disposition": Disposition},
         errors=(*ORIGINAL_ERRORS, ProcessingFailed),
         headers=("Prefer", *CONDITIONS),
     ),
 )
-async def rendition_bytes(request: ApiRequest, image_id: ImageId, rendition: RenditionName = None) -> ASGIResponse:
+async def rendition_bytes(
+    request: ApiRequest, image_id: ImageId, rendition: RenditionName = None, disposition: Saving = None
+) -> ASGIResponse:
     """The bytes of a rendition. While it is in work this is a 409 `not_ready` with `Retry-After`; with `Prefer: wait=N` the call
     waits first. The content type is that of the result, and nothing of the upload's metadata is in it.
 
     Where `format:auto` has made two files, `Accept` decides: the WebP or AVIF goes to those who name its type and rank it no
     lower than the other's, as browsers do; wildcards alone, or no `Accept`, get the other. `Vary` says so.
+
+    A signed link needs no credential, and neither does a public image.
     """
-    state, owner, wanted = state_of(request), owner_of(request), image_id_of(image_id)
+    state, reader, wanted = state_of(request), reader_of(request), image_id_of(image_id)
     repository = state.repository
     if seconds := wait_of(request):
         image, chosen = await wait_for_rendition(
-            repository, state.signals, state.shutdown_event, owner, wanted, rendition, seconds
+            repository, state.signals, state.shutdown_event, reader, wanted, rendition, seconds
         )
     else:
-        image, chosen = await find_rendition(repository, owner, wanted, rendition)
+        image, chosen = await find_rendition(repository, reader, wanted, rendition)
     result = preferred(chosen, result_of(chosen), ",".join(request.headers.getall("accept", [])))
     stem = f"{_stem(image.original.filename, image_id)}-{chosen.name}"
     made = chosen.finished_at or image.created_at
     varies = bool(chosen.alternatives)
     download = Download(image.id, result.key, result.sha256, result.size, result.content_type, made, stem, varies)
-    return await _sent(request, download)
+    return await _sent(request, download, disposition, public=image.visibility is Visibility.PUBLIC)
 
 
 @route(
@@ -102,23 +117,33 @@ async def rendition_bytes(request: ApiRequest, image_id: ImageId, rendition: Ren
         PICTURES,
         "Get the original",
         scope=Scope.READ,
-        answers=_answers(ORIGINAL_TYPES, *KNOWN),
+        open_to=OpenTo.LINKS,
+        answers=_answers(ORIGINAL_TYPES, *KNOWN, CROSS),
+        reads={"disposition": Disposition},
         errors=ORIGINAL_ERRORS,
         headers=CONDITIONS,
     ),
 )
-async def original_bytes(request: ApiRequest, image_id: ImageId) -> ASGIResponse:
-    """The upload, byte for byte, with all that its file holds. Its content type is the one found in its bytes."""
-    image = await find_image(state_of(request).repository, owner_of(request), image_id_of(image_id))
+async def original_bytes(request: ApiRequest, image_id: ImageId, disposition: Saving = None) -> ASGIResponse:
+    """The upload, byte for byte, with all that its file holds. Its content type is the one found in its bytes.
+
+    A signed link to it needs no credential. A public image does not open its original, which may say where it was taken.
+    """
+    image = await find_original(state_of(request).repository, reader_of(request), image_id_of(image_id))
     original = image.original
     stem = _stem(original.filename, image_id)
     download = Download(image.id, original.key, original.sha256, original.size, original.media_type, image.created_at, stem)
-    return await _sent(request, download)
+    return await _sent(request, download, disposition, public=False)
 
 
-async def _sent(request: ApiRequest, download: Download) -> ASGIResponse:
-    state = state_of(request)
-    return await send(request, download, state.store, state.repository, state.settings.server.cache_control)
+async def _sent(request: ApiRequest, download: Download, disposition: str | None, *, public: bool) -> ASGIResponse:
+    """`public`: what is sent is for anybody. What a link answers is cached as a private one, because the link expires."""
+    state, linked = state_of(request), reader_of(request).linked
+    chosen = parse_parameter("disposition", disposition, Disposition) or Disposition.INLINE
+    download = replace(download, disposition=chosen, cross_origin=linked or public)
+    server = state.settings.server
+    cache_control = server.public_cache_control if public and not linked else server.cache_control
+    return await send(request, download, state.store, state.repository, cache_control)
 
 
 def _stem(filename: str | None, image_id: str) -> str:

@@ -1,6 +1,5 @@
 """Stored images: list, status, further renditions, retry, deletion."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
@@ -14,9 +13,9 @@ from internal.api.openapi import examples
 from internal.api.openapi.components import LOCATION
 from internal.api.openapi.describe import Answer, JsonBody, describe
 from internal.api.openapi.guide import failure_table
-from internal.api.requests.conditional import PRECONDITIONS, conditions_of, unmet_precondition
 from internal.api.requests.cursor import cursor_after, parse_cursor
 from internal.api.requests.identity import owner_of
+from internal.api.requests.preconditions import precondition_check
 from internal.api.requests.queries import parse_parameter
 from internal.api.requests.request import (
     ImageId,
@@ -27,7 +26,6 @@ from internal.api.requests.request import (
     message_context_of,
     state_of,
 )
-from internal.api.responses.download import etag_of
 from internal.api.responses.stored import render_image, to_response
 from internal.api.schemas import ImageBody, MessageBody, Moment, NewRendition, PageBody, image_body
 from internal.domain.errors import (
@@ -35,7 +33,6 @@ from internal.domain.errors import (
     IdempotencyConflict,
     IdempotencyInProgress,
     InvalidProcessing,
-    InvalidRequest,
     NotFound,
     NothingToRetry,
     PayloadTooLarge,
@@ -45,12 +42,11 @@ from internal.domain.errors import (
 from internal.domain.identity import Scope
 from internal.domain.image import Image, ListFilter
 from internal.domain.status import Status
-from internal.domain.upload import Upload
 from internal.http.asgi import ApiRequest
 from internal.intake.idempotency import run_idempotent
 from internal.intake.rendition_request import parse_rendition
 from internal.library.delete import delete_image
-from internal.library.lookup import choose_rendition, find_image_or_upload
+from internal.library.lookup import find_image_or_upload
 from internal.library.renditions import AddedRendition, add_rendition, retry_failed
 from internal.ports.repository.repository import Tables
 
@@ -222,22 +218,6 @@ async def remove_image(request: ApiRequest, image_id: ImageId) -> MessageBody:
     With `If-Match` (or `If-Unmodified-Since`) only while GET on this path answers with that tag: if the picture was regenerated
     meanwhile, this is a 412, and nothing is deleted.
     """
-    conditions = conditions_of(request.headers)
-    check = partial(_require, conditions) if any(name in conditions for name in PRECONDITIONS) else None
+    check = precondition_check(request)
     await delete_image(state_of(request).repository, owner_of(request), image_id_of(image_id), check=check)
     return MessageBody("Image deleted successfully")
-
-
-def _require(conditions: Mapping[str, str], image: Image | Upload) -> None:
-    """Hold the request's conditions against the files that GET on the image's path chooses from. Raises PreconditionFailed."""
-    try:
-        chosen = None if isinstance(image, Upload) else choose_rendition(image, None)
-    except InvalidRequest:  # several, and none is the default: no tag is that of this path
-        chosen = None
-    if chosen is None:
-        files, made = [], image.created_at
-    else:
-        files = [chosen.result, *chosen.alternatives] if chosen.result is not None else []
-        made = chosen.finished_at or image.created_at
-    if unmet_precondition([etag_of(file.sha256) for file in files], made, conditions, safe=False) is not None:
-        raise PreconditionFailed

@@ -12,6 +12,7 @@ from internal.domain.image import Image, ListFilter
 from internal.domain.message import Channel, Message
 from internal.domain.status import Status
 from internal.domain.upload import Upload
+from internal.domain.visibility import Visibility
 from internal.ports.sandbox import Facts
 
 
@@ -40,6 +41,19 @@ class Images(Protocol):
         (tests/integration/test_process.py::test_another_owner_sees_and_deletes_nothing).
         """
 
+    async def find_readable(self, owner: str | None, image_id: UUID) -> Image | None:
+        """The image with its renditions if it is the owner's or public; with None for the owner only if it is public.
+
+        For its results alone: visibility opens neither the original nor the status.
+        """
+
+    async def find_linked(self, image_id: UUID) -> Image | None:
+        """The image with its renditions, whoever owns it. Only after a link to it was verified.
+
+        INVARIANT: no other code looks an image up without an owner
+        (tests/unit/identity/test_isolation.py::test_only_the_bearer_of_a_link_is_found_an_image_without_an_owner).
+        """
+
     async def page(self, owner: str, wanted: ListFilter) -> tuple[Image | Upload, ...]:
         """At most `wanted.limit + 1` images with their renditions, and pending uploads among them, newest first.
 
@@ -61,6 +75,9 @@ class Images(Protocol):
 
     async def learn_facts(self, image_id: UUID, facts: Facts) -> None:
         """Store what the decoder found out about the original. Sides and orientation replace those that the upload has read."""
+
+    async def update(self, image_id: UUID, *, visibility: Visibility, metadata: str) -> None:
+        """Set these two, and the time of the change. Only under `lock`."""
 
     async def owned(self, owner: str, image_ids: Sequence[UUID]) -> frozenset[UUID]:
         """Those of `image_ids` that belong to the owner."""

@@ -16,6 +16,12 @@ class Uploads(Protocol):
     async def find(self, owner: str, upload_id: UUID) -> Upload | None:
         """The upload; None also when it is another owner's."""
 
+    async def find_readable(self, owner: str | None, upload_id: UUID) -> Upload | None:
+        """The upload if it is the owner's, or if its image will be public; with None for the owner only the latter."""
+
+    async def find_linked(self, upload_id: UUID) -> Upload | None:
+        """The upload, whoever owns it. Only after a link to its image was verified: `Images.find_linked`."""
+
     async def lock(self, owner: str, upload_id: UUID) -> Upload | None:
         """`find`, and lock the row until the transaction ends. Only inside a transaction."""
 

@@ -12,7 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from internal.api.app import ROUTES, api_document
 from internal.api.openapi.problems import problems
 from internal.api.routes.operations import CatalogueBody, LimitsBody
-from internal.api.schemas import PREFIX, ImageBody, MessageBody, NewRendition, PageBody
+from internal.api.schemas import PREFIX, ImageBody, ImageChange, LinkBody, MessageBody, NewLink, NewRendition, PageBody
 from internal.domain import errors
 from internal.http.monitoring.health import Live, health_handlers
 from internal.http.problems import CODE_OF_STATUS, PROBLEMS, RETRY_LATER, Problem, detail_of
@@ -21,7 +21,20 @@ from internal.observability.health import Report
 DOCUMENT = msgspec.json.decode(msgspec.json.encode(api_document()))
 CALLS = Path(__file__).parents[3] / "docs" / "api" / "api.http"
 
-BODIES = (ImageBody, PageBody, NewRendition, MessageBody, CatalogueBody, LimitsBody, Report, Live, Problem)
+BODIES = (
+    ImageBody,
+    PageBody,
+    NewRendition,
+    ImageChange,
+    NewLink,
+    LinkBody,
+    MessageBody,
+    CatalogueBody,
+    LimitsBody,
+    Report,
+    Live,
+    Problem,
+)
 
 Call = tuple[str, str]
 
@@ -85,6 +98,11 @@ def _codes() -> set[str]:
 
 def test_it_is_openapi() -> None:
     openapi_spec_validator.validate(DOCUMENT)
+
+
+def test_its_bytes_are_the_same_each_time() -> None:
+    """Litestar 2.25.0 keeps the methods of a path in a set: parts of the document came in another order in each process."""
+    assert len({msgspec.json.encode(api_document()) for _ in range(6)}) == 1
 
 
 def test_it_has_every_route_and_no_other() -> None:

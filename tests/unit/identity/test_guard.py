@@ -1,24 +1,31 @@
 """The guard: every route of the API has one, and what it refuses is told after RFC 6750."""
 
+import re
+import time
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
-from litestar import Litestar, get
+from litestar import Litestar, Router, get
 from litestar.openapi.spec import Tag
+from litestar.params import FromQuery
 from litestar.testing import TestClient
 
 from internal.api.app import ROUTES
 from internal.api.openapi.describe import OPTION, describe
-from internal.api.requests.identity import owner_of
+from internal.api.requests.identity import OpenTo, owner_of, reader_of
+from internal.api.requests.queries import refuse_unknown
 from internal.domain.errors import Unauthenticated
-from internal.domain.identity import Credential, Principal, Scope
+from internal.domain.identity import LINK_BEARER, NOBODY, Credential, Principal, Reader, Scope
 from internal.http.asgi import ApiRequest
 from internal.http.problems import HANDLERS
 from internal.identity.authenticator import Authenticator
+from internal.identity.links import LinkGrant, LinkSigner
+from internal.identity.settings import LinkKey
 
 
-class Reader:
+class OneKey:
     """Takes one key, of an owner who may read."""
 
     async def verify(self, credential: str) -> Principal:
@@ -37,10 +44,32 @@ async def write(request: ApiRequest) -> str:
     return owner_of(request)
 
 
+@get("/picture", **describe(Tag("Test"), "Picture", scope=Scope.READ, open_to=OpenTo.LINKS | OpenTo.ANYBODY))
+async def picture(request: ApiRequest, rendition: FromQuery[str | None] = None, disposition: FromQuery[str | None] = None) -> str:
+    return NAMES.get(reader_of(request)) or str(reader_of(request).owner)
+
+
+@get("/original", **describe(Tag("Test"), "Original", scope=Scope.READ, open_to=OpenTo.LINKS))
+async def original(request: ApiRequest, disposition: FromQuery[str | None] = None) -> str:
+    return NAMES.get(reader_of(request)) or str(reader_of(request).owner)
+
+
+NAMES = {NOBODY: "nobody", LINK_BEARER: "the bearer of a link"}
+LINKS = LinkSigner((LinkKey("a", bytes(32)), LinkKey("b", bytes(range(32)))))
+WRONG_KEY, KEY = {"x-api-key": "imgp_other"}, {"x-api-key": "imgp_reader"}
+
+
+def link(path: str = "/picture", *, seconds: int = 60, kid: str = "a", **more: str) -> str:
+    """A link, signed."""
+    grant = LinkGrant(path, more.get("rendition"), more.get("disposition"), str(int(time.time()) + seconds), kid)
+    return f"{path}?" + urlencode({**more, "expires": grant.expires, "kid": kid, "sig": LINKS.sign(grant)})
+
+
 @pytest.fixture
 def client() -> Any:
-    app = Litestar([read, write], exception_handlers=HANDLERS, openapi_config=None, logging_config=None, debug=False)
-    app.state.services = SimpleNamespace(authenticator=Authenticator({Credential.KEY: Reader()}))
+    routes = Router("/", route_handlers=[read, write, picture, original], before_request=refuse_unknown)
+    app = Litestar([routes], exception_handlers=HANDLERS, openapi_config=None, logging_config=None, debug=False)
+    app.state.services = SimpleNamespace(authenticator=Authenticator({Credential.KEY: OneKey()}), links=LINKS)
     return TestClient(app)
 
 
@@ -62,6 +91,102 @@ def test_a_refusal_says_what_is_missing(
 
 def test_the_owner_is_that_of_the_credential(client: TestClient[Litestar]) -> None:
     assert client.get("/read", headers={"authorization": "Bearer imgp_reader"}).text == "reader"
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("/picture", {}),
+        ("/picture", {"rendition": "thumb"}),
+        ("/picture", {"rendition": "thumb", "disposition": "attachment"}),
+        ("/original", {"disposition": "inline"}),
+        ("/original", {"kid": "b"}),
+    ],
+)
+def test_a_link_needs_no_credential(client: TestClient[Litestar], path: str, more: dict[str, Any]) -> None:
+    assert client.get(link(path, **more)).text == "the bearer of a link"
+
+
+def told(client: TestClient[Litestar], target: str, **headers: str) -> tuple[int, str]:
+    answer = client.get(target, headers=headers)
+    return answer.status_code, answer.json()["code"]
+
+
+@pytest.mark.parametrize(
+    ("part", "instead"),
+    [
+        ("/picture", "/original"),
+        ("thumb", "default"),
+        ("rendition=thumb&", ""),
+        ("?", "?rendition=default&"),
+        ("?", "?utm_source=letter&"),
+        ("?", "?width=100&"),
+        ("$", "&rendition=default"),
+        ("$", "&disposition=attachment"),
+        ("$", "&kid=b"),
+        ("$", "&sig=" + "A" * 43),
+        ("$", "&expires=9796000000"),
+        ("kid=a", "kid=b"),
+        ("kid=a", "kid="),
+        ("kid=a&", ""),
+        ("expires=1", "expires=9"),
+        ("expires=", "expires=%2B"),
+        ("expires=", "expires=%D9%A1"),
+        ("&sig=.*", ""),
+        ("kid=a&sig=.*", ""),
+        (".$", ""),
+        ("$", "%00"),
+        ("$", "%ff"),
+        ("$", "%3D"),
+        ("thumb", "%ed%a0%80"),
+        ("thumb", "%ff%fe"),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, KEY], ids=["nobody", "an owner"])
+def test_a_link_can_not_be_extended(client: TestClient[Litestar], part: str, instead: str, headers: dict[str, str]) -> None:
+    url = link(rendition="thumb")
+    assert client.get(url, headers=headers).status_code == 200
+    other = re.sub(re.escape(part) if part == "?" else part, instead, url, count=1)
+    assert other != url
+
+    assert told(client, other, **headers) == (403, "link_invalid")
+
+
+def test_an_expired_link_is_the_same_403_as_a_forged_one(client: TestClient[Litestar]) -> None:
+    answers = [client.get(target) for target in (link(seconds=-1), link()[:-3] + "AAA")]
+
+    assert answers[0].content == answers[1].content
+    assert answers[0].status_code == 403
+
+
+def test_a_link_opens_no_other_route(client: TestClient[Litestar]) -> None:
+    for path in ("/read", "/write"):
+        assert told(client, link(path)) == (401, "unauthenticated")
+        assert told(client, link("/picture").replace("/picture", path)) == (401, "unauthenticated")
+    assert told(client, link("/read"), **KEY) == (400, "invalid_request")
+
+
+def test_a_wrong_credential_is_never_ignored(client: TestClient[Litestar]) -> None:
+    for target in ("/picture", link("/picture"), "/original", link("/original")):
+        assert told(client, target, **WRONG_KEY) == (401, "unauthenticated")
+        assert told(client, target, authorization="Basic dTpw") == (401, "unauthenticated")
+
+
+def test_without_a_credential_what_is_public_is_open_and_the_original_is_not(client: TestClient[Litestar]) -> None:
+    assert client.get("/picture").text == "nobody"
+    assert told(client, "/original") == (401, "unauthenticated")
+
+
+def test_a_credential_beside_a_link_does_not_widen_it(client: TestClient[Litestar]) -> None:
+    assert client.get(link(), headers=KEY).text == "the bearer of a link"
+    assert client.get("/picture", headers=KEY).text == Reader("reader").owner
+    assert told(client, link(seconds=-1), **KEY) == (403, "link_invalid")
+
+
+def test_only_the_two_downloads_are_open_to_others_and_the_original_to_links_alone() -> None:
+    opened = {handler.handler_name: handler.opt[OPTION].open_to for handler in ROUTES if handler.opt[OPTION].open_to}
+
+    assert opened == {"rendition_bytes": OpenTo.LINKS | OpenTo.ANYBODY, "original_bytes": OpenTo.LINKS}
 
 
 def test_every_route_has_a_scope_and_its_guard() -> None:
