@@ -13,17 +13,42 @@ from internal.api.app import ROUTES
 from internal.api.forms.upload_slots import UploadSlots
 from internal.api.requests.queries import refuse_unknown
 from internal.api.schemas import PREFIX
+from internal.domain.errors import Unauthenticated
+from internal.domain.identity import ANONYMOUS, Credential, Principal, Scope
 from internal.http.middleware.access_log import AccessLog
 from internal.http.middleware.methods import Methods
 from internal.http.middleware.no_store import NoStore
 from internal.http.problems import HANDLERS
 from internal.identity.authenticator import Authenticator
 from internal.identity.links import LinkSigner
+from internal.identity.settings import LinkKey
 from internal.postgres.listener import Listener
 from tests.integration.service import Service
 
 PRIVATE_CACHE, PUBLIC_CACHE = "private, no-cache", "public, max-age=300"
 MAX_LINK_SECONDS = 604800
+
+OWNER, READER, STRANGER = ({"x-api-key": f"imgp_{name}"} for name in ("owner", "reader", "stranger"))
+"""The headers of the owner of the tests' images, of one who may only read them, and of a stranger."""
+
+PRINCIPALS = {
+    "imgp_owner": Principal(ANONYMOUS, frozenset({Scope.READ, Scope.WRITE}), Credential.KEY),
+    "imgp_reader": Principal(ANONYMOUS, frozenset({Scope.READ}), Credential.KEY),
+    "imgp_stranger": Principal("a stranger", frozenset(Scope), Credential.KEY),
+}
+
+
+class Keys:
+    """Knows PRINCIPALS by their keys."""
+
+    async def verify(self, credential: str) -> Principal:
+        if credential not in PRINCIPALS:
+            raise Unauthenticated("This key is not known.", rejected=True)
+        return PRINCIPALS[credential]
+
+
+AUTHENTICATOR = Authenticator({Credential.KEY: Keys()})
+LINKS = LinkSigner((LinkKey("new", bytes(32)), LinkKey("old", bytes(range(32)))))
 
 
 @asynccontextmanager

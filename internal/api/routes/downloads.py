@@ -1,6 +1,7 @@
 """Binaries: a rendition's result, and the original as it was uploaded."""
 
 from typing import Annotated
+from uuid import UUID
 
 from litestar import HttpMethod, route
 from litestar.openapi.spec import Tag
@@ -24,8 +25,9 @@ from internal.domain.errors import (
     ProcessingFailed,
     RangeNotSatisfiable,
     StoreUnavailable,
+    Unauthenticated,
 )
-from internal.domain.identity import Scope
+from internal.domain.identity import NOBODY, Reader, Scope
 from internal.domain.visibility import Visibility
 from internal.http.asgi import ApiRequest
 from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
@@ -93,7 +95,8 @@ async def rendition_bytes(
 
     A signed link needs no credential, and neither does a public image.
     """
-    state, reader, wanted = state_of(request), reader_of(request), image_id_of(image_id)
+    state, reader = state_of(request), reader_of(request)
+    wanted = _readable_id(reader, image_id)
     repository = state.repository
     if seconds := wait_of(request):
         image, chosen = await wait_for_rendition(
@@ -134,6 +137,14 @@ async def original_bytes(request: ApiRequest, image_id: ImageId, disposition: Sa
     stem = _stem(original.filename, image_id)
     download = Download(image.id, original.key, original.sha256, original.size, original.media_type, image.created_at, stem)
     return await _sent(request, download, disposition, public=False)
+
+
+def _readable_id(reader: Reader, text: str) -> UUID:
+    """The id in the path. To a reader without a credential a malformed one is as every other: Unauthenticated."""
+    try:
+        return image_id_of(text)
+    except NotFound as error:
+        raise (Unauthenticated if reader == NOBODY else NotFound) from error
 
 
 async def _sent(request: ApiRequest, download: Download, disposition: str | None, *, public: bool) -> ASGIResponse:
