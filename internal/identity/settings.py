@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Struct
 
+from internal.runtime.secret import Secret
 from internal.runtime.section import SettingsError, env
 
 MIN_SECRET_BYTES = 32
@@ -27,7 +28,7 @@ class LinkKey(Struct, frozen=True):
 
 class LinkSettings(Struct, frozen=True, forbid_unknown_fields=True):
     keys: Annotated[
-        str,
+        Secret,
         env(
             "LINK_KEYS",
             "Keys of signed links: ID:BASE64 of at least 32 bytes each, commas between them. The first signs, all verify. "
@@ -42,7 +43,7 @@ class LinkSettings(Struct, frozen=True, forbid_unknown_fields=True):
     def parsed_keys(self) -> tuple[LinkKey, ...]:
         """Raises SettingsError, which says what is wrong with which key and shows no secret."""
         try:
-            return _parse(self.keys)
+            return _parse(self.keys.reveal())
         except ValueError as error:
             raise SettingsError(f"LINK_KEYS: {error}") from None
 

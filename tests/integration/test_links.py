@@ -276,7 +276,7 @@ async def test_several_renditions_and_no_default_want_a_name(http: httpx2.AsyncC
 
 async def test_without_a_key_links_are_refused(service: Service, listener: Listener) -> None:
     async with api_over(service, listener, authenticator=AUTHENTICATOR) as http:
-        answer = await http.post(f"{IMAGES}/{uuid4()}/links", json={"expires_in": 60}, headers=READER)
+        answer = await http.post(f"{IMAGES}/{await processed(service)}/links", json={"expires_in": 60}, headers=READER)
 
     assert code_of(answer) == (403, "links_disabled")
     assert "LINK_KEYS" in answer.json()["detail"]

@@ -102,7 +102,6 @@ async def new_link(request: ApiRequest, image_id: ImageId) -> LinkBody:
     404. It does not end with the credential that it was made with.
     """
     state, owner, wanted = state_of(request), owner_of(request), image_id_of(image_id)
-    kid = state.links.kid
     asked = await json_of(request, NewLink)
     longest = state.settings.links.max_seconds
     if asked.expires_in > longest:
@@ -114,7 +113,7 @@ async def new_link(request: ApiRequest, image_id: ImageId) -> LinkBody:
     else:
         rendition = linked_rendition(found, asked.rendition)
     expires = int(time.time()) + asked.expires_in
-    grant = LinkGrant(path, rendition, asked.disposition, str(expires), kid)
+    grant = LinkGrant(path, rendition, asked.disposition, str(expires), state.links.kid)
     query = {
         "rendition": grant.rendition,
         "disposition": grant.disposition,

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from internal.domain.errors import LinkInvalid, LinksDisabled
 from internal.identity.links import LinkGrant, LinkSigner
 from internal.identity.settings import LinkKey, LinkSettings
+from internal.runtime.secret import Secret
 from internal.runtime.section import SettingsError
 
 NOW = 1_796_000_000.0
@@ -115,8 +116,8 @@ def encoded(secret: bytes) -> str:
 def test_keys_are_read() -> None:
     text = f" {NEW.kid}:{encoded(NEW.secret)} , {OLD.kid}:{encoded(OLD.secret)}"
 
-    assert LinkSettings(text, 60).parsed_keys() == (NEW, OLD)
-    assert LinkSettings("", 60).parsed_keys() == LinkSettings(" ", 60).parsed_keys() == ()
+    assert LinkSettings(Secret(text), 60).parsed_keys() == (NEW, OLD)
+    assert LinkSettings(Secret(), 60).parsed_keys() == LinkSettings(Secret(" "), 60).parsed_keys() == ()
 
 
 SECRET = encoded(b"\xfb\xef\xff" * 11)
@@ -145,7 +146,7 @@ SECRET = encoded(b"\xfb\xef\xff" * 11)
 )
 def test_a_bad_key_is_refused_without_a_word_of_it(text: str, fault: str) -> None:
     with pytest.raises(SettingsError, match=rf"^LINK_KEYS: {fault}") as refused:
-        LinkSettings(text, 60).validate()
+        LinkSettings(Secret(text), 60).validate()
 
     told = "".join(traceback.format_exception(refused.value))
     for secret in (SECRET, SECRET[:8], "hunter2", "correct horse", encoded(bytes(range(31)))):
