@@ -147,6 +147,7 @@ VALUES: dict[str, Any] = {
     "state": "pending",
     "status": "uploaded",
     "tables": ["outbox", "renditions"],
+    "visibility": "public",
 }
 """What a statement is given under these names, where THEIR_OWN says nothing else."""
 
