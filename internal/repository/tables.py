@@ -30,7 +30,8 @@ CHECK_SCHEMA = """
                              WHERE attrelid = to_regclass(table_name) AND attname = column_name)) AS migrated
       FROM (VALUES ('renditions', 'alternatives'), ('dead_letters', 'fingerprint'), ('images', 'metadata_text'),
                    ('renditions', 'resends'), ('store_identity', 'id'), ('uploads', 'id'),
-                   ('audit_entries', 'id'), ('owners', 'weight'), ('api_keys', 'id'), ('images', 'visibility')) AS needed (table_name, column_name)
+                   ('audit_entries', 'id'), ('owners', 'weight'), ('api_keys', 'id'),
+                   ('images', 'visibility')) AS needed (table_name, column_name)
 """
 
 
