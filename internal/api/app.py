@@ -13,12 +13,13 @@ from internal.api.openapi.document import openapi_document
 from internal.api.requests.queries import refuse_unknown
 from internal.api.routes import admin, downloads, images, keys, operations, sharing, uploads
 from internal.api.schemas import PREFIX
-from internal.api.server_limits import address_share
+from internal.api.server_limits import share_of
 from internal.http.asgi import App
 from internal.http.middleware.access_log import AccessLog
 from internal.http.middleware.methods import Methods
 from internal.http.middleware.no_store import NoStore
 from internal.http.middleware.proxies import TrustedProxies
+from internal.http.middleware.rate_headers import RateHeaders
 from internal.http.middleware.settings import MiddlewareSettings
 from internal.http.monitoring.health import health_handlers
 from internal.http.monitoring.metrics import metrics_handler
@@ -64,8 +65,9 @@ def create_app(settings: Settings) -> App:
     async def running(app: Litestar) -> AsyncIterator[None]:
         async with open_api(settings) as state:
             app.state.services = state
-            uploads = settings.server.max_uploads
-            app.state.upload_slots = UploadSlots(uploads, address_share(uploads, settings.server))
+            server, uploads = settings.server, settings.server.max_uploads
+            shares = share_of(uploads, server.address_share), share_of(uploads, server.owner_share)
+            app.state.upload_slots = UploadSlots(uploads, *shares)
             machines = health_handlers(state.dependencies)
             async with _metrics(settings.server, settings.metrics, state.gauges, machines):
                 app.register(Router("/", route_handlers=machines))
@@ -80,7 +82,7 @@ def create_app(settings: Settings) -> App:
         logging_config=None,
         debug=False,  # else an environment variable decides it
     )
-    return with_middleware(AccessLog(NoStore(Methods(app))), settings.middleware)
+    return with_middleware(AccessLog(RateHeaders(NoStore(Methods(app)))), settings.middleware)
 
 
 def with_middleware(app: App, middleware: MiddlewareSettings) -> App:

@@ -25,12 +25,12 @@ def connection_limits(server: ServerSettings, proxies: Networks) -> ConnectionLi
     if most < server.max_connections:
         log.warning("connections.limited", most=most, wanted=server.max_connections, why="RLIMIT_NOFILE")
     deadlines = Deadlines(server.header_seconds, server.stall_seconds, server.least_rate, server.grace_seconds)
-    return ConnectionLimits(most, address_share(most, server), deadlines, proxies)
+    return ConnectionLimits(most, share_of(most, server.address_share), deadlines, proxies)
 
 
-def address_share(most: int, server: ServerSettings) -> int:
-    """How many of `most` one client address may have: at least one."""
-    return max(1, math.ceil(most * server.address_share))
+def share_of(most: int, share: float) -> int:
+    """How many of `most` one client address or owner may have: at least one."""
+    return max(1, math.ceil(most * share))
 
 
 def _raise_open_files(connections: int) -> int:

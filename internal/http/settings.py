@@ -37,6 +37,15 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
             le=1,
         ),
     ]
+    owner_share: Annotated[
+        float,
+        env(
+            "SERVER_OWNER_SHARE",
+            "Share of SERVER_MAX_UPLOADS that one owner may use. 1: no limit per owner.",
+            gt=0,
+            le=1,
+        ),
+    ]
     header_seconds: Annotated[
         float, env("SERVER_HEADER_SECONDS", "Time limit for receiving the headers of a request, in seconds.", gt=0)
     ]

@@ -162,6 +162,11 @@ class Inspection:
         self._measured = measure(head, self.media_type, self._policy, whole=held < HEAD_BYTES)
         self._animated = is_animated(head)
 
+    @property
+    def received(self) -> int:
+        """Bytes that have come so far."""
+        return self._size
+
     def _count(self, chunk: bytes) -> None:
         self._size += len(chunk)
         if self._size > self._policy.max_upload_bytes:

@@ -20,6 +20,7 @@ from internal.intake.options import UploadOptions, parse_options
 from internal.intake.policy import UploadPolicy
 from internal.intake.rendition_request import check_references
 from internal.intake.upload import complete, discard, listed_unless_committed, new_upload, receive
+from internal.limits.upload_rates import UNLIMITED, UploadMeter
 from internal.observability import metrics
 from internal.ports.object_store import ObjectStore
 from internal.ports.repository.repository import Repository
@@ -47,16 +48,18 @@ class MultipartDoor(Struct, frozen=True):
     store: ObjectStore
     policy: UploadPolicy
 
-    async def accept(self, owner: str, form: UploadForm, context: MessageContext, lock: Lock) -> Image:
+    async def accept(
+        self, owner: str, form: UploadForm, context: MessageContext, lock: Lock, meter: UploadMeter = UNLIMITED
+    ) -> Image:
         """Keep the picture and ask for its renditions; an idempotency lock is completed with it.
 
-        Raises the errors of the picture and of the form, StoreUnavailable and DatabaseUnavailable; then nothing is kept: no row,
-        no object. The exception is a connection or a time that ends in the middle of the commit: then only the same request with
-        the same Idempotency-Key tells.
+        Raises the errors of the picture and of the form, RateLimited, StoreUnavailable and DatabaseUnavailable; then nothing is
+        kept: no row, no object. The exception is a connection or a time that ends in the middle of the commit: then only the same
+        request with the same Idempotency-Key tells.
         """
         source = _FormSource(form, owner, self, lock)
         upload = new_upload(owner, UploadKind.MULTIPART, ParsedOptions())
-        original = await receive(upload, source, self.repository, self.store, self.policy)
+        original = await receive(upload, source, self.repository, self.store, self.policy, meter)
         upload = replace(upload, options=source.options)
         try:
             async with listed_unless_committed(original.key, self.repository):

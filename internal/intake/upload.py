@@ -2,8 +2,9 @@
 
 1. `prepare` keeps an upload as a row, with its options. The image reads `pending`. A multipart upload has no row: its request
    holds it, and its options may come after its bytes.
-2. `receive` lists the object's key for garbage collection and moves the bytes into the store. An upload with a row gets a new
-   key each time, and its row names the latest: a receive that is late overwrites and deletes nothing but its own object.
+2. `receive` lists the object's key for garbage collection and moves the bytes into the store. By listing the key, it counts the
+   upload for its client's rate limits. An upload with a row gets a new key each time, and its row names the latest: a receive
+   that is late overwrites and deletes nothing but its own object.
 3. `complete` makes the image of the upload, in one transaction with its tasks and its event, and takes the key off the list.
 
 INVARIANT: at no moment is an object neither referred to nor listed (G4): a process may die between any two steps
@@ -28,12 +29,14 @@ from internal.domain.ids import new_id
 from internal.domain.image import Image, Original
 from internal.domain.keys import original_key
 from internal.domain.message import MessageContext
+from internal.domain.rates import UploadCost, UploadLevels
 from internal.domain.status import Status
 from internal.domain.tasks import CHANNEL, task_message
 from internal.domain.upload import ParsedOptions, Upload, UploadKind, UploadState
 from internal.intake.inspect import Inspection
 from internal.intake.policy import UploadPolicy
 from internal.intake.rendition_request import check_references, rendition_of
+from internal.limits.upload_rates import UNLIMITED, UploadMeter
 from internal.ports.object_store import ObjectStore
 from internal.ports.repository.repository import Repository, Tables
 from internal.runtime.failpoints import failpoint
@@ -68,20 +71,31 @@ async def prepare(work: Tables, owner: str, kind: UploadKind, options: ParsedOpt
 
 
 async def receive(
-    upload: Upload, source: UploadSource, repository: Repository, store: ObjectStore, policy: UploadPolicy
+    upload: Upload,
+    source: UploadSource,
+    repository: Repository,
+    store: ObjectStore,
+    policy: UploadPolicy,
+    meter: UploadMeter = UNLIMITED,
 ) -> Original:
     """Inspect the bytes and move them into the store; again: replaces them.
 
-    Raises the errors of the picture and of the source, NotFound if the upload was completed, was deleted or has expired, or is
-    received once more meanwhile, StoreUnavailable and DatabaseUnavailable. Then there is no object, or its key is listed for
-    garbage collection.
+    Raises the errors of the picture and of the source, RateLimited, NotFound if the upload was completed, was deleted or has
+    expired, or is received once more meanwhile, StoreUnavailable and DatabaseUnavailable. Then there is no object, or its key is
+    listed for garbage collection.
     """
+    meter.check()  # before a byte of the body is asked for
     inspection = Inspection(source.content(), policy)
     await inspection.read_head()
-    upload = await _list(upload, repository, policy)  # 1 listed
+    upload = await _list(upload, meter, repository, policy)  # 1 listed
     failpoint("after-intent")
-    await _put(upload, source, inspection, repository, store, policy)  # 2 stored
+    try:
+        await _put(upload, source, inspection, repository, store, policy)  # 2 stored
+    except BaseException as error:
+        await asyncio.shield(meter.settle(repository.upload_buckets, inspection.received, error))
+        raise
     failpoint("after-put")
+    await meter.settle(repository.upload_buckets, inspection.received)
     original = inspection.original(upload.key)
     if upload.has_row:
         try:
@@ -167,16 +181,34 @@ async def _put(
         raise
 
 
-async def _list(upload: Upload, repository: Repository, policy: UploadPolicy) -> Upload:
-    """List the key for the bytes to come; with a row, a new key. Raises NotFound if the row is gone."""
+async def _list(upload: Upload, meter: UploadMeter, repository: Repository, policy: UploadPolicy) -> Upload:
+    """List the key for the bytes to come; with a row, a new key. Raises NotFound if the row is gone, and RateLimited."""
+    if upload.has_row:
+        upload = replace(upload, key=original_key(new_id()))
+    if meter.cost is None:
+        await _begin(upload, repository, policy)
+        return upload
+    levels = await _begin_counted(upload, meter.cost, repository, policy)
+    if levels is None:
+        raise meter.refuse(meter.cost, await repository.upload_buckets.levels(meter.cost))
+    meter.accept(levels)
+    return upload
+
+
+async def _begin(upload: Upload, repository: Repository, policy: UploadPolicy) -> None:
     if not upload.has_row:
         await repository.pending_objects.reserve(upload.key, seconds=policy.intent_seconds)
-        return upload
-    upload = replace(upload, key=original_key(new_id()))
-    seconds = policy.upload_expires_seconds
-    if not await repository.uploads.begin(upload.id, upload.key, expires_seconds=seconds, key_seconds=policy.intent_seconds):
+        return
+    times = {"expires_seconds": policy.upload_expires_seconds, "key_seconds": policy.intent_seconds}
+    if not await repository.uploads.begin(upload.id, upload.key, **times):
         raise NotFound
-    return upload
+
+
+async def _begin_counted(upload: Upload, cost: UploadCost, repository: Repository, policy: UploadPolicy) -> UploadLevels | None:
+    if not upload.has_row:
+        return await repository.pending_objects.reserve_counted(upload.key, cost, seconds=policy.intent_seconds)
+    times = {"expires_seconds": policy.upload_expires_seconds, "key_seconds": policy.intent_seconds}
+    return await repository.uploads.begin_counted(upload.id, upload.key, cost, **times)
 
 
 async def _hold(upload: Upload, received: int, repository: Repository, policy: UploadPolicy) -> None:

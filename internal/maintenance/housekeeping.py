@@ -7,11 +7,12 @@ transactions of its own, and runs even if a chore before it failed.
 from functools import partial
 from uuid import UUID
 
-from internal.maintenance import expired_uploads, gc, overdue, requeue
+from internal.maintenance import expired_uploads, gc, overdue, requeue, upload_buckets
 from internal.maintenance.chores import Chore, register, run_round
 from internal.maintenance.overdue import OverdueTasks
 from internal.maintenance.quarantine import Quarantine
 from internal.maintenance.retention import retentions
+from internal.maintenance.upload_buckets import UploadBucketsCleanup
 from internal.ports.object_store import ObjectStore
 from internal.ports.queue import Queue
 from internal.ports.repository.repository import Repository
@@ -46,6 +47,7 @@ class Housekeeping:
                 Chore(retention.name, retention.run)
                 for retention in retentions(repository, events_days=events_days, dead_letters_days=dead_letters_days)
             ),
+            Chore(upload_buckets.NAME, UploadBucketsCleanup(repository).run),
             Chore(expired_uploads.NAME, partial(expired_uploads.expire_uploads, repository, uploads)),
             Chore(
                 gc.OBJECTS,
@@ -59,7 +61,7 @@ class Housekeeping:
         await run_round(self._requeue)
 
     async def cleanup(self) -> None:
-        """Remove old idempotency keys, events and dead letters, expired uploads, then unreferenced objects.
+        """Remove old idempotency keys, events and dead letters, empty buckets, expired uploads, then unreferenced objects.
 
         Takes long if the store is slow.
         """

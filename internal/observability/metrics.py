@@ -30,6 +30,9 @@ HTTP_SECONDS = Histogram(
     buckets=_QUICK,
     registry=_registry,
 )
+RATE_LIMITED = Counter(
+    "image_processor_rate_limited_total", "Requests that a rate limit refused, by limit.", ("limit",), registry=_registry
+)
 UPLOAD_BYTES = Histogram("image_processor_upload_size_bytes", "Accepted pictures, in bytes.", buckets=_BYTES, registry=_registry)
 STAGE_SECONDS = Histogram(
     "image_processor_stage_duration_seconds",

@@ -2,14 +2,28 @@
 
 import time
 from collections.abc import Sequence
+from typing import LiteralString
 
+from internal.domain.rates import UploadCost, UploadLevels
 from internal.postgres.lower_bound import LowerBounds
 from internal.postgres.pool import Session
+from internal.repository.upload_buckets import COUNT_UPLOAD, UNLESS_TOO_MUCH, cost_parameters
 
 RESERVE_OBJECT = """
     INSERT INTO unreferenced_objects (key, deadline) VALUES (%(key)s, now() + %(seconds)s * interval '1 s')
     ON CONFLICT (key) DO UPDATE SET deadline = EXCLUDED.deadline
 """
+
+RESERVE_COUNTED_OBJECT: LiteralString = (
+    "WITH counted AS ("
+    + COUNT_UPLOAD
+    + UNLESS_TOO_MUCH
+    + """), listed AS (
+        INSERT INTO unreferenced_objects (key, deadline) SELECT %(key)s, now() + %(seconds)s * interval '1 s' FROM counted
+    )
+    SELECT uploads, upload_bytes FROM counted
+"""
+)
 
 MARK_OBJECTS = """
     INSERT INTO unreferenced_objects (key, deadline)
@@ -49,6 +63,11 @@ class PostgresPendingObjects:
 
     async def reserve(self, key: str, *, seconds: float) -> None:
         await self._session.run(RESERVE_OBJECT, {"key": key, "seconds": seconds})
+
+    async def reserve_counted(self, key: str, cost: UploadCost, *, seconds: float) -> UploadLevels | None:
+        parameters = {"key": key, "seconds": seconds, **cost_parameters(cost)}
+        rows = await self._session.rows(RESERVE_COUNTED_OBJECT, parameters)
+        return UploadLevels(**rows[0]) if rows else None
 
     async def mark(self, keys: Sequence[str], *, seconds: float = 0) -> None:
         await self._session.run(MARK_OBJECTS, {"keys": list(keys), "seconds": seconds})

@@ -22,6 +22,7 @@ from internal.repository.owners import PostgresOwners
 from internal.repository.pending_objects import PostgresPendingObjects
 from internal.repository.references import PostgresReferences
 from internal.repository.renditions import PostgresRenditions
+from internal.repository.upload_buckets import PostgresUploadBuckets
 from internal.repository.uploads import PostgresUploads
 
 CHECK_SCHEMA = """
@@ -31,7 +32,7 @@ CHECK_SCHEMA = """
       FROM (VALUES ('renditions', 'alternatives'), ('dead_letters', 'fingerprint'), ('images', 'metadata_text'),
                    ('renditions', 'resends'), ('store_identity', 'id'), ('uploads', 'id'),
                    ('audit_entries', 'id'), ('owners', 'weight'), ('api_keys', 'id'),
-                   ('images', 'visibility')) AS needed (table_name, column_name)
+                   ('images', 'visibility'), ('upload_buckets', 'client')) AS needed (table_name, column_name)
 """
 
 
@@ -50,6 +51,7 @@ class PostgresTables:
         self.references = PostgresReferences(session)
         self.uploads = PostgresUploads(session, bounds)
         self.api_keys = PostgresApiKeys(session)
+        self.upload_buckets = PostgresUploadBuckets(session)
         self.audit = PostgresAudit(session)
         self.owners = PostgresOwners(session)
 

@@ -8,10 +8,13 @@ from uuid import UUID
 import msgspec
 from psycopg.types.json import Jsonb
 
+from internal.domain.errors import NotFound
+from internal.domain.rates import UploadCost, UploadLevels
 from internal.domain.upload import ParsedOptions, Upload, UploadState
 from internal.postgres.lower_bound import LowerBounds
 from internal.postgres.pool import Session
 from internal.repository.records import upload_from
+from internal.repository.upload_buckets import COUNT_UPLOAD, UNLESS_TOO_MUCH, cost_parameters
 
 UPLOAD: LiteralString = """
            jsonb_build_object('id', id, 'owner', owner, 'kind', kind, 'state', state, 'key', key, 'options', options,
@@ -65,7 +68,7 @@ SET_UPLOAD_OPTIONS = """
     UPDATE uploads SET options = %(options)s, updated_at = now() WHERE id = %(id)s
 """
 
-BEGIN_UPLOAD = """
+BEGIN_UPLOAD: LiteralString = """
     -- G4: the new key is listed before anything is written under it. An object under the old one is due at once.
     WITH old AS MATERIALIZED (
         SELECT id, key FROM uploads WHERE id = %(id)s AND expires_at > now() FOR UPDATE
@@ -82,6 +85,33 @@ BEGIN_UPLOAD = """
     INSERT INTO unreferenced_objects (key, deadline) SELECT key, now() + %(key_seconds)s * interval '1 s' FROM begun
     RETURNING key
 """
+
+BEGIN_COUNTED_UPLOAD: LiteralString = (
+    """
+    -- BEGIN_UPLOAD, where it is counted: the limit decides under the row's lock, before anything is changed.
+    WITH old AS MATERIALIZED (
+        SELECT id, key FROM uploads WHERE id = %(id)s AND expires_at > now() FOR UPDATE
+    ), counted AS (
+"""
+    + COUNT_UPLOAD
+    + " FROM old "
+    + UNLESS_TOO_MUCH
+    + """
+    ), begun AS (
+        UPDATE uploads
+           SET key = %(key)s, state = 'pending', received = 0, updated_at = now(),
+               expires_at = greatest(expires_at, now() + %(seconds)s * interval '1 s')
+          FROM old, counted WHERE uploads.id = old.id
+        RETURNING uploads.key
+    ), replaced AS (
+        UPDATE unreferenced_objects SET deadline = now()
+          FROM old, counted WHERE unreferenced_objects.key = old.key AND deadline > now()
+    ), listed AS (
+        INSERT INTO unreferenced_objects (key, deadline) SELECT key, now() + %(key_seconds)s * interval '1 s' FROM begun
+    )
+    SELECT counted.uploads, counted.upload_bytes FROM old LEFT JOIN counted ON true
+"""
+)
 
 EXTEND_UPLOAD = """
     -- G4: the object's key is listed for as long as the row is there, and before anything is written under it.
@@ -186,6 +216,15 @@ class PostgresUploads:
     async def begin(self, upload_id: UUID, key: str, *, expires_seconds: float, key_seconds: float) -> bool:
         parameters = {"id": upload_id, "key": key, "seconds": expires_seconds, "key_seconds": key_seconds}
         return bool(await self._session.rows(BEGIN_UPLOAD, parameters))
+
+    async def begin_counted(
+        self, upload_id: UUID, key: str, cost: UploadCost, *, expires_seconds: float, key_seconds: float
+    ) -> UploadLevels | None:
+        parameters = {"id": upload_id, "key": key, "seconds": expires_seconds, "key_seconds": key_seconds}
+        rows = await self._session.rows(BEGIN_COUNTED_UPLOAD, {**parameters, **cost_parameters(cost)})
+        if not rows:
+            raise NotFound
+        return UploadLevels(**rows[0]) if rows[0]["uploads"] is not None else None
 
     async def extend(
         self, upload_id: UUID, key: str, state: UploadState, received: int, *, expires_seconds: float, key_seconds: float

@@ -15,6 +15,9 @@ from internal.identity.links import LinkSigner
 from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.intake.multipart import MultipartDoor
 from internal.intake.policy import UploadPolicy
+from internal.limits.request_rates import RequestRates
+from internal.limits.settings import rate_of
+from internal.limits.upload_rates import UploadRates
 from internal.objectstore.guarded import GuardedStore
 from internal.observability.gauges import GaugeSource, circuit_gauges, database_gauges, database_pool_gauges, table_gauges
 from internal.observability.health import Dependency
@@ -45,6 +48,8 @@ class AppState(Struct, frozen=True):
     store: ObjectStore
     authenticator: Authenticator
     links: LinkSigner
+    request_rates: RequestRates
+    upload_rates: UploadRates
     policy: UploadPolicy
     multipart: MultipartDoor
     signals: Signals
@@ -83,6 +88,8 @@ async def open_api(settings: Settings) -> AsyncIterator[AppState]:
             store=store,
             authenticator=Authenticator(verifiers),
             links=LinkSigner(settings.links.parsed_keys()),
+            request_rates=RequestRates(rate_of(settings.rates.requests)),
+            upload_rates=UploadRates(rate_of(settings.rates.uploads), rate_of(settings.rates.upload_bytes)),
             policy=policy,
             multipart=MultipartDoor(repository, store, policy),
             signals=listener,

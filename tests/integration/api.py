@@ -22,6 +22,8 @@ from internal.http.problems import HANDLERS
 from internal.identity.authenticator import Authenticator
 from internal.identity.links import LinkSigner
 from internal.identity.settings import LinkKey
+from internal.limits.request_rates import RequestRates
+from internal.limits.upload_rates import UploadRates
 from internal.postgres.listener import Listener
 from tests.integration.service import Service
 
@@ -56,10 +58,12 @@ async def api_over(service: Service, listener: Listener, **changes: Any) -> Asyn
     """A client of the API. `changes`: what else its state holds than by default."""
     routes = [Router(PREFIX, route_handlers=ROUTES, before_request=refuse_unknown)]
     app = Litestar(routes, exception_handlers=HANDLERS, openapi_config=None, logging_config=None, request_max_body_size=None)
-    app.state.upload_slots = UploadSlots(8, 8)
+    app.state.upload_slots = UploadSlots(8, 8, 8)
     state: dict[str, Any] = {
         "authenticator": Authenticator(),
         "links": LinkSigner(),
+        "request_rates": RequestRates(None),
+        "upload_rates": UploadRates(None, None),
         "repository": service.repository,
         "store": service.store,
         "grammar": service.policy.grammar,

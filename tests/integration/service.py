@@ -22,6 +22,7 @@ from internal.intake.upload import time_limit
 from internal.library.delete import delete_image
 from internal.library.lookup import find_image
 from internal.library.renditions import AddedRendition, add_rendition
+from internal.limits.upload_rates import UNLIMITED, UploadMeter
 from internal.maintenance.gc import collect_garbage
 from internal.ports.object_store import ObjectStore
 from internal.ports.repository.repository import Tables
@@ -91,11 +92,13 @@ class Service:
         key: str | None = None,
         cause: MessageContext = NO_REQUEST,
         seconds: float = 3600,
+        meter: UploadMeter = UNLIMITED,
         render: Callable[[Image], bytes] = lambda image: image.id.bytes,
     ) -> UUID:
         """Accept a form as the API does, and return the image's id."""
         locked = IdempotencyKey(ANONYMOUS, ROUTE, key, self.policy.intent_seconds) if key else None
-        accept, identify = partial(self.door.accept, ANONYMOUS, form, cause), partial(self.door.identify, form)
+        accept = partial(self.door.accept, ANONYMOUS, form, cause, meter=meter)
+        identify = partial(self.door.identify, form)
         async with time_limit(seconds):
             return UUID(bytes=await with_idempotency_lock(self.repository, locked, accept, identify, render))
 
@@ -174,7 +177,7 @@ class Service:
         """Leave nothing behind."""
         await self.session.run(
             "TRUNCATE images, renditions, outbox, unreferenced_objects, events, idempotency_keys, dead_letters, queue_messages,"
-            " chore_leases, store_identity, uploads, api_keys, audit_entries"
+            " chore_leases, store_identity, uploads, upload_buckets, api_keys, audit_entries"
         )
         for left in await self.keys():
             await self.store.delete(left)

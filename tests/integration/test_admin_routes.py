@@ -14,6 +14,7 @@ from internal.domain.dead_letter import DeadLetter
 from internal.domain.message import Channel
 from internal.http.middleware.methods import Methods
 from internal.http.problems import HANDLERS
+from internal.limits.request_rates import RequestRates
 from internal.observability.health import Dependency
 from tests import pictures
 from tests.identities import BY_SCOPES
@@ -29,6 +30,7 @@ async def http(service: Service) -> AsyncIterator[httpx2.AsyncClient]:
     app = Litestar(routes, exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
     app.state.services = SimpleNamespace(
         authenticator=BY_SCOPES,
+        request_rates=RequestRates(None),
         repository=service.repository,
         dependencies={"database": Dependency(service.repository.check, 30)},
     )

@@ -30,6 +30,7 @@ from internal.http.middleware.methods import Methods
 from internal.http.problems import HANDLERS
 from internal.identity.authenticator import Authenticator
 from internal.identity.links import LinkSigner
+from internal.limits.request_rates import RequestRates
 from internal.maintenance.reconcile import Comparison, Finding, FindingKind, reconcile
 from internal.objectstore.filesystem.folder import Folder
 from internal.objectstore.filesystem.store import create_folder, open_filesystem_store
@@ -98,7 +99,12 @@ async def served(service: Service) -> AsyncIterator[httpx2.AsyncClient]:
     app = Litestar(routes, exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
     settings = SimpleNamespace(server=SimpleNamespace(cache_control="", public_cache_control=""))
     app.state.services = SimpleNamespace(
-        authenticator=Authenticator(), links=LinkSigner(), repository=service.repository, store=service.store, settings=settings
+        authenticator=Authenticator(),
+        links=LinkSigner(),
+        request_rates=RequestRates(None),
+        repository=service.repository,
+        store=service.store,
+        settings=settings,
     )
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(AccessLog(Methods(app)), port=port, log_config=None, access_log=False, lifespan="off"))

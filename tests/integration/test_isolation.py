@@ -78,7 +78,7 @@ async def served(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
         routes = [Router(PREFIX, route_handlers=ROUTES, before_request=refuse_unknown)]
         app = Litestar(routes, exception_handlers=HANDLERS, openapi_config=None, logging_config=None, request_max_body_size=None)
         app.state.services = msgspec.structs.replace(state, authenticator=Authenticator({Credential.KEY: OwnersAndScopes()}))
-        app.state.upload_slots = UploadSlots(8, 8)
+        app.state.upload_slots = UploadSlots(8, 8, 8)
         transport = httpx2.ASGITransport(AccessLog(Methods(app)))
         async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
             yield client

@@ -38,7 +38,17 @@ SETTLED_AFTER = 8
 STATEMENT = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM)\b")
 PLACE = re.compile(r"%\((\w+)\)s")
 
-FRAGMENTS = {"DERIVE_STATUS", "FINISH_IMAGE", "RECORD_EVENTS", "DEAD_LETTER_ENTRIES", "REFERRED", "IMAGE_COLUMNS", "MARK_REMOVED"}
+FRAGMENTS = {
+    "COUNT_UPLOAD",
+    "UNLESS_TOO_MUCH",
+    "DERIVE_STATUS",
+    "FINISH_IMAGE",
+    "RECORD_EVENTS",
+    "DEAD_LETTER_ENTRIES",
+    "REFERRED",
+    "IMAGE_COLUMNS",
+    "MARK_REMOVED",
+}
 """Parts of statements, looked at in each that continues them."""
 
 NO_TABLE_OF_OURS = {"PING", "CHECK_SCHEMA", "READ_DATABASE_HEALTH"}
@@ -57,13 +67,14 @@ OF_MIGRATE = {
 """Asked by `migrate`, or once a connection, of PostgreSQL's catalogue."""
 
 READS_ALL = {
+    "PURGE_UPLOAD_BUCKETS": "once a minute; a bucket is there for as long as its client has used some of its limit",
     "READ_BACKLOG_STATS": "counts what waits, in tables and parts of tables that are short while the service keeps up",
     "COUNT": "the metrics' lag: how many messages are in the queue, all of one channel's",
     "POSITIONS": "how far the queue is: its first message of one channel, asked for while renditions are overdue",
 }
 """Statements that may read a table from end to end, and why: only those in COUNTED."""
 
-COUNTED = {"outbox", "queue_messages", "unreferenced_objects", "dead_letters"}
+COUNTED = {"outbox", "queue_messages", "unreferenced_objects", "dead_letters", "upload_buckets"}
 
 LARGE = {"images", "renditions", "events", "idempotency_keys", "uploads", "audit_entries", "api_keys", "owners"} | COUNTED
 
@@ -83,6 +94,7 @@ TEXTS = (
     *(
         "action",
         "actor",
+        "client",
         "code",
         "content_type",
         "detail",
@@ -117,6 +129,7 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(("delay", "grace", "intent", "lease", "older", "patience", "seconds", "since", "use_seconds"), 60.0),
     **dict.fromkeys(("alternatives", "details", "headers", "renditions", "tasks"), Jsonb([])),
     **dict.fromkeys(("answer", "body"), b"{}"),
+    **dict.fromkeys(("uploads", "uploads_allowed", "uploads_rate", "bytes", "bytes_allowed", "bytes_rate"), 1.0),
     **dict.fromkeys(TEXTS, "text"),
     **envelopes(),
     "before": 150,
@@ -229,6 +242,10 @@ FILL_WAITING = (
     INSERT INTO idempotency_keys (owner, route, key, lease_until, holder, created_at)
     SELECT 'anonymous', 'POST /images', 'waiting-' || number, now(), gen_random_uuid(), now() - number * interval '5 s'
       FROM generate_series(1, 20000) AS number
+    """,
+    """
+    INSERT INTO upload_buckets (client, uploads, upload_bytes, counted_at, empty_at)
+    SELECT 'owner:' || number, 1, 1, now(), now() + (number % 600 - 30) * interval '6 s' FROM generate_series(1, 10000) AS number
     """,
     """
     INSERT INTO audit_entries (id, actor, action, target)

@@ -1,8 +1,8 @@
-"""Slots for uploads in flight: a limit per process, and a limit per client address.
+"""Slots for uploads in flight: a limit per process, and a share of it for each client address and each owner.
 
 A slot stands for an upload's memory. An upload takes one when its first 64 KiB have arrived, not with its headers, so a client
 that sends nothing, or very slowly, delays nobody. An upload that falls behind the minimum rate keeps its slot until another one
-waits.
+waits. Uploads do not wait in a line: one whose owner or address has its share already holds up nobody else's.
 """
 
 import asyncio
@@ -25,6 +25,10 @@ SLOW_SECONDS = 2.0
 """How far behind the minimum rate an upload must be to lose its slot."""
 
 
+Sharer = tuple[str, str]
+"""An address or an owner, as `("address", "192.0.2.7")`: uploads of one share a part of the slots."""
+
+
 class Client(Protocol):
     """The connection that an upload comes from."""
 
@@ -41,26 +45,27 @@ class UploadSlots:
     (tests/unit/api/test_upload_slots.py::test_an_upload_of_few_bytes_takes_no_slot and the two after it).
     """
 
-    def __init__(self, slots: int, per_address: int) -> None:
-        self._slots, self._per_address = slots, per_address
+    def __init__(self, slots: int, per_address: int, per_owner: int) -> None:
+        self._slots = slots
+        self._most = {"address": per_address, "owner": per_owner}
         self._held: dict[UploadSlot, None] = {}
-        self._addresses: Counter[str] = Counter()
+        self._used: Counter[Sharer] = Counter()
         self._freed = asyncio.Condition()
 
-    def slot(self, address: str, client: Client | None) -> "UploadSlot":
-        """A slot for one upload, which takes it when its bytes arrive."""
-        return UploadSlot(self, address, client)
+    def slot(self, address: str, owner: str | None, client: Client | None) -> "UploadSlot":
+        """A slot for one upload, which takes it when its bytes arrive. `owner`: None without a credential."""
+        return UploadSlot(self, (("address", address), *([("owner", owner)] if owner is not None else [])), client)
 
     async def acquire(self, slot: "UploadSlot") -> None:
         """Wait until a slot is free. Raises Unavailable after SLOT_SECONDS."""
         try:
             async with asyncio.timeout(SLOT_SECONDS), self._freed:
                 while slot not in self._held:
-                    if self._has_free_slot(slot.address):
+                    if self._has_free_slot(slot):
                         self._held[slot] = None
-                        self._addresses[slot.address] += 1
+                        self._used.update(slot.sharers)
                     else:
-                        await self._wait_for_slot(slot.address)
+                        await self._wait_for_slot(slot)
         except TimeoutError as error:
             raise Unavailable("Too many uploads are under way.") from error
 
@@ -70,22 +75,23 @@ class UploadSlots:
     async def release(self, slot: "UploadSlot") -> None:
         async with self._freed:
             del self._held[slot]
-            self._addresses[slot.address] -= 1
-            if not self._addresses[slot.address]:
-                del self._addresses[slot.address]
+            self._used -= Counter(slot.sharers)  # drops what is 0
             self._freed.notify_all()
 
-    def _has_free_slot(self, address: str) -> bool:
-        return len(self._held) < self._slots and self._addresses[address] < self._per_address
+    def _has_free_slot(self, slot: "UploadSlot") -> bool:
+        return len(self._held) < self._slots and not self._full_shares(slot)
 
-    async def _wait_for_slot(self, address: str) -> None:
+    def _full_shares(self, slot: "UploadSlot") -> list[Sharer]:
+        return [sharer for sharer in slot.sharers if self._used[sharer] >= self._most[sharer[0]]]
+
+    async def _wait_for_slot(self, slot: "UploadSlot") -> None:
         """Wait until a slot is freed; after YIELD_SECONDS, take the slot of the slowest upload if that is slow enough."""
         try:
             async with asyncio.timeout(YIELD_SECONDS):
                 await self._freed.wait()
         except TimeoutError:
-            full_address = self._addresses[address] >= self._per_address
-            candidates = [held for held in self._held if not full_address or held.address == address]
+            full = self._full_shares(slot)
+            candidates = [held for held in self._held if not full or any(sharer in held.sharers for sharer in full)]
             slowest = max(candidates, key=lambda held: held.behind)
             if slowest.behind >= SLOW_SECONDS:
                 slowest.yield_slot()
@@ -94,8 +100,8 @@ class UploadSlots:
 class UploadSlot:
     """One upload's slot, held until the block ends; `hold_for` takes it."""
 
-    def __init__(self, slots: UploadSlots, address: str, client: Client | None) -> None:
-        self.address = address
+    def __init__(self, slots: UploadSlots, sharers: tuple[Sharer, ...], client: Client | None) -> None:
+        self.sharers = sharers
         self._slots, self._client = slots, client
 
     async def __aenter__(self) -> Self:

@@ -22,6 +22,17 @@ HEADERS: dict[str, Json] = {
         "Present if a credential is missing, wrong or lacks the scope (RFC 6750, 3).", "Bearer", always=False
     ),
     "Retry-After": _header("Seconds to wait before asking again.", 1, always=False, type="integer", minimum=0),
+    "RateLimit-Policy": _header(
+        "Present if rate limits are configured: those that count for this call. `q`: units at once; `w`: seconds in which as "
+        "many come back (draft-ietf-httpapi-ratelimit-headers-11).",
+        '"requests";q=100;w=60',
+        always=False,
+    ),
+    "RateLimit": _header(
+        "Beside RateLimit-Policy: `r` units fit now, and more after `t` seconds. A refusal has the limit that refused.",
+        '"requests";r=99;t=1',
+        always=False,
+    ),
     "ETag": _header("Strong: the same bytes, the same tag.", ETAG),
     "Last-Modified": _header("When these bytes were made.", MODIFIED),
     "Cache-Control": _header("As this deployment has it configured.", "private, no-cache"),
@@ -86,6 +97,9 @@ SECURITY_SCHEMES: dict[str, Json] = {
 
 LOCATION = ("Location",)
 """Of answers that are an image."""
+
+RATE_HEADERS = ("RateLimit-Policy", "RateLimit")
+"""Of answers to requests that are counted, which are those to every route with a scope."""
 
 CONDITIONS = ("Range", "If-Range", "If-Match", "If-Unmodified-Since", "If-None-Match", "If-Modified-Since")
 """Request headers that the binaries obey."""

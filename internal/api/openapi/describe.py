@@ -18,6 +18,7 @@ from internal.api.openapi.components import Json
 from internal.api.requests.identity import OpenTo, require
 from internal.api.requests.links import LINK_PARAMETERS
 from internal.api.requests.queries import FURTHER
+from internal.api.requests.rates import counted
 from internal.domain.errors import (
     DatabaseUnavailable,
     Forbidden,
@@ -116,7 +117,7 @@ def describe(
         "tags": [tag.name],
         "responses": {status: ResponseSpec(kind, generate_examples=False) for status, kind in bodies.items()},
         "opt": {OPTION: described, FURTHER: LINK_PARAMETERS if linked else ()},
-        "guards": [require(scope, open_to)],
+        "guards": [counted(require(scope, open_to))],
     }
 
 

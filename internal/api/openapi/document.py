@@ -19,7 +19,7 @@ from litestar.types import Method
 from litestar.typing import FieldDefinition
 from msgspec import Struct
 
-from internal.api.openapi.components import HEADERS, PARAMETERS, SECURITY_SCHEMES, Json, headers, parameters
+from internal.api.openapi.components import HEADERS, PARAMETERS, RATE_HEADERS, SECURITY_SCHEMES, Json, headers, parameters
 from internal.api.openapi.describe import OPTION, Answer, Description, JsonBody, shown
 from internal.api.openapi.guide import guide, problem_guide
 from internal.api.openapi.problems import problems
@@ -61,12 +61,13 @@ def openapi_document(handlers: Sequence[BaseRouteHandler | Router]) -> Json:
     paths: Json = {path: dict(sorted(operations.items())) for path, operations in generated.items()}
     tags: dict[str, Json] = {}
     for handler, operation in _operations(app, paths):
-        if isinstance(described := handler.opt.get(OPTION), Description):
+        described = handler.opt.get(OPTION)
+        if isinstance(described, Description):
             tags[described.tag.name] = {"name": described.tag.name, "description": described.tag.description}
             structs.kinds += [described.body.kind] if isinstance(described.body, JsonBody) else []
             structs.kinds += described.reads.values()
             _describe(operation, described)
-        _complete(operation)
+        _complete(operation, counted=described is not None)
     for operations in paths.values():
         if "get" in operations:
             operations["head"] = _head_of(operations["get"])
@@ -134,13 +135,13 @@ def _answer(generated: Json, answer: Answer) -> Json:
     return {**made, "content": content} if content else made
 
 
-def _complete(operation: Json) -> None:
-    """Add the request's id to every operation, both ways, and drop what the generator adds needlessly."""
+def _complete(operation: Json, *, counted: bool) -> None:
+    """Add the request's id to every operation, both ways, and the rate limits; drop what the generator adds needlessly."""
     del operation["deprecated"]
     generated = operation.get("parameters", [])
     operation["parameters"] = [*map(_parameter, generated), *parameters("X-Request-ID")]
     for answer in operation["responses"].values():
-        answer["headers"] = {**answer.get("headers", {}), **headers("X-Request-ID")}
+        answer["headers"] = {**answer.get("headers", {}), **headers("X-Request-ID", *(RATE_HEADERS if counted else ()))}
         for content in answer.get("content", {}).values():
             _name_examples(content)
 

@@ -12,8 +12,10 @@ from internal.api.openapi.describe import Answer, describe
 from internal.api.openapi.guide import operation_table
 from internal.api.requests.request import state_of
 from internal.domain.identity import Scope
+from internal.domain.rates import Rate
 from internal.http.asgi import ApiRequest
 from internal.intake.settings import LimitSettings
+from internal.limits.settings import rate_of
 from internal.pipeline.language.grammar import Grammar
 from internal.sandbox import landlock
 
@@ -45,12 +47,21 @@ class Limits(LimitSettings, frozen=True):
     """Limits of uploads and of results: bytes, pixels, counts."""
 
 
+class RatesBody(Struct):
+    """The rate limits: `allowed` units at once, and as many again in each further `seconds`; null where there is no limit."""
+
+    requests: Rate | None
+    uploads: Rate | None
+    upload_bytes: Rate | None
+
+
 class LimitsBody(Struct):
-    """The limits in force, under the names of their settings, the media types that are taken, and what a decoder may use."""
+    """The limits in force, under the names of their settings, the media types, what a decoder may use, and the rate limits."""
 
     limits: Limits
     media_types: list[str]
     sandbox: SandboxBody
+    rates: RatesBody
 
 
 def _example() -> Json:
@@ -81,12 +92,14 @@ async def list_operations(request: ApiRequest) -> CatalogueBody:
 
 @get("/limits", **describe(CATALOGUE, "Show limits", scope=Scope.READ, answers={200: Answer("The limits.")}))
 async def show_limits(request: ApiRequest) -> LimitsBody:
-    """The limits in force, in bytes, pixels, counts and seconds; the media types that are taken; and what a decoder may use, with
-    the version of Landlock that keeps it from files and the network, or null where there is none.
+    """The limits in force, in bytes, pixels, counts and seconds; the media types that are taken; what a decoder may use, with the
+    version of Landlock that keeps it from files and the network, or null where there is none; and the rate limits.
     """
     state = state_of(request)
     limits = state.settings.sandbox
     sandbox = SandboxBody(limits.memory_bytes, limits.cpu_seconds, limits.wall_seconds, limits.max_pictures, landlock.abi())
+    rates = state.settings.rates
+    of_rates = RatesBody(rate_of(rates.requests), rate_of(rates.uploads), rate_of(rates.upload_bytes))
     return LimitsBody(
-        msgspec.convert(state.settings.limits, Limits, from_attributes=True), sorted(state.policy.media_types), sandbox
+        msgspec.convert(state.settings.limits, Limits, from_attributes=True), sorted(state.policy.media_types), sandbox, of_rates
     )

@@ -13,6 +13,7 @@ from internal.api.openapi import examples
 from internal.api.openapi.components import LOCATION
 from internal.api.openapi.describe import Answer, StreamedBody, describe
 from internal.api.requests.identity import owner_of
+from internal.api.requests.rates import client_address_of, counted_owner_of, upload_meter_of
 from internal.api.requests.request import idempotency_key_of, message_context_of, state_of
 from internal.api.responses.stored import render_image, to_response
 from internal.api.routes.images import IMAGES
@@ -33,7 +34,6 @@ from internal.domain.errors import (
 )
 from internal.domain.identity import Scope
 from internal.http.asgi import ApiRequest
-from internal.http.server.connections import address_of
 from internal.http.server.protocol import connection_of
 from internal.intake.idempotency import with_idempotency_lock
 from internal.intake.multipart import ROUTE
@@ -102,13 +102,12 @@ async def upload_image(request: ApiRequest) -> ASGIResponse:
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
         raise PayloadTooLarge(f"The body has {announced} bytes; a picture may have {policy.max_upload_bytes}.")
-    slot = upload_slots_of(request).slot(
-        address_of(request.client.host if request.client else None), connection_of(request.scope)
-    )
+    slot = upload_slots_of(request).slot(client_address_of(request), counted_owner_of(request), connection_of(request.scope))
     body = slot.hold_for(_at_most(max_bytes, request.stream()))
     form = Form(body, request.headers.get("content-type", ""), max_metadata_bytes=policy.max_metadata_bytes)
     key = idempotency_key_of(request, ROUTE, policy.intent_seconds)
-    accept = partial(state.multipart.accept, owner_of(request), form, message_context_of(request))
+    meter = upload_meter_of(request, state.upload_rates, max_bytes)
+    accept = partial(state.multipart.accept, owner_of(request), form, message_context_of(request), meter=meter)
     identify = partial(state.multipart.identify, form)
     render = partial(render_image, 201, grammar=state.grammar)
     async with slot, time_limit(state.settings.server.upload_seconds):

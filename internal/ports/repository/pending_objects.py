@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from internal.domain.rates import UploadCost, UploadLevels
+
 
 class PendingObjects(Protocol):
     """Keys that no row refers to, yet or any more (G4). Garbage collection deletes the objects of those past their deadline.
@@ -13,6 +15,13 @@ class PendingObjects(Protocol):
 
     async def reserve(self, key: str, *, seconds: float) -> None:
         """List a key before its object is written, with a deadline in `seconds`; again: extends it. Durable on return."""
+
+    async def reserve_counted(self, key: str, cost: UploadCost, *, seconds: float) -> UploadLevels | None:
+        """`reserve` a new key, and take the upload's cost from its client's bucket; returns the levels with it.
+
+        None if it does not fit: then nothing was done. One statement, which is committed before it returns: the bucket's row is
+        not locked while the bytes come.
+        """
 
     async def mark(self, keys: Sequence[str], *, seconds: float = 0) -> None:
         """List keys whose objects no row refers to any more; `seconds` of grace for clients that still read them."""

@@ -20,6 +20,7 @@ from internal.ports.repository.pending_objects import PendingObjects
 from internal.ports.repository.references import References
 from internal.ports.repository.renditions import Renditions
 from internal.ports.repository.statistics import BacklogStats, DatabaseHealth
+from internal.ports.repository.upload_buckets import UploadBuckets
 from internal.ports.repository.uploads import Uploads
 
 
@@ -48,6 +49,8 @@ class Tables(Protocol):
     def uploads(self) -> Uploads: ...
     @property
     def api_keys(self) -> ApiKeys: ...
+    @property
+    def upload_buckets(self) -> UploadBuckets: ...
     @property
     def audit(self) -> Audit: ...
     @property

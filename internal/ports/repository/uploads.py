@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
+from internal.domain.rates import UploadCost, UploadLevels
 from internal.domain.upload import ParsedOptions, Upload, UploadState
 
 
@@ -32,6 +33,14 @@ class Uploads(Protocol):
         """Receive the bytes, from the first one on, under `key`, which is new. Lists it for `key_seconds`, marks the key before.
 
         False if there is no such upload.
+        """
+
+    async def begin_counted(
+        self, upload_id: UUID, key: str, cost: UploadCost, *, expires_seconds: float, key_seconds: float
+    ) -> UploadLevels | None:
+        """`begin`, and take the upload's cost from its client's bucket; returns the levels with it.
+
+        None if it does not fit: then nothing was done. Raises NotFound if there is no such upload.
         """
 
     async def extend(

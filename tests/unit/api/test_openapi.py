@@ -227,6 +227,7 @@ def test_every_answer_carries_the_requests_id() -> None:
     for call, operation in _operations():
         for status, answer in operation["responses"].items():
             assert "X-Request-ID" in answer["headers"], (call, status)
+            assert ({"RateLimit", "RateLimit-Policy"} <= answer["headers"].keys()) == call[1].startswith(PREFIX), (call, status)
 
 
 def test_the_calls_in_api_http_are_the_apis() -> None:

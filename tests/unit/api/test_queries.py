@@ -13,6 +13,7 @@ from internal.api.requests.queries import refuse_unknown
 from internal.api.schemas import PREFIX
 from internal.http.middleware.methods import Methods
 from internal.http.problems import HANDLERS
+from internal.limits.request_rates import RequestRates
 from tests.identities import BY_SCOPES, EVERY_SCOPE
 
 IMAGES = f"{PREFIX}/images"
@@ -29,7 +30,7 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
     """The API's calls without anything behind them: what is refused here is refused before anything is asked."""
     router = Router(PREFIX, route_handlers=ROUTES, before_request=refuse_unknown)
     app = Litestar([router], openapi_config=None, exception_handlers=HANDLERS, logging_config=None)
-    app.state.services = SimpleNamespace(authenticator=BY_SCOPES)
+    app.state.services = SimpleNamespace(authenticator=BY_SCOPES, request_rates=RequestRates(None))
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=Methods(app)), base_url="http://api", headers=EVERY_SCOPE
     ) as client:

@@ -16,6 +16,7 @@ from internal.api.app import ROUTES
 from internal.api.openapi.document import openapi_document
 from internal.api.schemas import PREFIX
 from internal.identity.authenticator import Authenticator
+from internal.limits.request_rates import RequestRates
 from internal.runtime.project import PROJECT
 from tests.unit.documents.markdown import blocks
 
@@ -32,7 +33,7 @@ def printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HTTPRouteHandler
 
 def test_it_answers(printed: HTTPRouteHandler) -> None:
     app = Litestar([Router(PREFIX, route_handlers=[printed])], openapi_config=None)
-    app.state.services = SimpleNamespace(authenticator=Authenticator())
+    app.state.services = SimpleNamespace(authenticator=Authenticator(), request_rates=RequestRates(None))
     with TestClient(app) as client:
         assert client.get(f"{PREFIX}/usage").json() == {"owner": "anonymous", "images": 0}
 

@@ -18,11 +18,13 @@ from internal.api.requests.identity import OpenTo, owner_of, reader_of
 from internal.api.requests.queries import refuse_unknown
 from internal.domain.errors import Unauthenticated
 from internal.domain.identity import LINK_BEARER, NOBODY, Credential, Principal, Reader, Scope
+from internal.domain.rates import Rate
 from internal.http.asgi import ApiRequest
 from internal.http.problems import HANDLERS
 from internal.identity.authenticator import Authenticator
 from internal.identity.links import LinkGrant, LinkSigner
 from internal.identity.settings import LinkKey
+from internal.limits.request_rates import RequestRates
 
 
 class OneKey:
@@ -69,7 +71,9 @@ def link(path: str = "/picture", *, seconds: int = 60, kid: str = "a", **more: s
 def client() -> Any:
     routes = Router("/", route_handlers=[read, write, picture, original], before_request=refuse_unknown)
     app = Litestar([routes], exception_handlers=HANDLERS, openapi_config=None, logging_config=None, debug=False)
-    app.state.services = SimpleNamespace(authenticator=Authenticator({Credential.KEY: OneKey()}), links=LINKS)
+    app.state.services = SimpleNamespace(
+        authenticator=Authenticator({Credential.KEY: OneKey()}), links=LINKS, request_rates=RequestRates(None)
+    )
     return TestClient(app)
 
 
@@ -193,3 +197,16 @@ def test_every_route_has_a_scope_and_its_guard() -> None:
     for handler in ROUTES:
         assert handler.opt[OPTION].scope in Scope
         assert handler.guards, f"{handler.handler_name} has no guard"
+
+
+def test_every_call_is_counted_for_its_owner_and_guesses_for_their_address(client: TestClient[Litestar]) -> None:
+    client.app.state.services.request_rates = RequestRates(Rate(3, 3600))
+    owner, guess = {"x-api-key": "imgp_reader"}, {"x-api-key": "imgp_guessed"}
+
+    assert [client.get("/read", headers=guess).status_code for _ in range(5)] == [401, 401, 401, 429, 429]
+    assert [client.get("/read", headers=owner).status_code for _ in range(5)] == [200, 200, 200, 429, 429]
+    refused = client.get("/write", headers=owner)
+    assert refused.status_code == 429, "a call that lacks the scope is counted for the address"
+    assert refused.json()["limit"] == "requests"
+    assert (refused.json()["used"], refused.json()["allowed"]) == (3, 3)
+    assert 1190 <= int(refused.headers["retry-after"]) <= 1200
