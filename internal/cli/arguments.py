@@ -50,6 +50,10 @@ def parser() -> argparse.ArgumentParser:
     retry = command("retry", "queue the failed renditions of images again")
     retry.add_argument("id", nargs="+")
     _wait(retry)
+    _link(command("link", "make a signed link to a picture, which needs no credential"))
+    visibility = command("visibility", "let anybody read the renditions of images, or only their owner")
+    visibility.add_argument("visibility", choices=["public", "private"])
+    visibility.add_argument("id", nargs="+")
     reprocess = command("reprocess", "regenerate stale renditions: those whose preset has changed")
     reprocess.add_argument("--preset", metavar="NAME", help="only renditions that use this preset (default: all)")
     reprocess.add_argument("--dry-run", action="store_true", help="only show them")
@@ -84,11 +88,24 @@ def _status(options: argparse.ArgumentParser) -> None:
 
 def _get(options: argparse.ArgumentParser) -> None:
     options.add_argument("id")
+    _which(options)
+    options.add_argument("-o", "--output", metavar="FILE", help="target file (default: named after the id; - for stdout)")
+    _wait(options)
+
+
+def _link(options: argparse.ArgumentParser) -> None:
+    options.add_argument("id")
+    _which(options)
+    options.add_argument(
+        "--expires", default="1h", metavar="TIME", help="its life, such as 30m, 12h or 7d (default: %(default)s)"
+    )
+    options.add_argument("--download", action="store_true", help="browsers save the picture, and do not show it")
+
+
+def _which(options: argparse.ArgumentParser) -> None:
     which = options.add_mutually_exclusive_group()
     which.add_argument("-r", "--rendition", metavar="NAME", help="which result, when there are several")
     which.add_argument("--original", action="store_true", help="the picture as it was uploaded")
-    options.add_argument("-o", "--output", metavar="FILE", help="target file (default: named after the id; - for stdout)")
-    _wait(options)
 
 
 def _list(options: argparse.ArgumentParser) -> None:

@@ -133,7 +133,7 @@ def _described(image: dict[str, Any]) -> list[str]:
     original = image["original"]
     sides = _sides(original) + (f", orientation {original['orientation']}" if (original.get("orientation") or 1) > 1 else "")
     lines = [
-        f"{image['id']}  {image['status']}",
+        f"{image['id']}  {image['status']}{'  public' if image.get('visibility') == 'public' else ''}",
         f"  original    {original['content_type']}  {sides}  {original['size']} bytes  {original['filename'] or ''}",
     ]
     for rendition in image["renditions"]:

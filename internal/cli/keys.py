@@ -1,7 +1,6 @@
 """`imagectl keys`: create, list and revoke API keys."""
 
 import json
-import re
 import sys
 from argparse import Namespace
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from internal.cli.admin import actor, open_tables, run_admin
+from internal.cli.durations import parse_duration
 from internal.cli.errors import EXIT_FAILED, UsageError
 from internal.domain.api_key import ApiKey
 from internal.domain.errors import InvalidRequest, NotFound
@@ -19,8 +19,6 @@ from internal.identity.keys import create_key, revoke_key
 from internal.settings.sections import Settings
 
 PAGE = 200
-
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
 def keys(args: Namespace) -> int:
@@ -76,14 +74,6 @@ async def _revoke(args: Namespace, settings: Settings) -> int:
 
 
 ACTIONS = {"create": _create, "list": _list, "revoke": _revoke}
-
-
-def parse_duration(text: str) -> int:
-    """Seconds of a duration like `90d`, `12h` or `30m`. Raises UsageError."""
-    found = re.fullmatch(r"([0-9]{1,10})([smhdw])", text)
-    if found is None:
-        raise UsageError(f"--expires {text}: expected a number and s, m, h, d or w, such as 90d.")
-    return int(found[1]) * SECONDS[found[2]]
 
 
 def _key_id(text: str) -> UUID:

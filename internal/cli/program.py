@@ -5,7 +5,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
-from internal.cli import commands
+from internal.cli import commands, sharing
 from internal.cli.arguments import parser
 from internal.cli.credential import credential
 from internal.cli.errors import EXIT_FAILED, CommandError
@@ -71,6 +71,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "list": commands.list_images,
     "delete": commands.delete,
     "retry": commands.retry,
+    "link": sharing.link,
+    "visibility": sharing.visibility,
     "reprocess": reprocess,
     "demo": _demo,
 }

@@ -109,6 +109,17 @@ class ServiceClient:
     def new_rendition(self, image_id: str, name: str, processing: str) -> dict[str, Any]:
         return self._call_json("POST", f"{image_path(image_id)}/renditions", json={"name": name, "processing": processing})
 
+    def change(self, image_id: str, **changes: Any) -> dict[str, Any]:
+        """Change an image's visibility or metadata. The same again changes nothing."""
+        call = partial(self._json, "PATCH", image_path(image_id), json=changes)
+        return retry_until_accepted(call, seconds=self._retry_seconds, idempotent=True)
+
+    def new_link(self, image_id: str, expires_in: int, **asked: str | None) -> dict[str, Any]:
+        """Make a signed link. Nothing is stored: it may be asked for again."""
+        body = {"expires_in": expires_in, **{name: value for name, value in asked.items() if value is not None}}
+        call = partial(self._json, "POST", f"{image_path(image_id)}/links", json=body)
+        return retry_until_accepted(call, seconds=self._retry_seconds, idempotent=True)
+
     def retry(self, image_id: str) -> dict[str, Any]:
         return self._call_json("POST", f"{image_path(image_id)}/retry")
 
