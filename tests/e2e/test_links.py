@@ -51,7 +51,7 @@ def test_what_the_page_shows(tmp_path: Path) -> None:
     assert "\n403\n" in done.stdout
     [made] = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"url"')]
     assert made["url"].startswith("/api/v1/images/")
-    assert '"album":"winter"' in done.stdout
+    assert '"metadata":{"album": "winter"}' in done.stdout
     assert "sig=" not in said, "the log has no link in it"
 
 
