@@ -139,6 +139,8 @@ async def test_a_row_that_a_later_transaction_has_written_gives_nothing_back(ser
 
     assert await counted(service, asked) is not None
     assert await counted(service, asked) is None
+    await shift(service, SLOW)  # which has come
+    assert await counted(service, asked) is None
 
 
 async def test_a_debt_of_any_size_has_a_time(service: Service) -> None:

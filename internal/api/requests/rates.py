@@ -40,8 +40,10 @@ def _count(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
 def upload_meter_of(request: ApiRequest, rates: UploadRates, most: int) -> UploadMeter:
     """The meter of the request's body, of which at most `most` bytes are taken."""
     announced = request.headers.get("content-length", "")
-    known = announced.isdecimal() and "transfer-encoding" not in request.headers
-    return rates.meter(rate_client_of(request), int(announced) if known else None, most, request.scope["state"]["rates"])
+    length = (
+        int(announced) if announced.isdecimal() else None
+    )  # a body with both is no request (RFC 9112, 6.3): the server refuses it
+    return rates.meter(rate_client_of(request), length, most, request.scope["state"]["rates"])
 
 
 def rate_client_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
