@@ -16,8 +16,12 @@ from internal.api.schemas import PREFIX
 from internal.api.server_limits import share_of
 from internal.http.asgi import App
 from internal.http.middleware.access_log import AccessLog
+from internal.http.middleware.compression import Compression
+from internal.http.middleware.cors import Cors, CorsPolicy
+from internal.http.middleware.default_headers import DefaultHeaders
+from internal.http.middleware.hosts import TrustedHosts
+from internal.http.middleware.https import HttpsRedirect
 from internal.http.middleware.methods import Methods
-from internal.http.middleware.no_store import NoStore
 from internal.http.middleware.proxies import TrustedProxies
 from internal.http.middleware.rate_headers import RateHeaders
 from internal.http.middleware.settings import MiddlewareSettings
@@ -82,14 +86,20 @@ def create_app(settings: Settings) -> App:
         logging_config=None,
         debug=False,  # else an environment variable decides it
     )
-    return with_middleware(AccessLog(RateHeaders(NoStore(Methods(app)))), settings.middleware)
+    return with_middleware(app, settings.middleware)
 
 
-def with_middleware(app: App, middleware: MiddlewareSettings) -> App:
-    """`app` behind the middleware that is switched on, the innermost first. What is off costs nothing."""
-    if middleware.proxies:
-        app = TrustedProxies(app, Networks(middleware.proxies))
-    return app
+def with_middleware(litestar: Litestar, middleware: MiddlewareSettings) -> App:
+    """`litestar` behind the middleware, the innermost first. What is switched off is not there."""
+    app: App = Methods(litestar, Compression(litestar) if middleware.gzip else None)  # type: ignore[arg-type]
+    if middleware.httpsredirect:
+        app = HttpsRedirect(app)
+    if middleware.trustedhost:
+        app = TrustedHosts(app, middleware.hosts)
+    if middleware.cors:
+        app = Cors(app, CorsPolicy(middleware.origins))
+    app = AccessLog(RateHeaders(DefaultHeaders(app)))
+    return TrustedProxies(app, Networks(middleware.proxies)) if middleware.proxies else app
 
 
 def api_document() -> Json:

@@ -7,12 +7,14 @@ import sys
 from functools import partial
 from typing import cast
 
+import structlog
 import uvicorn
 
 from internal.api.server_limits import connection_limits
+from internal.http.middleware.cors import CorsPolicy
 from internal.http.networks import Networks
 from internal.http.server.connections import ConnectionLimits
-from internal.http.server.lingering import linger_bytes
+from internal.http.server.lingering import RefusalHeaders, linger_bytes, no_headers
 from internal.http.server.protocol import WatchedProtocol
 from internal.http.settings import ServerSettings, api_ports
 from internal.observability.logs import configure_logging
@@ -20,6 +22,8 @@ from internal.observability.metrics import shared_between_processes
 from internal.runtime.listening import refuse_taken_ports
 from internal.settings.exposure import warn_of_open_doors
 from internal.settings.sections import Settings
+
+log = structlog.get_logger(__name__)
 
 
 def serve(settings: Settings) -> None:
@@ -32,11 +36,14 @@ def serve(settings: Settings) -> None:
     warn_of_open_doors(settings)
     with shared_between_processes() if server.workers > 1 else contextlib.nullcontext():
         limits = connection_limits(server, Networks(settings.middleware.proxies))
-        _run(server, settings.limits.max_upload_bytes, limits)
+        if settings.middleware.httpsredirect and not settings.middleware.proxies:
+            log.warning("https_redirect.no_proxy", why="TRUSTED_PROXIES is empty: no request comes over https")
+        refusals = CorsPolicy(settings.middleware.origins).refusal_headers if settings.middleware.cors else no_headers
+        _run(server, settings.limits.max_upload_bytes, limits, refusals)
 
 
-def _run(server: ServerSettings, max_upload_bytes: int, limits: ConnectionLimits) -> None:
-    protocol = partial(WatchedProtocol, max_bytes=linger_bytes(max_upload_bytes), limits=limits)
+def _run(server: ServerSettings, max_upload_bytes: int, limits: ConnectionLimits, refusals: RefusalHeaders) -> None:
+    protocol = partial(WatchedProtocol, max_bytes=linger_bytes(max_upload_bytes), limits=limits, refusal_headers=refusals)
     uvicorn.run(
         "internal.api.app:app_from_environment",
         factory=True,

@@ -16,8 +16,8 @@ from internal.api.schemas import PREFIX
 from internal.domain.errors import Unauthenticated
 from internal.domain.identity import ANONYMOUS, Credential, Principal, Scope
 from internal.http.middleware.access_log import AccessLog
+from internal.http.middleware.default_headers import DefaultHeaders
 from internal.http.middleware.methods import Methods
-from internal.http.middleware.no_store import NoStore
 from internal.http.problems import HANDLERS
 from internal.identity.authenticator import Authenticator
 from internal.identity.links import LinkSigner
@@ -74,7 +74,7 @@ async def api_over(service: Service, listener: Listener, **changes: Any) -> Asyn
         "settings": settings(),
     }
     app.state.services = SimpleNamespace(**{**state, **changes})
-    transport = httpx2.ASGITransport(AccessLog(NoStore(Methods(app))))
+    transport = httpx2.ASGITransport(AccessLog(DefaultHeaders(Methods(app))))
     async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
         yield client
 

@@ -71,7 +71,7 @@ async def test_an_image_is_private_until_it_is_made_public(http: httpx2.AsyncCli
     assert code_of(await http.get(path)) == (401, "unauthenticated")
     again = await http.get(path, headers=OWNER)
     assert again.headers["cache-control"] == PRIVATE_CACHE
-    assert "cross-origin-resource-policy" not in again.headers
+    assert again.headers["cross-origin-resource-policy"] == "same-origin"
 
 
 async def test_head_ranges_and_conditions_work_for_anybody(http: httpx2.AsyncClient, service: Service) -> None:

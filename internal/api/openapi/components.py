@@ -42,9 +42,8 @@ HEADERS: dict[str, Json] = {
     "Content-Disposition": _header("A file name for saving.", "inline; filename*=UTF-8''holiday-default.jpg"),
     "Vary": _header("Present if the picture has a second file, between which Accept decides.", "accept", always=False),
     "Cross-Origin-Resource-Policy": _header(
-        "Present if the picture is public or asked for by a link: other sites may show it.",
+        "`cross-origin` if the picture is public or asked for by a link: other sites may show it. Else `same-origin`.",
         "cross-origin",
-        always=False,
     ),
     "Content-Security-Policy": _header("A picture that is opened as a page can do nothing.", "default-src 'none'; sandbox"),
 }

@@ -82,7 +82,7 @@ def openapi_document(handlers: Sequence[BaseRouteHandler | Router]) -> Json:
         },
         "servers": [{"url": "/", "description": "This one."}],
         "tags": [*tags.values(), HEALTH, problem_chapter],
-        "paths": paths,
+        "paths": dict(sorted(paths.items())),  # Litestar keeps the paths of one handler as a set
         "components": {
             "schemas": dict(sorted(_schemas(structs.kinds)[1].items())),
             "headers": HEADERS,
@@ -165,8 +165,9 @@ def _parameter(generated: Json) -> Json:
 
 
 def _schemas(kinds: Iterable[Any]) -> tuple[Sequence[Json], Json]:
-    """Each type's schema, and the components that they refer to."""
-    return msgspec.json.schema_components(kinds, ref_template=REFERENCE)
+    """Each type's schema, and the components that they refer to, by name: each process makes the same document, with one tag."""
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
+    return schemas, dict(sorted(components.items()))
 
 
 def _head_of(get: Json) -> Json:

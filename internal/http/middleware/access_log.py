@@ -1,4 +1,4 @@
-"""Around every request: its id, its one line in the log, its place in the metrics, and the headers that every answer has.
+"""Around every request: its id, its one line in the log, its place in the metrics.
 
 Plain ASGI, outside the framework, so that no answer escapes it: not a refused route and not a crash.
 """
@@ -66,8 +66,7 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            own = [(b"x-request-id", self._request_id.encode()), (b"x-content-type-options", b"nosniff")]
-            message["headers"] = [*message.get("headers", ()), *own]
+            message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._request_id.encode())]
         else:
             self._bytes_out += len(message.get("body", b""))
         await self._send(message)

@@ -39,9 +39,10 @@ class Methods:
     (tests/unit/api/test_paths.py::test_any_other_spelling_is_not_found).
     """
 
-    def __init__(self, app: Litestar) -> None:
-        self._litestar = app
-        self._app: App = app  # type: ignore[assignment]  # its types are narrower than ASGI's
+    def __init__(self, litestar: Litestar, app: App | None = None) -> None:
+        """`app`: `litestar` within further middleware, which sees HEAD as GET."""
+        self._litestar = litestar
+        self._app: App = app or litestar  # type: ignore[assignment]  # its types are narrower than ASGI's
         self._paths: list[Path] = []
         self._routes = 0
 

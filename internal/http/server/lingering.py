@@ -9,6 +9,7 @@ no further request is taken from the connection.
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -17,9 +18,10 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from internal.http.asgi import App, Message, Receive, Scope, Send
-from internal.http.middleware.no_store import NO_STORE
-from internal.http.problems import MEDIA_TYPE, RETRY_SECONDS, problem_response
+from internal.domain.errors import ServiceError
+from internal.http.asgi import App, Header, Message, Receive, Scope, Send
+from internal.http.middleware.default_headers import DEFAULTS
+from internal.http.problems import MEDIA_TYPE, RETRY_SECONDS, detail_of, problem_response
 from internal.http.server.upgrades import IgnoringUpgrades
 
 LINGER_SECONDS = 30.0
@@ -36,6 +38,9 @@ MAX_LINGERING = 128
 
 MIN_BYTES = 2**28
 
+RefusalHeaders = Callable[[list[Header]], Iterable[Header]]
+"""Further headers of an answer that the server gives itself, by the request's headers, as far as they have come."""
+
 MAX_HEAD_BYTES = 64 * 1024
 """Of one request's head, of its trailers, or between two pieces of its body, which is chunked then. httptools 0.9.0 has no bound,
 and takes 12 s of CPU for a header of 64 MiB that comes in pieces of 64 KiB."""
@@ -44,6 +49,10 @@ and takes 12 s of CPU for a header of 64 MiB that comes in pieces of 64 KiB."""
 def linger_bytes(max_upload_bytes: int) -> int:
     """Bytes of one body that are dropped before the connection is closed anyway: more than the largest upload."""
     return max(MIN_BYTES, 2 * max_upload_bytes)
+
+
+def no_headers(_: list[Header]) -> Iterable[Header]:
+    return ()
 
 
 class LingeringTransport:
@@ -88,12 +97,14 @@ class LingeringProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,  # the name that uvicorn passes it by
         *,
         max_bytes: int = MIN_BYTES,
+        refusal_headers: RefusalHeaders = no_headers,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.app = self._closing_when_unread(self.app)
         self.parser = IgnoringUpgrades(self)  # type: ignore[assignment]  # a parser in all that uvicorn asks of one
         self.lingering = False
         self._max_bytes = max_bytes
+        self._refusal_headers = refusal_headers
         self._in_body = False
         self._stopping = False
         self._in_head = 0
@@ -102,15 +113,29 @@ class LingeringProtocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def _closing_when_unread(self, app: App) -> App:
-        """`app`, whose answers say `Connection: close` when they begin before the request's body has ended."""
+        """`app`, whose answers say `Connection: close` when they begin before the request's body has ended.
+
+        A crash outside of the framework is a problem too; uvicorn 0.54.0 answers it with a bare text.
+        """
 
         async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+            started = False
+
             async def send_closing(message: Message) -> None:
+                nonlocal started
+                started = True
                 if message["type"] == "http.response.start" and self._in_body and scope is self.scope:
                     message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
                 await send(message)
 
-            await app(scope, receive, send_closing)
+            try:
+                await app(scope, receive, send_closing)
+            except Exception:
+                if not started:
+                    headers, body = self._problem(500, detail_of(ServiceError()), ServiceError.code)
+                    await send({"type": "http.response.start", "status": 500, "headers": headers})
+                    await send({"type": "http.response.body", "body": body})
+                raise
 
         return answering
 
@@ -169,18 +194,24 @@ class LingeringProtocol(HttpToolsProtocol):
     def _refuse(self, status: int, detail: str, *, code: str = "invalid_request") -> None:
         """A problem, as all that is refused; `detail` is for people. The rest is dropped: nobody knows where it would end."""
         self._in_body = True
+        headers, body = self._problem(status, detail, code)
+        fields = (b"%s: %s" % header for header in (*self.server_state.default_headers, *headers))
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode(), *fields]
+        self.transport.write(b"\r\n".join([*lines, b"", body]))
+        self.close()
+
+    def _problem(self, status: int, detail: str, code: str) -> tuple[list[Header], bytes]:
+        """An answer that no application gives: its headers and its body."""
         body = problem_response(status, code, detail).body
         headers = [
-            *self.server_state.default_headers,
             (b"content-type", MEDIA_TYPE.encode()),
             (b"content-length", b"%d" % len(body)),
-            NO_STORE,
+            *DEFAULTS,
+            *self._refusal_headers(self.headers or []),
             *([(b"retry-after", b"%d" % RETRY_SECONDS)] if status == 503 else []),
             (b"connection", b"close"),
         ]
-        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode(), *(b"%s: %s" % header for header in headers)]
-        self.transport.write(b"\r\n".join([*lines, b"", body]))
-        self.close()
+        return headers, body
 
     def shutdown(self) -> None:
         self._stopping = True

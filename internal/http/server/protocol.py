@@ -23,7 +23,7 @@ from uvicorn.server import ServerState
 
 from internal.http.server.connections import ConnectionLimits, Connections, address_of
 from internal.http.server.deadlines import Progress
-from internal.http.server.lingering import MAX_HEAD_BYTES, MIN_BYTES, LingeringProtocol
+from internal.http.server.lingering import MAX_HEAD_BYTES, MIN_BYTES, LingeringProtocol, RefusalHeaders, no_headers
 from internal.observability import metrics
 
 log = structlog.get_logger(__name__)
@@ -62,8 +62,9 @@ class WatchedProtocol(LingeringProtocol):
         *,
         max_bytes: int = MIN_BYTES,
         limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - it is frozen
+        refusal_headers: RefusalHeaders = no_headers,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop, max_bytes=max_bytes)
+        super().__init__(config, server_state, app_state, _loop, max_bytes=max_bytes, refusal_headers=refusal_headers)
         self._deadlines = limits.deadlines
         self._registry = _servers.setdefault(server_state, Connections(limits))
         self.address, self.is_proxy = "", False

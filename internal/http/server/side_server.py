@@ -10,8 +10,8 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
 from internal.http.asgi import App
+from internal.http.middleware.default_headers import DefaultHeaders
 from internal.http.middleware.methods import Methods
-from internal.http.middleware.no_store import NoStore
 from internal.http.problems import HANDLERS
 from internal.http.server.protocol import WatchedProtocol
 
@@ -22,7 +22,7 @@ STOP_SECONDS = 1
 def side_app(handlers: Sequence[HTTPRouteHandler]) -> App:
     """The ASGI application of such a server. `debug` is named, or else an environment variable decides it."""
     app = Litestar([*handlers], exception_handlers=HANDLERS, openapi_config=None, logging_config=None, debug=False)
-    return NoStore(Methods(app))
+    return DefaultHeaders(Methods(app))
 
 
 class SideServer(uvicorn.Server):
