@@ -7,17 +7,30 @@ http.client (Python 3.11) raised a reset or a broken pipe. FAULTS=long tries eac
 import os
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import pytest
+from litestar import Litestar, post
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
+from internal.api.app import with_middleware
+from internal.domain.errors import Forbidden, RateLimited, Unauthenticated
+from internal.http.asgi import ApiRequest
+from internal.http.problems import HANDLERS
+from internal.http.server.lingering import linger_bytes
+from internal.http.server.protocol import WatchedProtocol
+from internal.settings.loader import load_settings
 from tests import pictures
 from tests.e2e.deployment import IMAGES, Deployment
 from tests.e2e.deployments import standalone, temporary_folder
 from tests.e2e.processes import Running
 from tests.e2e.upload_clients import CLIENTS, Client, Post
 from tests.e2e.wire import FORM, closing, opening
+from tests.unit.http.serving import serving
 
 TIMES = 20 if os.environ.get("FAULTS") == "long" else 3
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
@@ -87,6 +100,49 @@ def test_too_many_pixels(service: Deployment, folder: Path, client: Client, chun
 def test_other_calls(service: Deployment, folder: Path, client: Client, path: str, status: int) -> None:
     post = _post(service, path, _form(folder, b"{", 12), chunked=False, content_type="application/json")
     assert client(post, TIMES) == [status] * TIMES
+
+
+REFUSALS = {401: Unauthenticated(), 403: Forbidden("Not you."), 429: RateLimited(retry_seconds=7)}
+"""For who sends a body, and how often: known from its head."""
+
+
+@pytest.fixture(scope="module")
+def refusing() -> Iterator[str]:
+    """The address of an application whose guards refuse everything, each path with one status, behind all that the API has."""
+
+    def refusal(status: int) -> HTTPRouteHandler:
+        def refuse(_: ASGIConnection[Any, Any, Any, Any], __: BaseRouteHandler) -> None:
+            raise REFUSALS[status]
+
+        @post(f"/{status}", guards=[refuse])
+        async def take(request: ApiRequest) -> None:
+            raise AssertionError(await request.body())
+
+        return take
+
+    app = Litestar(list(map(refusal, REFUSALS)), exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
+    served_app = with_middleware(app, load_settings({}).middleware)
+    with serving(served_app, partial(WatchedProtocol, max_bytes=linger_bytes(50 * MB))) as served:
+        yield f"http://127.0.0.1:{served.port}"
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_who_sends_it_and_how_often(refusing: str, folder: Path, client: Client, chunked: bool, status: int) -> None:
+    """None of it is read: the guard refuses before the handler begins."""
+    megabytes = {401: 60, 403: 1, 429: 12}[status]
+    post = Post(f"{refusing}/{status}", FORM, _form(folder, pictures.jpeg(), megabytes), chunked)
+    assert client(post, 1) == [status]
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Deployment]:
+    with temporary_folder() as folder, standalone(folder, AUTH_MODE="key") as (deployment, _):
+        yield deployment
+
+
+def test_a_body_without_a_key(guarded: Deployment, folder: Path, client: Client, chunked: bool) -> None:
+    post = _post(guarded, IMAGES, _form(folder, pictures.jpeg(), 49), chunked)
+    assert client(post, 1) == [401]
 
 
 def test_what_is_taken(service: Deployment, folder: Path, client: Client, chunked: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-PACKAGES = {"curl": "curl", "gifsicle": "gifsicle", "nginx": "nginx-light", "node": "nodejs"}
+PACKAGES = {"curl": "curl", "gifsicle": "gifsicle", "nginx": "nginx-light", "node": "nodejs", "openssl": "openssl"}
 """By program, Debian's package that has it. `.ci/run` installs them."""
 _MISSING = "not on PATH:"
 

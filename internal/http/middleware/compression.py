@@ -31,7 +31,7 @@ THREAD_BYTES = 2**15
 
 MEDIA_TYPES = frozenset({b"application/json", b"application/problem+json", b"text/html", b"text/css", b"text/javascript"})
 
-GZIP_LEVEL, BROTLI_QUALITY = 6, 4
+GZIP_LEVEL, BROTLI_QUALITY = 6, 5
 
 ACCEPT_ENCODING = b"accept-encoding"
 _TAG_FIELDS = (b"if-none-match", b"if-match")
