@@ -58,6 +58,10 @@ class Rendition(Struct, frozen=True):
     alternatives: tuple[Result, ...] = ()
     finished_at: datetime | None = None
 
+    @property
+    def is_final(self) -> bool:
+        return self.status in (Status.PROCESSED, Status.FAILED)
+
 
 class Claim(Struct, frozen=True):
     """One attempt of one rendition, held by one worker under a lease. `attempts` includes this one.

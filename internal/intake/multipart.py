@@ -20,6 +20,7 @@ from internal.intake.options import UploadOptions, parse_options
 from internal.intake.policy import UploadPolicy
 from internal.intake.rendition_request import check_references
 from internal.intake.upload import complete, discard, listed_unless_committed, new_upload, receive
+from internal.limits.quotas import EarlyQuotaCheck
 from internal.limits.upload_rates import UNLIMITED, UploadMeter
 from internal.observability import metrics
 from internal.ports.object_store import ObjectStore
@@ -40,23 +41,30 @@ class UploadForm(Protocol):
     def options(self) -> UploadOptions:
         """The form's other parts; known when `content` has ended."""
 
+    @property
+    def least_bytes(self) -> int:
+        """Bytes that the picture has at least, by what the request announces; 0 if it does not say."""
+
 
 class MultipartDoor(Struct, frozen=True):
-    """Takes uploads that come as forms."""
+    """Takes uploads that come as forms. `quotas` refuses some of them before their body is read."""
 
     repository: Repository
     store: ObjectStore
     policy: UploadPolicy
+    quotas: EarlyQuotaCheck | None = None
 
     async def accept(
         self, owner: str, form: UploadForm, context: MessageContext, lock: Lock, meter: UploadMeter = UNLIMITED
     ) -> Image:
         """Keep the picture and ask for its renditions; an idempotency lock is completed with it.
 
-        Raises the errors of the picture and of the form, RateLimited, StoreUnavailable and DatabaseUnavailable; then nothing is
-        kept: no row, no object. The exception is a connection or a time that ends in the middle of the commit: then only the same
-        request with the same Idempotency-Key tells.
+        Raises the errors of the picture and of the form, RateLimited, QuotaExceeded, StoreUnavailable and DatabaseUnavailable;
+        then nothing is kept: no row, no object. The exception is a connection or a time that ends in the middle of the commit:
+        only the same request with the same Idempotency-Key tells then.
         """
+        if self.quotas is not None:
+            await self.quotas.check(owner, form.least_bytes)
         source = _FormSource(form, owner, self, lock)
         upload = new_upload(owner, UploadKind.MULTIPART, ParsedOptions())
         original = await receive(upload, source, self.repository, self.store, self.policy, meter)

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from internal.domain.owner import NO_QUOTAS, Quotas
 from internal.pipeline.language.grammar import Grammar
 
 
@@ -9,7 +10,7 @@ class UploadPolicy(Struct, frozen=True):
     """The limits of an upload: one of `media_types`, its size in bytes and pixels, its renditions' chains after `grammar`.
 
     `default_processing` is the chain of an upload that asks for none. An object that is being written may go `intent_seconds`
-    without progress, and an upload that has a row `upload_expires_seconds`.
+    without progress, and an upload that has a row `upload_expires_seconds`. `quotas`: of an owner for whom nothing is set.
     """
 
     grammar: Grammar
@@ -25,3 +26,4 @@ class UploadPolicy(Struct, frozen=True):
     default_processing: str
     intent_seconds: float
     upload_expires_seconds: float
+    quotas: Quotas = NO_QUOTAS

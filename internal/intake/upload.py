@@ -29,6 +29,7 @@ from internal.domain.ids import new_id
 from internal.domain.image import Image, Original
 from internal.domain.keys import original_key
 from internal.domain.message import MessageContext
+from internal.domain.owner import Usage
 from internal.domain.rates import UploadCost, UploadLevels
 from internal.domain.status import Status
 from internal.domain.tasks import CHANNEL, task_message
@@ -62,7 +63,12 @@ def new_upload(owner: str, kind: UploadKind, options: ParsedOptions) -> Upload:
 
 
 async def prepare(work: Tables, owner: str, kind: UploadKind, options: ParsedOptions, policy: UploadPolicy) -> Upload:
-    """Keep a pending upload and its event, in the transaction `work`. Raises InvalidProcessing for an image that is not there."""
+    """Keep a pending upload and its event, in the transaction `work`.
+
+    Raises QuotaExceeded, and InvalidProcessing for an image that is not there. A pending upload is not counted: `complete` counts
+    the image.
+    """
+    await work.usage.require(owner, policy.quotas, Usage(images=1, queued=len(options.renditions)))
     await check_references(options.renditions, work, owner)
     upload = await work.uploads.add(new_upload(owner, kind, options), expires_seconds=policy.upload_expires_seconds)
     names = [request.name for request in options.renditions]
@@ -111,8 +117,8 @@ async def complete(work: Tables, upload: Upload, original: Original, policy: Upl
     """Make the image of a received upload: the image, its renditions, its tasks and its event, or nothing (G1).
 
     An upload with a row must be completed in a transaction. The row has the last word on its options. Raises NotFound if the
-    upload was completed, was deleted or has expired; NotReady if it is received once more since `original`; DeadlinePassed if the
-    object's key is no longer listed.
+    upload was completed, was deleted or has expired; NotReady if it is received once more since `original`; QuotaExceeded;
+    DeadlinePassed if the object's key is no longer listed.
     """
     if upload.has_row:
         taken = await work.uploads.take(upload.owner, upload.id)
@@ -124,7 +130,7 @@ async def complete(work: Tables, upload: Upload, original: Original, policy: Upl
     image = _image(upload, original, policy)
     tasks = [(CHANNEL[lane], task_message(image.id, lane, context)) for lane in sorted({r.lane for r in image.renditions})]
     since = upload.created_at if upload.has_row else None  # in lists the image stays where it was pending
-    created_at, updated_at = await work.images.add(image, tasks, _uploaded(image), created_at=since)
+    created_at, updated_at = await work.images.add(image, tasks, _uploaded(image), created_at=since, configured=policy.quotas)
     return replace(image, created_at=created_at, updated_at=updated_at)
 
 

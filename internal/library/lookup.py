@@ -147,7 +147,7 @@ async def wait_for_rendition(
                 changed.clear()
                 with contextlib.suppress(NotReady):
                     image, rendition = await find_rendition(repository, reader, image_id, name)
-                    if rendition.status in (Status.PROCESSED, Status.FAILED):
+                    if rendition.is_final:
                         return image, rendition
                 await _first_of(changed, shutting_down)
     return await find_rendition(repository, reader, image_id, name)

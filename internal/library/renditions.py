@@ -12,7 +12,9 @@ from msgspec.structs import replace
 from internal.domain.errors import NothingToRetry, RenditionExists
 from internal.domain.image import Image
 from internal.domain.message import MessageContext
+from internal.domain.owner import Usage
 from internal.domain.rendition import Lane
+from internal.domain.status import Status
 from internal.domain.tasks import CHANNEL, task_message
 from internal.domain.upload import RenditionRequest, Upload
 from internal.intake.options import check_count
@@ -36,7 +38,7 @@ async def add_rendition(
     """Ask for one more rendition. The same name and chain again changes nothing; another chain raises RenditionExists.
 
     A stale rendition is regenerated if the chain is what it was asked for, and its old result is served until then. A pending
-    image gets its renditions when its bytes have come.
+    image gets its renditions when its bytes have come. Raises QuotaExceeded.
     """
     found = await lock_image_or_upload(work, owner, image_id)
     known = found.rendition(request.name)
@@ -63,6 +65,7 @@ async def _add_to_upload(work: Tables, policy: UploadPolicy, upload: Upload, req
 
 async def _add(work: Tables, policy: UploadPolicy, image: Image, request: RenditionRequest, context: MessageContext) -> None:
     check_count(len(image.renditions) + 1, policy)
+    await work.usage.require(image.owner, policy.quotas, Usage(queued=1))
     rendition = rendition_of(image.id, request, image.original, policy)
     await work.renditions.add(rendition)
     await _queue(work, image.id, {rendition.lane}, context)
@@ -76,16 +79,22 @@ async def _regenerate(
     """
     stale = next(rendition for rendition in image.renditions if rendition.name == request.name)
     lane = lane_of(request, image.original, policy)
+    if stale.is_final:
+        await work.usage.require(image.owner, policy.quotas, Usage(queued=1))
     await work.renditions.regenerate(stale.id, pipeline=request.pipeline, lane=lane)
     await _queue(work, image.id, {lane}, context)
 
 
-async def retry_failed(work: Tables, owner: str, image_id: UUID, context: MessageContext) -> Image:
-    """Queue the failed renditions again, with all their attempts. Raises NothingToRetry, also for a pending image."""
+async def retry_failed(work: Tables, policy: UploadPolicy, owner: str, image_id: UUID, context: MessageContext) -> Image:
+    """Queue the failed renditions again, with all their attempts. Raises QuotaExceeded, and NothingToRetry, also for a pending
+    image.
+    """
     found = await lock_image_or_upload(work, owner, image_id)
-    lanes = await work.renditions.retry(image_id) if isinstance(found, Image) else frozenset()
-    if not lanes:
+    failed = [r for r in found.renditions if r.status is Status.FAILED] if isinstance(found, Image) else []
+    if not failed:
         raise NothingToRetry
+    await work.usage.require(owner, policy.quotas, Usage(queued=len(failed)))
+    lanes = await work.renditions.retry(image_id)
     await _queue(work, image_id, lanes, context)
     return await find_image(work, owner, image_id)
 

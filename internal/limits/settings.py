@@ -1,4 +1,4 @@
-"""The settings of rate limits."""
+"""The settings of rate limits and quotas."""
 
 import re
 from typing import Annotated
@@ -62,3 +62,24 @@ def rate_of(text: str) -> Rate | None:
     if seconds > MAX_SECONDS:
         raise ValueError(f"{seconds} seconds are more than a year")
     return Rate(int(found["allowed"]), seconds)
+
+
+AMOUNT = r"^([0-9]{1,18}|[0-9]{1,6}[KMGT])?$"
+"""An amount as internal/limits/amounts.py reads it, or nothing."""
+
+
+class QuotaSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    images: Annotated[
+        str,
+        env("QUOTA_IMAGES", "Images that an owner may have. Empty: no limit.", pattern=AMOUNT),
+    ]
+    bytes: Annotated[
+        str,
+        env(
+            "QUOTA_BYTES", "Bytes that an owner may have, originals and renditions, such as 10G. Empty: no limit.", pattern=AMOUNT
+        ),
+    ]
+    queued: Annotated[
+        str,
+        env("QUOTA_QUEUED", "Renditions of one owner that may wait or be in work at once. Empty: no limit.", pattern=AMOUNT),
+    ]

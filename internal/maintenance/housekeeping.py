@@ -7,12 +7,13 @@ transactions of its own, and runs even if a chore before it failed.
 from functools import partial
 from uuid import UUID
 
-from internal.maintenance import expired_uploads, gc, overdue, requeue, upload_buckets
+from internal.maintenance import expired_uploads, gc, overdue, requeue, upload_buckets, usage
 from internal.maintenance.chores import Chore, register, run_round
 from internal.maintenance.overdue import OverdueTasks
 from internal.maintenance.quarantine import Quarantine
 from internal.maintenance.retention import retentions
 from internal.maintenance.upload_buckets import UploadBucketsCleanup
+from internal.maintenance.usage import UsageFolding
 from internal.ports.object_store import ObjectStore
 from internal.ports.queue import Queue
 from internal.ports.repository.repository import Repository
@@ -48,6 +49,7 @@ class Housekeeping:
                 for retention in retentions(repository, events_days=events_days, dead_letters_days=dead_letters_days)
             ),
             Chore(upload_buckets.NAME, UploadBucketsCleanup(repository).run),
+            Chore(usage.NAME, UsageFolding(repository).run),
             Chore(expired_uploads.NAME, partial(expired_uploads.expire_uploads, repository, uploads)),
             Chore(
                 gc.OBJECTS,
@@ -61,7 +63,7 @@ class Housekeeping:
         await run_round(self._requeue)
 
     async def cleanup(self) -> None:
-        """Remove old idempotency keys, events and dead letters, empty buckets, expired uploads, then unreferenced objects.
+        """Remove old idempotency keys, events, dead letters and empty buckets, fold usage, remove expired uploads, then objects.
 
         Takes long if the store is slow.
         """

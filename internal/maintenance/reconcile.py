@@ -21,7 +21,6 @@ from msgspec import Struct
 
 from internal.domain.errors import ObjectNotFound, ObjectUnreadable, StoreUnavailable
 from internal.domain.message import NO_REQUEST
-from internal.domain.status import Status
 from internal.domain.tasks import CHANNEL, task_message
 from internal.ports.object_store import ObjectStore
 from internal.ports.repository.references import Reference
@@ -224,7 +223,7 @@ async def _regenerate(reference: Reference, repository: Repository) -> bool:
         rendition = image.rendition(reference.rendition or "") if image else None
         if rendition is None:
             return False
-        if rendition.status in (Status.PROCESSED, Status.FAILED):
+        if rendition.is_final:
             await work.renditions.regenerate(rendition.id, pipeline=rendition.pipeline, lane=rendition.lane)
             message = task_message(reference.image_id, rendition.lane, NO_REQUEST)
             await work.outbox.add(CHANNEL[rendition.lane], message)

@@ -61,6 +61,10 @@ MOVED_TABLES = """
     SELECT relname FROM pg_class WHERE relnamespace = 'image_processor_tables'::regnamespace AND relkind IN ('r', 'p')
 """
 
+MOVED_FUNCTIONS = """
+    SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'image_processor_tables'::regnamespace
+"""
+
 Connection = psycopg.Connection[TupleRow]
 
 
@@ -105,5 +109,8 @@ def put_back(connection: Connection) -> None:
     connection.execute(SQL("DROP VIEW {}.images").format(SQL(home[0])))
     for (table,) in connection.execute(MOVED_TABLES).fetchall():
         connection.execute(SQL("ALTER TABLE {} SET SCHEMA {}").format(Identifier(NEW_CODE, table), SQL(home[0])))
+    for (function,) in connection.execute(MOVED_FUNCTIONS).fetchall():
+        connection.execute(SQL("ALTER FUNCTION {} RESET search_path").format(SQL(function)))
+        connection.execute(SQL("ALTER FUNCTION {} SET SCHEMA {}").format(SQL(function), SQL(home[0])))
     connection.execute(SQL("DROP SCHEMA {}").format(Identifier(NEW_CODE)))
     log.info("migrate.drops_the_view_for_old_code", table="images")

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, LiteralString, Protocol
 
+import msgspec
 import psycopg
 import psycopg_pool
 from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline
@@ -25,6 +26,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from internal.domain.errors import ConnectionsInUse, DatabaseBusy, DatabaseReadOnly, DatabaseUnavailable, StaleStatement
+from internal.domain.owner import quota_exceeded
 from internal.postgres.connection import BoundedConnection
 from internal.postgres.first_release import APPLICATION, LOOK_INTO
 from internal.postgres.settings import DatabaseSettings
@@ -102,6 +104,9 @@ _PLAN_CHECK = "RevalidateCachedQuery"
 """The function in PostgreSQL that reports a changed result of a prepared statement. Its SQLSTATE, 0A000, is also that of real
 mistakes, and its message is in the server's language.
 """
+
+QUOTA_EXCEEDED = "IQ001"
+"""The SQLSTATE of the function require_quota (migrations/0028_usage.sql). Its detail has the arguments of quota_exceeded."""
 
 Parameters = Mapping[str, Any]
 
@@ -195,6 +200,10 @@ def translated() -> Iterator[None]:
         raise DatabaseBusy from error
     except _OUTAGES as error:
         raise DatabaseUnavailable from error
+    except psycopg.DatabaseError as error:
+        if error.sqlstate != QUOTA_EXCEEDED:
+            raise
+        raise quota_exceeded(**msgspec.json.decode(error.diag.message_detail or "{}")) from error
 
 
 def connection_string(settings: DatabaseSettings, **more: Any) -> str:

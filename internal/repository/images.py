@@ -12,6 +12,7 @@ from internal.domain.errors import DeadlinePassed
 from internal.domain.events import Event
 from internal.domain.image import Image, ListFilter
 from internal.domain.message import Channel, Message
+from internal.domain.owner import NO_QUOTAS, Quotas, Usage
 from internal.domain.rendition import Rendition
 from internal.domain.status import Status
 from internal.domain.upload import Upload
@@ -23,6 +24,7 @@ from internal.repository.events import RECORD_EVENTS, event_parameters
 from internal.repository.finish import DERIVE_STATUS
 from internal.repository.records import image_from, upload_from
 from internal.repository.uploads import UPLOAD
+from internal.repository.usage import quota_parameters
 
 ADD_IMAGE: LiteralString = (
     """
@@ -37,6 +39,10 @@ ADD_IMAGE: LiteralString = (
                %(filename)s, %(metadata)s::text::jsonb, %(metadata)s::text, %(visibility)s,
                coalesce(%(created_at)s::timestamptz, now())
           FROM consumed
+         WHERE CASE WHEN %(limited)s OR EXISTS (SELECT FROM owners WHERE owner = %(owner)s)
+                    THEN require_quota(%(owner)s, %(more_images)s, %(more_bytes)s, %(more_queued)s,
+                                       %(most_images)s, %(most_bytes)s, %(most_queued)s)
+                    ELSE true END
         RETURNING id, owner, created_at, updated_at
     ), asked AS (
         INSERT INTO renditions (id, image_id, place, name, processing, pipeline, lane)
@@ -187,12 +193,19 @@ class PostgresImages:
         self._announce = Channel.EVENTS in exports
 
     async def add(
-        self, image: Image, tasks: Sequence[tuple[Channel, Message]], event: Event, *, created_at: datetime | None = None
+        self,
+        image: Image,
+        tasks: Sequence[tuple[Channel, Message]],
+        event: Event,
+        *,
+        created_at: datetime | None = None,
+        configured: Quotas = NO_QUOTAS,
     ) -> tuple[datetime, datetime]:
         original = image.original
         parameters = {
+            **quota_parameters(image.owner, configured, Usage(1, original.size, len(image.renditions))),
+            "limited": configured.any,
             "id": image.id,
-            "owner": image.owner,
             "status": image.status,
             "original_key": original.key,
             "media_type": original.media_type,

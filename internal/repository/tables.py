@@ -24,6 +24,7 @@ from internal.repository.references import PostgresReferences
 from internal.repository.renditions import PostgresRenditions
 from internal.repository.upload_buckets import PostgresUploadBuckets
 from internal.repository.uploads import PostgresUploads
+from internal.repository.usage import PostgresUsage
 
 CHECK_SCHEMA = """
     -- The newest columns that this code needs; an older schema does not do. Looked up in the tables that statements find.
@@ -32,7 +33,8 @@ CHECK_SCHEMA = """
       FROM (VALUES ('renditions', 'alternatives'), ('dead_letters', 'fingerprint'), ('images', 'metadata_text'),
                    ('renditions', 'resends'), ('store_identity', 'id'), ('uploads', 'id'),
                    ('audit_entries', 'id'), ('owners', 'weight'), ('api_keys', 'id'),
-                   ('images', 'visibility'), ('upload_buckets', 'client')) AS needed (table_name, column_name)
+                   ('images', 'visibility'), ('upload_buckets', 'client'),
+                   ('usage_state', 'folds')) AS needed (table_name, column_name)
 """
 
 
@@ -54,6 +56,7 @@ class PostgresTables:
         self.upload_buckets = PostgresUploadBuckets(session)
         self.audit = PostgresAudit(session)
         self.owners = PostgresOwners(session)
+        self.usage = PostgresUsage(session)
 
 
 class PostgresRepository(PostgresTables):

@@ -12,7 +12,7 @@ from internal.http.middleware.settings import MiddlewareSettings
 from internal.http.settings import ServerSettings
 from internal.identity.settings import AuthSettings, LinkSettings
 from internal.intake.settings import LimitSettings, ProcessingSettings, UploadSettings
-from internal.limits.settings import RateSettings
+from internal.limits.settings import QuotaSettings, RateSettings
 from internal.maintenance.settings import RetentionSettings
 from internal.objectstore.s3.settings import MinioSettings
 from internal.objectstore.settings import StorageSettings
@@ -46,6 +46,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     limits: LimitSettings
     rates: RateSettings
     uploads: UploadSettings
+    quotas: QuotaSettings
     processing: ProcessingSettings
     logging: LoggingSettings
     health: HealthSettings

@@ -15,6 +15,7 @@ from internal.identity.links import LinkSigner
 from internal.intake.inspect import HEIF_MEDIA_TYPES, MEDIA_TYPES
 from internal.intake.multipart import MultipartDoor
 from internal.intake.policy import UploadPolicy
+from internal.limits.quotas import EarlyQuotaCheck, configured_quotas
 from internal.limits.request_rates import RequestRates
 from internal.limits.settings import rate_of
 from internal.limits.upload_rates import UploadRates
@@ -91,7 +92,7 @@ async def open_api(settings: Settings) -> AsyncIterator[AppState]:
             request_rates=RequestRates(rate_of(settings.rates.requests)),
             upload_rates=UploadRates(rate_of(settings.rates.uploads), rate_of(settings.rates.upload_bytes)),
             policy=policy,
-            multipart=MultipartDoor(repository, store, policy),
+            multipart=MultipartDoor(repository, store, policy, EarlyQuotaCheck(repository, policy.quotas)),
             signals=listener,
             shutdown_event=shutting_down,
             dependencies=dependencies_of(repository, store, queue, settings.health.seconds),
@@ -120,4 +121,5 @@ def upload_policy(settings: Settings) -> UploadPolicy:
         default_processing=settings.processing.default,
         intent_seconds=settings.storage.intent_seconds,
         upload_expires_seconds=settings.uploads.expires_seconds,
+        quotas=configured_quotas(settings.quotas),
     )

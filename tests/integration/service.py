@@ -42,6 +42,8 @@ ORIGIN = Origin("test/0/1", {"x-request-id": "test"}, b"{}")
 class FormAtHand:
     """A form whose bytes and options are at hand. `broken` is raised when its bytes have all come."""
 
+    least_bytes = 0
+
     def __init__(self, data: bytes, options: UploadOptions, *, chunk: int = 65536, broken: Exception | None = None) -> None:
         self._data, self._options, self._chunk, self._broken = data, options, chunk, broken
 
@@ -177,7 +179,7 @@ class Service:
         """Leave nothing behind."""
         await self.session.run(
             "TRUNCATE images, renditions, outbox, unreferenced_objects, events, idempotency_keys, dead_letters, queue_messages,"
-            " chore_leases, store_identity, uploads, upload_buckets, api_keys, audit_entries"
+            " chore_leases, store_identity, uploads, upload_buckets, api_keys, audit_entries, owners, owner_usage, usage_changes"
         )
         for left in await self.keys():
             await self.store.delete(left)

@@ -68,7 +68,7 @@ async def test_a_replay_is_of_one_rendition_and_takes_all_its_dead_letters(servi
     image_id = await service.upload(pictures.jpeg(), None, renditions={"one": "resize:8x8", "two": "resize:9x9"})
     await fail(service, image_id)
     async with service.repository.transaction() as work:
-        await retry_failed(work, "anonymous", image_id, NO_REQUEST)
+        await retry_failed(work, service.policy, "anonymous", image_id, NO_REQUEST)
     await fail(service, image_id)  # each has two dead letters now
     of_one = [
         entry.id
@@ -91,7 +91,7 @@ async def test_a_refused_replay_has_a_reason_and_removes_nothing(service: Servic
     await fail(service, retried)
     await service.delete(gone)
     async with service.repository.transaction() as work:
-        await retry_failed(work, "anonymous", retried, NO_REQUEST)
+        await retry_failed(work, service.policy, "anonymous", retried, NO_REQUEST)
     await service.repository.dead_letters.add(DeadLetter("unprocessable_message", "from long ago", "topic/0/1", 1))
     entries = [entry async for entry in list_dead_letters(service.repository, code=None)]
     before = await sent(service)

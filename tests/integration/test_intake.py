@@ -536,4 +536,4 @@ async def test_there_is_nothing_to_retry(service: Service) -> None:
 
     async with service.repository.transaction() as work:
         with pytest.raises(NothingToRetry):
-            await retry_failed(work, ANONYMOUS, upload.id, NO_REQUEST)
+            await retry_failed(work, service.policy, ANONYMOUS, upload.id, NO_REQUEST)

@@ -52,7 +52,7 @@ async def test_an_upload_and_what_is_asked_for_later_carry_their_own_request(ser
     await service.session.run("UPDATE renditions SET status = 'failed'")
 
     async with service.repository.transaction() as work:
-        await retry_failed(work, ANONYMOUS, image_id, MessageContext("a third"))
+        await retry_failed(work, service.policy, ANONYMOUS, image_id, MessageContext("a third"))
 
     assert await headers_sent(service) == [{"x-request-id": "a third"}]
 

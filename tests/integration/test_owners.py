@@ -1,19 +1,11 @@
 """The table of owners."""
 
-from collections.abc import AsyncIterator
-
 import psycopg.errors
 import pytest
 from msgspec.structs import replace
 
 from internal.domain.owner import UNLIMITED, Owner
 from tests.integration.service import Service
-
-
-@pytest.fixture(autouse=True)
-async def no_owners_are_left(service: Service) -> AsyncIterator[None]:
-    yield
-    await service.session.run("DELETE FROM owners")
 
 
 async def test_an_owner_is_as_configured_until_something_is_set(service: Service) -> None:

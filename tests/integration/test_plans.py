@@ -62,6 +62,7 @@ OF_MIGRATE = {
     "MAY_CREATE_SCHEMA",
     "OLD_CODE_IS_CONNECTED",
     "MOVED_TABLES",
+    "MOVED_FUNCTIONS",
     "LOOK_INTO",
 }
 """Asked by `migrate`, or once a connection, of PostgreSQL's catalogue."""
@@ -70,13 +71,24 @@ READS_ALL = {
     "PURGE_UPLOAD_BUCKETS": "once a minute; a bucket is there for as long as its client has used some of its limit",
     "READ_BACKLOG_STATS": "counts what waits, in tables and parts of tables that are short while the service keeps up",
     "COUNT": "the metrics' lag: how many messages are in the queue, all of one channel's",
+    "READ_COUNTS": "the end of a recount: one row an owner, all of them",
     "POSITIONS": "how far the queue is: its first message of one channel, asked for while renditions are overdue",
 }
 """Statements that may read a table from end to end, and why: only those in COUNTED."""
 
-COUNTED = {"outbox", "queue_messages", "unreferenced_objects", "dead_letters", "upload_buckets"}
+COUNTED = {"outbox", "queue_messages", "unreferenced_objects", "dead_letters", "upload_buckets", "owner_usage"}
 
-LARGE = {"images", "renditions", "events", "idempotency_keys", "uploads", "audit_entries", "api_keys", "owners"} | COUNTED
+LARGE = {
+    "images",
+    "renditions",
+    "events",
+    "idempotency_keys",
+    "uploads",
+    "audit_entries",
+    "api_keys",
+    "owners",
+    "usage_changes",
+} | COUNTED
 
 OWN_PLANS = {
     "CASCADE": "DELETE FROM ONLY renditions WHERE image_id = %(image_id)s",
@@ -140,6 +152,9 @@ VALUES: dict[str, Any] = {
     "metadata": "{}",
     **dict.fromkeys(("quota_bytes", "quota_images", "quota_queued")),
     "weight": 1.0,
+    **dict.fromkeys(("more_images", "more_bytes", "more_queued", "most_images", "most_bytes", "most_queued"), 2**62),
+    "limited": False,
+    "drift": Jsonb([]),
     "limit": 20,  # as small beside these tables as a batch is beside a service's
     "owner": "anonymous",
     "owners": ["anonymous"],
@@ -186,6 +201,8 @@ THEIR_OWN: dict[str, list[dict[str, Any]]] = {
     ],
     "PAGE_OF_DEAD_LETTERS": [{"before": None, "code": None}, {}],
     "PAGE_OF_REFERENCES": [{"after": None}, {}],
+    "PAGE_OF_USAGE": [{"after": ""}, {"after": "owner-5000"}],
+    "COUNT_PAGE": [{"after": None}, {}],
     "RETRY_RENDITIONS": [{"name": None}, {}],
     "OVERDUE_TASKS": [
         {"sent_before": datetime.now(UTC) - timedelta(seconds=65), "since": 1e9},
@@ -257,6 +274,14 @@ FILL_WAITING = (
     SELECT gen_random_uuid(), '', 'owner-' || number % 1000, '{images:read}', 'imgp_' || number, number::text::bytea
       FROM generate_series(1, 10000) AS number
     """,
+    "INSERT INTO owner_usage SELECT 'owner-' || number, 1, 1, 0 FROM generate_series(1, 10000) AS number",
+    # Some of it is not folded yet.
+    """
+    INSERT INTO usage_changes (transaction_id, owner, image_id, images)
+    SELECT (pg_current_xact_id()::text::bigint - number / 10)::text::xid8, 'anonymous', gen_random_uuid(), 1
+      FROM generate_series(1, 2000) AS number
+    """,
+    "UPDATE usage_state SET folded_below = (pg_current_xact_id()::text::bigint - 20)::text::xid8",
     "ANALYZE",
 )
 

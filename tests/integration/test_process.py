@@ -177,12 +177,12 @@ async def test_a_retry_resets_the_attempts_but_not_the_generation(service: Servi
     await service.process(image_id)
     async with service.repository.transaction() as work:
         with pytest.raises(NothingToRetry):
-            await retry_failed(work, ANONYMOUS, image_id, NO_REQUEST)
+            await retry_failed(work, service.policy, ANONYMOUS, image_id, NO_REQUEST)
 
     broken = await service.upload(pictures.cut(pictures.jpeg(200, 200)))
     await service.process(broken)
     async with service.repository.transaction() as work:
-        image = await retry_failed(work, ANONYMOUS, broken, NO_REQUEST)
+        image = await retry_failed(work, service.policy, ANONYMOUS, broken, NO_REQUEST)
     assert image.status == Status.PROCESSING
     assert (await service.rendition(broken)).attempts == 0
 

@@ -67,7 +67,7 @@ async def test_a_retry_begins_with_no_attempts(service: Service) -> None:
     await service.process(image_id)
 
     async with service.repository.transaction() as work:
-        retried = await retry_failed(work, ANONYMOUS, image_id, NO_REQUEST)
+        retried = await retry_failed(work, service.policy, ANONYMOUS, image_id, NO_REQUEST)
     failed_again = await service.process(image_id)
 
     assert [image_body(image, service.policy.grammar).renditions[0].attempts for image in (retried, failed_again)] == [0, 1]
@@ -166,7 +166,7 @@ async def test_one_that_can_not_be_made_anew_is_failed_and_its_old_bytes_are_ser
     assert failed.failure.code == "invalid_processing"
     assert (result_of(failed), failed.finished_at) == (result_of(before), before.finished_at)
     async with service.repository.transaction() as work:
-        again = (await retry_failed(work, ANONYMOUS, before.image_id, NO_REQUEST)).renditions[0]
+        again = (await retry_failed(work, service.policy, ANONYMOUS, before.image_id, NO_REQUEST)).renditions[0]
     assert (result_of(again), again.finished_at) == (result_of(before), before.finished_at)
 
 

@@ -120,6 +120,8 @@ async def test_renditions_that_can_not_be_are_refused(service: Service, wishes: 
 class Endless:
     """Sends a beginning, and no end."""
 
+    least_bytes = 0
+
     def __init__(self) -> None:
         self._data = pictures.jpeg() + bytes(70_000)
         self.waits = asyncio.Event()
@@ -257,6 +259,8 @@ async def test_a_long_upload_moves_its_deadline(service: Service, monkeypatch: p
     monkeypatch.setattr("internal.intake.upload.time", clock)
 
     class Slow:
+        least_bytes = 0
+
         async def content(self) -> AsyncIterator[bytes]:
             yield pictures.jpeg() + bytes(70_000)
             deadlines.append((await service.session.rows("SELECT deadline FROM unreferenced_objects"))[0]["deadline"])

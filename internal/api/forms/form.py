@@ -43,8 +43,9 @@ class _Part(Struct):
 class Form:
     """One upload that is still on its way: `internal.intake.multipart.UploadForm`."""
 
-    def __init__(self, body: AsyncIterator[bytes], content_type: str, *, max_metadata_bytes: int) -> None:
+    def __init__(self, body: AsyncIterator[bytes], content_type: str, *, max_metadata_bytes: int, least_bytes: int = 0) -> None:
         """Raises InvalidRequest when the content type is not a form's."""
+        self.least_bytes = least_bytes
         kind, params = header_parameters(content_type)
         if kind != "multipart/form-data" or not params.get("boundary"):
             raise InvalidRequest("Send the picture as multipart/form-data, in a part named `image`.")

@@ -193,7 +193,7 @@ async def retry_image(request: ApiRequest, image_id: ImageId) -> ASGIResponse:
     state, owner, wanted = state_of(request), owner_of(request), image_id_of(image_id)
 
     async def retry(work: Tables) -> Image:
-        return await retry_failed(work, owner, wanted, message_context_of(request))
+        return await retry_failed(work, state.policy, owner, wanted, message_context_of(request))
 
     key = idempotency_key_of(request, f"POST /images/{wanted}/retry", KEY_LEASE_SECONDS)
     render = partial(render_image, 202, grammar=state.grammar)

@@ -104,7 +104,9 @@ async def upload_image(request: ApiRequest) -> ASGIResponse:
         raise PayloadTooLarge(f"The body has {announced} bytes; a picture may have {policy.max_upload_bytes}.")
     slot = upload_slots_of(request).slot(client_address_of(request), counted_owner_of(request), connection_of(request.scope))
     body = slot.hold_for(_at_most(max_bytes, request.stream()))
-    form = Form(body, request.headers.get("content-type", ""), max_metadata_bytes=policy.max_metadata_bytes)
+    least_bytes = max(0, int(announced) - FORM_BYTES) if announced.isdecimal() else 0
+    content_type = request.headers.get("content-type", "")
+    form = Form(body, content_type, max_metadata_bytes=policy.max_metadata_bytes, least_bytes=least_bytes)
     key = idempotency_key_of(request, ROUTE, policy.intent_seconds)
     meter = upload_meter_of(request, state.upload_rates, max_bytes)
     accept = partial(state.multipart.accept, owner_of(request), form, message_context_of(request), meter=meter)

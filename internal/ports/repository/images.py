@@ -10,6 +10,7 @@ from msgspec import Struct
 from internal.domain.events import Event
 from internal.domain.image import Image, ListFilter
 from internal.domain.message import Channel, Message
+from internal.domain.owner import NO_QUOTAS, Quotas
 from internal.domain.status import Status
 from internal.domain.upload import Upload
 from internal.domain.visibility import Visibility
@@ -26,12 +27,22 @@ class ImageLock(Struct, frozen=True):
 
 class Images(Protocol):
     async def add(
-        self, image: Image, tasks: Sequence[tuple[Channel, Message]], event: Event, *, created_at: datetime | None = None
+        self,
+        image: Image,
+        tasks: Sequence[tuple[Channel, Message]],
+        event: Event,
+        *,
+        created_at: datetime | None = None,
+        configured: Quotas = NO_QUOTAS,
     ) -> tuple[datetime, datetime]:
         """Insert the image, its renditions, its tasks and its event, and consume its key in the list of pending objects.
 
-        All or nothing, also outside a transaction (G1). Raises DeadlinePassed if the key is not listed any more (G4). Returns
+        All or nothing, also outside a transaction (G1). Raises DeadlinePassed if the key is not listed any more (G4), and
+        QuotaExceeded if it is more than the owner may have, by what is set for the owner or else `configured`. Returns
         `created_at`, which is now if None is given, and `updated_at`.
+
+        INVARIANT: the last place of a quota is given once
+        (tests/integration/test_quotas.py::test_of_many_uploads_at_once_as_many_are_kept_as_there_is_room_for).
         """
 
     async def find(self, owner: str, image_id: UUID) -> Image | None:

@@ -22,6 +22,7 @@ from internal.ports.repository.renditions import Renditions
 from internal.ports.repository.statistics import BacklogStats, DatabaseHealth
 from internal.ports.repository.upload_buckets import UploadBuckets
 from internal.ports.repository.uploads import Uploads
+from internal.ports.repository.usage import UsageCounts
 
 
 class Tables(Protocol):
@@ -55,6 +56,8 @@ class Tables(Protocol):
     def audit(self) -> Audit: ...
     @property
     def owners(self) -> Owners: ...
+    @property
+    def usage(self) -> UsageCounts: ...
 
 
 class Repository(Tables, Protocol):
