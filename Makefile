@@ -55,6 +55,9 @@ up: ## the full stack with docker compose; WORKERS=n workers
 	@COMPOSE="$(COMPOSE)" sh cmd/secrets/main.sh
 	@$(COMPOSE) up --build --detach --wait --scale worker=$(WORKERS)
 	@echo "The image processor is ready:  http://$$($(COMPOSE) port api 8080)"
+	@if $(COMPOSE) exec -T api sh -c 'case $$AUTH_MODE in *key*) ;; *) exit 1; esac'; then \
+		echo; echo "Whoever has an API key may use it. This makes one; send it as Authorization: Bearer \$$KEY"; echo; \
+		echo '  KEY=$$($(COMPOSE) exec -T worker imagectl keys create --owner me --scopes images:read,images:write)'; fi
 
 infra: ## only PostgreSQL, MinIO and Kafka, for an API and a worker run from the shell
 	@COMPOSE="$(COMPOSE)" sh cmd/secrets/main.sh

@@ -7,7 +7,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-SECRETS="DB_PASSWORD MINIO_ROOT_PASSWORD MINIO_SECRET_KEY"
+SECRETS="DB_PASSWORD MINIO_ROOT_PASSWORD MINIO_SECRET_KEY LINK_KEYS"
 COMPOSE=${COMPOSE:-docker compose}
 
 # Prints the resolved compose file. Arguments are further variables, as NAME=VALUE.
@@ -24,18 +24,29 @@ missing_secrets() {
     done
 }
 
-# Prints 160 random bits as 40 hexadecimal digits, which need no quotes anywhere.
+# Prints a new value of the secret $1. No value needs quotes anywhere.
 new_secret() {
-    secret=$(od -An -N20 -tx1 /dev/urandom | tr -d ' \n')
-    [ ${#secret} = 40 ] || { echo "/dev/urandom can't be read" >&2; exit 1; }
-    printf '%s' "$secret"
+    case $1 in
+        LINK_KEYS) key=$(random 32 44 base64) && printf 'k%s:%s' "$(date +%Y%m%d)" "$key" ;;  # its name, and what signs links
+        *) random 20 40 od -An -tx1 ;;
+    esac
+}
+
+# Prints $1 random bytes, in the $2 characters that the command makes of them.
+random() {
+    count=$1 length=$2
+    shift 2
+    text=$(head -c "$count" /dev/urandom | "$@" | tr -d ' \n')
+    [ ${#text} = "$length" ] || { echo "/dev/urandom or $1 does not work" >&2; exit 1; }
+    printf '%s' "$text"
 }
 
 write_env() {
     umask 077
     lines=""
     for secret in $missing; do
-        lines="$lines$secret=$(new_secret)
+        value=$(new_secret "$secret")
+        lines="$lines$secret=$value
 "
     done
     if [ -e .env ]; then
@@ -88,6 +99,9 @@ fi
         fi
     esac
     echo
-    echo "MinIO and the account of API and worker in it take their new secrets at the next start."
+    case " $missing " in *MINIO*) echo "MinIO and the account of API and worker in it take their new secrets at the next start." ;; esac
+    case " $missing " in *" LINK_KEYS "*)
+        echo "From this version on the API lets in whoever has a key: docs/running/upgrade.md says how clients get one, and how to keep it open."
+    esac
 } >&2
 exit 1

@@ -180,7 +180,8 @@ async def _announce(settings: Settings, data: Path, stopping: asyncio.Event) -> 
             await _until_ready(client, address, stopping)
     if not stopping.is_set():
         objects = place_of(settings)
-        print(welcome(address, [str(data)] if Path(objects).is_relative_to(data) else [str(data), objects]), flush=True)
+        places = [str(data)] if Path(objects).is_relative_to(data) else [str(data), objects]
+        print(welcome(address, places, settings), flush=True)
 
 
 async def _until_ready(client: httpx2.AsyncClient, address: str, stopping: asyncio.Event) -> None:

@@ -2,24 +2,27 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_bytes
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.e2e.deployment import MAX_UPLOAD_BYTES, Deployment, client, objects_in
+from tests.e2e.deployment import MAX_UPLOAD_BYTES, Deployment, client, let_in, objects_in
 from tests.e2e.deployments import until_ready
 from tests.e2e.processes import PROJECT, environment
 from tests.services.kinds import S3Service
 from tests.services.reachable import free_port
 
 MINUTES = 60.0
-SECRETS = ("DB_PASSWORD", "MINIO_ROOT_PASSWORD", "MINIO_SECRET_KEY")
+SECRETS = ("DB_PASSWORD", "MINIO_ROOT_PASSWORD", "MINIO_SECRET_KEY", "LINK_KEYS")
 WORKERS = 2
 FIND_WORK = ["find", "/dev/shm", "-name", "task-*"]
 ASK_HEALTH = """
@@ -53,6 +56,8 @@ class Compose:
         self.image = f"image-processor-e2e:{name}"
         self.project, self.folder = name, folder
         self.secrets = {variable: uuid4().hex for variable in SECRETS} if with_secrets else {}
+        if with_secrets:
+            self.secrets["LINK_KEYS"] = f"e2e:{b64encode(token_bytes(32)).decode()}"
         own = {"COMPOSE_PROJECT_NAME": name, "IMAGE": self.image, "LOG_FORMAT": "json", "MAX_UPLOAD_BYTES": MAX_UPLOAD_BYTES}
         self._environment = environment(**own, **self.secrets, **({"COMPOSE_ENV_FILES": os.devnull} if with_secrets else {}))
         for inherited in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
@@ -77,6 +82,11 @@ class Compose:
     def __call__(self, *words: str) -> str:
         """`docker compose …`; its output."""
         return self._output(["docker", "compose", *words])
+
+    def key_as_printed(self, said: str) -> str:
+        """An API key, made by the command that `make up` printed."""
+        (command,) = re.findall(r"^  (KEY=.*)$", said, re.MULTILINE)
+        return self._output(["sh", "-euc", f'{command}; printf %s "$KEY"'])
 
     def containers(self) -> list[dict[str, Any]]:
         """What Docker knows of each container, also of those that have ended."""
@@ -115,12 +125,13 @@ def composed() -> Iterator[tuple[Deployment, Compose]]:
     try:
         compose("build")
         compose.choose_ports()  # not before the build, which may take minutes: a port would not stay free
-        compose.make("up", f"WORKERS={WORKERS}")
+        said = compose.make("up", f"WORKERS={WORKERS}")
         store = S3Service(
             "testcontainers", "127.0.0.1", compose.ports["MINIO_PORT"], "minioadmin", compose.secrets["MINIO_ROOT_PASSWORD"]
         )
         with client(compose.ports["SERVER_PORT"]) as http:
             until_ready(http)
+            let_in(http, compose.key_as_printed(said))
             deployment = Deployment(
                 http=http,
                 conninfo=compose.conninfo,

@@ -98,6 +98,11 @@ class Deployment(Struct, frozen=True):
         )
 
     @property
+    def authorization(self) -> str:
+        """The credential that `http` sends, for requests by hand; empty where none is asked for."""
+        return self.http.headers.get("authorization", "")
+
+    @property
     def place(self) -> tuple[str, int]:
         """Host and port, for requests that no HTTP library would send."""
         parts = urlsplit(str(self.http.base_url))
@@ -108,6 +113,11 @@ class Deployment(Struct, frozen=True):
 def client(port: int) -> Iterator[httpx2.Client]:
     with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=40, trust_env=False, limits=SOON_CLOSED) as http:
         yield http
+
+
+def let_in(http: httpx2.Client, key: str) -> None:
+    """From now on the client sends this API key."""
+    http.headers["authorization"] = f"Bearer {key}"
 
 
 def answers(http: httpx2.Client) -> bool:

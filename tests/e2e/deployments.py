@@ -1,7 +1,7 @@
 """The two deployments as somebody at a shell starts them, on free ports and with nothing that is anybody else's."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from tests.e2e.deployment import (
     answers,
     client,
     health_of,
+    let_in,
     metrics_of,
     objects_in,
     pictures_in_work,
 )
-from tests.e2e.processes import Running, environment, running
+from tests.e2e.processes import Running, environment, imagectl, running
 from tests.services.folders import files_below
 from tests.services.kinds import KafkaService, PostgresService, S3Service
 from tests.services.reachable import free_port
@@ -49,13 +50,15 @@ def standalone_environment(folder: Path, **settings: object) -> dict[str, str]:
 
 @contextmanager
 def standalone(folder: Path, **settings: object) -> Iterator[tuple[Deployment, Running]]:
-    """`make run` with its data in `folder`."""
+    """`make run` with its data in `folder`. Where a key is asked for, the deployment's client has one."""
     environ = standalone_environment(folder, **settings)
     objects = folder / "data/objects"
     with ExitStack() as stack:
         process = stack.enter_context(running("standalone", folder / "log", environ))
         http = stack.enter_context(client(int(environ["SERVER_PORT"])))
         until_ready(http, process)
+        if "key" in environ.get("AUTH_MODE", ""):
+            let_in(http, new_key(folder, {"APP_PROFILE": "standalone", "DATA_PATH": folder / "data"}))
         deployment = Deployment(
             http=http,
             conninfo=embedded_conninfo(folder / "data"),
@@ -102,8 +105,18 @@ def remove_bucket(s3: S3Service, bucket: str) -> None:
         client.remove_bucket(bucket)
 
 
+def new_key(folder: Path, settings: Mapping[str, object], scopes: str = "images:read,images:write") -> str:
+    """An API key, made as an operator makes the first one."""
+    made = imagectl(folder, "keys", "create", "--owner", "somebody", "--scopes", scopes, **settings)
+    assert made.returncode == 0, made.stderr
+    return made.stdout.decode().strip()
+
+
 class FullStack:
-    """API and migrate, and as many workers as are asked for, against services that the test session shares."""
+    """API and migrate, and as many workers as are asked for, against services that the test session shares.
+
+    Whoever has a key may use it; the deployment's client has one.
+    """
 
     def __init__(self, folder: Path, database: PostgresService, s3: S3Service, kafka: KafkaService, prefix: str) -> None:
         self._folder, self._database, self._s3, self._kafka = folder, database, s3, kafka
@@ -115,6 +128,7 @@ class FullStack:
             **stack_settings(s3, kafka, self._bucket, prefix),
             "SANDBOX_SCRATCH": folder / "scratch",
             "MAX_UPLOAD_BYTES": MAX_UPLOAD_BYTES,
+            "AUTH_MODE": "key",
             **self._ports,
         }
 
@@ -132,6 +146,7 @@ class FullStack:
             api = stack.enter_context(running("api", self._folder / "log", environment(**self._settings)))
             http = stack.enter_context(client(int(str(self._ports["SERVER_PORT"]))))
             until_ready(http, api)
+            let_in(http, new_key(self._folder, self._settings))
             yield Deployment(
                 http=http,
                 conninfo=self._database.conninfo,

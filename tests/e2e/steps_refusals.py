@@ -114,7 +114,7 @@ def an_unknown_operation_is_pointed_at(service: Deployment) -> None:
 
 def a_body_announced_too_large_is_refused_at_once(service: Deployment) -> None:
     limit = service.http.get("/api/v1/limits").json()["limits"]["max_upload_bytes"]
-    with service.leaves_nothing(), Wire(service.place) as wire:
+    with service.leaves_nothing(), Wire(service.place, service.authorization) as wire:
         wire.post(IMAGES, {"content-type": FORM, "content-length": str(limit + 2**20)}, opening())
         answer = wire.answer()
     assert (answer.status, answer.json()["code"]) == (413, "payload_too_large")
@@ -134,7 +134,7 @@ def what_the_headers_tell_is_answered_before_a_100(service: Deployment) -> None:
         ("/api/v1/limits", good, 405),
     ]
     for path, headers, status in cases:
-        with Wire(service.place) as wire:
+        with Wire(service.place, service.authorization) as wire:
             wire.post(path, headers | {"expect": "100-continue"}, b"")
             assert wire.first_status() == status, (path, headers)
 
@@ -191,7 +191,7 @@ def a_client_that_hangs_up_leaves_nothing(service: Deployment) -> None:
         request_id = f"hang-up-{uuid4()}"
         headers = {"content-type": FORM, "content-length": str(11 * 2**20), "x-request-id": request_id}
         with service.leaves_nothing():
-            with Wire(service.place) as wire:
+            with Wire(service.place, service.authorization) as wire:
                 wire.post(IMAGES, headers, opening() + pictures.jpeg() + bytes(sent))
             service.until_logged(request_id=request_id, status=499)
     it_still_works(service)

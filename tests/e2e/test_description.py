@@ -22,7 +22,8 @@ def _is_as_described(service: Deployment, folder: Path) -> None:
     )  # the example of an upload; and something to ask for
     program = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIGURATION)]
     document = str(service.http.base_url.join("/openapi.json"))
-    done = subprocess.run([*program, "run", document], cwd=folder, capture_output=True, text=True, check=False)
+    credential = ["--header", f"Authorization: {service.authorization}"] if service.authorization else []
+    done = subprocess.run([*program, "run", *credential, document], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"Tested: {OPERATIONS}" in done.stdout
 

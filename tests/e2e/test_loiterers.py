@@ -22,15 +22,6 @@ MEMORY_BYTES = 480 * 2**20
 GOOD_SECONDS = 10.0
 """Five times what a good upload may take beside them; with all places taken it was refused after as long as this."""
 
-HEAD = "\r\n".join(
-    [
-        f"POST {IMAGES} HTTP/1.1",
-        "host: x",
-        "content-type: multipart/form-data; boundary=b",
-        "content-length: 900000",
-        "\r\n",
-    ]
-).encode()
 PART = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'
 
 
@@ -42,6 +33,16 @@ def open_files() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(2 * OTHERS, before[1]), before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def _request(service: Deployment, line: str, *fields: str) -> bytes:
+    """The head of a request that is let in."""
+    credential = [f"authorization: {service.authorization}"] if service.authorization else []
+    return "\r\n".join((f"{line} HTTP/1.1", "host: x", *credential, *fields, "\r\n")).encode()
+
+
+def _upload(service: Deployment) -> bytes:
+    return _request(service, f"POST {IMAGES}", "content-type: multipart/form-data; boundary=b", "content-length: 900000")
 
 
 @contextmanager
@@ -84,11 +85,11 @@ def a_good_upload_passes_beside_all_of_them(service: Deployment) -> None:
     api = _api()
     large = service.processed(bytes(pictures.photo(2400, 1600).pngsave_buffer(compression=0)), processing="resize:9x9")
     before = api.memory_info().rss
-    read = f"GET {large}/original HTTP/1.1\r\nhost: x\r\n\r\n".encode()
+    read, head = _request(service, f"GET {large}/original"), _upload(service)
     with (
         _connections(service, IDLE, b""),
-        _connections(service, SILENT, HEAD),
-        _connections(service, DRIPPING, HEAD + PART + pictures.jpeg()[:100]) as dripping,
+        _connections(service, SILENT, head),
+        _connections(service, DRIPPING, head + PART + pictures.jpeg()[:100]) as dripping,
         _connections(service, STOPPED, read),
         _dripping(dripping),
     ):
@@ -132,11 +133,11 @@ def test_none_of_them_stays() -> None:
     short = {"SERVER_HEADER_SECONDS": 1, "SERVER_STALL_SECONDS": 2, "SERVER_GRACE_SECONDS": 2, "SERVER_KEEP_ALIVE_SECONDS": 1}
     with temporary_folder() as folder, standalone(folder, LOG_LEVEL="warning", **short) as (service, _):
         large = service.processed(bytes(pictures.photo(2400, 1600).pngsave_buffer(compression=0)), processing="resize:9x9")
-        read = f"GET {large}/original HTTP/1.1\r\nhost: x\r\n\r\n".encode()
+        read, head = _request(service, f"GET {large}/original"), _upload(service)
         answered, heads = b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n", b"GET / HTTP/1.1\r\nhost: x\r\n"
         with ExitStack() as stack:
-            stopped = HEAD + PART + pictures.photo_jpeg(600, 400)[:20_000]
-            begins = (b"", heads, answered, HEAD, stopped, HEAD + PART)
+            stopped = head + PART + pictures.photo_jpeg(600, 400)[:20_000]
+            begins = (b"", heads, answered, head, stopped, head + PART)
             begun = [stack.enter_context(_connections(service, 5, begin)) for begin in begins]
             stack.enter_context(_connections(service, 5, read))
             stack.enter_context(_dripping(begun[-1]))
@@ -152,7 +153,7 @@ def test_none_of_them_stays() -> None:
 def test_slow_ones_that_hold_all_places_give_way() -> None:
     """Each has sent as much as takes a place; then a byte now and then."""
     with temporary_folder() as folder, standalone(folder, LOG_LEVEL="warning", SERVER_ADDRESS_SHARE=1) as (service, _):
-        begun = HEAD + PART + bytes(pictures.photo(600, 400).pngsave_buffer(compression=0))[:80_000]
+        begun = _upload(service) + PART + bytes(pictures.photo(600, 400).pngsave_buffer(compression=0))[:80_000]
         with _connections(service, SILENT, begun) as dripping, _dripping(dripping):
             before = service.api_metrics()
             for _ in range(3):

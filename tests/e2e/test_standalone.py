@@ -1,6 +1,7 @@
 """`make run` from the outside: data that last, one instance at a time, and an end that leaves no process."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -8,10 +9,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import psutil  # type: ignore[import-untyped]
 import pytest
 
 from tests import pictures
+from tests.e2e.deployment import IMAGES
 from tests.e2e.deployments import standalone, standalone_environment, temporary_folder, until_ready
 from tests.e2e.processes import running
 from tests.services.tools import tool
@@ -52,6 +55,28 @@ def test_what_it_prints_is_true(folder: Path) -> None:
         uploaded = json.loads(subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, check=True).stdout)
         (rendition,) = service.settled(f"/api/v1/images/{uploaded['id']}")["renditions"]
         assert (rendition["status"], rendition["width"], rendition["height"]) == ("processed", 300, 225)
+
+
+def test_with_keys_it_prints_how_to_make_the_first_one(folder: Path) -> None:
+    """Both commands work in any folder and with any variables, as they stand, while it runs."""
+    tool("curl")
+    with standalone(folder, AUTH_MODE="key") as (service, process):
+        process.until_said("Make a key, and upload a picture with it")
+        assert "Who may use it:                whoever has an API key (AUTH_MODE=key)" in process.said()
+        make, upload = re.findall(r"^  ((?:KEY=|curl ).*)$", process.said(), re.MULTILINE)
+
+        command = ["env", "-i", f"PATH={os.environ['PATH']}", "sh", "-euc", f'{make}\n{upload}\necho "$KEY" >&2']
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+
+        assert json.loads(done.stdout)["status"] == "uploaded"
+        key = done.stderr.splitlines()[-1]
+        assert key.startswith("imgp_")
+        assert key not in process.said()
+        for path in ("/health", "/docs", "/redoc", "/openapi.json"):
+            assert httpx2.get(f"{service.http.base_url}{path}", trust_env=False).status_code == 200, path
+        for path in (IMAGES, "/api/v1/operations"):
+            assert httpx2.get(f"{service.http.base_url}{path}", trust_env=False).status_code == 401, path
+        service.processed(pictures.jpeg())
 
 
 def test_killed_in_the_middle_it_starts_again_and_loses_nothing(folder: Path) -> None:

@@ -29,10 +29,11 @@ class Answer(Struct, frozen=True):
 
 
 class Wire:
-    """One connection; leaving it hangs up."""
+    """One connection; leaving it hangs up. `authorization`: the credential, if one is asked for."""
 
-    def __init__(self, place: tuple[str, int]) -> None:
+    def __init__(self, place: tuple[str, int], authorization: str = "") -> None:
         self._socket = socket.create_connection(place, timeout=20)
+        self._credential = {"authorization": authorization} if authorization else {}
 
     def __enter__(self) -> Self:
         return self
@@ -42,7 +43,11 @@ class Wire:
 
     def post(self, path: str, headers: dict[str, str], body: bytes) -> None:
         """Send a head and these bytes, whatever the head says of them."""
-        lines = [f"POST {path} HTTP/1.1", "host: e2e", *[f"{name}: {value}" for name, value in headers.items()]]
+        lines = [
+            f"POST {path} HTTP/1.1",
+            "host: e2e",
+            *[f"{name}: {value}" for name, value in (self._credential | headers).items()],
+        ]
         self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
     def send(self, more: bytes) -> None:

@@ -3,6 +3,7 @@
 Docker is a stand-in here that requires what the compose file requires; tests/e2e/test_secrets.py has the real one.
 """
 
+import base64
 import os
 import re
 import shutil
@@ -21,7 +22,7 @@ case "$*" in
     given=$(env)
     [ ! -e .env ] || given="$given
 $(cat .env)"
-    for secret in DB_PASSWORD MINIO_ROOT_PASSWORD MINIO_SECRET_KEY; do
+    for secret in DB_PASSWORD MINIO_ROOT_PASSWORD MINIO_SECRET_KEY LINK_KEYS; do
         printf '%s' "$given" | grep -q "^$secret=." || { echo "required variable $secret is missing" >&2; exit 1; }
     done
     printf 'name: pictures\\nservices:\\n  postgres:\\n    environment:\\n      POSTGRES_USER: alice\\n'
@@ -77,7 +78,10 @@ def test_the_first_start_writes_secrets_that_nobody_else_can_read(place: Place) 
     written = place.written()
     assert (written.pop("MINIO_ROOT_USER"), written.pop("MINIO_ACCESS_KEY")) == ("minioadmin", "image-processor")
     assert tuple(written) == SECRETS
-    assert all(re.fullmatch("[0-9a-f]{40}", secret) for secret in written.values())
+    kid, _, key = written["LINK_KEYS"].partition(":")
+    assert re.fullmatch(r"k\d{8}", kid)
+    assert len(base64.b64decode(key, validate=True)) == 32
+    assert all(re.fullmatch("[0-9a-f]{40}", secret) for name, secret in written.items() if name != "LINK_KEYS")
     assert len(set(written.values())) == len(SECRETS)
     assert not any(secret in done.stdout for secret in written.values())
 
@@ -155,17 +159,50 @@ def test_a_file_of_an_earlier_release_lacks_the_new_secret_only(place: Place) ->
     done = place.run()
 
     assert done.returncode == 1
-    assert "The file .env lacks: MINIO_SECRET_KEY" in done.stderr
+    assert "The file .env lacks: MINIO_SECRET_KEY LINK_KEYS" in done.stderr
     assert "ALTER ROLE" not in done.stderr
+    assert "MinIO and the account of API and worker in it take" in done.stderr
 
     assert place.run("--write").returncode == 0
-    assert place.written() | {"MINIO_SECRET_KEY": ""} == {
+    assert place.written() | {"MINIO_SECRET_KEY": "", "LINK_KEYS": ""} == {
         "DB_PASSWORD": "theirs",
         "MINIO_ROOT_PASSWORD": "too",
         "MINIO_SECRET_KEY": "",
+        "LINK_KEYS": "",
     }
     assert stat.S_IMODE(place.env.stat().st_mode) == 0o600
     assert place.run().returncode == 0
+
+
+def test_a_file_from_before_there_were_keys_lacks_what_signs_links(place: Place) -> None:
+    """Its clients will need a key: it says so, and where to read on. What it has stays as it is."""
+    of_before = "DB_PASSWORD=theirs\nMINIO_ROOT_PASSWORD=too\nMINIO_SECRET_KEY=three\n"
+    place.env.write_text(of_before, encoding="utf-8")
+    place.volumes("pictures_postgres")
+
+    done = place.run()
+
+    assert done.returncode == 1
+    assert "The file .env lacks: LINK_KEYS" in done.stderr
+    assert [line.strip() for line in done.stderr.splitlines() if line.startswith("    ")] == ["make secrets"]
+    assert "the API lets in whoever has a key: docs/running/upgrade.md" in done.stderr
+    assert "MinIO" not in done.stderr
+    assert place.run("--write").returncode == 0
+    assert place.env.read_text(encoding="utf-8").startswith(of_before + "LINK_KEYS=k")
+    assert place.run().returncode == 0
+
+
+@pytest.mark.parametrize("tool", ["base64", "head", "od"])
+def test_a_machine_that_can_not_make_one_writes_nothing(place: Place, tool: str) -> None:
+    broken = place.folder / "bin" / tool
+    broken.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    broken.chmod(0o755)
+
+    done = place.run()
+
+    assert done.returncode != 0
+    assert "does not work" in done.stderr
+    assert not place.env.exists()
 
 
 def test_a_file_without_any_secret_and_with_data_needs_both_commands(place: Place) -> None:
@@ -198,6 +235,6 @@ def test_a_docker_that_does_not_answer_is_no_first_start(place: Place) -> None:
 def test_no_secret_of_the_compose_file_has_a_default() -> None:
     """Each is required, by a word that says where it comes from, and is one that the script makes."""
     text = (PROJECT / "docker-compose.yml").read_text(encoding="utf-8")
-    secrets = re.findall(r"\$\{(\w*(?:PASSWORD|SECRET)\w*)([^}]*)\}", text)
+    secrets = re.findall(r"\$\{(\w*(?:PASSWORD|SECRET|KEYS)\w*)([^}]*)\}", text)
 
     assert set(secrets) == {(secret, ":?make up writes it to .env") for secret in SECRETS}

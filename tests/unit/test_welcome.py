@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from internal.settings.loader import load_settings
 from internal.standalone import welcome
 from tests.services.tools import tool
 
@@ -35,7 +36,7 @@ def test_curl_finds_the_picture_in_any_folder(name: str, tmp_path: Path, monkeyp
         server.timeout = 10  # a curl that finds no picture connects to nothing
         answering = threading.Thread(target=server.handle_request)
         answering.start()
-        text = welcome.welcome(f"http://127.0.0.1:{server.server_port}", [str(tmp_path)])
+        text = welcome.welcome(f"http://127.0.0.1:{server.server_port}", [str(tmp_path)], load_settings({}))
         (command,) = [line for line in text.splitlines() if line.startswith("  curl ")]
         done = subprocess.run(["sh", "-c", command], cwd="/", capture_output=True, text=True, timeout=30, check=False)
         answering.join()
