@@ -43,11 +43,8 @@ class Wire:
 
     def post(self, path: str, headers: dict[str, str], body: bytes) -> None:
         """Send a head and these bytes, whatever the head says of them."""
-        lines = [
-            f"POST {path} HTTP/1.1",
-            "host: e2e",
-            *[f"{name}: {value}" for name, value in (self._credential | headers).items()],
-        ]
+        fields = {"host": "e2e"} | self._credential | headers
+        lines = [f"POST {path} HTTP/1.1", *[f"{name}: {value}" for name, value in fields.items()]]
         self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
     def send(self, more: bytes) -> None:
