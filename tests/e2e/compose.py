@@ -67,6 +67,11 @@ class Compose:
     def conninfo(self) -> str:
         return f"host=127.0.0.1 port={self.ports['DB_PORT']} user=postgres password={self.secrets['DB_PASSWORD']} dbname=images"
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """For a shell in any folder, so that `docker compose` there finds this project."""
+        return {**self._environment, "COMPOSE_FILE": str(self.folder / "docker-compose.yml")}
+
     def choose_ports(self) -> None:
         """Free ones, that they are published on from now on."""
         self.ports = {variable: free_port() for variable in ("SERVER_PORT", "DB_PORT", "MINIO_PORT", "KAFKA_PORT")}

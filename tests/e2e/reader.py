@@ -4,7 +4,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +26,29 @@ OF_ONE_ANSWER = re.compile(rf"{ID.pattern}|[0-9a-f]{{64}}|\d{{4}}-\d\d-\d\dT[\d:
 
 
 class Reader:
-    """Types the blocks of documents, all in one folder, against the service at `address`. `printed`: what its start printed."""
+    """Types the blocks of documents, all in one folder, against the service at `address`.
 
-    def __init__(self, folder: Path, address: str, printed: str = "") -> None:
+    `printed`: what its start printed. `variables`: those of the shell, with which the service was started.
+    """
+
+    def __init__(self, folder: Path, address: str, printed: str = "", variables: Mapping[str, str] = os.environ) -> None:
         tool("curl")
-        self.folder, self._address, self._printed = folder, address, printed
+        self.folder, self._address, self._printed, self._shell = folder, address, printed, variables
         self.answers: list[Any] = []
         self._variables: dict[str, str] = {}
         (folder / "photo.jpg").write_bytes(pictures.photo_jpeg(4000, 3000))
         (folder / "docs").symlink_to(PROJECT / "docs")
 
-    def read(self, document: Path) -> None:
-        """Run the shell blocks, and hold the JSON blocks against the answer before each. Fails at the first that is not so."""
-        problems = 0
+    def read(self, document: Path, start: str = START) -> None:
+        """Run the shell blocks, and hold the JSON blocks against the answer before each. Fails at the first that is not so.
+
+        Those that come after the block `start`, up to another start.
+        """
+        problems, last_start = 0, ""
         for language, text in blocks(document):
+            last_start = text if text in (START, STACK) else last_start
             match language:
-                case "sh" if text in (START, STACK) or LONG.fullmatch(text):
+                case _ if last_start != start or text == start or LONG.fullmatch(text):
                     pass
                 case "sh":
                     self.answers += self._run(text)
@@ -71,7 +78,7 @@ class Reader:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", f"{block}\n{saved}"],
             cwd=self.folder,
-            env={**os.environ, **self._variables},
+            env={**self._shell, **self._variables},
             capture_output=True,
             text=True,
             timeout=60,

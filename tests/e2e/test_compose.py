@@ -6,19 +6,19 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 import yaml
 
 from internal.settings.sections import every_setting
 from tests import pictures
 from tests.e2e.compose import WORKERS, Compose, composed, require_compose, service_of
-from tests.e2e.deployment import Deployment
+from tests.e2e.deployment import IMAGES, Deployment
 from tests.e2e.deployments import until_ready
 from tests.e2e.journey import STEPS, step_name
 from tests.e2e.processes import PROJECT
-from tests.e2e.reader import README, STACK, Reader, size_of
+from tests.e2e.reader import README, STACK, Reader
 from tests.services.waiting import wait_until
-from tests.unit.documents.markdown import blocks
 
 OURS = ("api", "worker", "migrate")
 OUR_USER = 10001
@@ -59,11 +59,19 @@ def test_journey(step: Callable[[Deployment], None], service: Deployment) -> Non
 
 def test_what_the_readme_shows(compose: Compose, tmp_path: Path) -> None:
     """`composed()` has run its block `make up`, with two workers."""
-    assert STACK in [text for _, text in blocks(README)]
+    reader = Reader(tmp_path, f"127.0.0.1:{compose.ports['SERVER_PORT']}", variables=compose.variables)
 
-    Reader(tmp_path, f"127.0.0.1:{compose.ports['SERVER_PORT']}").read(README)
+    reader.read(README, STACK)
 
-    assert size_of(tmp_path / "square.webp") == (400, 400, "webp")
+    assert [answer["status"] for answer in reader.answers] == ["uploaded"]
+
+
+def test_nobody_is_let_in_without_a_key(service: Deployment) -> None:
+    """But everybody sees health, the pages and the description."""
+    for path, status in (("/health/ready", 200), ("/docs", 200), ("/openapi.json", 200), (IMAGES, 401), ("/api/v1/limits", 401)):
+        answer = httpx2.get(f"{service.http.base_url}{path}", trust_env=False)
+        assert answer.status_code == status, path
+        assert answer.headers.get("www-authenticate") == ("Bearer" if status == 401 else None)
 
 
 def test_every_setting_reaches_the_containers() -> None:
