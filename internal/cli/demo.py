@@ -54,8 +54,8 @@ def run_demo(client: ServiceClient, args: Namespace) -> int:
         return 0
     print(f"No service answers at {client.address}: the demo starts one of its own.")
     began = time.perf_counter()
-    with ephemeral_service() as address, ServiceClient(address) as own:
-        print(f"  started: database, API and worker, at {address}  ({time.perf_counter() - began:.1f} s)")
+    with ephemeral_service() as (address, key), ServiceClient(address, key) as own:
+        print(f"  started: database, API and worker, at {address}, with an API key  ({time.perf_counter() - began:.1f} s)")
         Demo(own, args.folder).run()
     print("The demo's own service has ended, and its data are removed.")
     return 0

@@ -244,11 +244,14 @@ def difference(content: bytes, other: bytes) -> float:
 
 def test_the_demo_brings_its_own_service(tmp_path: Path) -> None:
     with temporary_folder() as scratch:
-        done = imagectl(tmp_path, free_port(), "demo", "--folder", "shown", TMPDIR=scratch)
+        others = {"DB_HOST": "192.0.2.1", "AUTH_MODE": "none", "IMAGECTL_KEY": "of_another_service"}
+        done = imagectl(tmp_path, free_port(), "demo", "--folder", "shown", TMPDIR=scratch, **others)
         assert done.returncode == 0, done.stderr
         assert not list(scratch.glob("imagectl-demo-*"))  # its data are gone, and so is everybody who worked on them
         assert not [process for process in psutil.process_iter() if str(scratch) in _environment_of(process)]
     assert b"starts one of its own" in done.stdout
+    assert b"with an API key" in done.stdout
+    assert b"imgp_" not in done.stdout + done.stderr
     assert {file.name for file in (tmp_path / "shown").iterdir()} >= {"landscape-default.jpeg", "badge-default.png", "originals"}
 
 

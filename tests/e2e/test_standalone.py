@@ -16,7 +16,7 @@ import pytest
 from tests import pictures
 from tests.e2e.deployment import IMAGES
 from tests.e2e.deployments import standalone, standalone_environment, temporary_folder, until_ready
-from tests.e2e.processes import running
+from tests.e2e.processes import imagectl, running
 from tests.services.tools import tool
 from tests.services.waiting import wait_until
 
@@ -77,6 +77,12 @@ def test_with_keys_it_prints_how_to_make_the_first_one(folder: Path) -> None:
         for path in (IMAGES, "/api/v1/operations"):
             assert httpx2.get(f"{service.http.base_url}{path}", trust_env=False).status_code == 401, path
         service.processed(pictures.jpeg())
+        shown = imagectl(folder, "demo", IMAGECTL_ADDRESS=service.http.base_url, IMAGECTL_KEY=key)
+        assert shown.returncode == 0, shown.stderr
+        refused = imagectl(folder, "demo", IMAGECTL_ADDRESS=service.http.base_url)
+        assert refused.returncode == 1
+        assert refused.stderr.startswith(b"imagectl: 401 unauthenticated: This needs a credential.")
+        assert b"Set IMAGECTL_KEY, or name a file" in refused.stderr
 
 
 def test_killed_in_the_middle_it_starts_again_and_loses_nothing(folder: Path) -> None:

@@ -44,11 +44,14 @@ class Load:
     """Clients of `addresses()`, which take turns. Every second upload, the first too, asks for two renditions; or all of them
     for one that is made by `processing`.
 
-    A `stubborn` client sends an upload again, with the same Idempotency-Key, until it is accepted.
+    A `stubborn` client sends an upload again, with the same Idempotency-Key, until it is accepted. `key`: the API key of all.
     """
 
-    def __init__(self, addresses: Callable[[], Sequence[str]], *, stubborn: bool = False, processing: str | None = None) -> None:
+    def __init__(
+        self, addresses: Callable[[], Sequence[str]], *, stubborn: bool = False, processing: str | None = None, key: str = ""
+    ) -> None:
         self._addresses = addresses
+        self._credential = {"authorization": f"Bearer {key}"} if key else {}
         self._stubborn = stubborn
         self._processing = processing
         self._asked = itertools.count()
@@ -105,7 +108,8 @@ class Load:
     def delete(self, id_: str) -> int:
         """The status, 0 when no answer came: then, and when it is 503, it may be gone or not."""
         try:
-            response = httpx2.delete(f"{self._addresses()[0]}{IMAGES}/{id_}", timeout=30, trust_env=False)
+            url = f"{self._addresses()[0]}{IMAGES}/{id_}"
+            response = httpx2.delete(url, headers=self._credential, timeout=30, trust_env=False)
         except httpx2.TransportError:
             self.doubtful.add(id_)
             return 0
@@ -120,7 +124,8 @@ class Load:
         self.reopened.add(id_)
         wish = {"name": f"more-{uuid4().hex[:8]}", "processing": "resize:80x80|flip"}
         with suppress(httpx2.TransportError):
-            httpx2.post(f"{self._addresses()[0]}{IMAGES}/{id_}/renditions", json=wish, timeout=30, trust_env=False)
+            url = f"{self._addresses()[0]}{IMAGES}/{id_}/renditions"
+            httpx2.post(url, json=wish, headers=self._credential, timeout=30, trust_env=False)
 
     async def _upload_all(self, uploads: int, at_once: int, data: bytes, every_seconds: float) -> None:
         places = asyncio.Semaphore(at_once)
@@ -135,7 +140,7 @@ class Load:
 
     async def _upload(self, client: httpx2.AsyncClient, data: bytes) -> None:
         wishes = self._wishes()
-        headers = {"Idempotency-Key": uuid4().hex} if self._stubborn else {}
+        headers = self._credential | ({"Idempotency-Key": uuid4().hex} if self._stubborn else {})
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not self._ended.is_set():
             sent = await self._post(client, data, wishes, headers)

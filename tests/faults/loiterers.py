@@ -12,15 +12,21 @@ from tests.services.waiting import repeated
 MOST = 60
 """Connections at once: the oldest make place."""
 DRIP_SECONDS = 1.0
-HEAD = f"POST {IMAGES} HTTP/1.1\r\nhost: soak\r\ncontent-type: {FORM}\r\ncontent-length: 100000\r\n".encode()
-KINDS = {"silent": b"", "half a head": HEAD, "no body": HEAD + b"\r\n", "dripping": HEAD + b"\r\n" + opening()}
-"""What each sends at once; all but the silent ones then send a byte a second."""
+KINDS = ("silent", "half a head", "no body", "dripping")
+
+
+def begin(kind: str, key: str) -> bytes:
+    """What it sends at once; all but the silent ones then send a byte a second. With the `key` they are let in."""
+    fields = ("host: soak", f"authorization: Bearer {key}", f"content-type: {FORM}", "content-length: 100000", "")
+    head = "\r\n".join((f"POST {IMAGES} HTTP/1.1", *fields)).encode()
+    return {"silent": b"", "half a head": head, "no body": head + b"\r\n"}.get(kind, head + b"\r\n" + opening())
 
 
 class Loiterers:
-    """Bounded in number. A connection that the service ends is forgotten."""
+    """Bounded in number. A connection that the service ends is forgotten. `key`: an API key."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: str) -> None:
+        self._key = key
         self._connections: list[tuple[str, socket.socket]] = []
         self._lock = threading.Lock()
 
@@ -28,7 +34,7 @@ class Loiterers:
         """One more of this kind; nobody is there to take it while an API is being replaced."""
         with suppress(OSError):
             connection = socket.create_connection(place, timeout=5)
-            connection.sendall(KINDS[kind])
+            connection.sendall(begin(kind, self._key))
             with self._lock:
                 self._connections.append((kind, connection))
                 ended, self._connections = self._connections[:-MOST], self._connections[-MOST:]

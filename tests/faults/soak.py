@@ -38,7 +38,13 @@ PER_SECOND = 4.0
 QUIET_SECONDS = 300.0
 OFTEN = 1.5
 """Seconds between two choices, at most."""
-SETTINGS: dict[str, Any] = {**IMPATIENT, "MINIO_TIMEOUT_SECONDS": 1, "KAFKA_PUBLISH_SECONDS": 1, "FAULT_POINTS": "allowed"}
+SETTINGS: dict[str, Any] = {
+    **IMPATIENT,
+    "MINIO_TIMEOUT_SECONDS": 1,
+    "KAFKA_PUBLISH_SECONDS": 1,
+    "FAULT_POINTS": "allowed",
+    "AUTH_MODE": "key",  # the look-up of keys is under fault, too
+}
 
 UNWRITABLE = b"<Error><Code>SlowDownWrite</Code><Message>Resource requested is unwritable</Message></Error>"
 READ_ONLY = (
@@ -92,12 +98,13 @@ class Soak:
     def __init__(self, cluster: Cluster, servers: Mapping[str, Between], store: Store, seed: int) -> None:
         self._cluster = cluster
         self._dice = random.Random(f"{seed}/actions")
-        self._load = Load(lambda: cluster.addresses, stubborn=True)
+        key = cluster.imagectl("keys", "create", "--owner", "soak", "--scopes", "images:read,images:write").strip()
+        self._load = Load(lambda: cluster.addresses, stubborn=True, key=key)
         self._proxies = [server.proxy for server in servers.values()]
         self._outages = [*((proxy, "away") for proxy in self._proxies), (servers["database"].proxy, "silent")]
         self._store = store
         self._troubles = ExitStack()
-        self._loiterers = Loiterers()
+        self._loiterers = Loiterers(key)
         proxied = {name: value for server in servers.values() for name, value in server.settings.items()}
         settings = {**SETTINGS, **store.settings, **proxied}
 
