@@ -12,5 +12,9 @@ def client_of(principal: Principal | None, address: str) -> str:
     `address`: as internal/http/server/connections.py counts it: an IPv4 address, or the /64 network of an IPv6 address.
     """
     if principal is not None and principal.credential in WITH_OWNER:
-        return f"owner:{principal.owner}"
+        return client_of_owner(principal.owner)
     return f"address:{address}"
+
+
+def client_of_owner(owner: str) -> str:
+    return f"owner:{owner}"

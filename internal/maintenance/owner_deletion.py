@@ -14,6 +14,7 @@ from internal.domain.errors import NotFound
 from internal.domain.image import Image
 from internal.domain.upload import Upload
 from internal.library.delete import delete_image
+from internal.limits.clients import client_of_owner
 from internal.maintenance.gc import collect_garbage
 from internal.maintenance.owner_export import files_of, owners_images
 from internal.ports.object_store import ObjectStore
@@ -70,6 +71,7 @@ class OwnerDeletion:
         owner, receipt = self.receipt.owner, self.receipt
         async with self._repository.transaction() as work:
             receipt.idempotency_keys += await work.idempotency.remove_of(owner)
+            await work.upload_buckets.remove(client_of_owner(owner))
             totals = {name: getattr(receipt, name) for name in ("images", "uploads", "files", "bytes", "idempotency_keys")}
             await work.audit.add(new_entry(self._actor, "owner.deleted", owner, **totals))
         while batch := await collect_garbage(self._repository, self._store, overdue_seconds=0):

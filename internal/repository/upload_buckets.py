@@ -55,6 +55,10 @@ GIVE_BACK_UPLOAD = """
      WHERE client = %(client)s
 """
 
+REMOVE_UPLOAD_BUCKET = """
+    DELETE FROM upload_buckets WHERE client = %(client)s
+"""
+
 PURGE_UPLOAD_BUCKETS = """
     -- In batches, so that the statement ends in time however many rows there are. A row that an upload has locked is not empty.
     DELETE FROM upload_buckets
@@ -91,6 +95,9 @@ class PostgresUploadBuckets:
 
     async def give_back(self, client: str, *, uploads: float, upload_bytes: float) -> None:
         await self._session.run(GIVE_BACK_UPLOAD, {"client": client, "uploads": uploads, "bytes": upload_bytes})
+
+    async def remove(self, client: str) -> None:
+        await self._session.run(REMOVE_UPLOAD_BUCKET, {"client": client})
 
     async def purge(self, *, limit: int) -> int:
         return len(await self._session.rows(PURGE_UPLOAD_BUCKETS, {"limit": limit}))

@@ -16,6 +16,7 @@ from internal.intake.options import UploadOptions
 from internal.intake.upload import receive
 from internal.limits.report import RateReport
 from internal.limits.upload_rates import UploadRates
+from internal.maintenance.owner_deletion import OwnerDeletion
 from internal.maintenance.upload_buckets import NAME, UploadBucketsCleanup
 from internal.postgres.pool import Pool
 from tests import pictures
@@ -364,6 +365,16 @@ async def test_buckets_that_are_empty_again_are_removed(service: Service, monkey
     await shift(service, 3)
     assert await cleanup.run() == 0, "not again at once"
     assert await UploadBucketsCleanup(service.repository).run() == 0, "another worker has the lease"
+
+
+async def test_a_deleted_owners_bucket_goes_with_it(service: Service) -> None:
+    for client in ("owner:a", "owner:b", "address:a"):
+        await counted(service, cost(client, uploads=Rate(1, SLOW)))
+
+    await OwnerDeletion(service.repository, service.store, "a", "imagectl:test").finish()
+
+    rows = await service.session.rows("SELECT client FROM upload_buckets ORDER BY client")
+    assert [row["client"] for row in rows] == ["address:a", "owner:b"]
 
 
 async def test_housekeeping_does_it(service: Service) -> None:

@@ -18,5 +18,8 @@ class UploadBuckets(Protocol):
     async def give_back(self, client: str, *, uploads: float, upload_bytes: float) -> None:
         """Lower the levels."""
 
+    async def remove(self, client: str) -> None:
+        """Remove the client's bucket: it begins anew."""
+
     async def purge(self, *, limit: int) -> int:
         """Remove at most `limit` buckets that are empty again. Returns how many."""

@@ -14,8 +14,10 @@ BYTES = RateState(Limit.UPLOAD_BYTES, Rate(999_999_999_999_999, 31_622_400), 999
 
 
 def _read(report: RateReport) -> dict[str, Any]:
-    """Each field's members: a name and its parameters."""
-    return {name.decode(): http_sf.parse(value, tltype="list") for name, value in headers_of(report)}
+    """Each field's members: a name, which is a String and no Token, and its parameters."""
+    fields: dict[str, Any] = {name.decode(): http_sf.parse(value, tltype="list") for name, value in headers_of(report)}
+    assert {type(name) for members in fields.values() for name, _ in members} == {str}
+    return fields
 
 
 def test_both_fields_are_lists_of_strings_with_integers() -> None:
