@@ -102,7 +102,7 @@ def _left(header: str) -> int:
 @pytest.mark.parametrize("sender", CLIENTS)
 def test_every_client_reads_that_it_is_limited(used_up: Deployment, tmp_path: Path, sender: str, chunked: bool) -> None:
     file = tmp_path / "form"
-    file.write_bytes(opening() + pictures.jpeg() + bytes(11 * 2**20) + closing())
+    file.write_bytes(opening() + pictures.jpeg() + bytes(4 * 2**20) + closing())
     post = Post(str(used_up.http.base_url.join(IMAGES)), FORM, file, chunked)
 
     assert CLIENTS[sender](post, 2) == [429, 429]
