@@ -145,6 +145,19 @@ def test_a_body_without_a_key(guarded: Deployment, folder: Path, client: Client,
     assert client(post, 1) == [401]
 
 
+@pytest.fixture(scope="module")
+def limited() -> Iterator[Deployment]:
+    """It has answered as many requests as it does in a day."""
+    with temporary_folder() as folder, standalone(folder, RATE_LIMIT_REQUESTS="1/86400") as (deployment, _):
+        assert deployment.http.get("/api/v1/limits").status_code == 200
+        yield deployment
+
+
+def test_a_body_too_many(limited: Deployment, folder: Path, client: Client, chunked: bool) -> None:
+    post = _post(limited, IMAGES, _form(folder, pictures.jpeg(), 12), chunked)
+    assert client(post, 1) == [429]
+
+
 def test_what_is_taken(service: Deployment, folder: Path, client: Client, chunked: bool) -> None:
     """None of these clients is refused for how it sends. uvicorn 0.54.0 loses the body of one that offers HTTP/2."""
     file = folder / "form"
