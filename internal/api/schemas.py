@@ -141,7 +141,7 @@ class ImageChange(Struct, forbid_unknown_fields=True):
     """What is to be changed: one of the two, or both. `metadata` replace those that are there."""
 
     visibility: Visibility | UnsetType = UNSET
-    metadata: Annotated[Raw | UnsetType, Meta(extra_json_schema={"type": "object"})] = UNSET
+    metadata: Annotated[Raw | UnsetType, Meta(extra_json_schema={"type": ["object", "null"]})] = UNSET
 
 
 class NewLink(Struct, forbid_unknown_fields=True):
