@@ -71,6 +71,10 @@ def test_from_the_command_line(tmp_path: Path) -> None:
         assert url.startswith(f"{public_url}/api/v1/images/{image_id}/original?disposition=attachment&expires=")
         assert (shown.status_code, shown.content) == (200, (tmp_path / "photo.jpg").read_bytes())
         assert shown.headers["content-disposition"] == "attachment; filename*=UTF-8''photo.jpg"
+        own = service.http.get(f"/api/v1/images/{image_id}/original")
+        policies = [answer.headers.get_list("cross-origin-resource-policy") for answer in (shown, own)]
+        assert policies == [["cross-origin"], ["same-origin"]]
+        assert shown.headers["referrer-policy"] == "no-referrer", "a page that is opened by a link does not pass it on"
 
         assert run("visibility", "public", image_id).stdout.decode() == f"{image_id}  public\n"
         assert run("status", image_id).stdout.decode().startswith(f"{image_id}  processed  public\n")
