@@ -11,6 +11,11 @@ from internal.postgres.pool import Session
 _ELAPSED: LiteralString = "greatest(0, extract(epoch FROM now() - bucket.counted_at))::float8"
 _UPLOADS: LiteralString = "greatest(0, bucket.uploads - " + _ELAPSED + " * %(uploads_rate)s)"
 _BYTES: LiteralString = "greatest(0, bucket.upload_bytes - " + _ELAPSED + " * %(bytes_rate)s)"
+"""The levels as they are now."""
+
+_MORE_UPLOADS: LiteralString = _UPLOADS + " + EXCLUDED.uploads"
+_MORE_BYTES: LiteralString = _BYTES + " + EXCLUDED.upload_bytes"
+_LATEST: LiteralString = "greatest(bucket.counted_at, now())"
 
 COUNT_UPLOAD: LiteralString = """
     INSERT INTO upload_buckets AS bucket (client, uploads, upload_bytes, counted_at, empty_at)
@@ -21,27 +26,14 @@ COUNT_UPLOAD: LiteralString = """
 """The first upload of a client: it always fits. Continued by a FROM, or at once by UNLESS_TOO_MUCH."""
 
 UNLESS_TOO_MUCH: LiteralString = (
-    """
-    ON CONFLICT (client) DO UPDATE
-       SET uploads = """
-    + _UPLOADS
-    + """ + EXCLUDED.uploads, upload_bytes = """
-    + _BYTES
-    + """ + EXCLUDED.upload_bytes, counted_at = greatest(bucket.counted_at, now()),
-           empty_at = greatest(bucket.counted_at, now()) + interval '1 s' * least(3e8, greatest(
-               ("""
-    + _UPLOADS
-    + """ + EXCLUDED.uploads) / %(uploads_rate)s, ("""
-    + _BYTES
-    + """ + EXCLUDED.upload_bytes) / %(bytes_rate)s))
-     WHERE (EXCLUDED.uploads = 0 OR """
-    + _UPLOADS
-    + """ + EXCLUDED.uploads <= %(uploads_allowed)s)
-       AND (EXCLUDED.upload_bytes = 0 OR """
-    + _BYTES
-    + """ + least(EXCLUDED.upload_bytes, %(bytes_allowed)s) <= %(bytes_allowed)s)
-    RETURNING uploads, upload_bytes
-"""
+    " ON CONFLICT (client) DO UPDATE SET uploads = "
+    + (_MORE_UPLOADS + ", upload_bytes = " + _MORE_BYTES + ", counted_at = " + _LATEST)
+    + (", empty_at = " + _LATEST + " + interval '1 s' * least(3e8, greatest(")
+    + ("(" + _MORE_UPLOADS + ") / %(uploads_rate)s, (" + _MORE_BYTES + ") / %(bytes_rate)s))")
+    + " WHERE (EXCLUDED.uploads = 0 OR "
+    + (_MORE_UPLOADS + " <= %(uploads_allowed)s) AND (EXCLUDED.upload_bytes = 0 OR ")
+    + (_BYTES + " + least(EXCLUDED.upload_bytes, %(bytes_allowed)s) <= %(bytes_allowed)s)")
+    + " RETURNING uploads, upload_bytes"
 )
 """No row is returned if the upload does not fit."""
 
