@@ -13,7 +13,8 @@ from collections.abc import Collection
 from internal.http.asgi import App, Header, Message, Receive, Scope, Send
 from internal.http.vary import vary_by
 
-METHODS = "DELETE, GET, HEAD, PATCH, POST"
+METHODS = "DELETE, GET, HEAD, PATCH, POST, PUT"
+"""No path has PUT; a page that sends it can read the 405."""
 
 REQUEST_HEADERS = (
     "Authorization",

@@ -93,7 +93,7 @@ async def test_a_preflight_is_answered_before_everything() -> None:
 
     assert status == 204
     assert fields["access-control-allow-origin"] == APP
-    assert set(fields["access-control-allow-methods"].split(", ")) == {"GET", "HEAD", "POST", "PATCH", "DELETE"}
+    assert set(fields["access-control-allow-methods"].split(", ")) == {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
     assert {
         "Authorization",
         "X-API-Key",
