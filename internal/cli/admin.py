@@ -32,7 +32,7 @@ def run_admin(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
         settings = load_settings()
         settings.validate()
     except SettingsError as error:
-        raise UsageError(f"configuration: {error}") from error
+        raise UsageError(f"configuration: {error}. {SETTINGS}") from error
     try:
         if os.environ.get("APP_PROFILE") == "standalone" and "DB_HOST" not in os.environ:
             settings = running_standalone(settings)
