@@ -149,6 +149,7 @@ def _described(image: Image | Upload) -> dict[str, Any]:
     described: dict[str, Any] = {
         "id": image.id,
         "status": image.status,
+        "visibility": (image.options if isinstance(image, Upload) else image).visibility,
         "created_at": image.created_at,
         "updated_at": image.updated_at,
         "files": [{"path": path, "size": stored.size, "sha256": stored.sha256} for path, stored in files_of(image)],

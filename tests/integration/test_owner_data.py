@@ -10,7 +10,9 @@ import pytest
 
 from internal.domain.errors import NotFound
 from internal.domain.identity import ANONYMOUS
+from internal.domain.visibility import Visibility
 from internal.intake.metadata import read_metadata
+from internal.library.changes import change_image
 from internal.library.lookup import find_image
 from internal.maintenance import owner_export
 from internal.maintenance.owner_deletion import OwnerDeletion, Receipt
@@ -38,6 +40,7 @@ def described(folder: Path) -> list[dict[str, Any]]:
 async def test_an_export_has_every_file_and_names_it(service: Service, tmp_path: Path) -> None:
     image_id = await service.upload(pictures.jpeg(), "resize:20x20", metadata=read_metadata('{"shelf": 1e2}'))
     await service.process(image_id)
+    await change_image(service.repository, ANONYMOUS, image_id, visibility=Visibility.PUBLIC, metadata=None)
     pending = await prepared(service, filename="later.jpg")
 
     totals = await exported(service, tmp_path / "out")
@@ -46,6 +49,7 @@ async def test_an_export_has_every_file_and_names_it(service: Service, tmp_path:
     later, image = sorted(described(tmp_path / "out"), key=lambda line: line["status"])
     assert (later["id"], later["files"], later["filename"]) == (str(pending.id), [], "later.jpg")
     assert (image["id"], image["original"]["filename"]) == (str(image_id), "picture.jpg")
+    assert (later["visibility"], image["visibility"]) == ("private", "public")
     for file in image["files"]:
         content = (tmp_path / "out" / file["path"]).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (file["size"], file["sha256"])
