@@ -39,7 +39,9 @@ async def _create(args: Namespace, settings: Settings) -> int:
             raise UsageError(error.detail) from error
     print(json.dumps({**_as_json(key), "key": secret}) if args.json else secret)
     if not args.json:
-        until = f"It expires at {key.expires_at:%Y-%m-%d %H:%M:%S %Z}." if key.expires_at else "It never expires."
+        until = (
+            f"It expires at {key.expires_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC." if key.expires_at else "It never expires."
+        )
         print(f"imagectl: key {key.id} of {key.owner}: {', '.join(key.scopes)}. {until}", file=sys.stderr)
         print("imagectl: the key is shown this once: keep it. Send it as `Authorization: Bearer KEY`.", file=sys.stderr)
     return 0

@@ -26,7 +26,8 @@ async def create_key(
 
     The audit's entry is in the same transaction. Raises InvalidRequest, and DatabaseUnavailable.
     """
-    _check(owner, name, expires_in)
+    check_owner(owner)
+    _check(name, expires_in)
     allowed, secret = parse_scopes(scopes), new_secret_key()
     new = NewKey(new_id(), name, owner, allowed, prefix_of(secret), hash_of(secret), expires_in)
     async with repository.transaction() as work:
@@ -60,9 +61,13 @@ def parse_scopes(texts: Collection[str]) -> tuple[Scope, ...]:
     return tuple(scope for scope in known if scope in texts)
 
 
-def _check(owner: str, name: str, expires_in: int | None) -> None:
+def check_owner(owner: str) -> None:
+    """Raises InvalidRequest for a text that is no owner."""
     if not is_owner(owner):
         raise InvalidRequest(f"The owner of a key has 1 to {MAX_OWNER} printable characters.")
+
+
+def _check(name: str, expires_in: int | None) -> None:
     if len(name) > MAX_NAME or not name.isprintable():
         raise InvalidRequest(f"The name of a key has at most {MAX_NAME} printable characters.")
     if expires_in is not None and not 1 <= expires_in <= MAX_EXPIRES_IN:

@@ -19,6 +19,7 @@ from internal.api.schemas import PREFIX
 from internal.domain.errors import Unauthenticated
 from internal.domain.identity import Credential, Principal, Scope
 from internal.http.middleware.access_log import AccessLog
+from internal.http.middleware.default_headers import DefaultHeaders
 from internal.http.middleware.methods import Methods
 from internal.http.problems import HANDLERS
 from internal.identity.authenticator import Authenticator
@@ -58,6 +59,8 @@ class OwnersAndScopes:
         return Principal(owner, frozenset(Scope(f"images:{word}") for word in scopes.split(",")), Credential.KEY, owner)
 
 
+NAMED = Authenticator({Credential.KEY: OwnersAndScopes()})
+
 MINE, STRANGER = {"x-api-key": "mine:read,write,admin"}, {"x-api-key": "stranger:read,write,admin"}
 
 
@@ -72,14 +75,14 @@ def settings(postgres: PostgresService, tmp_path_factory: pytest.TempPathFactory
 
 
 @asynccontextmanager
-async def served(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
-    """The API as it is wired, but for its credentials."""
+async def served(settings: Settings, authenticator: Authenticator | None = NAMED) -> AsyncIterator[httpx2.AsyncClient]:
+    """The API as it is wired, but for its credentials. `authenticator`: None for that of the settings."""
     async with open_api(settings) as state:
         routes = [Router(PREFIX, route_handlers=ROUTES, before_request=refuse_unknown)]
         app = Litestar(routes, exception_handlers=HANDLERS, openapi_config=None, logging_config=None, request_max_body_size=None)
-        app.state.services = msgspec.structs.replace(state, authenticator=Authenticator({Credential.KEY: OwnersAndScopes()}))
+        app.state.services = msgspec.structs.replace(state, authenticator=authenticator or state.authenticator)
         app.state.upload_slots = UploadSlots(8, 8, 8)
-        transport = httpx2.ASGITransport(AccessLog(Methods(app)))
+        transport = httpx2.ASGITransport(AccessLog(DefaultHeaders(Methods(app))))
         async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
             yield client
 

@@ -24,18 +24,21 @@ from internal.domain.errors import DatabaseUnavailable, NotFound, PayloadTooLarg
 from internal.domain.identity import Scope
 from internal.domain.owner import MAX_OWNER
 from internal.http.asgi import ApiRequest
-from internal.identity.keys import MAX_EXPIRES_IN, MAX_NAME, create_key, revoke_key
+from internal.identity.keys import MAX_EXPIRES_IN, MAX_NAME, check_owner, create_key, revoke_key
 
 KEYS = Tag("Keys", "API keys. They are for admins: a key with the scope `images:admin` is made by `imagectl keys create`.")
 
 
 class NewKeyBody(Struct, forbid_unknown_fields=True):
-    """A key to create. `expires_in` in seconds; null, or left out: the key never expires. `name` is for people."""
+    """A key to create. `expires_in` in seconds; null, or left out: the key never expires. `name` is for people.
 
-    owner: Annotated[str, Meta(min_length=1, max_length=MAX_OWNER)]
-    scopes: Annotated[list[str], Meta(min_length=1, extra_json_schema={"items": {"enum": [scope.value for scope in Scope]}})]
-    name: Annotated[str, Meta(max_length=MAX_NAME)] = ""
-    expires_in: Annotated[int, Meta(ge=1, le=MAX_EXPIRES_IN)] | None = None
+    The bounds are described here and checked by `create_key`, whose sentences are better.
+    """
+
+    owner: Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_OWNER})]
+    scopes: Annotated[list[str], Meta(extra_json_schema={"minItems": 1, "items": {"enum": [scope.value for scope in Scope]}})]
+    name: Annotated[str, Meta(extra_json_schema={"maxLength": MAX_NAME})] = ""
+    expires_in: Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": MAX_EXPIRES_IN})] | None = None
 
 
 class KeyBody(Struct):
@@ -142,6 +145,8 @@ async def list_api_keys(
     owner: Annotated[str | None, QueryParameter(description="Only keys of this owner.")] = None,
 ) -> KeyPageBody:
     """The keys of all owners, newest first, revoked and expired ones too. Follow `next_cursor` until it is null."""
+    if owner is not None:
+        check_owner(owner)
     before = None if cursor is None else read_cursor(cursor, UUID)
     found = await state_of(request).repository.api_keys.page(limit=limit + 1, before=before, owner=owner)
     page = found[:limit]
