@@ -56,7 +56,7 @@ def settings_of(profile: str) -> Any:
 def _text(value: Any) -> str:
     if value in ("", NO_SECRET):
         return "empty"
-    if isinstance(value, dict):
+    if isinstance(value, dict) and value:
         return "see [presets](processing.md#presets)"
     return f"`{json.dumps(value) if isinstance(value, bool) else f'{value:g}' if isinstance(value, float) else value}`"
 

@@ -21,6 +21,7 @@ def add_admin_commands(add_parser: Commands) -> None:
     output.add_argument("--json", action="store_true", help="print JSON, one object a line")
     _audit(add_parser, output)
     _keys(add_parser, output)
+    _tokens(add_parser, output)
     _deadletters(add_parser, output)
     _owners(add_parser, output)
     _store(add_parser, output)
@@ -115,6 +116,34 @@ def _owners(add_parser: Commands, output: argparse.ArgumentParser) -> None:
     delete.add_argument("owner", metavar="OWNER")
     delete.add_argument("--receipt", type=Path, required=True, metavar="FILE", help="JSON lines: ids, times, and the totals")
     delete.add_argument("--yes", action="store_true", help="required: deletion can't be undone")
+
+
+def _tokens(add_parser: Commands, output: argparse.ArgumentParser) -> None:
+    top = add_parser(
+        "tokens",
+        help="tokens: revoke, list what is revoked",
+        description="Revoked tokens, for AUTH_MODE=jwt. " + WITHOUT_HTTP.format("table"),
+        epilog="Exit codes: 0 done; 2 wrong usage; 3 the database does not answer.",
+    )
+    actions = top.add_subparsers(dest="action", required=True, metavar="ACTION")
+    revoke = actions.add_parser(
+        "revoke",
+        parents=[output],
+        help="revoke one token, or all of an owner; two seconds later no process takes them",
+        description="Revokes the token with a jti, or all tokens of an owner that were issued (iat) before a time. A token "
+        "without iat is revoked with any other of its owner. Times are in ISO 8601, in UTC unless they say otherwise.",
+    )
+    revoke.add_argument("--jti", metavar="JTI", help="the id of the token")
+    revoke.add_argument("--owner", metavar="NAME", help="the owner of the tokens")
+    revoke.add_argument("--before", metavar="TIME", help="with --owner: only tokens issued before (default: now)")
+    revoke.add_argument(
+        "--until",
+        metavar="TIME",
+        help="when the last of them expires, and the row goes (default: JWT_MAX_SECONDS from now)",
+    )
+    listing = actions.add_parser("list", parents=[output], help="list what is revoked, newest first")
+    listing.add_argument("--limit", type=count, default=50, metavar="N", help="at most N (default: %(default)s)")
+    listing.add_argument("--all", action="store_true", help="all of them")
 
 
 def _store(add_parser: Commands, output: argparse.ArgumentParser) -> None:

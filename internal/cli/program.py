@@ -43,6 +43,12 @@ def _owners(args: Namespace) -> int:
     return owners(args)
 
 
+def _tokens(args: Namespace) -> int:
+    from internal.cli.tokens import tokens
+
+    return tokens(args)
+
+
 def _reconcile(args: Namespace) -> int:
     from internal.cli.reconcile import compare
 
@@ -58,6 +64,7 @@ def _store(args: Namespace) -> int:
 ADMIN_COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "audit": _audit,
     "keys": _keys,
+    "tokens": _tokens,
     "deadletters": _deadletters,
     "owners": _owners,
     "reconcile": _reconcile,

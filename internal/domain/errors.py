@@ -323,6 +323,10 @@ class SandboxUnavailable(Unavailable):
     """No decoder can be started. The machine may be out of memory or of processes."""
 
 
+class TokenKeysUnavailable(Unavailable):
+    """The keys that tokens are verified with can't be had from their issuer right now. The token may be right."""
+
+
 class DeadlinePassed(Unavailable):
     """The upload took so long that its place was given up."""
 

@@ -4,6 +4,7 @@ Errors say what is wrong (internal/domain/errors.py); the table adds what a clie
 stack trace, a statement or an object key.
 """
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -38,7 +39,7 @@ LIMITS = "See GET /api/v1/limits."
 
 PROBLEMS: dict[type[ServiceError], Row] = {
     errors.InvalidRequest: Row(400),
-    errors.Unauthenticated: Row(401, "Send a key or a token as `Authorization: Bearer …`."),
+    errors.Unauthenticated: Row(401, "Send a key or a token as `Authorization: Bearer …`.", raisers_advise=True),
     errors.Forbidden: Row(403),
     errors.LinkInvalid: Row(403, "Ask whoever gave it to you for a new one."),
     errors.LinksDisabled: Row(403, "Whoever runs it can set LINK_KEYS."),
@@ -92,6 +93,8 @@ def detail_of(error: ServiceError) -> str:
         return error.detail
     return f"{error.detail} {row.advice}"
 
+
+_NOT_IN_A_DESCRIPTION = re.compile(r"[^ !#-\[\]-~]")
 
 _ADVISED = {kind().detail: detail_of(kind()) for kind in PROBLEMS}
 
@@ -196,12 +199,19 @@ def service_problem(request: Request[Any, Any, Any], error: ServiceError) -> ASG
         status, error.code, detail_of(error), request_id=request_id, retry_seconds=retry_seconds, **members_of(error)
     )
     if isinstance(error, errors.Unauthenticated):
-        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if error.rejected else "Bearer"
+        response.headers["WWW-Authenticate"] = _challenge(error)
     if isinstance(error, errors.Forbidden) and error.scope:
         response.headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{error.scope}"'
     if isinstance(error, errors.RangeNotSatisfiable):
         response.headers["Content-Range"] = f"bytes */{error.size}"
     return response
+
+
+def _challenge(error: errors.Unauthenticated) -> str:
+    """RFC 6750, 3: without a credential no error; for a refused one why, in the characters that it allows."""
+    if not error.rejected:
+        return "Bearer"
+    return f'Bearer error="invalid_token", error_description="{_NOT_IN_A_DESCRIPTION.sub("?", error.detail[:200])}"'
 
 
 def framework_problem(request: Request[Any, Any, Any], error: HTTPException) -> ASGIResponse:

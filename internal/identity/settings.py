@@ -66,10 +66,6 @@ class AuthSettings(Struct, frozen=True, forbid_unknown_fields=True):
         """The kinds of credentials that are taken, as domain.identity names them; without any, everybody is ANYBODY."""
         return [] if self.mode == "none" else self.mode.split("+")
 
-    def validate(self) -> None:
-        if "jwt" in self.kinds:
-            raise SettingsError(f"AUTH_MODE: {self.mode} is not there yet")
-
 
 def _parse(text: str) -> tuple[LinkKey, ...]:
     """Faults name a key by its place: what stands where an id should may be a secret."""

@@ -7,7 +7,7 @@ transactions of its own, and runs even if a chore before it failed.
 from functools import partial
 from uuid import UUID
 
-from internal.maintenance import expired_uploads, gc, overdue, requeue, upload_buckets, usage
+from internal.maintenance import expired_uploads, gc, overdue, requeue, revoked_tokens, upload_buckets, usage
 from internal.maintenance.chores import Chore, register, run_round
 from internal.maintenance.overdue import OverdueTasks
 from internal.maintenance.quarantine import Quarantine
@@ -50,6 +50,7 @@ class Housekeeping:
             ),
             Chore(upload_buckets.NAME, UploadBucketsCleanup(repository).run),
             Chore(usage.NAME, UsageFolding(repository).run),
+            Chore(revoked_tokens.NAME, partial(revoked_tokens.purge_revoked_tokens, repository)),
             Chore(expired_uploads.NAME, partial(expired_uploads.expire_uploads, repository, uploads)),
             Chore(
                 gc.OBJECTS,
@@ -63,7 +64,7 @@ class Housekeeping:
         await run_round(self._requeue)
 
     async def cleanup(self) -> None:
-        """Remove old idempotency keys, events, dead letters and empty buckets, fold usage, remove expired uploads, then objects.
+        """Remove old idempotency keys, events, dead letters, revocations, buckets; fold usage; remove expired uploads, objects.
 
         Takes long if the store is slow.
         """

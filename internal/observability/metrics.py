@@ -79,6 +79,12 @@ UNREADABLE_RECORDS = Counter(
     ("channel",),
     registry=_registry,
 )
+JWKS_FETCHES = Counter(
+    "image_processor_jwks_fetches_total",
+    "Attempts to fetch the keys of the tokens' issuer: ok or failed.",
+    ("outcome",),
+    registry=_registry,
+)
 DEFERRED = Counter(
     "image_processor_deferred_tasks_total",
     "Tasks that a worker could not end for long and sent again, by lane.",

@@ -22,6 +22,7 @@ from internal.repository.owners import PostgresOwners
 from internal.repository.pending_objects import PostgresPendingObjects
 from internal.repository.references import PostgresReferences
 from internal.repository.renditions import PostgresRenditions
+from internal.repository.revoked_tokens import PostgresRevokedTokens
 from internal.repository.upload_buckets import PostgresUploadBuckets
 from internal.repository.uploads import PostgresUploads
 from internal.repository.usage import PostgresUsage
@@ -34,7 +35,7 @@ CHECK_SCHEMA = """
                    ('renditions', 'resends'), ('store_identity', 'id'), ('uploads', 'id'),
                    ('audit_entries', 'id'), ('owners', 'weight'), ('api_keys', 'id'),
                    ('images', 'visibility'), ('upload_buckets', 'client'),
-                   ('usage_state', 'folds')) AS needed (table_name, column_name)
+                   ('usage_state', 'folds'), ('revoked_tokens', 'change')) AS needed (table_name, column_name)
 """
 
 
@@ -56,6 +57,7 @@ class PostgresTables:
         self.upload_buckets = PostgresUploadBuckets(session)
         self.audit = PostgresAudit(session)
         self.owners = PostgresOwners(session)
+        self.revoked_tokens = PostgresRevokedTokens(session)
         self.usage = PostgresUsage(session)
 
 

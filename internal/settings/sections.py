@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from internal.http.middleware.settings import MiddlewareSettings
 from internal.http.settings import ServerSettings
 from internal.identity.settings import AuthSettings, LinkSettings
+from internal.identity.tokens.settings import JwtSettings
 from internal.intake.settings import LimitSettings, ProcessingSettings, UploadSettings
 from internal.limits.settings import QuotaSettings, RateSettings
 from internal.maintenance.settings import RetentionSettings
@@ -33,6 +34,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     server: ServerSettings
     middleware: MiddlewareSettings
     auth: AuthSettings
+    jwt: JwtSettings
     links: LinkSettings
     worker: WorkerSettings
     database: DatabaseSettings
@@ -56,8 +58,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def sections(self) -> list[str]:
-        """The names of the sections in use: not those of adapters that are not."""
+        """The names of the sections in use: not those of adapters that are not, nor of tokens that are not taken."""
         unused = {"minio"} - {self.storage.backend} | {"kafka"} - {self.queue.backend}
+        unused |= {"jwt"} - set(self.auth.kinds)
         return [name for name in self.__struct_fields__ if name not in unused]
 
     def validate(self) -> None:

@@ -37,8 +37,9 @@ from internal.settings.sections import Settings
 from internal.wiring.dependencies import dependencies_of
 from internal.wiring.queue import open_queue
 from internal.wiring.store import open_own_store
+from internal.wiring.tokens import open_tokens
 
-API_SIGNALS = ("outbox", "image", "api_key")
+API_SIGNALS = ("outbox", "image", "api_key", "revoked_token")
 
 
 class AppState(Struct, frozen=True):
@@ -82,6 +83,12 @@ async def open_api(settings: Settings) -> AsyncIterator[AppState]:
         verifiers: dict[Credential, Verifier] = {}
         if Credential.KEY in settings.auth.kinds:
             verifiers[Credential.KEY] = await stack.enter_async_context(open_key_verifier(repository.api_keys, listener))
+        dependencies = dependencies_of(repository, store, queue, settings.health.seconds)
+        if Credential.JWT in settings.auth.kinds:
+            tokens = await stack.enter_async_context(open_tokens(settings.jwt, repository.revoked_tokens, listener))
+            verifiers[Credential.JWT] = tokens.verifier
+            if tokens.check is not None:
+                dependencies["token_keys"] = Dependency(tokens.check, settings.health.seconds, essential=False)
         policy = upload_policy(settings)
         yield AppState(
             settings=settings,
@@ -95,7 +102,7 @@ async def open_api(settings: Settings) -> AsyncIterator[AppState]:
             multipart=MultipartDoor(repository, store, policy, EarlyQuotaCheck(repository, policy.quotas)),
             signals=listener,
             shutdown_event=shutting_down,
-            dependencies=dependencies_of(repository, store, queue, settings.health.seconds),
+            dependencies=dependencies,
             gauges=[
                 table_gauges(repository),
                 database_gauges(repository),

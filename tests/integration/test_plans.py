@@ -87,6 +87,7 @@ LARGE = {
     "audit_entries",
     "api_keys",
     "owners",
+    "revoked_tokens",
     "usage_changes",
 } | COUNTED
 
@@ -127,6 +128,7 @@ TEXTS = (
         "route",
         "sha256",
         "source",
+        "jti",
         "target",
         "thumbhash",
         "type",
@@ -164,6 +166,8 @@ VALUES: dict[str, Any] = {
     "has_alpha": True,
     "key_seconds": 60.0,
     "kind": "url",
+    **dict.fromkeys(("expires_at", "issued_before")),
+    "issued_at": 1e9,
     "expires_in": 60.0,
     "hash": b"hash",
     "of_owner": "owner-1",
@@ -199,6 +203,7 @@ THEIR_OWN: dict[str, list[dict[str, Any]]] = {
         {"before": None},
         {"before": uuid4()},
     ],
+    "PAGE_OF_REVOKED_TOKENS": [{"before": None}, {"before": uuid4()}],
     "PAGE_OF_DEAD_LETTERS": [{"before": None, "code": None}, {}],
     "PAGE_OF_REFERENCES": [{"after": None}, {}],
     "PAGE_OF_USAGE": [{"after": ""}, {"after": "owner-5000"}],
@@ -282,6 +287,13 @@ FILL_WAITING = (
       FROM generate_series(1, 2000) AS number
     """,
     "UPDATE usage_state SET folded_below = (pg_current_xact_id()::text::bigint - 20)::text::xid8",
+    """
+    INSERT INTO revoked_tokens (id, jti, owner, issued_before, expires_at)
+    SELECT gen_random_uuid(), CASE WHEN number % 2 = 0 THEN 'jti-' || number END,
+           CASE WHEN number % 2 = 1 THEN 'owner-' || number END, CASE WHEN number % 2 = 1 THEN now() END,
+           now() + (number - 10) * interval '10 s'
+      FROM generate_series(1, 10000) AS number
+    """,
     "ANALYZE",
 )
 

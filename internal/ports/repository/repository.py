@@ -19,6 +19,7 @@ from internal.ports.repository.owners import Owners
 from internal.ports.repository.pending_objects import PendingObjects
 from internal.ports.repository.references import References
 from internal.ports.repository.renditions import Renditions
+from internal.ports.repository.revoked_tokens import RevokedTokens
 from internal.ports.repository.statistics import BacklogStats, DatabaseHealth
 from internal.ports.repository.upload_buckets import UploadBuckets
 from internal.ports.repository.uploads import Uploads
@@ -54,6 +55,8 @@ class Tables(Protocol):
     def upload_buckets(self) -> UploadBuckets: ...
     @property
     def audit(self) -> Audit: ...
+    @property
+    def revoked_tokens(self) -> RevokedTokens: ...
     @property
     def owners(self) -> Owners: ...
     @property

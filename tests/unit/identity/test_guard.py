@@ -26,13 +26,17 @@ from internal.identity.links import LinkGrant, LinkSigner
 from internal.identity.settings import LinkKey
 from internal.limits.request_rates import RequestRates
 
+REFUSED = 'Bearer error="invalid_token", error_description="This key is not known."'
+
 
 class OneKey:
     """Takes one key, of an owner who may read."""
 
+    refusal = "This key is not known."
+
     async def verify(self, credential: str) -> Principal:
         if credential != "imgp_reader":
-            raise Unauthenticated("This key is not known.", rejected=True)
+            raise Unauthenticated(self.refusal, rejected=True)
         return Principal("reader", frozenset({Scope.READ}), Credential.KEY)
 
 
@@ -81,7 +85,7 @@ def client() -> Any:
     ("path", "headers", "status", "code", "challenge"),
     [
         ("/read", {}, 401, "unauthenticated", "Bearer"),
-        ("/read", {"x-api-key": "imgp_other"}, 401, "unauthenticated", 'Bearer error="invalid_token"'),
+        ("/read", {"x-api-key": "imgp_other"}, 401, "unauthenticated", REFUSED),
         ("/write", {"x-api-key": "imgp_reader"}, 403, "forbidden", 'Bearer error="insufficient_scope", scope="images:write"'),
     ],
 )
@@ -91,6 +95,25 @@ def test_a_refusal_says_what_is_missing(
     answer = client.get(path, headers=headers)
 
     assert (answer.status_code, answer.json()["code"], answer.headers["www-authenticate"]) == (status, code, challenge)
+
+
+@pytest.mark.parametrize(
+    ("detail", "described"),
+    [
+        ('He said "no" \\ no', "He said ?no? ? no"),
+        ("a\r\nSet-Cookie: b", "a??Set-Cookie: b"),
+        ("ключ", "????"),
+        ("x" * 300, "x" * 200),
+    ],
+)
+def test_a_description_has_the_characters_of_rfc_6750(client: TestClient[Litestar], detail: str, described: str) -> None:
+    reader = client.app.state.services.authenticator.verifiers[Credential.KEY]
+    reader.refusal = detail
+
+    answer = client.get("/read", headers={"x-api-key": "imgp_other"})
+
+    assert answer.headers["www-authenticate"] == f'Bearer error="invalid_token", error_description="{described}"'
+    assert answer.json()["detail"] == detail
 
 
 def test_the_owner_is_that_of_the_credential(client: TestClient[Litestar]) -> None:

@@ -54,7 +54,7 @@ def test_an_example_is_no_secret(refuse: Callable[[Settings], None], host: str, 
     for value in (*EXAMPLES, "MinioAdmin", "2026:changeme", "2026:longer,2025:changeme"):
         refuse(load_settings(OWN | {variable: value}))
         with pytest.raises(SettingsError, match=rf"^{variable} \(.*: its value is an example .* {host} is 0.0.0.0, which other"):
-            refuse(load_settings(OWN | OUTSIDE | {variable: value}))
+            refuse(load_settings(OWN | OUTSIDE | {"AUTH_MODE": "key+jwt", variable: value}))
 
 
 def test_a_secret_that_is_not_in_use_is_not_looked_at() -> None:

@@ -14,7 +14,7 @@ MINIO = {"MINIO_ACCESS_KEY": "own", "MINIO_SECRET_KEY": "secret"}
 ROOT = {"MINIO_ROOT_USER": "root", "MINIO_ROOT_PASSWORD": "word"}
 LOADER = {"internal.settings.loader", "internal.settings.sections"}
 LOADER |= {f"internal.runtime.{name}" for name in ("secret", "secret_file", "section", "project")}
-LOADER |= {f"internal.domain.{name}" for name in ("errors", "identity", "rates")}
+LOADER |= {f"internal.domain.{name}" for name in ("errors", "identity", "rates", "urls")}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,19 @@
+"""Revoked tokens: one token by its id, or all tokens of an owner that were issued before a time."""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+
+class Revocation(Struct, frozen=True):
+    """Either `jti` is set, or `owner` and `issued_before`. After `expires_at` no such token can be valid any more. The times are
+    None until it is stored; `issued_before` is then that of the database, if it was None.
+    """
+
+    id: UUID
+    jti: str | None = None
+    owner: str | None = None
+    issued_before: datetime | None = None
+    expires_at: datetime | None = None
+    created_at: datetime | None = None

@@ -1,0 +1,1 @@
+"""Tokens: signed JWTs of a configured issuer."""
