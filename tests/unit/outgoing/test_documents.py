@@ -4,14 +4,20 @@ import asyncio
 import gzip
 import ssl
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from internal.domain.urls import is_secure
 from internal.outgoing.documents import MAX_BYTES, Documents, open_documents, tls_context
 from internal.ports.outgoing import FetchFailed
-from tests.services.issuer import Issuer, serving_issuer
+from tests.services.issuer import Issuer, key_pair, serving_issuer
 from tests.services.reachable import free_port
 
 
@@ -124,3 +130,43 @@ def test_a_file_without_certificates_is_an_error(tmp_path: Path) -> None:
     file.write_text("no certificate")
     with pytest.raises(ssl.SSLError):
         tls_context(str(file))
+
+
+async def test_https_is_trusted_by_the_given_certificates_only(tmp_path: Path) -> None:
+    """A CA of one's own: without its file the document is not taken, and a name that is not the certificate's neither."""
+    certificate, key = own_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with open_documents(tls_context(str(certificate))) as trusting:
+            assert await trusting.fetch(f"https://localhost:{port}/") == b"{}"
+            with pytest.raises(FetchFailed, match="can't be fetched"):
+                await trusting.fetch(f"https://127.0.0.1:{port}/")
+        async with open_documents(tls_context()) as strict:
+            with pytest.raises(FetchFailed, match="can't be fetched"):
+                await strict.fetch(f"https://localhost:{port}/")
+
+
+def own_certificate(folder: Path) -> tuple[Path, Path]:
+    """Files of a certificate for `localhost`, which is its own CA, and of its key."""
+    key = key_pair("P-256")
+    assert isinstance(key, EllipticCurvePrivateKey)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - timedelta(1), now + timedelta(1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "certificate.pem", folder / "key.pem"
+    files[0].write_bytes(certificate.public_bytes(Encoding.PEM))
+    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
