@@ -1,9 +1,6 @@
 DROP TRIGGER images_count_added ON images;
 DROP TRIGGER images_count_resized ON images;
 DROP TRIGGER images_count_removed ON images;
-DROP TRIGGER renditions_count_added ON renditions;
-DROP TRIGGER renditions_count_changed ON renditions;
-DROP TRIGGER renditions_count_removed ON renditions;
 DROP FUNCTION require_quota;
 DROP FUNCTION usage_of;
 DROP FUNCTION unfolded_since;

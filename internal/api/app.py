@@ -11,7 +11,7 @@ from internal.api.forms.upload_slots import UploadSlots
 from internal.api.openapi.components import Json
 from internal.api.openapi.document import openapi_document
 from internal.api.requests.queries import refuse_unknown
-from internal.api.routes import admin, downloads, images, keys, operations, sharing, uploads
+from internal.api.routes import admin, downloads, images, keys, operations, owners, sharing, uploads
 from internal.api.schemas import PREFIX
 from internal.api.server_limits import share_of
 from internal.http.asgi import App
@@ -54,11 +54,14 @@ ROUTES = [
     keys.revoke_api_key,
     sharing.change,
     sharing.new_link,
+    owners.show_usage,
     operations.list_operations,
     operations.show_limits,
     admin.show_overview,
     admin.list_dead_letters,
     admin.replay_dead_letters,
+    owners.list_owners,
+    owners.change_owner,
 ]
 
 

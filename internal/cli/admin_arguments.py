@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 DAY = 86_400.0
+MAX_WEIGHT = 1000.0
 
 WITHOUT_HTTP = (
     "The command does not use HTTP: it works on the service's own {}, with the settings of the environment and config/, as "
@@ -30,13 +31,15 @@ def add_admin_commands(add_parser: Commands) -> None:
         parents=[output],
         help="compare the object store with the database",
         description="Finds objects that nothing refers to, and rows whose object is missing or has another size (with --read: "
-        "or other bytes). " + WITHOUT_HTTP.format("database and object store"),
+        "or other bytes). Counts owners' usage anew, beside a running service. "
+        + WITHOUT_HTTP.format("database and object store"),
         epilog="Exit codes: 0 no faults, or all repaired; 1 faults are left; 2 wrong usage; 3 database or store do not answer.",
     )
     reconcile.add_argument(
         "--fix",
         action="store_true",
-        help="list unreferenced objects for removal, and regenerate missing or damaged renditions; an original can't be repaired",
+        help="list unreferenced objects for removal, regenerate missing or damaged renditions, and correct usage; an original "
+        "can't be repaired",
     )
     reconcile.add_argument(
         "--read",
@@ -92,11 +95,24 @@ def _keys(add_parser: Commands, output: argparse.ArgumentParser) -> None:
 def _owners(add_parser: Commands, output: argparse.ArgumentParser) -> None:
     top = add_parser(
         "owners",
-        help="owners: export, delete",
+        help="owners: list, show, set, export, delete",
         description="Owners and all that they have. " + WITHOUT_HTTP.format("database and object store"),
-        epilog="Exit codes: 0 done; 1 an object is lost; 2 wrong usage; 3 database or store do not answer.",
+        epilog="Exit codes: 0 done; 1 an object is lost, or nothing is known of the owner; 2 wrong usage; 3 database or store do "
+        "not answer.",
     )
     actions = top.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", parents=[output], help="list owners by name, with what they have and may have")
+    actions.add_parser("show", parents=[output], help="show one owner").add_argument("owner", metavar="OWNER")
+    change = actions.add_parser(
+        "set",
+        parents=[output],
+        help="set an owner's quotas and weight",
+        description="Sets quotas and weight of an owner, who need not have anything yet. It counts from the next request on.",
+    )
+    change.add_argument("owner", metavar="OWNER")
+    for name, what in (("images", "images"), ("bytes", "bytes of originals and renditions"), ("queued", "unfinished renditions")):
+        change.add_argument(f"--{name}", metavar="N", help=f"{what} at most: a number such as 500 or 10G; none; default")
+    change.add_argument("--weight", type=weight, metavar="W", help="share of the workers while several owners wait (default: 1)")
     export = actions.add_parser(
         "export",
         parents=[output],
@@ -204,6 +220,13 @@ def seconds(text: str) -> float:
     """Parse a duration. argparse uses this function's name in `invalid seconds value`."""
     number = _at_least(0, float(text))
     if number > 100 * 365 * 86400:
+        raise ValueError
+    return number
+
+
+def weight(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= MAX_WEIGHT:
         raise ValueError
     return number
 

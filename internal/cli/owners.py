@@ -5,8 +5,9 @@ from functools import partial
 
 from internal.cli.admin import run_admin
 from internal.cli.owner_data import delete, export
+from internal.cli.owner_quotas import change_owner, list_owners, show_owner
 
-ACTIONS = {"export": export, "delete": delete}
+ACTIONS = {"list": list_owners, "show": show_owner, "set": change_owner, "export": export, "delete": delete}
 
 
 def owners(args: Namespace) -> int:

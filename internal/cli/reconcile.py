@@ -1,4 +1,4 @@
-"""`imagectl reconcile`: compare the object store with the tables, in both directions."""
+"""`imagectl reconcile`: compare the object store with the tables, in both directions, and owners' usage with what is there."""
 
 import json
 import sys
@@ -12,11 +12,15 @@ import msgspec
 from internal.cli.admin import run_admin
 from internal.cli.errors import EXIT_FAILED, CommandError
 from internal.cli.progress import ProgressCounter
+from internal.domain.owner import Usage
 from internal.maintenance.reconcile import Comparison, EmptyDatabase, Finding, FindingKind, reconcile
+from internal.maintenance.usage import Recount
+from internal.ports.repository.repository import Repository
 from internal.settings.sections import Settings
 from internal.wiring.operator import open_repository_and_store
 
 PROGRESS = 10_000
+USAGE = "usage_drift"
 GIBIBYTE = 2**30
 REPAIRS = {
     FindingKind.UNREFERENCED: "listed for removal",
@@ -53,9 +57,32 @@ async def _compare(args: Namespace, settings: Settings) -> int:
                 mended += finding.mended
         except EmptyDatabase as error:
             raise CommandError("The database has no image. Is it the right one? Nothing was changed.") from error
+        drift = await _recount(repository, args)
+        mended += len(drift) * args.fix
     checked = {"objects": objects.count, "rows": rows.count, "bytes_read": read.count}
-    _print_summary({**checked, **{kind.value: found[kind] for kind in FindingKind}, "mended": mended}, args)
-    return EXIT_FAILED if found.total() > mended else 0
+    faults = {**{kind.value: found[kind] for kind in FindingKind}, USAGE: len(drift)}
+    _print_summary({**checked, **faults, "mended": mended}, args)
+    return EXIT_FAILED if sum(faults.values()) > mended else 0
+
+
+async def _recount(repository: Repository, args: Namespace) -> dict[str, Usage]:
+    """Count every owner's usage anew, and print those whose count is wrong; --fix corrects them."""
+    recount = Recount(repository)
+    try:
+        while await recount.count_page():
+            pass
+        drift = await recount.finish(fix=args.fix)
+    except BaseException:
+        await recount.cancel()
+        raise
+    for owner, usage in drift.items():
+        difference = msgspec.structs.asdict(usage)
+        if args.json:
+            print(json.dumps({"kind": USAGE, "owner": owner, **difference, "mended": args.fix}), flush=True)
+        else:
+            counts = ", ".join(f"{name} {value:+,}" for name, value in difference.items())
+            print("  ".join([f"{USAGE:<17}", json.dumps(owner), counts, *["corrected"] * args.fix]), flush=True)
+    return drift
 
 
 def _print_outcome(finding: Finding, args: Namespace) -> None:
@@ -70,9 +97,10 @@ def _print_summary(counts: dict[str, Any], args: Namespace) -> None:
     if args.json:
         print(json.dumps(counts))
         return
-    findings = ", ".join(f"{counts[kind.value]:,} {kind.value.replace('_', ' ')}" for kind in FindingKind)
+    kinds = [*(kind.value for kind in FindingKind), USAGE]
+    findings = ", ".join(f"{counts[kind]:,} {kind.replace('_', ' ')}" for kind in kinds)
     read = f", {counts['bytes_read']:,} bytes read" if args.read else ""
     print(f"{counts['objects']:,} objects and {counts['rows']:,} rows checked{read}: {findings}; {counts['mended']:,} repaired")
-    left = sum(counts[kind.value] for kind in FindingKind) - counts["mended"]
+    left = sum(counts[kind] for kind in kinds) - counts["mended"]
     if left and not args.fix:
         print("imagectl: nothing was changed; --fix repairs what can be repaired", file=sys.stderr)

@@ -6,9 +6,9 @@ from sending a picture that would be refused.
 
 import contextlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from internal.domain.audit import new_entry
@@ -59,21 +59,18 @@ class EarlyQuotaCheck:
         look.owner.quotas(self._configured).require(look.used, more)
 
 
-class OwnerChanges(Struct, frozen=True):
-    """What is to be set for an owner, by the names of Owner's fields. What is not named stays."""
+async def set_owner(repository: Repository, actor: str, name: str, changes: Mapping[str, Any]) -> Owner:
+    """Set an owner's weight and quotas, with an entry in the audit. Nothing is written if nothing changes.
 
-    values: dict[str, Any]
-
-
-async def set_owner(repository: Repository, actor: str, name: str, changes: OwnerChanges) -> Owner:
-    """Set weight and quotas of an owner, with an entry in the audit. Nothing is written if nothing changes."""
+    `changes` by the names of Owner's fields; what is not named stays.
+    """
     async with repository.transaction() as work:
         before = await work.owners.lock(name)
-        after = replace(before, **changes.values)
+        after = replace(before, **changes)
         if after == before:
             return after
         await work.owners.save(after)
-        changed = {field: value for field, value in changes.values.items() if getattr(before, field) != value}
+        changed = {field: value for field, value in changes.items() if getattr(before, field) != value}
         was = {field: getattr(before, field) for field in changed}
         await work.audit.add(new_entry(actor, "owner.changed", name, before=was, after=changed))
     return after

@@ -24,6 +24,9 @@ Row = dict[str, Any]
 
 TABLES = {
     **dict.fromkeys(("images", "renditions", "events", "dead_letters", "outbox", "unreferenced_objects"), "*"),
+    "owner_usage": "owner, images, bytes, queued",
+    "usage_changes": "owner, images, bytes, queued",
+    "usage_state": "counted_at",
     "queue_messages": "id, channel, created_at",  # its leases begin at -infinity, which is no time of Python's
 }
 

@@ -5,7 +5,7 @@ It does not use the service's code. tests/faults/test_checker.py breaks each pro
 
 import hashlib
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -224,6 +224,24 @@ def events_are_exported(evidence: Evidence, told: Told) -> Iterator[str]:
             yield f"event {row['id']} ({row['type']}) was not exported"
 
 
+def usage_is_what_is_there(evidence: Evidence, told: Told) -> Iterator[str]:
+    """What is counted for an owner and what the rows add up to, in images, bytes and unfinished renditions."""
+    if not all(row["counted_at"] for row in evidence.tables["usage_state"]):
+        return  # rows of before usage was counted are still being counted
+    counted: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row in evidence.tables["owner_usage"] + evidence.tables["usage_changes"]:
+        for name in ("images", "bytes", "queued"):
+            counted[row["owner"]][name] += row[name]
+    for image in evidence.tables["images"]:
+        renditions = evidence.renditions.get(str(image["id"]), [])
+        made = sum((row["size"] or 0) + sum(further["size"] for further in row["alternatives"]) for row in renditions)
+        waiting = sum(row["status"] not in FINAL for row in renditions)
+        counted[image["owner"]].subtract({"images": 1, "bytes": image["size"] + made, "queued": waiting})
+    for owner, difference in counted.items():
+        if any(difference.values()):
+            yield f"the usage of {owner} is wrong by {dict(difference)}"
+
+
 POLICY: tuple[Rule, ...] = (
     nothing_is_lost,
     good_pictures_are_processed,
@@ -243,4 +261,5 @@ POLICY: tuple[Rule, ...] = (
     letters_are_exported,
     events_tell_it,
     events_are_exported,
+    usage_is_what_is_there,
 )

@@ -171,6 +171,8 @@ DAMAGES: list[tuple[str, Callable[[Run], None]]] = [
     ("events_tell_it", lambda run: run.sql("DELETE FROM events WHERE type = 'image.uploaded'")),
     ("events_tell_it", lambda run: run.tell("image.processing.completed", run.image)),
     ("events_are_exported", lambda run: run.tell("image.processing.started", run.image)),
+    ("usage_is_what_is_there", lambda run: run.sql("UPDATE owner_usage SET bytes = bytes + 1")),
+    ("usage_is_what_is_there", lambda run: run.sql("INSERT INTO owner_usage VALUES ('nobody', 1, 0, 0)")),
 ]
 
 

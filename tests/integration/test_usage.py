@@ -90,6 +90,8 @@ async def test_the_statements_of_older_code_are_counted(service: Service) -> Non
         values,
     )
     assert await counted_usage(service, "old") == Usage(1, 1027, 0)
+    await run("UPDATE renditions SET size = 21 WHERE id = %(rendition)s", values)
+    assert await counted_usage(service, "old") == Usage(1, 1028, 0)
     await run("DELETE FROM renditions WHERE id = %(rendition)s", values)
     assert await counted_usage(service, "old") == Usage(1, 1000, 0)
     await run("DELETE FROM images WHERE id = %(id)s", values)

@@ -1,5 +1,7 @@
 """Usage as the rows say it, beside usage as it is counted."""
 
+import asyncio
+
 from internal.domain.identity import ANONYMOUS
 from internal.domain.owner import Usage
 from tests.integration.service import Service
@@ -22,3 +24,10 @@ async def actual_usage(service: Service, owner: str = ANONYMOUS) -> Usage:
 
 async def counted_usage(service: Service, owner: str = ANONYMOUS) -> Usage:
     return (await service.repository.usage.of(owner)).used
+
+
+async def fold_all(service: Service) -> None:
+    """Fold every change. A transaction under way, also of another database of the server, holds back what is behind it."""
+    async with asyncio.timeout(60):
+        while await service.count("usage_changes"):
+            await service.repository.usage.fold(limit=1000)

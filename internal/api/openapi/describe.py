@@ -1,7 +1,7 @@
 """The description of a route: everything that its handler's signature, docstring and types do not say.
 
-    @get("/usage", **describe(USAGE, "Show usage", scope=Scope.READ, errors=(NotFound,)))
-    async def show_usage(request: ApiRequest) -> UsageBody:
+    @get("/totals", **describe(TOTALS, "Show totals", scope=Scope.READ, errors=(NotFound,)))
+    async def show_totals(request: ApiRequest) -> TotalsBody:
         \"\"\"What the owner has stored.\"\"\"
 
 Litestar's generator reads path, method, parameters, result and docstring; document.py adds what stands here.

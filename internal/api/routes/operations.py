@@ -15,7 +15,7 @@ from internal.domain.identity import Scope
 from internal.domain.rates import Rate
 from internal.http.asgi import ApiRequest
 from internal.intake.settings import LimitSettings
-from internal.limits.settings import rate_of
+from internal.limits.settings import RateSettings, rate_of
 from internal.pipeline.language.grammar import Grammar
 from internal.sandbox import landlock
 
@@ -53,6 +53,10 @@ class RatesBody(Struct):
     requests: Rate | None
     uploads: Rate | None
     upload_bytes: Rate | None
+
+
+def rates_in_force(rates: RateSettings) -> RatesBody:
+    return RatesBody(rate_of(rates.requests), rate_of(rates.uploads), rate_of(rates.upload_bytes))
 
 
 class LimitsBody(Struct):
@@ -98,8 +102,7 @@ async def show_limits(request: ApiRequest) -> LimitsBody:
     state = state_of(request)
     limits = state.settings.sandbox
     sandbox = SandboxBody(limits.memory_bytes, limits.cpu_seconds, limits.wall_seconds, limits.max_pictures, landlock.abi())
-    rates = state.settings.rates
-    of_rates = RatesBody(rate_of(rates.requests), rate_of(rates.uploads), rate_of(rates.upload_bytes))
+    of_rates = rates_in_force(state.settings.rates)
     return LimitsBody(
         msgspec.convert(state.settings.limits, Limits, from_attributes=True), sorted(state.policy.media_types), sandbox, of_rates
     )

@@ -15,16 +15,28 @@ from msgspec import Struct
 from internal.http.asgi import App, Message, Receive, Scope, Send
 from internal.http.problems import method_not_allowed, path_not_found
 
+NAMES = {"owner"}
+"""Parameters that are not ids of ours: `auth0|5f7c` is sent as `auth0%7C5f7c`. A slash in one is not found."""
+
 
 class Path(Struct, frozen=True):
-    """A path: its parts (None for a parameter), its template, and the methods that handlers declare for it."""
+    """A path: its parts (None for a parameter), its template, and the methods that handlers declare for it.
+
+    `names`: places of the parameters that are names of people's own, which may be percent-encoded.
+    """
 
     parts: tuple[str | None, ...]
     template: str
     handled: frozenset[str]
+    names: frozenset[int] = frozenset()
 
-    def matches(self, parts: list[str]) -> bool:
-        return len(self.parts) == len(parts) and all(map(_matches, self.parts, parts))
+    def matches(self, parts: list[str], spelt: list[str]) -> bool:
+        """`parts` are decoded, `spelt` as they were sent."""
+        return (
+            len(self.parts) == len(parts) == len(spelt)
+            and all(map(_matches, self.parts, parts))
+            and all(part == sent or place in self.names for place, (part, sent) in enumerate(zip(parts, spelt, strict=True)))
+        )
 
     @property
     def allowed(self) -> str:
@@ -72,12 +84,11 @@ class Methods:
     def _path(self, scope: Scope) -> Path | None:
         """The path of the request, if it is spelt exactly; literal parts match before parameters."""
         text: str = scope["path"]
-        if scope.get("raw_path", text.encode()) != text.encode():  # something is percent-encoded
-            return None
+        sent: str = scope.get("raw_path", text.encode()).decode("utf-8", "surrogateescape")
         if len(self._litestar.routes) != self._routes:  # some are added when the application starts
             self._paths, self._routes = paths_of(self._litestar), len(self._litestar.routes)
-        parts = text.split("/")[1:] if text != "/" else []
-        return next((path for path in self._paths if path.matches(parts)), None)
+        parts, spelt = (path.split("/")[1:] if path != "/" else [] for path in (text, sent))
+        return next((path for path in self._paths if path.matches(parts, spelt)), None)
 
 
 def _matches(own: str | None, part: str) -> bool:
@@ -91,6 +102,9 @@ def paths_of(app: Litestar) -> list[Path]:
             parts=tuple(part if isinstance(part, str) else None for part in route.path_components),
             template=route.path_format,
             handled=frozenset(map(str, route.methods)) - {"OPTIONS"},
+            names=frozenset(
+                place for place, part in enumerate(route.path_components) if not isinstance(part, str) and part.name in NAMES
+            ),
         )
         for route in app.routes
         if isinstance(route, HTTPRoute)

@@ -236,7 +236,10 @@ def test_every_answer_carries_the_requests_id() -> None:
 
 def test_the_calls_in_api_http_are_the_apis() -> None:
     called = re.findall(r"^([A-Z]+) \{\{host}}([^?\s]*)", CALLS.read_text(encoding="utf-8"), re.MULTILINE)
-    calls = {(method, path.replace("{{id}}", "{image_id}").replace("{{key_id}}", "{key_id}")) for method, path in called}
+    calls = {
+        (method, path.replace("{{id}}", "{image_id}").replace("{{key_id}}", "{key_id}").replace("{{owner}}", "{owner}"))
+        for method, path in called
+    }
     known = {call for call, _ in _operations()}
     assert {call for call in known if call[0] != "HEAD"} <= calls <= known
 

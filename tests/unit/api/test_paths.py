@@ -42,10 +42,18 @@ def _other_spellings(path: str) -> Iterator[str]:
 
 
 def _is_another_id(target: str, path: str) -> bool:
-    """True if it is a path with another value of a parameter, such as `{id};`: nothing has that id, so it is not found."""
-    return (path.endswith(ID) and target.startswith((f"{path};", f"{path}\\"))) or target in (
-        "/api/v1/images/.",
-        "/api/v1/keys/.",
+    """True if it is a path with another value of a parameter, such as `{id};`: nothing has that id, so it is not found.
+
+    An owner's name is any text, in any spelling.
+    """
+    return (
+        target.startswith("/api/v1/admin/owners/")
+        or (path.endswith(ID) and target.startswith((f"{path};", f"{path}\\")))
+        or target
+        in (
+            "/api/v1/images/.",
+            "/api/v1/keys/.",
+        )
     )
 
 
@@ -79,3 +87,10 @@ def test_nothing_is_served_under_another_name(served: Served, target: str) -> No
 @pytest.mark.parametrize("target", ["http://x", "*", "x", "/\xff", "/%ff", "/%", "http://", "x:80"])
 def test_an_invalid_target_is_refused(served: Served, target: str) -> None:
     assert _status(served, target, "GET") in (400, 404)
+
+
+@pytest.mark.parametrize("name", ["shop", "auth0%7C5f7c", "M%C3%BCller%20%26%20Co", "a@b"])
+def test_an_owners_name_may_be_percent_encoded_and_nothing_else(served: Served, name: str) -> None:
+    assert _status(served, f"/api/v1/admin/owners/{name}") == 204
+    assert _status(served, f"/api/v1/%61dmin/owners/{name}") == 404
+    assert _status(served, f"/api/v1/admin/owners/{name}%2Fx") == 404

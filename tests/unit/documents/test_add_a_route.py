@@ -25,38 +25,38 @@ from tests.unit.documents.markdown import blocks
 def printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HTTPRouteHandler:
     """The handler of the example."""
     [text] = [text for kind, text in blocks(PROJECT / "CONTRIBUTING.md") if kind == "python" and "internal/api/routes" in text]
-    (tmp_path / "printed_usage.py").write_text(text, encoding="utf-8")
+    (tmp_path / "printed_totals.py").write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "printed_usage", raising=False)
-    return cast("HTTPRouteHandler", importlib.import_module("printed_usage").show_usage)
+    monkeypatch.delitem(sys.modules, "printed_totals", raising=False)
+    return cast("HTTPRouteHandler", importlib.import_module("printed_totals").show_totals)
 
 
 def test_it_answers(printed: HTTPRouteHandler) -> None:
     app = Litestar([Router(PREFIX, route_handlers=[printed])], openapi_config=None)
     app.state.services = SimpleNamespace(authenticator=Authenticator(), request_rates=RequestRates(None))
     with TestClient(app) as client:
-        assert client.get(f"{PREFIX}/usage").json() == {"owner": "anonymous", "images": 0}
+        assert client.get(f"{PREFIX}/totals").json() == {"owner": "anonymous", "images": 0}
 
 
 def test_it_is_in_the_document_beside_the_others(printed: HTTPRouteHandler) -> None:
     document = openapi_document([Router(PREFIX, route_handlers=[*ROUTES, printed])])
-    operation = document["paths"][f"{PREFIX}/usage"]["get"]
-    schema = msgspec.json.decode(msgspec.json.encode(document["components"]["schemas"]["UsageBody"]))
+    operation = document["paths"][f"{PREFIX}/totals"]["get"]
+    schema = msgspec.json.decode(msgspec.json.encode(document["components"]["schemas"]["TotalsBody"]))
 
-    assert operation["operationId"] == "show_usage"
-    assert operation["summary"] == "Show usage"
+    assert operation["operationId"] == "show_totals"
+    assert operation["summary"] == "Show totals"
     assert operation["description"] == "How many images the owner has."
-    assert operation["tags"] == ["Usage"]
-    assert operation["responses"]["200"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/UsageBody"}
+    assert operation["tags"] == ["Totals"]
+    assert operation["responses"]["200"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/TotalsBody"}
     assert operation["responses"]["200"]["content"]["application/json"]["examples"] == {
-        "usage": {"value": {"owner": "anonymous", "images": 12}}
+        "totals": {"value": {"owner": "anonymous", "images": 12}}
     }
     assert _codes(operation) == {
         "invalid_request", "unauthenticated", "forbidden", "rate_limited", "unavailable", "internal_error",
     }  # fmt: skip
     assert operation["security"] == [{"bearer": ["images:read"]}, {"api_key": ["images:read"]}]
-    assert document["paths"][f"{PREFIX}/usage"]["head"]["operationId"] == "show_usage_headers"
-    assert {"name": "Usage", "description": "What an owner has stored."} in document["tags"]
+    assert document["paths"][f"{PREFIX}/totals"]["head"]["operationId"] == "show_totals_headers"
+    assert {"name": "Totals", "description": "What an owner has stored."} in document["tags"]
     assert schema["required"] == ["owner", "images"]
     assert schema["description"] == "What an owner has stored."
 
