@@ -14,7 +14,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     """`quick`, `only` (parts), `deployment` (names) and `compare` (a revision or None). Exits when one is wrong."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=DESCRIPTION)
     parser.add_argument("--quick", action="store_true", help="short rounds, and few of them")
-    unnamed = f"{', '.join(sorted(NAMED_ONLY))}: only when named, some six minutes a deployment"
+    unnamed = f"{', '.join(sorted(NAMED_ONLY))}: only when named, some minutes a deployment"
     listed = f"these parts only, with commas between them or repeated: {', '.join(PARTS)}; {unnamed}"
     parser.add_argument("--only", action="append", default=[], type=_listed, metavar="PART", help=listed)
     parser.add_argument("--deployment", action="append", choices=[*OPENERS], help="this deployment only; may be repeated")

@@ -29,6 +29,7 @@ NOT_COMPARED = {
     "flat": "it measures sharp and gifsicle beside this tree; chains compares two trees",
     "children": "it measures memory, which a process keeps from one turn to the next",
     "lanes": "a queue of AVIF of one side would slow down the other",
+    "fair": "a flood of one side would slow down the other",
     "burst": "200 uploads at once take the whole machine, and so the other side's turn",
     "memory": "it measures memory, which a process keeps from one turn to the next",
     "rows": "it fills databases by this tree's schema, which another revision need not have",

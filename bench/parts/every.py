@@ -3,7 +3,23 @@
 from collections.abc import Callable
 
 from bench.deployments import Deployment
-from bench.parts import burst, chains, children, cpu, endurance, flat, lanes, latency, memory, peers, reads, rows, uploads, worker
+from bench.parts import (
+    burst,
+    chains,
+    children,
+    cpu,
+    endurance,
+    fair,
+    flat,
+    lanes,
+    latency,
+    memory,
+    peers,
+    reads,
+    rows,
+    uploads,
+    worker,
+)
 from bench.parts.scale import Scale
 from bench.report import Result
 
@@ -20,6 +36,7 @@ DEPLOYED: dict[str, Callable[[Deployment, Scale], Result]] = {
     "upload": uploads.measure,
     "latency": latency.measure,
     "lanes": lanes.measure,
+    "fair": fair.measure,
     "burst": burst.measure,
     "reads": reads.measure,
     "cpu": cpu.measure,
@@ -32,5 +49,5 @@ DEPLOYED: dict[str, Callable[[Deployment, Scale], Result]] = {
 ONCE = {"rows"}
 """Measured in the first deployment of a run only: PostgreSQL is all that they ask."""
 
-NAMED_ONLY = {"endurance"}
+NAMED_ONLY = {"endurance", "fair"}
 """Measured only when they are named: a whole run is to take half an hour."""

@@ -5,13 +5,13 @@ left of it at the end of its round is deleted.
 """
 
 import time
-from collections.abc import Callable
-from statistics import median, quantiles
+from statistics import median
 from uuid import UUID
 
 from bench.deployments import Deployment, Place
 from bench.parts.scale import Scale
 from bench.parts.service import count_unfinished, running_api, starting_worker
+from bench.parts.thumbnails import Thumbnails, p95
 from bench.pictures import TWO, picture
 from bench.render import THUMBNAIL
 from bench.report import Result, verdict
@@ -20,11 +20,8 @@ from bench.requests import Connection, upload_request
 MARK = 1.5
 PICTURES = 50
 WARM_UP = 5
-PAUSE_SECONDS = 0.05
 AVIF = "format:avif"
 DEPTH = 12
-EACH = 10
-"""After so many thumbnails the queue is filled up to its depth again."""
 SETTLE_SECONDS = 4.0
 """A worker notices within its renewal of a lease (2 s) that what it works on is gone."""
 
@@ -36,7 +33,7 @@ def measure(deployment: Deployment, scale: Scale) -> Result:
     with deployment.place() as place, running_api(place) as api, starting_worker(place) as worker:
         worker.wait_until_ready()
         with Connection(api.port) as connection:
-            thumbnails = _Thumbnails(connection, api.port)
+            thumbnails = Thumbnails(connection, api.port)
             thumbnails.measure(WARM_UP)
             for _ in range(scale.rounds):
                 queue = _Queue(connection, api.port, place)
@@ -44,23 +41,6 @@ def measure(deployment: Deployment, scale: Scale) -> Result:
                 beside += thumbnails.measure(scale.count(PICTURES), queue.fill)
                 avif += queue.empty()
     return _result(deployment, alone, beside, avif)
-
-
-class _Thumbnails:
-    def __init__(self, connection: Connection, port: int) -> None:
-        self._connection, self._request = connection, upload_request(picture(TWO), THUMBNAIL.processing, port)
-
-    def measure(self, count: int, prepare: Callable[[], None] | None = None) -> list[float]:
-        """Milliseconds of each, one after the other; `prepare` is called before every EACH."""
-        taken = []
-        for number in range(count):
-            if prepare and number % EACH == 0:
-                prepare()
-            time.sleep(PAUSE_SECONDS)
-            began = time.perf_counter()
-            self._connection.wait_for_result(self._connection.upload(self._request))
-            taken.append((time.perf_counter() - began) * 1000)
-        return taken
 
 
 class _Queue:
@@ -85,13 +65,13 @@ class _Queue:
 
 
 def _result(deployment: Deployment, alone: list[float], beside: list[float], avif: int) -> Result:
-    ratio = _p95(beside) / _p95(alone)
+    ratio = p95(beside) / p95(alone)
     row = [
         f"{TWO.name} -> {THUMBNAIL.side} {THUMBNAIL.format}",
         f"{median(alone):.1f}",
-        f"{_p95(alone):.1f}",
+        f"{p95(alone):.1f}",
         f"{median(beside):.1f}",
-        f"{_p95(beside):.1f}",
+        f"{p95(beside):.1f}",
         f"{ratio:.2f}",
         verdict(ratio <= MARK, f"<= {MARK}"),
         str(avif),
@@ -102,7 +82,3 @@ def _result(deployment: Deployment, alone: list[float], beside: list[float], avi
     ]
     raw = {"alone_ms": alone, "beside_ms": beside}
     return Result("lanes", "Thumbnails beside a queue of AVIF", deployment.name, columns, [row], notes, raw, columns[:-2])
-
-
-def _p95(values: list[float]) -> float:
-    return quantiles(values, n=20)[-1]

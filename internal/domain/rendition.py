@@ -67,7 +67,7 @@ class Claim(Struct, frozen=True):
     """One attempt of one rendition, held by one worker under a lease. `attempts` includes this one.
 
     `facts_known`: the facts of the original are stored already; `more`: the task has further renditions; `result_key`: the key of
-    the result, which is a pending object from the moment of the claim (G4).
+    the result, which is a pending object from the moment of the claim (G4); `request_id`: of the request that asked for it.
     """
 
     rendition_id: UUID
@@ -85,3 +85,4 @@ class Claim(Struct, frozen=True):
     facts_known: bool
     more: bool
     result_key: str
+    request_id: str | None

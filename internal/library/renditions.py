@@ -102,5 +102,6 @@ async def retry_failed(work: Tables, policy: UploadPolicy, owner: str, image_id:
 async def _queue(work: Tables, image_id: UUID, lanes: Set[Lane], context: MessageContext) -> None:
     """Send a task to each lane, and derive the image's status."""
     for lane in sorted(lanes):
+        await work.renditions.tag(image_id, lane, context)
         await work.outbox.add(CHANNEL[lane], task_message(image_id, lane, context))
     await work.images.refresh_status(image_id)

@@ -87,6 +87,7 @@ async def _retry(work: Tables, image_id: UUID, rendition: str, context: MessageC
     if not lanes:
         return Replay.NOT_FAILED
     for lane in lanes:
+        await work.renditions.tag(image_id, lane, context)
         await work.outbox.add(CHANNEL[lane], task_message(image_id, lane, context))
     await work.images.refresh_status(image_id)
     await work.dead_letters.remove_of(image_id, rendition)

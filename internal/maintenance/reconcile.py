@@ -225,6 +225,7 @@ async def _regenerate(reference: Reference, repository: Repository) -> bool:
             return False
         if rendition.is_final:
             await work.renditions.regenerate(rendition.id, pipeline=rendition.pipeline, lane=rendition.lane)
+            await work.renditions.tag(reference.image_id, rendition.lane, NO_REQUEST)
             message = task_message(reference.image_id, rendition.lane, NO_REQUEST)
             await work.outbox.add(CHANNEL[rendition.lane], message)
             await work.images.refresh_status(reference.image_id)

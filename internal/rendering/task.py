@@ -1,17 +1,22 @@
-"""Processing a task: for each of its renditions claim, run an attempt, and end it by the table of outcomes in transitions.py."""
+"""Processing a task: for each of its renditions claim, run an attempt, and end it by the table of outcomes in transitions.py.
+
+Which task it is, is settled by the first claim: the one with the lowest tag in the lane.
+"""
 
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 
 import structlog
 from msgspec import Struct
+from structlog.contextvars import bound_contextvars
 
 from internal.domain.errors import ServiceError, Unavailable
-from internal.domain.message import MessageContext
-from internal.domain.rendition import Claim
+from internal.domain.rendition import Claim, Lane
 from internal.domain.tasks import Task
 from internal.observability import metrics
 from internal.pipeline.language.grammar import Grammar
@@ -23,7 +28,7 @@ from internal.rendering.attempt import AttemptResult, Renderer, ResultStore, run
 from internal.rendering.lease import with_lease_renewal
 from internal.rendering.report import report
 from internal.rendering.timings import WorkerTimings
-from internal.rendering.transitions import End, Origin, Outcome, Transitions
+from internal.rendering.transitions import WAITING, End, Origin, Outcome, Transitions
 from internal.rendering.workspace import Workspace
 from internal.runtime.failpoints import failpoint
 
@@ -56,58 +61,78 @@ class TaskProcessor(Struct, frozen=True):
     def open_workspace(self) -> Workspace:
         return Workspace(self.workspaces, self.store, self.repository.images)
 
-    async def process(self, task: Task, origin: Origin) -> None:
-        """Do all that is left of a task. Returns when its message can be acknowledged.
+    async def process(self, sent: Task, origin: Origin) -> None:
+        """Process the task whose turn it is, for the message of the task `sent`. Returns when the message can be acknowledged.
+
+        A message says that there is work in its lane; the claim says which. So as many tasks are taken as messages were sent, and
+        a message that finds nothing waiting does nothing (docs/adr/005-fair-queueing.md).
 
         An outage of database, store or sandbox is waited out and costs no attempt (G3). If the task takes longer than
         `defer_seconds`, what is left gets a message of its own, so that the position in the queue advances: due at once, or
         after `defer_seconds` if it waits for an outage to end. Cancelled, it releases its claim.
         """
+        await self._finish_task(Turn(sent, origin, partial(self.transitions.claim_next, sent)))
+
+    async def process_waiting(self, lane: Lane) -> bool:
+        """Process the task whose turn it is, although no message has come; False if none waits. Raises Unavailable.
+
+        Messages can be lost, and a worker of an older version takes one for its own task even if that was taken already: then
+        fewer messages are left than tasks wait.
+        """
+        turn = Turn(None, WAITING, partial(self.transitions.claim_waiting, lane))
+        await self._finish_task(turn)
+        return turn.task is not None
+
+    async def _finish_task(self, turn: "Turn") -> None:
         until = time.monotonic() + self.timings.defer_seconds
         with self.open_workspace() as workspace:
-            while (left := await self._next(task, workspace, origin, until)) is not _Left.NOTHING:
-                if time.monotonic() >= until and await self._defer(task, origin.context, left):
+            while (left := await self._next(turn, workspace, until)) is not _Left.NOTHING:
+                if time.monotonic() >= until and await self._defer(turn, left):
                     return
 
-    async def _next(self, task: Task, workspace: Workspace, origin: Origin, until: float) -> _Left:
+    async def _next(self, turn: "Turn", workspace: Workspace, until: float) -> _Left:
         """The task's next rendition: claim, run an attempt, end it by the table. An outage is waited out, at most to `until`.
 
         INVARIANT: cancelled at any moment, it holds no claim (tests/integration/test_attempt.py, the tests named cancelled).
         """
         try:
-            claim = await self._claim(task, origin)
+            claim = await self._claim(turn)
         except Unavailable as outage:
-            log.warning("processing.paused", image_id=str(task.image_id), code=outage.code, detail=outage.detail)
+            if turn.task is None:  # nothing is in hand that would have to wait
+                raise
+            log.warning("processing.paused", image_id=str(turn.task.image_id), code=outage.code, detail=outage.detail)
             await self._wait_out(None, until)
             return _Left.WAITING
         if claim is None:
             return _Left.NOTHING
+        turn.take(claim, partial(self.transitions.claim, Task(claim.image_id, claim.lane)))
         failpoint("after-claim")
         began = time.perf_counter()
-        try:
-            end = await self._attempt(claim, workspace)
-            if await self._finish(claim, end, origin, began) is Outcome.PAUSED:
-                await self._wait_out(claim, until)
-                return _Left.WAITING
-        except asyncio.CancelledError as cancelled:
-            await self._finish(claim, cancelled, origin, began)
-            raise
+        with bound_contextvars(request_id=turn.origin.context.request_id):
+            try:
+                end = await self._attempt(claim, workspace)
+                if await self._finish(claim, end, turn.origin, began) is Outcome.PAUSED:
+                    await self._wait_out(claim, until)
+                    return _Left.WAITING
+            except asyncio.CancelledError as cancelled:
+                await self._finish(claim, cancelled, turn.origin, began)
+                raise
         return _Left.MORE if claim.more else _Left.NOTHING
 
-    async def _claim(self, task: Task, origin: Origin) -> Claim | None:
+    async def _claim(self, turn: "Turn") -> Claim | None:
         """The next claim. Cancelled, it waits for the claim that the database may have given, and releases it.
 
         INVARIANT: no claim is forgotten
         (tests/integration/test_attempt.py::test_a_claim_that_is_cancelled_midway_is_released).
         """
-        claiming = asyncio.ensure_future(self.transitions.claim(task))
+        claiming = asyncio.ensure_future(turn.claim())
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError as cancelled:
             with contextlib.suppress(ServiceError, TimeoutError):
                 async with asyncio.timeout(transitions.RELEASE_SECONDS):
                     if (claim := await claiming) is not None:
-                        await self._finish(claim, cancelled, origin, time.perf_counter())
+                        await self._finish(claim, cancelled, turn.origin, time.perf_counter())
             raise
 
     async def _attempt(self, claim: Claim, workspace: Workspace) -> AttemptResult | Exception:
@@ -149,13 +174,28 @@ class TaskProcessor(Struct, frozen=True):
             if claim is None and time.monotonic() >= until:
                 return
 
-    async def _defer(self, task: Task, context: MessageContext, left: _Left) -> bool:
+    async def _defer(self, turn: "Turn", left: _Left) -> bool:
         """Give what is left of the task a message of its own; False if the database does not take it now."""
+        if (task := turn.task) is None:  # nothing was taken
+            return True
         seconds = self.timings.defer_seconds if left is _Left.WAITING else 0
         try:
-            await self.transitions.defer(task, context, seconds=seconds)
+            await self.transitions.defer(task, turn.origin.context, seconds=seconds)
         except Unavailable:
             return False
         metrics.DEFERRED.labels(task.lane).inc()
         log.info("task.deferred", image_id=str(task.image_id), lane=task.lane, seconds=seconds)
         return True
+
+
+class Turn(Struct):
+    """What a slot works on. Until the first claim `task` is the message's; then it is the claim's, with its own origin."""
+
+    task: Task | None
+    origin: Origin
+    claim: Callable[[], Awaitable[Claim | None]]
+
+    def take(self, claim: Claim, claim_more: Callable[[], Awaitable[Claim | None]]) -> None:
+        """Go on with the claim's task."""
+        self.origin = self.origin.of(claim, self.task)
+        self.task, self.claim = Task(claim.image_id, claim.lane), claim_more

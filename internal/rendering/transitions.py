@@ -39,7 +39,7 @@ from internal.domain.errors import PERMANENT, DeadlinePassed, ServiceError, Unav
 from internal.domain.events import Event, EventType, new_event
 from internal.domain.keys import attempt_keys
 from internal.domain.message import MessageContext
-from internal.domain.rendition import Claim, Failure
+from internal.domain.rendition import Claim, Failure, Lane
 from internal.domain.tasks import CHANNEL, Task, task_message
 from internal.ports.repository.renditions import StalledRendition
 from internal.ports.repository.repository import Repository, Tables
@@ -100,8 +100,23 @@ class Origin(Struct, frozen=True):
     def context(self) -> MessageContext:
         return MessageContext.of_headers(self.headers)
 
+    def of(self, claim: Claim, sent: Task | None) -> "Origin":
+        """The origin of an attempt under this message, which was sent for the task `sent`.
+
+        If that is another task than the claim's, headers and body are those of the claim's own message; `source` stays.
+        """
+        if sent is not None and sent.image_id == claim.image_id:
+            return self
+        own = task_message(claim.image_id, claim.lane, MessageContext(claim.request_id))
+        return Origin(self.source, own.headers, own.body)
+
 
 HOUSEKEEPING = Origin("housekeeping", {}, b"")
+WAITING = Origin("waiting", {}, b"")
+"""Of what a worker takes without a message."""
+
+NO_IMAGE = UUID(int=0)
+"""The subject of an event before the claim has chosen the image."""
 
 
 class Ended(Struct, frozen=True):
@@ -123,19 +138,34 @@ class Transitions(Struct, frozen=True):
 
         A claim that finds nothing is repeated once: it may have waited for another transaction, and seen the rows before it.
         """
+        return await self._claim(task.image_id, task.lane, in_hand=True) or await self._claim(
+            task.image_id, task.lane, in_hand=True
+        )
+
+    async def claim_next(self, sent: Task) -> Claim | None:
+        """Claim the first rendition of the task whose turn it is, for the message of the task `sent`; None if nothing waits.
+
+        A claim that finds nothing is repeated for the message's own task: the image may have been locked, and so skipped.
+        """
+        return await self._claim(sent.image_id, sent.lane, in_hand=False) or await self._claim(
+            sent.image_id, sent.lane, in_hand=True
+        )
+
+    async def claim_waiting(self, lane: Lane) -> Claim | None:
+        """Claim the first rendition of the lane's task whose turn it is, without a message; None if nothing waits."""
+        return await self._claim(None, lane, in_hand=False)
+
+    async def _claim(self, image_id: UUID | None, lane: Lane, *, in_hand: bool) -> Claim | None:
         timings = self.timings
-        for _ in range(2):
-            claim = await self.repository.renditions.claim(
-                task.image_id,
-                task.lane,
-                new_event(EventType.IMAGE_PROCESSING_STARTED, task.image_id, ""),
-                lease_seconds=timings.lease_seconds,
-                intent_seconds=timings.intent_seconds,
-                max_attempts=timings.max_attempts,
-            )
-            if claim is not None:
-                return claim
-        return None
+        return await self.repository.renditions.claim(
+            image_id,
+            lane,
+            new_event(EventType.IMAGE_PROCESSING_STARTED, image_id or NO_IMAGE, ""),
+            in_hand=in_hand,
+            lease_seconds=timings.lease_seconds,
+            intent_seconds=timings.intent_seconds,
+            max_attempts=timings.max_attempts,
+        )
 
     async def finish(self, claim: Claim, end: End, origin: Origin) -> Ended:
         """End an attempt as the table says.
@@ -296,6 +326,7 @@ async def _fail(work: Tables, claim: Claim | StalledRendition, failure: Failure,
 async def _postpone(work: Tables, claim: Claim | StalledRendition, context: MessageContext, *, seconds: float) -> None:
     if not await work.renditions.postpone(claim.rendition_id, claim.generation, seconds=seconds, release=False):
         raise StaleClaim
+    await work.renditions.tag(claim.image_id, claim.lane, context)
     await work.outbox.add(CHANNEL[claim.lane], task_message(claim.image_id, claim.lane, context), delay_seconds=seconds)
 
 

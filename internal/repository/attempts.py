@@ -3,34 +3,68 @@
 from typing import LiteralString
 
 from internal.repository.events import RECORD_EVENTS
+from internal.repository.fair import VIRTUAL_TIME
 from internal.repository.finish import FINISH_IMAGE
+
+CLAIMABLE: LiteralString = """
+    (r.status = 'uploaded' AND r.due_at <= now()
+     OR r.status = 'processing' AND r.lease_until < now() AND r.tries < %(max_attempts)s)
+"""
+"""An `uploaded` rendition has an attempt left: that was checked when it was postponed, also if the maximum is lowered later."""
 
 CLAIM_RENDITION: LiteralString = (
     """
     -- G2, G3: `attempt` (the generation) and `tries` (the attempts) rise before the file is opened, so that a decoder's death
     -- is counted and a stale worker matches nothing. The image's row is locked first, as everywhere: no deadlock with a finish.
-    -- An `uploaded` rendition has an attempt left: that was checked when it was postponed, also if the maximum is lowered later.
-    WITH image AS MATERIALIZED (
-        SELECT id, owner, status, original_key, sha256, size, media_type,
-               width IS NOT NULL AND orientation IS NOT NULL AND thumbhash IS NOT NULL AS facts_known
-          FROM images WHERE id = %(image_id)s FOR NO KEY UPDATE
-    ), claimable AS (
-        SELECT r.id, count(*) OVER () > 1 AS more FROM renditions r, image
-         WHERE r.image_id = image.id AND r.lane = %(lane)s
-           AND (r.status = 'uploaded' AND r.due_at <= now()
-                OR r.status = 'processing' AND r.lease_until < now() AND r.tries < %(max_attempts)s)
-         ORDER BY r.place LIMIT 1
+    -- `own`: the next rendition of the task in hand. Without one, of the message's own task, but only what the scan by tag does
+    -- not see: no tag, one below the scan, or a lease that ran out. `lowest`: the lowest tag; tasks that others hold are skipped.
+    WITH own AS MATERIALIZED (
+        SELECT i.id, i.owner, i.status, i.original_key, i.sha256, i.size, i.media_type,
+               i.width IS NOT NULL AND i.orientation IS NOT NULL AND i.thumbhash IS NOT NULL AS facts_known,
+               (SELECT r.id FROM renditions r WHERE r.image_id = i.id AND r.lane = %(lane)s AND
+"""
+    + CLAIMABLE
+    + """
+                 ORDER BY r.place LIMIT 1) AS rendition_id, NULL::bigint AS lowest_tag
+          FROM images i
+         WHERE i.id = %(image_id)s AND (%(in_hand)s OR EXISTS (
+                   SELECT FROM renditions r
+                    WHERE r.image_id = i.id AND r.lane = %(lane)s
+                      AND (r.start_tag IS NULL OR r.start_tag < %(floor)s OR r.status = 'processing') AND
+"""
+    + CLAIMABLE
+    + """
+               ))
+           FOR NO KEY UPDATE
+    ), lowest AS MATERIALIZED (
+        SELECT i.id, i.owner, i.status, i.original_key, i.sha256, i.size, i.media_type,
+               i.width IS NOT NULL AND i.orientation IS NOT NULL AND i.thumbhash IS NOT NULL AS facts_known,
+               r.id AS rendition_id, r.start_tag AS lowest_tag
+          FROM renditions r JOIN images i ON i.id = r.image_id
+         WHERE NOT %(in_hand)s AND NOT EXISTS (SELECT FROM own)
+           AND r.lane = %(lane)s AND r.status = 'uploaded' AND r.start_tag >= %(floor)s AND r.due_at <= now()
+           AND NOT EXISTS (SELECT FROM renditions held
+                            WHERE held.image_id = r.image_id AND held.lane = r.lane
+                              AND held.status = 'processing' AND held.lease_until > now())
+         ORDER BY r.start_tag, r.place LIMIT 1
+           FOR NO KEY UPDATE OF i, r SKIP LOCKED
+    ), chosen AS (
+        SELECT id, owner, status, original_key, sha256, size, media_type, facts_known, rendition_id, lowest_tag FROM own
+        UNION ALL
+        SELECT id, owner, status, original_key, sha256, size, media_type, facts_known, rendition_id, lowest_tag FROM lowest
     ), claimed AS (
         UPDATE renditions r
            SET status = 'processing', attempt = r.attempt + 1, tries = r.tries + 1, resends = 0,
                lease_until = now() + %(lease)s * interval '1 s'
-          FROM claimable, image
-         WHERE r.id = claimable.id
-           AND (r.status = 'uploaded' AND r.due_at <= now()
-                OR r.status = 'processing' AND r.lease_until < now() AND r.tries < %(max_attempts)s)
-        RETURNING r.id AS rendition_id, r.image_id, image.owner, r.name, r.pipeline, r.attempt, r.tries, image.original_key,
-                  image.sha256 AS original_sha256, image.size AS original_size, image.media_type, image.status AS image_status,
-                  image.facts_known, claimable.more, format(%(result_key)s, r.image_id, r.id, r.attempt) AS result_key
+          FROM chosen
+         WHERE r.id = chosen.rendition_id AND
+"""
+    + CLAIMABLE
+    + """
+        RETURNING r.id AS rendition_id, r.image_id, chosen.owner, r.name, r.pipeline, r.attempt, r.tries, chosen.original_key,
+                  chosen.sha256 AS original_sha256, chosen.size AS original_size, chosen.media_type,
+                  chosen.status AS image_status, chosen.facts_known, chosen.lowest_tag, r.request_id,
+                  format(%(result_key)s, r.image_id, r.id, r.attempt) AS result_key
     ), listed AS (
         -- G4: in the claim itself, and so before anything is written under the key.
         INSERT INTO unreferenced_objects (key, deadline)
@@ -40,13 +74,19 @@ CLAIM_RENDITION: LiteralString = (
         UPDATE images SET status = 'processing', updated_at = now()
          WHERE id = (SELECT image_id FROM claimed WHERE image_status <> 'processing')
     ), new_event AS (
-        SELECT %(event)s::jsonb AS envelope, owner FROM claimed WHERE image_status <> 'processing'
+        SELECT %(event)s::jsonb || jsonb_build_object('subject', image_id) AS envelope, owner
+          FROM claimed WHERE image_status <> 'processing'
     ),
 """
     + RECORD_EVENTS
     + """
     SELECT rendition_id, image_id, owner, name, pipeline, attempt, tries, original_key, original_sha256, original_size,
-           media_type, facts_known, more, result_key, (SELECT pg_notify('outbox', 'events') FROM announced)
+           media_type, facts_known, result_key, request_id, lowest_tag,
+           (SELECT count(*) > 1 FROM renditions r WHERE r.image_id = claimed.image_id AND r.lane = %(lane)s AND
+"""
+    + CLAIMABLE
+    + """
+           ) AS more, (SELECT pg_notify('outbox', 'events') FROM announced)
       FROM claimed
 """
 )
@@ -116,12 +156,20 @@ FAIL_RENDITION: LiteralString = (
 """
 )
 
-POSTPONE_RENDITION = """
-    UPDATE renditions
-       SET status = 'uploaded', lease_until = NULL, due_at = now() + %(seconds)s * interval '1 s', tries = tries - %(released)s
+POSTPONE_RENDITION: LiteralString = (
+    """
+    -- What is due at once goes to the front of its lane. What is due later loses its tag: it is queued anew.
+    UPDATE renditions task
+       SET status = 'uploaded', lease_until = NULL, due_at = now() + %(seconds)s * interval '1 s', tries = tries - %(released)s,
+           start_tag = CASE WHEN %(seconds)s = 0 AND start_tag IS NOT NULL THEN
+"""
+    + VIRTUAL_TIME
+    + """
+                       END
      WHERE id = %(id)s AND attempt = %(generation)s AND status = 'processing'
     RETURNING id
 """
+)
 
 DEFER_RENDITIONS = """
     -- A postponed rendition, not due yet, has a message of its own.

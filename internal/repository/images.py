@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from internal.domain.errors import DeadlinePassed
 from internal.domain.events import Event
 from internal.domain.image import Image, ListFilter
-from internal.domain.message import Channel, Message
+from internal.domain.message import Channel, Message, MessageContext
 from internal.domain.owner import NO_QUOTAS, Quotas, Usage
 from internal.domain.rendition import Rendition
 from internal.domain.status import Status
@@ -21,6 +21,7 @@ from internal.ports.repository.images import ImageLock
 from internal.ports.sandbox import Facts
 from internal.postgres.pool import Session
 from internal.repository.events import RECORD_EVENTS, event_parameters
+from internal.repository.fair import TAGS, TagFloors
 from internal.repository.finish import DERIVE_STATUS
 from internal.repository.records import image_from, upload_from
 from internal.repository.uploads import UPLOAD
@@ -43,13 +44,24 @@ ADD_IMAGE: LiteralString = (
                     THEN require_quota(%(owner)s, %(more_images)s, %(more_bytes)s, %(more_queued)s,
                                        %(most_images)s, %(most_bytes)s, %(most_queued)s)
                     ELSE true END
-        RETURNING id, owner, created_at, updated_at
-    ), asked AS (
-        INSERT INTO renditions (id, image_id, place, name, processing, pipeline, lane)
-        SELECT r.id, added.id, r.place, r.name, r.processing, r.pipeline, r.lane
-          FROM added, ROWS FROM (jsonb_to_recordset(%(renditions)s)
-                                 AS (id uuid, name text, processing text, pipeline text, lane text)) WITH ORDINALITY
-                      AS r (id, name, processing, pipeline, lane, place)
+        RETURNING id, owner, created_at, updated_at, coalesce(width::bigint * height, 0) AS pixels
+    ), wanted AS MATERIALIZED (
+        SELECT r.id, r.name, r.processing, r.pipeline, r.lane, r.place
+          FROM ROWS FROM (jsonb_to_recordset(%(renditions)s)
+                          AS (id uuid, name text, processing text, pipeline text, lane text)) WITH ORDINALITY
+                 AS r (id, name, processing, pipeline, lane, place)
+    ), task AS MATERIALIZED (
+        SELECT lane, owner, count(*) AS renditions, pixels FROM added, wanted GROUP BY lane, owner, pixels
+    ),
+"""
+    + TAGS
+    + """
+    , asked AS (
+        INSERT INTO renditions (id, image_id, place, name, processing, pipeline, lane,
+                                start_tag, finish_tag, tag_owner, request_id)
+        SELECT r.id, added.id, r.place, r.name, r.processing, r.pipeline, r.lane, tags.start_tag, tags.finish_tag, tags.owner,
+               %(request_id)s
+          FROM added, wanted r JOIN tags ON tags.lane = r.lane
     ), sent AS (
         INSERT INTO outbox (channel, type, key, body, headers)
         SELECT task.channel, task.type, task.key, convert_to(task.body, 'UTF8'), task.headers
@@ -61,7 +73,7 @@ ADD_IMAGE: LiteralString = (
 """
     + RECORD_EVENTS
     + """
-    SELECT created_at, updated_at,
+    SELECT created_at, updated_at, (SELECT json_object_agg(lane, virtual_time) FROM tags) AS virtual_times,
            (SELECT count(pg_notify('outbox', channel))
               FROM (SELECT channel FROM sent UNION SELECT 'events' FROM announced) AS woken (channel))
       FROM added
@@ -188,8 +200,9 @@ REMOVE_IMAGE = """
 
 
 class PostgresImages:
-    def __init__(self, session: Session, exports: frozenset[Channel]) -> None:
+    def __init__(self, session: Session, exports: frozenset[Channel], floors: TagFloors) -> None:
         self._session = session
+        self._floors = floors
         self._announce = Channel.EVENTS in exports
 
     async def add(
@@ -220,11 +233,15 @@ class PostgresImages:
             "created_at": created_at,
             "renditions": Jsonb([_asked(rendition) for rendition in image.renditions]),
             "tasks": Jsonb([_sent(channel, task) for channel, task in tasks]),
+            "request_id": next((MessageContext.of_headers(task.headers).request_id for _, task in tasks), None),
+            "passed": Jsonb(self._floors.read()),
             **event_parameters(announce=self._announce, event=event),
         }
         rows = await self._session.rows(ADD_IMAGE, parameters)
         if not rows:
             raise DeadlinePassed
+        for lane, virtual_time in (rows[0]["virtual_times"] or {}).items():
+            self._floors.virtual_time[lane].passed(virtual_time)
         return rows[0]["created_at"], rows[0]["updated_at"]
 
     async def find(self, owner: str, image_id: UUID) -> Image | None:

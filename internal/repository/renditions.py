@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +11,9 @@ from psycopg.types.json import Jsonb
 from internal.domain.errors import DeadlinePassed
 from internal.domain.events import Event, EventType, new_event
 from internal.domain.keys import RESULT_KEY, attempt_keys
-from internal.domain.message import Channel
+from internal.domain.message import Channel, MessageContext
 from internal.domain.rendition import Claim, Failure, Lane, Rendition, Result
-from internal.ports.repository.renditions import OverdueLook, StalledRendition
+from internal.ports.repository.renditions import StalledRendition
 from internal.postgres.lower_bound import LowerBounds
 from internal.postgres.pool import Session
 from internal.repository.attempts import (
@@ -26,6 +25,7 @@ from internal.repository.attempts import (
     RENEW_CLAIM,
 )
 from internal.repository.events import event_parameters
+from internal.repository.fair import TAG_TASK, TagFloors
 from internal.repository.records import claim_from, stalled_from
 
 ADD_RENDITION = """
@@ -39,14 +39,14 @@ REGENERATE_RENDITION = """
     -- `attempt` is the fencing token: it rises, so that an attempt at the old pipeline is stale. The old result stays until then.
     UPDATE renditions
        SET pipeline = %(pipeline)s, lane = %(lane)s, status = 'uploaded', attempt = attempt + 1, tries = 0, due_at = now(),
-           requested_at = now(), resends = 0, lease_until = NULL, error_code = NULL, error_detail = NULL
+           requested_at = now(), resends = 0, lease_until = NULL, start_tag = NULL, error_code = NULL, error_detail = NULL
      WHERE id = %(id)s
 """
 
 RETRY_RENDITIONS = """
     -- `attempt` is the fencing token: it stays, and only rises.
     UPDATE renditions
-       SET status = 'uploaded', tries = 0, due_at = now(), requested_at = now(), resends = 0,
+       SET status = 'uploaded', tries = 0, due_at = now(), requested_at = now(), resends = 0, start_tag = NULL,
            error_code = NULL, error_detail = NULL, finished_at = CASE WHEN result_key IS NULL THEN NULL ELSE finished_at END
      WHERE image_id = %(image_id)s AND status = 'failed' AND (%(name)s::text IS NULL OR name = %(name)s)
     RETURNING lane
@@ -71,7 +71,7 @@ OVERDUE_LANES = """
            AND due_at > now() - %(since)s * interval '1 s' AND due_at < now() - %(seconds)s * interval '1 s'
          ORDER BY due_at LIMIT 1
     )
-    SELECT now() AS now, extract(epoch FROM now() - due_at)::float8 AS age,
+    SELECT extract(epoch FROM now() - due_at)::float8 AS age,
            ARRAY (SELECT lane FROM unnest(ARRAY['fast', 'slow']) AS lane
                    WHERE coalesce((SELECT min(created_at) FROM outbox WHERE channel = lane)
                                   >= now() - %(seconds)s * interval '1 s', true)) AS published
@@ -79,13 +79,12 @@ OVERDUE_LANES = """
 """
 
 OVERDUE_TASKS = """
-    -- G1: the message was lost. The first condition on time is the index's; the others double it with each message sent again.
+    -- G1: the message was lost. The first conditions on time are the index's; the last doubles it with each message sent again.
     SELECT image_id, min(due_at) AS since
       FROM (SELECT image_id, due_at FROM renditions
              WHERE status = 'uploaded' AND lane = %(lane)s AND due_at > now() - %(since)s * interval '1 s'
-               AND due_at < greatest(%(sent_before)s::timestamptz, now() - %(patience)s * interval '1 s')
+               AND due_at < now() - %(seconds)s * interval '1 s'
                AND due_at < now() - %(seconds)s * power(2, resends) * interval '1 s'
-               AND (due_at < %(sent_before)s::timestamptz OR due_at < now() - %(patience)s * power(2, resends) * interval '1 s')
                AND image_id <> ALL (%(exclude)s::uuid[])
              ORDER BY due_at LIMIT %(limit)s) AS waiting
      GROUP BY image_id ORDER BY since
@@ -100,9 +99,10 @@ RESEND_RENDITIONS = """
 
 
 class PostgresRenditions:
-    def __init__(self, session: Session, exports: frozenset[Channel], bounds: LowerBounds) -> None:
+    def __init__(self, session: Session, exports: frozenset[Channel], bounds: LowerBounds, floors: TagFloors) -> None:
         self._session = session
         self._bounds = bounds
+        self._floors = floors
         self._announce = Channel.EVENTS in exports
 
     async def add(self, rendition: Rendition) -> None:
@@ -119,12 +119,27 @@ class PostgresRenditions:
     async def regenerate(self, rendition_id: UUID, *, pipeline: str, lane: Lane) -> None:
         await self._session.run(REGENERATE_RENDITION, {"id": rendition_id, "pipeline": pipeline, "lane": lane})
 
+    async def tag(self, image_id: UUID, lane: Lane, context: MessageContext) -> None:
+        parameters = {"image_id": image_id, "lane": lane, "request_id": context.request_id, "passed": Jsonb(self._floors.read())}
+        await self._session.run(TAG_TASK, parameters)
+
     async def claim(
-        self, image_id: UUID, lane: Lane, started: Event, *, lease_seconds: float, intent_seconds: float, max_attempts: int
+        self,
+        image_id: UUID | None,
+        lane: Lane,
+        started: Event,
+        *,
+        in_hand: bool,
+        lease_seconds: float,
+        intent_seconds: float,
+        max_attempts: int,
     ) -> Claim | None:
+        floor = self._floors.claimed[lane]
         parameters = {
             "image_id": image_id,
             "lane": lane,
+            "in_hand": in_hand,
+            "floor": 0 if in_hand else floor.value(),
             "lease": lease_seconds,
             "intent": intent_seconds,
             "result_key": RESULT_KEY,
@@ -132,7 +147,11 @@ class PostgresRenditions:
             **event_parameters(announce=self._announce, event=started),
         }
         rows = await self._session.rows(CLAIM_RENDITION, parameters)
-        return claim_from(rows[0], lane) if rows else None
+        if not rows:
+            return None
+        if (tag := rows[0]["lowest_tag"]) is not None:
+            floor.passed(tag)
+        return claim_from(rows[0], lane)
 
     async def renew(self, claim: Claim, *, lease_seconds: float, intent_seconds: float) -> bool:
         parameters = {
@@ -183,7 +202,13 @@ class PostgresRenditions:
         }
 
     async def postpone(self, rendition_id: UUID, generation: int, *, seconds: float, release: bool) -> bool:
-        parameters = {"id": rendition_id, "generation": generation, "seconds": seconds, "released": int(release)}
+        parameters = {
+            "id": rendition_id,
+            "generation": generation,
+            "seconds": seconds,
+            "released": int(release),
+            "passed": Jsonb(self._floors.read()),
+        }
         return bool(await self._session.rows(POSTPONE_RENDITION, parameters))
 
     async def defer(self, image_id: UUID, lane: Lane, *, seconds: float) -> bool:
@@ -200,27 +225,23 @@ class PostgresRenditions:
         bound.passed(began, rows[-1]["age"] if len(rows) == limit else 0)
         return [stalled_from(row) for row in rows]
 
-    async def overdue_lanes(self, *, seconds: float) -> OverdueLook | None:
+    async def overdue_lanes(self, *, seconds: float) -> tuple[Lane, ...]:
         bound, began = self._bounds.of("overdue"), time.monotonic()
         rows = await self._session.rows(OVERDUE_LANES, {"seconds": seconds, "since": bound.seconds()})
         bound.passed(began, rows[0]["age"] if rows else seconds)
-        return OverdueLook(rows[0]["now"], tuple(Lane(lane) for lane in rows[0]["published"])) if rows else None
+        return tuple(Lane(lane) for lane in rows[0]["published"]) if rows else ()
 
     async def overdue(
         self,
         lane: Lane,
         *,
-        sent_before: datetime | None,
         seconds: float,
-        patience_seconds: float,
         limit: int,
         exclude: Sequence[UUID] = (),
     ) -> list[UUID]:
         parameters = {
             "lane": lane,
-            "sent_before": sent_before,
             "seconds": seconds,
-            "patience": patience_seconds,
             "since": self._bounds.of("overdue").seconds(),
             "limit": limit,
             "exclude": list(exclude),

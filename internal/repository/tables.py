@@ -15,6 +15,7 @@ from internal.repository.chore_leases import PostgresChoreLeases
 from internal.repository.database_health import read_database_health
 from internal.repository.dead_letters import PostgresDeadLetters
 from internal.repository.events import PostgresEvents
+from internal.repository.fair import TagFloors
 from internal.repository.idempotency import PostgresIdempotencyKeys
 from internal.repository.images import PostgresImages
 from internal.repository.outbox import PostgresOutbox
@@ -35,16 +36,17 @@ CHECK_SCHEMA = """
                    ('renditions', 'resends'), ('store_identity', 'id'), ('uploads', 'id'),
                    ('audit_entries', 'id'), ('owners', 'weight'), ('api_keys', 'id'),
                    ('images', 'visibility'), ('upload_buckets', 'client'),
-                   ('usage_state', 'folds'), ('revoked_tokens', 'change')) AS needed (table_name, column_name)
+                   ('usage_state', 'folds'), ('revoked_tokens', 'change'),
+                   ('renditions', 'start_tag')) AS needed (table_name, column_name)
 """
 
 
 class PostgresTables:
     """All tables over one session."""
 
-    def __init__(self, session: Session, exports: frozenset[Channel], bounds: LowerBounds) -> None:
-        self.images = PostgresImages(session, exports)
-        self.renditions = PostgresRenditions(session, exports, bounds)
+    def __init__(self, session: Session, exports: frozenset[Channel], bounds: LowerBounds, floors: TagFloors) -> None:
+        self.images = PostgresImages(session, exports, floors)
+        self.renditions = PostgresRenditions(session, exports, bounds, floors)
         self.outbox = PostgresOutbox(session, exports, bounds)
         self.events = PostgresEvents(session, exports)
         self.pending_objects = PostgresPendingObjects(session, bounds)
@@ -68,13 +70,13 @@ class PostgresRepository(PostgresTables):
         self._pool = pool
         self._exports = exports
         self._session = PooledSession(pool)
-        self._bounds = LowerBounds()
-        super().__init__(self._session, exports, self._bounds)
+        self._bounds, self._floors = LowerBounds(), TagFloors()
+        super().__init__(self._session, exports, self._bounds, self._floors)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresTables]:
         async with transaction(self._pool) as session:
-            yield PostgresTables(session, self._exports, self._bounds)
+            yield PostgresTables(session, self._exports, self._bounds, self._floors)
 
     async def backlog_stats(self) -> BacklogStats:
         return await read_backlog_stats(self._session)

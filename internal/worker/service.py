@@ -53,7 +53,8 @@ async def run_worker(settings: Settings, stopping: asyncio.Event) -> None:
         )
         handlers = create_handlers(HandlerPorts(worker.repository, worker.store, worker.tasks))
         pause = settings.worker.pause_seconds
-        lanes = Lanes(worker.queue, handlers, worker.repository.dead_letters, stopping, pause_seconds=pause)
+        dead_letters, look = worker.repository.dead_letters, worker.tasks.process_waiting
+        lanes = Lanes(worker.queue, handlers, dead_letters, stopping, look, pause_seconds=pause)
         background = [
             *(
                 asyncio.create_task(_repeat(round_, settings.worker.housekeeping_seconds), name=round_.__name__)

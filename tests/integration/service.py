@@ -137,7 +137,10 @@ class Service:
         await self.worker.transitions.complete_rendition(claim, made)
 
     async def process(self, image_id: UUID, lane: Lane = Lane.FAST) -> Image:
-        """Do the image's task to its end, as a worker would."""
+        """Do the image's task to its end, as a worker would whose turn it is."""
+        await self.session.run(
+            "UPDATE renditions SET start_tag = 0 WHERE image_id = %(id)s AND start_tag IS NOT NULL", {"id": image_id}
+        )
         await self.worker.process(Task(image_id, lane), ORIGIN)
         return await self.image(image_id)
 

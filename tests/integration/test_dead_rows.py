@@ -18,6 +18,7 @@ from internal.domain.keys import original_key
 from internal.domain.message import Channel, Message
 from internal.postgres.lower_bound import LowerBounds
 from internal.postgres.pool import Parameters, Pool, PooledSession
+from internal.repository.fair import TagFloors
 from internal.repository.idempotency import PostgresIdempotencyKeys
 from internal.repository.outbox import PostgresOutbox
 from internal.repository.pending_objects import PostgresPendingObjects
@@ -81,16 +82,15 @@ def queue(looked: Looked, _: LowerBounds) -> Callable[[], Awaitable[Any]]:
 
 
 def abandoned(looked: Looked, bounds: LowerBounds) -> Callable[[], Awaitable[Any]]:
-    table = PostgresRenditions(looked, frozenset(Channel), bounds)
+    table = PostgresRenditions(looked, frozenset(Channel), bounds, TagFloors())
     return lambda: table.stalled(limit=1)
 
 
 def overdue(looked: Looked, bounds: LowerBounds) -> Callable[[], Awaitable[Any]]:
-    table = PostgresRenditions(looked, frozenset(Channel), bounds)
+    table = PostgresRenditions(looked, frozenset(Channel), bounds, TagFloors())
 
     async def claim() -> list[Any]:
-        look = await table.overdue_lanes(seconds=60)
-        return [look] if look else []
+        return [lanes] if (lanes := await table.overdue_lanes(seconds=60)) else []
 
     return claim
 

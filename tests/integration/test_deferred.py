@@ -142,7 +142,12 @@ async def test_a_long_waiting_task_does_not_hold_the_committed_offset(
         return (await service.image(image_id)).status == status
 
     lanes = Lanes(
-        queue, crowded.handlers(), service.repository.dead_letters, asyncio.Event(), pause_seconds=TIMINGS.pause_seconds
+        queue,
+        crowded.handlers(),
+        service.repository.dead_letters,
+        asyncio.Event(),
+        crowded.worker.process_waiting,
+        pause_seconds=TIMINGS.pause_seconds,
     )
     async with cancelled_at_end(asyncio.create_task(lanes.consume(Channel.FAST, 2))):
         for image_id in others:

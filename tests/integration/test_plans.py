@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, LiteralString, cast
 from uuid import uuid4
 
@@ -48,6 +48,8 @@ FRAGMENTS = {
     "REFERRED",
     "IMAGE_COLUMNS",
     "MARK_REMOVED",
+    "TAGS",
+    "VIRTUAL_TIME",
 }
 """Parts of statements, looked at in each that continues them."""
 
@@ -125,6 +127,7 @@ TEXTS = (
         "pipeline",
         "processing",
         "rendition",
+        "request_id",
         "route",
         "sha256",
         "source",
@@ -136,11 +139,11 @@ TEXTS = (
 )
 VALUES: dict[str, Any] = {
     **dict.fromkeys(("id", "image_id", "holder", "consumer_id", "after", "after_id", "worker_id"), uuid4()),
-    **dict.fromkeys(("after_time", "created_after", "created_before", "sent_before"), datetime(2026, 11, 1, tzinfo=UTC)),
+    **dict.fromkeys(("after_time", "created_after", "created_before"), datetime(2026, 11, 1, tzinfo=UTC)),
     **dict.fromkeys(
         ("generation", "attempts", "frames", "released", "height", "max_attempts", "orientation", "size", "width"), 1
     ),
-    **dict.fromkeys(("delay", "grace", "intent", "lease", "older", "patience", "seconds", "since", "use_seconds"), 60.0),
+    **dict.fromkeys(("delay", "grace", "intent", "lease", "older", "seconds", "since", "use_seconds"), 60.0),
     **dict.fromkeys(("alternatives", "details", "headers", "renditions", "tasks"), Jsonb([])),
     **dict.fromkeys(("answer", "body"), b"{}"),
     **dict.fromkeys(("uploads", "uploads_allowed", "uploads_rate", "bytes", "bytes_allowed", "bytes_rate"), 1.0),
@@ -157,6 +160,9 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(("more_images", "more_bytes", "more_queued", "most_images", "most_bytes", "most_queued"), 2**62),
     "limited": False,
     "drift": Jsonb([]),
+    "floor": 10_000,
+    "in_hand": False,
+    "passed": Jsonb({"fast": 10_000, "slow": 0}),
     "limit": 20,  # as small beside these tables as a batch is beside a service's
     "owner": "anonymous",
     "owners": ["anonymous"],
@@ -209,10 +215,8 @@ THEIR_OWN: dict[str, list[dict[str, Any]]] = {
     "PAGE_OF_USAGE": [{"after": ""}, {"after": "owner-5000"}],
     "COUNT_PAGE": [{"after": None}, {}],
     "RETRY_RENDITIONS": [{"name": None}, {}],
-    "OVERDUE_TASKS": [
-        {"sent_before": datetime.now(UTC) - timedelta(seconds=65), "since": 1e9},
-        {"sent_before": None, "patience": 600.0, "since": 1e9},
-    ],
+    "OVERDUE_TASKS": [{"since": 1e9}, {"seconds": 600.0, "since": 1e9}],
+    "CLAIM_RENDITION": [{"in_hand": True}, {"in_hand": False}, {"in_hand": False, "floor": 0}],
     "PURGE_DEAD_LETTERS": [{"after": 0, "days": 90}, {"after": 5000, "days": 90}],
     "PURGE_KEYS": [{"seconds": 86_400.0, "since": 1e9}, {"seconds": 86_400.0, "since": 86_500.0}],
     "CLAIM_MESSAGES": [{"since": 1e9}, {"since": 12.0}],
@@ -230,6 +234,7 @@ FILL_WAITING = (
     WITH taken AS (SELECT id, row_number() OVER () AS number FROM renditions WHERE status = 'processed' AND random() < 0.01)
     UPDATE renditions SET status = CASE WHEN number % 2 = 0 THEN 'uploaded' ELSE 'processing' END,
                           due_at = now() - number % 70 * interval '1 s',
+                          start_tag = number * 1000, finish_tag = number * 1000 + 1000, tag_owner = 'anonymous',
                           lease_until = now() + (number % 60 - 3) * interval '0.1 s'
       FROM taken WHERE renditions.id = taken.id
     """,

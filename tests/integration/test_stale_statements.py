@@ -126,10 +126,10 @@ KEPT = {"REMOVE_IMAGE"}
 async def run_all(connection: psycopg.AsyncConnection[Any], image_id: object) -> None:
     for name, text in WHOLE.items():
         for own in THEIR_OWN.get(name, [{}]):
-            values = {**VALUES, **envelopes(), "fingerprint": uuid4().hex, **own}
+            values = {**VALUES, **envelopes(), "fingerprint": uuid4().hex, "key": uuid4().hex, "hash": uuid4().bytes, **own}
             if name not in KEPT:
                 values["image_id"] = image_id
-            if name == "ADD_RENDITION":
+            if name.startswith("ADD_"):
                 values |= {"id": uuid4(), "name": uuid4().hex, "lane": "fast"}
             try:
                 await connection.execute(text, {key: values[key] for key in PLACE.findall(text)})

@@ -47,9 +47,13 @@ class Line:
         self.released.append(delivery.source)
 
 
+async def nothing_waits(_: Lane) -> bool:
+    return False
+
+
 def lanes_of(line: Line, service: Service, known: dict[str, Handler], stopping: asyncio.Event) -> Lanes:
     dead_letters, pause = service.repository.dead_letters, TIMINGS.pause_seconds
-    return Lanes(line, known, dead_letters, stopping, pause_seconds=pause)  # type: ignore[arg-type]
+    return Lanes(line, known, dead_letters, stopping, nothing_waits, pause_seconds=pause)  # type: ignore[arg-type]
 
 
 async def test_a_task_is_processed_and_acknowledged(service: Service) -> None:
@@ -215,7 +219,7 @@ async def test_cancelled_during_an_outage_it_releases_the_message(service: Servi
 
     line = Line()
     line.put(Message("t", "k", b""), "in hand")
-    lanes = Lanes(line, {"t": handle}, service.repository.dead_letters, asyncio.Event(), pause_seconds=60)  # type: ignore[arg-type]
+    lanes = Lanes(line, {"t": handle}, service.repository.dead_letters, asyncio.Event(), nothing_waits, pause_seconds=60)  # type: ignore[arg-type]
     async with cancelled_at_end(asyncio.create_task(lanes.consume(Channel.FAST, 1))):
         await asyncio.wait_for(called.wait(), 30)
         await asyncio.sleep(0)  # it has met the outage, and waits

@@ -1,0 +1,1 @@
+DROP INDEX renditions_by_tag;

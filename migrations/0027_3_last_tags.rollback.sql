@@ -1,0 +1,1 @@
+DROP INDEX renditions_last_tags;
