@@ -206,7 +206,7 @@ async def test_requests_that_wait_together_share_one_statement(service: Service,
     await eventually(lambda: len(table.asked) == 1)
     flood = [asyncio.create_task(_is_refused(verifier, key)) for key in unknown[1:]]
     good = [asyncio.create_task(verifier.verify(secret)) for _ in range(5)]
-    await asyncio.sleep(0)
+    await eventually(lambda: len(verifier._wanted) == 500)  # all of them wait for the next
     assert len(table.asked) == 1  # one at a time
 
     table.held.set()
@@ -388,7 +388,7 @@ async def test_a_use_is_recorded_beside_the_request_and_once_a_minute(
     for _ in range(5):
         for _ in range(3):
             await verifier.verify(secret)
-        await _settled(verifier)
+            await _settled(verifier)
         clock.now += 1
     first = await used_at()
     assert (first is not None, table.recorded) == (True, [{key_id}])
