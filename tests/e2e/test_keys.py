@@ -18,6 +18,7 @@ IMAGES = "/api/v1/images"
 @pytest.fixture(scope="module")
 def beside() -> Iterator[Beside]:
     with temporary_folder() as folder, standalone(folder, AUTH_MODE="key", SERVER_WORKERS=2) as (service, _):
+        del service.http.headers["authorization"]  # each test has keys of its own
         yield Beside(folder, service)
 
 
