@@ -304,7 +304,8 @@ async def test_a_tag_far_below_is_claimed_by_its_own_message_or_by_the_next_whol
 ) -> None:
     """As of a task that was deferred for long. Scans begin behind what was claimed."""
     monkeypatch.setattr("internal.repository.fair.TagFloor.DELAY_SECONDS", 0.0)
-    monkeypatch.setattr("internal.repository.fair.TagFloor.WHOLE_SECONDS", 3600.0)
+    floor = service.repository.renditions._floors.claimed[Lane.FAST]  # type: ignore[attr-defined]
+    monkeypatch.setattr(floor, "_whole_at", float("inf"))
     low, lower = await ask(service, "a"), await ask(service, "a")
     await service.session.run("UPDATE renditions SET start_tag = 1, due_at = now() + interval '1 h'")
     for owner in "bbbb":
@@ -319,8 +320,7 @@ async def test_a_tag_far_below_is_claimed_by_its_own_message_or_by_the_next_whol
     assert own is not None
     assert own.image_id == low
 
-    monkeypatch.setattr("internal.repository.fair.TagFloor.WHOLE_SECONDS", 0.0)
-    service.repository.renditions._floors.claimed[Lane.FAST]._whole_at = 0.0  # type: ignore[attr-defined]
+    monkeypatch.setattr(floor, "_whole_at", 0.0)
     found = await next_claim(service)
     assert found is not None
     assert found.image_id == lower
