@@ -1,6 +1,6 @@
 """API keys as admins create and revoke them."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from uuid import UUID
 
 from internal.domain.api_key import ApiKey, hash_of, new_secret_key, prefix_of
@@ -11,6 +11,8 @@ from internal.domain.ids import new_id
 from internal.domain.owner import MAX_OWNER, is_owner
 from internal.ports.repository.api_keys import NewKey
 from internal.ports.repository.repository import Repository
+
+PAGE = 200
 
 MAX_NAME = 200
 """Characters of a key's name."""
@@ -49,6 +51,15 @@ async def revoke_key(repository: Repository, actor: str, key_id: UUID) -> ApiKey
         if already := await work.api_keys.find(key_id):
             return already
     raise NotFound("There is no such key.")
+
+
+async def keys_of(repository: Repository, owner: str) -> AsyncIterator[ApiKey]:
+    """All keys of the owner, newest first, revoked ones too."""
+    before = None
+    while page := await repository.api_keys.page(limit=PAGE, before=before, owner=owner):
+        for key in page:
+            yield key
+        before = page[-1].id
 
 
 def parse_scopes(texts: Collection[str]) -> tuple[Scope, ...]:

@@ -13,6 +13,7 @@ from internal.domain.audit import new_entry
 from internal.domain.errors import NotFound
 from internal.domain.image import Image
 from internal.domain.upload import Upload
+from internal.identity.keys import keys_of, revoke_key
 from internal.library.delete import delete_image
 from internal.limits.clients import client_of_owner
 from internal.maintenance.gc import collect_garbage
@@ -31,7 +32,9 @@ class DeletedImage(Struct, frozen=True):
 
 
 class Receipt(Struct):
-    """The totals of one run. `objects`: objects that were deleted from the store, with those of others that were due."""
+    """The totals of one run. `keys`: API keys that it revoked; `objects`: those that it deleted from the store, with others that
+    were due.
+    """
 
     owner: str
     images: int = 0
@@ -39,6 +42,7 @@ class Receipt(Struct):
     files: int = 0
     bytes: int = 0
     idempotency_keys: int = 0
+    keys: int = 0
     objects: int = 0
 
 
@@ -50,8 +54,12 @@ class OwnerDeletion:
         self.receipt = Receipt(owner)
 
     async def begin(self) -> None:
-        """Record that the deletion begins. From now on nothing new comes in by the owner's credentials."""
+        """Record that the deletion begins, and revoke the owner's API keys, so that nothing new comes in by them."""
         await self._repository.audit.add(new_entry(self._actor, "owner.deletion_started", self.receipt.owner))
+        async for key in keys_of(self._repository, self.receipt.owner):
+            if key.revoked_at is None:
+                await revoke_key(self._repository, self._actor, key.id)
+                self.receipt.keys += 1
 
     async def images(self) -> AsyncIterator[DeletedImage]:
         """Delete the images and pending uploads, each in a transaction of its own with its event, until there is none."""
@@ -72,7 +80,9 @@ class OwnerDeletion:
         async with self._repository.transaction() as work:
             receipt.idempotency_keys += await work.idempotency.remove_of(owner)
             await work.upload_buckets.remove(client_of_owner(owner))
-            totals = {name: getattr(receipt, name) for name in ("images", "uploads", "files", "bytes", "idempotency_keys")}
+            totals = {
+                name: getattr(receipt, name) for name in ("images", "uploads", "files", "bytes", "idempotency_keys", "keys")
+            }
             await work.audit.add(new_entry(self._actor, "owner.deleted", owner, **totals))
         while batch := await collect_garbage(self._repository, self._store, overdue_seconds=0):
             receipt.objects += batch

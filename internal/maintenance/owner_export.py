@@ -3,7 +3,7 @@
     images.jsonl            one line per image: its facts, metadata and renditions, and the file of each
     files/ID/original.jpg
     files/ID/renditions/NAME.webp
-    manifest.json           owner, time, totals, and the SHA-256 of images.jsonl; it is written last
+    manifest.json           owner, time, totals, the SHA-256 of images.jsonl, and API keys without their secrets; written last
 
 A second run on the same folder writes only files that are missing or different: it continues a run that was killed.
 """
@@ -24,6 +24,7 @@ from internal.domain.errors import NotFound, ObjectNotFound, ObjectUnreadable
 from internal.domain.image import Image, ListFilter, Original
 from internal.domain.rendition import Result
 from internal.domain.upload import Upload
+from internal.identity.keys import keys_of
 from internal.library.lookup import find_image_or_upload
 from internal.ports.object_store import ObjectStore
 from internal.ports.repository.repository import Repository
@@ -81,7 +82,8 @@ async def export_owner(
             lines.write(line)
     totals = msgspec.structs.asdict(export.totals)
     del totals["written"]
-    manifest = {"owner": owner, "exported_at": datetime.now(UTC), **totals, "images_sha256": digest.hexdigest()}
+    keys = [key async for key in keys_of(repository, owner)]
+    manifest = {"owner": owner, "exported_at": datetime.now(UTC), **totals, "images_sha256": digest.hexdigest(), "keys": keys}
     with _replaced(folder / "manifest.json") as file:
         file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
     return export.totals

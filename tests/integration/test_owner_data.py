@@ -11,6 +11,7 @@ import pytest
 from internal.domain.errors import NotFound
 from internal.domain.identity import ANONYMOUS
 from internal.domain.visibility import Visibility
+from internal.identity.keys import create_key
 from internal.intake.metadata import read_metadata
 from internal.library.changes import change_image
 from internal.library.lookup import find_image
@@ -143,6 +144,20 @@ async def test_a_deletion_that_was_killed_is_continued(service: Service) -> None
     assert {first.image, *told} == set(images)
     assert receipt.images == 2
     assert (await deleted(service))[1].images == 0
+
+
+async def test_a_deletion_revokes_the_owners_keys_and_an_export_lists_them(service: Service, tmp_path: Path) -> None:
+    for owner in (ANONYMOUS, ANONYMOUS, "somebody else"):
+        await create_key(service.repository, "imagectl:test", owner=owner, scopes=["images:read"])
+    await exported(service, tmp_path)
+    assert [key["owner"] for key in msgspec.json.decode((tmp_path / "manifest.json").read_bytes())["keys"]] == [ANONYMOUS] * 2
+
+    _, receipt = await deleted(service)
+
+    assert receipt.keys == 2
+    keys = await service.repository.api_keys.page(limit=9)
+    assert {key.owner for key in keys if key.revoked_at is None} == {"somebody else"}
+    assert (await deleted(service))[1].keys == 0
 
 
 async def test_another_owners_images_stay(service: Service) -> None:
