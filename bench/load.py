@@ -28,10 +28,11 @@ class Api(Struct, frozen=True, tag="api"):
 
 
 class Upload(Struct, frozen=True):
-    """A file and what is asked for it; nothing, if it goes directly into the store."""
+    """A file and what is asked for it; nothing, if it goes directly into the store. `head`: further lines of the request's."""
 
     path: Path
     processing: str
+    head: tuple[str, ...] = ()
 
 
 class Order(Struct, frozen=True):
@@ -89,7 +90,7 @@ def _opener(order: Order) -> Callable[[], Do[Put]]:
     """What gives a thread its way to upload."""
     target, uploads = order.target, order.uploads
     if isinstance(target, Api):
-        requests = [upload_request(upload.path, upload.processing, target.port) for upload in uploads]
+        requests = [upload_request(upload.path, upload.processing, target.port, *upload.head) for upload in uploads]
         return lambda: _through_api(Connection(target.port), requests, target.patience)
     contents = [upload.path.read_bytes() for upload in uploads]
     store = open_direct_store(target, connections=order.at_once)

@@ -33,8 +33,8 @@ class Accepted(Struct):
     id: UUID
 
 
-def upload_request(path: Path, processing: str, port: int) -> bytes:
-    """`POST /api/v1/images`, ready to be sent."""
+def upload_request(path: Path, processing: str, port: int, *more: str) -> bytes:
+    """`POST /api/v1/images`, ready to be sent; `more` are further lines of its head."""
     head = "".join(
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"\r\n{kind}\r\n{text}'
         for field, kind, text in (
@@ -48,6 +48,7 @@ def upload_request(path: Path, processing: str, port: int) -> bytes:
         f"Host: 127.0.0.1:{port}",
         f"Content-Type: multipart/form-data; boundary={BOUNDARY}",
         f"Content-Length: {len(body)}",
+        *more,
     )
     return "\r\n".join([*lines, "", ""]).encode() + body
 

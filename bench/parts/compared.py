@@ -33,6 +33,7 @@ NOT_COMPARED = {
     "burst": "200 uploads at once take the whole machine, and so the other side's turn",
     "memory": "it measures memory, which a process keeps from one turn to the next",
     "rows": "it fills databases by this tree's schema, which another revision need not have",
+    "doors": "it compares ways into this tree, which another revision need not have",
     "endurance": "it measures memory over a quarter of an hour",
 }
 """Parts that compare nothing, and the reason that a run gives."""
