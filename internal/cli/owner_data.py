@@ -52,7 +52,7 @@ async def _delete(owner: str, receipt: TextIO, settings: Settings) -> dict[str, 
     progress = ProgressCounter("images deleted", every=1000)
     async with open_repository_and_store(settings) as (repository, store):
         await repository.check()
-        deletion = OwnerDeletion(repository, store, owner, actor())
+        deletion = OwnerDeletion(repository, store, owner, actor(), token_seconds=settings.jwt.valid_seconds)
         await deletion.begin()
         async for image in deletion.images():
             _write({"deleted_at": _now(), **msgspec.to_builtins(image)}, receipt)

@@ -26,10 +26,8 @@ def tokens(args: Namespace) -> int:
 
 async def _revoke(args: Namespace, settings: Settings) -> int:
     revocation = _revocation(args)
-    # The longest token that is taken, with both clocks as far off as they may be.
-    seconds = settings.jwt.max_seconds + 2 * settings.jwt.leeway_seconds
     async with open_tables(settings) as repository:
-        stored = await revoke(repository, revocation, actor=actor(), seconds=seconds)
+        stored = await revoke(repository, revocation, actor=actor(), seconds=settings.jwt.valid_seconds)
     print(json.dumps(msgspec.to_builtins(stored)) if args.json else _line(stored))
     return 0
 

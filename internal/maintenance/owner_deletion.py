@@ -11,9 +11,12 @@ from msgspec import Struct
 
 from internal.domain.audit import new_entry
 from internal.domain.errors import NotFound
+from internal.domain.ids import new_id
 from internal.domain.image import Image
+from internal.domain.revocation import Revocation
 from internal.domain.upload import Upload
 from internal.identity.keys import keys_of, revoke_key
+from internal.identity.tokens.revoke import revoke
 from internal.library.delete import delete_image
 from internal.limits.clients import client_of_owner
 from internal.maintenance.gc import collect_garbage
@@ -47,19 +50,21 @@ class Receipt(Struct):
 
 
 class OwnerDeletion:
-    """One run. Iterate over `images()`, then call `finish()`."""
+    """One run. Call `begin()`, iterate over `images()`, then call `finish()`. `token_seconds`: how long a token is valid."""
 
-    def __init__(self, repository: Repository, store: ObjectStore, owner: str, actor: str) -> None:
-        self._repository, self._store, self._actor = repository, store, actor
+    def __init__(self, repository: Repository, store: ObjectStore, owner: str, actor: str, *, token_seconds: float) -> None:
+        self._repository, self._store, self._actor, self._token_seconds = repository, store, actor, token_seconds
         self.receipt = Receipt(owner)
 
     async def begin(self) -> None:
-        """Record that the deletion begins, and revoke the owner's API keys, so that nothing new comes in by them."""
+        """Record that the deletion begins, and revoke the owner's API keys and tokens, so that nothing new comes in by them."""
         await self._repository.audit.add(new_entry(self._actor, "owner.deletion_started", self.receipt.owner))
         async for key in keys_of(self._repository, self.receipt.owner):
             if key.revoked_at is None:
                 await revoke_key(self._repository, self._actor, key.id)
                 self.receipt.keys += 1
+        tokens = Revocation(new_id(), owner=self.receipt.owner)
+        await revoke(self._repository, tokens, actor=self._actor, seconds=self._token_seconds)
 
     async def images(self) -> AsyncIterator[DeletedImage]:
         """Delete the images and pending uploads, each in a transaction of its own with its event, until there is none."""

@@ -28,7 +28,7 @@ async def exported(service: Service, folder: Path, owner: str = ANONYMOUS) -> Ex
 
 
 async def deleted(service: Service, owner: str = ANONYMOUS) -> tuple[list[UUID], Receipt]:
-    deletion = OwnerDeletion(service.repository, service.store, owner, "imagectl:test")
+    deletion = OwnerDeletion(service.repository, service.store, owner, "imagectl:test", token_seconds=60)
     await deletion.begin()
     images = [image.image async for image in deletion.images()]
     return images, await deletion.finish()
@@ -130,12 +130,12 @@ async def test_a_deletion_leaves_nothing_and_says_what_there_was(service: Servic
         assert await service.count(table) == 0, table
     assert await service.keys() == set()
     kinds = [entry.action for entry in await service.repository.audit.page(limit=9, target=ANONYMOUS)]
-    assert kinds == ["owner.deleted", "owner.deletion_started"]
+    assert kinds == ["owner.deleted", "token.revoked", "owner.deletion_started"]
 
 
 async def test_a_deletion_that_was_killed_is_continued(service: Service) -> None:
     images = [await service.upload(pictures.jpeg()) for _ in range(3)]
-    killed = OwnerDeletion(service.repository, service.store, ANONYMOUS, "imagectl:test")
+    killed = OwnerDeletion(service.repository, service.store, ANONYMOUS, "imagectl:test", token_seconds=60)
     await killed.begin()
     first = await anext(killed.images())
 
@@ -155,6 +155,7 @@ async def test_a_deletion_revokes_the_owners_keys_and_an_export_lists_them(servi
     _, receipt = await deleted(service)
 
     assert receipt.keys == 2
+    assert [revoked.owner for revoked in await service.repository.revoked_tokens.page(limit=9)] == [ANONYMOUS]
     keys = await service.repository.api_keys.page(limit=9)
     assert {key.owner for key in keys if key.revoked_at is None} == {"somebody else"}
     assert (await deleted(service))[1].keys == 0

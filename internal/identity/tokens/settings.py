@@ -77,6 +77,11 @@ class JwtSettings(Struct, frozen=True, forbid_unknown_fields=True):
         str, env("JWT_CA_FILE", "File with the CA certificates for the issuer's server, in PEM. Empty: the system's.")
     ]
 
+    @property
+    def valid_seconds(self) -> float:
+        """How long the longest token is taken, with both clocks as far off as they may be."""
+        return self.max_seconds + 2 * self.leeway_seconds
+
     def validate(self) -> None:
         """The values fit each other: every algorithm has its keys, and every key an algorithm."""
         algorithms = self.algorithm_names
