@@ -29,6 +29,9 @@ from internal.identity.keys import MAX_EXPIRES_IN, MAX_NAME, check_owner, create
 KEYS = Tag("Keys", "API keys. They are for admins: a key with the scope `images:admin` is made by `imagectl keys create`.")
 
 
+ScopeText = Annotated[str, Meta(extra_json_schema={"enum": [scope.value for scope in Scope]})]
+
+
 class NewKeyBody(Struct, forbid_unknown_fields=True):
     """A key to create. `expires_in` in seconds; null, or left out: the key never expires. `name` is for people.
 
@@ -36,7 +39,7 @@ class NewKeyBody(Struct, forbid_unknown_fields=True):
     """
 
     owner: Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_OWNER})]
-    scopes: Annotated[list[str], Meta(extra_json_schema={"minItems": 1, "items": {"enum": [scope.value for scope in Scope]}})]
+    scopes: Annotated[list[ScopeText], Meta(extra_json_schema={"minItems": 1})]
     name: Annotated[str, Meta(extra_json_schema={"maxLength": MAX_NAME})] = ""
     expires_in: Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": MAX_EXPIRES_IN})] | None = None
 
