@@ -371,7 +371,7 @@ async def test_a_deleted_owners_bucket_goes_with_it(service: Service) -> None:
     for client in ("owner:a", "owner:b", "address:a"):
         await counted(service, cost(client, uploads=Rate(1, SLOW)))
 
-    await OwnerDeletion(service.repository, service.store, "a", "imagectl:test").finish()
+    await OwnerDeletion(service.repository, service.store, "a", "imagectl:test", token_seconds=60).finish()
 
     rows = await service.session.rows("SELECT client FROM upload_buckets ORDER BY client")
     assert [row["client"] for row in rows] == ["address:a", "owner:b"]
