@@ -11,8 +11,18 @@ from internal.domain.owner import Owner, Quotas, Usage
 from internal.ports.repository.usage import CountedPage, OwnerUsage
 from internal.postgres.pool import Session
 
-READ_USAGE = """
-    SELECT images, bytes, queued, to_jsonb(o) AS owner FROM usage_of(%(owner)s) LEFT JOIN owners o ON o.owner = %(owner)s
+LIMITS: LiteralString = """
+           CASE WHEN o.owner IS NOT NULL THEN
+               jsonb_build_object('owner', o.owner, 'weight', o.weight, 'quota_images', o.quota_images,
+                                  'quota_bytes', o.quota_bytes, 'quota_queued', o.quota_queued, 'created_at', o.created_at,
+                                  'updated_at', o.updated_at) END AS owner
+"""
+"""What is set for an owner, as the fields of Owner; NULL if nothing is."""
+
+READ_USAGE: LiteralString = f"""
+    SELECT images, bytes, queued,
+{LIMITS}
+      FROM usage_of(%(owner)s) LEFT JOIN owners o ON o.owner = %(owner)s
 """
 
 REQUIRE_QUOTA = """
@@ -20,9 +30,10 @@ REQUIRE_QUOTA = """
                          %(most_images)s, %(most_bytes)s, %(most_queued)s)
 """
 
-PAGE_OF_USAGE = """
+PAGE_OF_USAGE: LiteralString = f"""
     -- A first upload is seen when its change is folded.
-    SELECT listed.owner AS name, images, bytes, queued, to_jsonb(o) AS owner
+    SELECT listed.owner AS name, images, bytes, queued,
+{LIMITS}
       FROM (SELECT owner FROM (SELECT owner FROM owners WHERE owner > %(after)s ORDER BY owner LIMIT %(limit)s) AS set
             UNION
             SELECT owner FROM (SELECT owner FROM owner_usage WHERE owner > %(after)s ORDER BY owner LIMIT %(limit)s) AS counted
@@ -55,7 +66,9 @@ FOLD_USAGE = """
     ), added AS (
         INSERT INTO owner_usage (owner, images, bytes, queued)
         SELECT owner, sum(images), sum(bytes), sum(queued)
-          FROM (SELECT * FROM folded UNION ALL SELECT * FROM restored) AS changes GROUP BY owner ORDER BY owner
+          FROM (SELECT owner, images, bytes, queued FROM folded
+                UNION ALL SELECT owner, images, bytes, queued FROM restored) AS changes
+         GROUP BY owner ORDER BY owner
         ON CONFLICT (owner) DO UPDATE
            SET images = owner_usage.images + EXCLUDED.images, bytes = owner_usage.bytes + EXCLUDED.bytes,
                queued = owner_usage.queued + EXCLUDED.queued
