@@ -99,7 +99,7 @@ async def test_a_link_says_whether_the_picture_is_saved(http: httpx2.AsyncClient
 
     for disposition in ("inline", "attachment"):
         answer = await http.get(await link_to(http, image_id, rendition=rendition, disposition=disposition))
-        assert answer.headers["content-disposition"].startswith(f"{disposition}; filename*=UTF-8''picture")
+        assert answer.headers["content-disposition"].startswith(f'{disposition}; filename="picture')
         path = f"{IMAGES}/{image_id}{'/original' if rendition == 'original' else ''}"
         own = await http.get(f"{path}?disposition={disposition}", headers=OWNER)
         assert own.headers["content-disposition"] == answer.headers["content-disposition"]

@@ -1,6 +1,7 @@
 """Sending an object's bytes: small ones in one piece, larger ones as they come, ranges and conditions obeyed."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
@@ -45,6 +46,9 @@ EXTENSION = {
     "image/avif": "avif",
     "image/heic": "heic",
 }
+
+_NOT_PLAIN = re.compile(r'[^ -~]|["%/\\]')
+"""What the quoted `filename` of RFC 6266 can't hold, or what some program reads in another way (its appendix D)."""
 
 
 class Disposition(StrEnum):
@@ -193,5 +197,14 @@ def _headers(download: Download, representation: Representation, cache_control: 
         "cache-control": cache_control,
         "accept-ranges": "bytes",
         "content-security-policy": "default-src 'none'; sandbox",
-        "content-disposition": f"{download.disposition}; filename*=UTF-8''{quote(name, safe='')}",
+        "content-disposition": content_disposition(download.disposition, name),
     }
+
+
+def content_disposition(disposition: str, name: str) -> str:
+    """`inline` or `attachment` with the file's name, by RFC 6266.
+
+    The name is there twice: `curl -OJ` (7.88) and other programs read `filename` alone, which holds ASCII only. What it can't
+    hold is a `_` there. Who reads `filename*` prefers it.
+    """
+    return f"{disposition}; filename=\"{_NOT_PLAIN.sub('_', name)}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -13,7 +13,7 @@ from litestar.response.base import ASGIResponse
 from litestar.testing import TestClient
 from structlog.testing import capture_logs
 
-from internal.api.responses.download import ONE_PIECE_BYTES, Download, send
+from internal.api.responses.download import ONE_PIECE_BYTES, Download, content_disposition, send
 from internal.domain.errors import ObjectNotFound
 from internal.http.asgi import ApiRequest
 from internal.http.monitoring.metrics import metrics_handler
@@ -159,3 +159,16 @@ def test_a_request_gets_what_its_headers_ask_for(
     if status == 200:
         assert answer.headers["content-length"] == "100"
     assert method == "GET" or answer.content == b"" or status == 412  # whose body the server leaves out
+
+
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        ("photo 1.jpg", "filename=\"photo 1.jpg\"; filename*=UTF-8''photo%201.jpg"),
+        ("na\u00efve.jpg", "filename=\"na_ve.jpg\"; filename*=UTF-8''na%C3%AFve.jpg"),
+        ('a"b\\c%41/d\r\n.jpg', "filename=\"a_b_c_41_d__.jpg\"; filename*=UTF-8''a%22b%5Cc%2541%2Fd%0D%0A.jpg"),
+    ],
+)
+def test_a_file_name_is_offered_in_ascii_and_in_full(name: str, sent: str) -> None:
+    """curl 7.88 -OJ reads `filename` alone: with `filename*` only it saved the picture as `original`."""
+    assert content_disposition("attachment", name) == f"attachment; {sent}"
