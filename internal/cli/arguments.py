@@ -67,7 +67,7 @@ def _refused_key(_: str) -> Never:
     raise argparse.ArgumentTypeError("everybody sees command lines: set IMAGECTL_KEY, or name a file with the key in --key-file")
 
 
-_EXIT_CODES = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no service answers."
+_EXIT_CODES = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no service, database or store answers."
 
 
 def _upload(options: argparse.ArgumentParser) -> None:

@@ -61,4 +61,4 @@ def _after_loss(error: Exception) -> bool | float:
 
 
 def _print_outcome(details: RetryDetails) -> None:
-    print(f"imagectl: {details.caused_by}; retrying in {details.wait_for:.1f} s", file=sys.stderr, flush=True)
+    print(f"imagectl: retrying in {details.wait_for:.1f} s: {details.caused_by}", file=sys.stderr, flush=True)

@@ -150,18 +150,18 @@ def _accepted(response: httpx2.Response) -> httpx2.Response:
         problem = response.json()
         header = response.headers.get("retry-after", "")
         retry_after = float(header) if header.isdecimal() else None
-        raise ServiceProblem(response.status_code, problem["code"], problem["detail"], retry_after, _hint(response))
+        raise ServiceProblem(response.status_code, problem["code"], problem["detail"], retry_after, _hint(response, problem["code"]))
     except (ValueError, KeyError, TypeError):
         raise ServiceProblem(response.status_code, "unknown", response.reason_phrase, hint=_hint(response)) from None
 
 
-def _hint(response: httpx2.Response) -> str:
-    """What to do about a refused credential, or about none."""
+def _hint(response: httpx2.Response, code: str = "") -> str:
+    """What to do about a credential that is missing, wrong or lacks a scope."""
     if response.status_code == 401:
         if "authorization" not in response.request.headers:
             return "Set IMAGECTL_KEY, or name a file with the key in --key-file. `imagectl keys create` makes one."
         return "Check IMAGECTL_KEY, or the file of --key-file: is it this service's, whole, and neither expired nor revoked?"
-    if response.status_code == 403:
+    if code == "forbidden":
         return "`imagectl keys create --scopes …` makes a key that may do more."
     return ""
 

@@ -42,8 +42,14 @@ class Authenticator(Struct, frozen=True):
         credential = api_keys[0] if api_keys else _bearer(authorization[0])
         kind = Credential.KEY if api_keys or credential.startswith(KEY_PREFIX) else Credential.JWT
         if kind not in self.verifiers:
-            raise Unauthenticated(f"This service takes no {kind}.", rejected=True)
+            raise Unauthenticated(_NOT_TAKEN[kind], rejected=True)
         return await self.verifiers[kind].verify(credential)
+
+
+_NOT_TAKEN = {
+    Credential.KEY: "This service takes no API keys: send a token as `Authorization: Bearer …`.",
+    Credential.JWT: f"This is no API key (they begin with `{KEY_PREFIX}`), and this service takes no tokens.",
+}
 
 
 def _bearer(authorization: str) -> str:

@@ -57,7 +57,7 @@ def rate_of(text: str) -> Rate | None:
         return None
     found = _RATE.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"{text!r} is no number of units and of seconds like 100/60, both from 1 on")
+        raise ValueError(f"{text!r}: expected units and seconds such as 100/60, both at least 1")
     seconds = int(found["seconds"])
     if seconds > MAX_SECONDS:
         raise ValueError(f"{seconds} seconds are more than a year")

@@ -11,7 +11,7 @@ operator and not to the repository. INVARIANT: no message and no exception that 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import yaml
@@ -107,7 +107,19 @@ def _convert(values: dict[str, dict[str, Any]]) -> Settings:
         path = path.strip("`.")
         setting = next((known for known in every_setting() if path.split("[")[0] == known.path), None)
         where = f"{setting.variable} ({setting.path})" if setting else f"configuration {path or 'files'}"
-        raise SettingsError(f"{where}: {message}") from error
+        raise SettingsError(f"{where}: {message}{_expected(setting, message)}") from error
+
+
+def _expected(setting: Setting | None, message: str) -> str:
+    """What the setting takes, where msgspec's message does not say it in words."""
+    if setting is None:
+        return ""
+    if message.startswith("Invalid enum value"):
+        values = get_args(setting.type) or [member.value for member in setting.type]
+        return f". It is one of {', '.join(map(str, values))}"
+    if setting.type is bool:
+        return ". It is true or false"
+    return f". It is: {setting.description}" if "regex" in message else ""
 
 
 def _decode(kind: type, value: Any) -> Any:

@@ -180,7 +180,7 @@ def test_who_is_told_to_come_again_does(
         until_asked_again(proxy, asked, asking)
         proxy.answer = None
         done = asking.result()
-    assert (done.returncode, f"{told}: Busy.; retrying in 1.0 s" in done.stderr.decode()) == (0, True), done.stderr
+    assert (done.returncode, f"retrying in 1.0 s: {told}: Busy." in done.stderr.decode()) == (0, True), done.stderr
 
 
 def test_a_picture_is_waited_for_longer_than_the_service_waits(service: Deployment, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ async def test_the_list_goes_on_at_its_cursor(http: httpx2.AsyncClient, admin: d
         ({"x-api-key": key_of(0)[:-1]}, "checksum"),
         ({"x-api-key": "x"}, "checksum"),
         ({"authorization": f"Bearer {key_of(0)[:-1]}é".encode()}, "checksum"),
-        ({"authorization": "Bearer eyJ.a.b"}, "takes no jwt"),
+        ({"authorization": "Bearer eyJ.a.b"}, "takes no tokens"),
     ],
 )
 async def test_a_wrong_key_is_told_so(http: httpx2.AsyncClient, headers: dict[str, Any], told: str) -> None:

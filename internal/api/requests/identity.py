@@ -15,6 +15,8 @@ from internal.http.asgi import ApiRequest
 
 Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
 
+NOBODY_MAY = "With AUTH_MODE=none nobody has the scope {scope}. Start the service with AUTH_MODE=key, and make a key that has it."
+
 
 class OpenTo(Flag):
     """Who besides the owner may call a route that reads a picture: the bearer of a signed link, and anybody if it is public."""
@@ -48,7 +50,7 @@ def require(scope: Scope, open_to: OpenTo = OpenTo.OWNERS) -> Guard:
             return
         principal = await services.authenticator.authenticate(*credentials)
         if scope not in principal.scopes:
-            raise Forbidden(scope=scope)
+            raise Forbidden(None if services.authenticator.asks else NOBODY_MAY.format(scope=scope), scope=scope)
         state["principal"] = principal
         state["reader"] = Reader(principal.owner)
 

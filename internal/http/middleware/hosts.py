@@ -39,7 +39,7 @@ class TrustedHosts:
         state = scope.setdefault("state", {})
         state["problem"] = "invalid_request"
         response = problem_response(
-            400, "invalid_request", "The service does not answer under this host.", request_id=state.get("request_id")
+            400, "invalid_request", "The service does not answer under this host: its TRUSTED_HOSTS do not name it.", request_id=state.get("request_id")
         )
         await response(scope, receive, send)  # type: ignore[arg-type]  # Litestar's types are narrower than ASGI's
 

@@ -65,13 +65,13 @@ class MiddlewareSettings(Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(map(_network, _listed(self.trusted_proxies)))
 
     def validate(self) -> None:
-        for variable, on, listed in (
-            ("CORS_ORIGINS", "APP_MIDDLEWARE_CORS" if self.cors else "", self.origins),
-            ("TRUSTED_HOSTS", "APP_MIDDLEWARE_TRUSTEDHOST" if self.trustedhost else "", self.hosts),
-            ("TRUSTED_PROXIES", "", self.proxies),
+        _ = self.proxies
+        for variable, example, on, listed in (
+            ("CORS_ORIGINS", "https://app.example", "APP_MIDDLEWARE_CORS" if self.cors else "", self.origins),
+            ("TRUSTED_HOSTS", "images.example", "APP_MIDDLEWARE_TRUSTEDHOST" if self.trustedhost else "", self.hosts),
         ):
             if on and not listed:
-                raise SettingsError(f"{variable}: {on} is true, and the list is empty")
+                raise SettingsError(f"{variable}: {on} is true, and the list is empty. Set it, such as {variable}={example}")
 
 
 def _listed(text: str) -> list[str]:

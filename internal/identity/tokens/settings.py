@@ -88,7 +88,7 @@ class JwtSettings(Struct, frozen=True, forbid_unknown_fields=True):
         needed = {"ISSUER": self.issuer, "AUDIENCE": self.audiences, "ALGORITHMS": algorithms, "TYPES": self.taken_types}
         for name, value in needed.items():
             if not value:
-                raise SettingsError(f"JWT_{name}: AUTH_MODE takes tokens, and this is empty")
+                raise SettingsError(f"JWT_{name}: AUTH_MODE takes tokens, and this is empty. docs/api/tokens.md says what to set")
         for name in algorithms:
             if name not in ALGORITHMS:
                 raise SettingsError(f"JWT_ALGORITHMS: {name} is none of {', '.join(ALGORITHMS)}")

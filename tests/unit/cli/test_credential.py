@@ -20,6 +20,7 @@ class Service(HTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.status = 200
+        self.code = ""
         self.credentials: list[list[str]] = []
 
     @property
@@ -31,7 +32,7 @@ class _Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         assert isinstance(self.server, Service)
         self.server.credentials.append(self.headers.get_all("authorization", []))
-        problem = {"code": REFUSALS.get(self.server.status), "detail": "No."}
+        problem = {"code": self.server.code or REFUSALS.get(self.server.status), "detail": "No."}
         body = json.dumps({"items": [], "next_cursor": None} if self.server.status == 200 else problem).encode()
         self.send_response(self.server.status)
         self.send_header("content-length", str(len(body)))
@@ -154,3 +155,11 @@ def test_no_option_takes_a_key(capsys: pytest.CaptureFixture[str]) -> None:
     shown = "".join(capsys.readouterr())
     assert "argument --key: everybody sees command lines: set IMAGECTL_KEY" in shown
     assert KEY not in shown
+
+
+@pytest.mark.parametrize("code", ["quota_exceeded", "links_disabled", "link_invalid"])
+def test_a_refusal_that_no_other_key_changes_names_no_key(code: str, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    service.status, service.code = 403, code
+
+    assert run(["list"]) == 1
+    assert "".join(capsys.readouterr()) == f"imagectl: 403 {code}: No.\n"

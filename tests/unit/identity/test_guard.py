@@ -50,6 +50,11 @@ async def write(request: ApiRequest) -> str:
     return owner_of(request)
 
 
+@get("/admin", **describe(Tag("Test"), "Admin", scope=Scope.ADMIN))
+async def admin(request: ApiRequest) -> str:
+    return owner_of(request)
+
+
 @get("/picture", **describe(Tag("Test"), "Picture", scope=Scope.READ, open_to=OpenTo.LINKS | OpenTo.ANYBODY))
 async def picture(request: ApiRequest, rendition: FromQuery[str | None] = None, disposition: FromQuery[str | None] = None) -> str:
     return NAMES.get(reader_of(request)) or str(reader_of(request).owner)
@@ -73,7 +78,7 @@ def link(path: str = "/picture", *, seconds: int = 60, kid: str = "a", **more: s
 
 @pytest.fixture
 def client() -> Any:
-    routes = Router("/", route_handlers=[read, write, picture, original], before_request=refuse_unknown)
+    routes = Router("/", route_handlers=[read, write, admin, picture, original], before_request=refuse_unknown)
     app = Litestar([routes], exception_handlers=HANDLERS, openapi_config=None, logging_config=None, debug=False)
     app.state.services = SimpleNamespace(
         authenticator=Authenticator({Credential.KEY: OneKey()}), links=LINKS, request_rates=RequestRates(None)
@@ -95,6 +100,15 @@ def test_a_refusal_says_what_is_missing(
     answer = client.get(path, headers=headers)
 
     assert (answer.status_code, answer.json()["code"], answer.headers["www-authenticate"]) == (status, code, challenge)
+
+
+def test_an_open_service_says_that_it_has_no_admin(client: TestClient[Litestar]) -> None:
+    client.app.state.services.authenticator = Authenticator()
+
+    assert client.get("/write").status_code == 200
+    answer = client.get("/admin")
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert answer.json()["detail"].startswith("With AUTH_MODE=none nobody has the scope images:admin.")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,22 @@ def test_the_environment_overrides_the_files() -> None:
     assert settings.processing.presets == {"tiny": "resize:9x9"}
 
 
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"AUTH_MODE": "keys"}, "AUTH_MODE (auth.mode): Invalid enum value 'keys'. It is one of none, key, jwt, key+jwt"),
+        ({"QUEUE_BACKEND": "rabbit"}, ". It is one of kafka, postgres"),
+        ({"AUTH_ALLOW_ANONYMOUS": "maybe"}, ". It is true or false"),
+        ({"QUOTA_BYTES": "ten"}, ". It is: Bytes that an owner may have, originals and renditions, such as 10G. Empty: no limit."),
+    ],
+)
+def test_a_refusal_says_what_the_setting_takes(environment: dict[str, str], told: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(environment)
+
+    assert told in str(refused.value)
+
+
 def test_a_profile_stands_between_the_defaults_and_the_environment() -> None:
     settings = load_settings({"APP_PROFILE": "standalone", "LOG_FORMAT": "json"})
 
