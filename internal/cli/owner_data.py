@@ -40,7 +40,8 @@ async def delete(args: Namespace, settings: Settings) -> int:
     if not args.yes:
         raise UsageError("deletion can't be undone, and requires --yes; `owners export` saves the owner's data before")
     try:
-        with args.receipt.open("a", encoding="utf-8") as receipt:
+        with args.receipt.open("a+", encoding="utf-8") as receipt:
+            _check(receipt, args.owner)
             totals = await _delete(args.owner, receipt, settings)
     except OSError as error:
         raise CommandError(f"{args.receipt}: {error.strerror}") from error
@@ -53,6 +54,7 @@ async def _delete(owner: str, receipt: TextIO, settings: Settings) -> dict[str, 
     async with open_repository_and_store(settings) as (repository, store):
         await repository.check()
         deletion = OwnerDeletion(repository, store, owner, actor(), token_seconds=settings.jwt.valid_seconds)
+        _write({"started_at": _now(), "owner": owner}, receipt)
         await deletion.begin()
         async for image in deletion.images():
             _write({"deleted_at": _now(), **msgspec.to_builtins(image)}, receipt)
@@ -60,6 +62,18 @@ async def _delete(owner: str, receipt: TextIO, settings: Settings) -> dict[str, 
         totals = {"finished_at": _now(), **msgspec.structs.asdict(await deletion.finish())}
     _write(totals, receipt)
     return totals
+
+
+def _check(receipt: TextIO, owner: str) -> None:
+    """A receipt goes on, and its lines of images name no owner. So a file that is another owner's, or no receipt, is refused."""
+    receipt.seek(0)
+    first = receipt.readline()
+    try:
+        known = not first or json.loads(first)["owner"] == owner
+    except (ValueError, KeyError, TypeError):
+        known = False
+    if not known:
+        raise UsageError(f"{receipt.name} is no receipt of this owner: name another file. Nothing was deleted")
 
 
 def _write(facts: dict[str, Any], receipt: TextIO) -> None:

@@ -150,7 +150,8 @@ def _accepted(response: httpx2.Response) -> httpx2.Response:
         problem = response.json()
         header = response.headers.get("retry-after", "")
         retry_after = float(header) if header.isdecimal() else None
-        raise ServiceProblem(response.status_code, problem["code"], problem["detail"], retry_after, _hint(response, problem["code"]))
+        code, detail = problem["code"], problem["detail"]
+        raise ServiceProblem(response.status_code, code, detail, retry_after, _hint(response, code))
     except (ValueError, KeyError, TypeError):
         raise ServiceProblem(response.status_code, "unknown", response.reason_phrase, hint=_hint(response)) from None
 

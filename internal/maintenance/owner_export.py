@@ -1,5 +1,6 @@
 """Export of an owner's data: every original and result as a file, and a manifest that names them.
 
+    owner.json              whose export this is; written first
     images.jsonl            one line per image: its facts, metadata and renditions, and the file of each
     files/ID/original.jpg
     files/ID/renditions/NAME.webp
@@ -8,6 +9,7 @@
 A second run on the same folder writes only files that are missing or different: it continues a run that was killed.
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -66,8 +68,10 @@ async def export_owner(
     """Write the owner's data into `folder`, which is created. `wrote` is called with the bytes of each file that is written.
 
     Images that are uploaded or deleted meanwhile may be left out. A file whose object is lost or damaged is named in `lost`, and
-    the others are written all the same. Raises StoreUnavailable, DatabaseUnavailable, and OSError of the folder.
+    the others are written all the same. Raises StoreUnavailable, DatabaseUnavailable, and OSError of the folder: FileExistsError
+    if it has the export of another owner.
     """
+    _claim(folder, owner)
     export = _Export(store, folder, wrote)
     digest = hashlib.sha256()
     with _replaced(folder / "images.jsonl") as lines:
@@ -87,6 +91,16 @@ async def export_owner(
     with _replaced(folder / "manifest.json") as file:
         file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
     return export.totals
+
+
+def _claim(folder: Path, owner: str) -> None:
+    """Note whose export the folder has. Another owner's pictures would stay in it, beside a manifest that does not name them."""
+    claim, text = folder / "owner.json", msgspec.json.encode(owner) + b"\n"
+    if not claim.exists():
+        with _replaced(claim) as file:
+            file.write(text)
+    elif claim.read_bytes() != text:
+        raise FileExistsError(errno.EEXIST, "it has the export of another owner: choose another folder", str(folder))
 
 
 class _Export:

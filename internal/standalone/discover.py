@@ -18,6 +18,8 @@ def running_standalone(settings: Settings) -> Settings:
         lines = (data / "postgres/postmaster.pid").read_text(encoding="utf-8").splitlines()
         database = replace(settings.database, host=lines[SOCKET_FOLDER], port=int(lines[PORT]))
     except (OSError, IndexError, ValueError) as error:
-        raise DatabaseUnavailable(f"No service runs on {data}. Start it with `make run`, or name the folder of its data in DATA_PATH.") from error
+        raise DatabaseUnavailable(
+            f"No service runs on {data}. Start it with `make run`, or name its data in DATA_PATH."
+        ) from error
     path = settings.storage.path if "STORAGE_PATH" in os.environ else str(data / "objects")
     return replace(settings, database=database, storage=replace(settings.storage, path=path))

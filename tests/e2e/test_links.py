@@ -70,7 +70,7 @@ def test_from_the_command_line(tmp_path: Path) -> None:
         shown = service.http.get(url.removeprefix(public_url))
         assert url.startswith(f"{public_url}/api/v1/images/{image_id}/original?disposition=attachment&expires=")
         assert (shown.status_code, shown.content) == (200, (tmp_path / "photo.jpg").read_bytes())
-        assert shown.headers["content-disposition"] == 'attachment; filename="photo.jpg"; filename*=UTF-8\'\'photo.jpg'
+        assert shown.headers["content-disposition"] == "attachment; filename=\"photo.jpg\"; filename*=UTF-8''photo.jpg"
         own = service.http.get(f"/api/v1/images/{image_id}/original")
         policies = [answer.headers.get_list("cross-origin-resource-policy") for answer in (shown, own)]
         assert policies == [["cross-origin"], ["same-origin"]]

@@ -38,6 +38,10 @@ def described(folder: Path) -> list[dict[str, Any]]:
     return [msgspec.json.decode(line) for line in (folder / "images.jsonl").read_bytes().splitlines()]
 
 
+def paths_in(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
 async def test_an_export_has_every_file_and_names_it(service: Service, tmp_path: Path) -> None:
     image_id = await service.upload(pictures.jpeg(), "resize:20x20", metadata=read_metadata('{"shelf": 1e2}'))
     await service.process(image_id)
@@ -113,6 +117,19 @@ async def test_only_the_owners_images_are_exported(service: Service, tmp_path: P
     await service.upload(pictures.jpeg())
 
     assert (await exported(service, tmp_path, "somebody else")).images == 0
+
+
+async def test_a_folder_has_the_export_of_one_owner(service: Service, tmp_path: Path) -> None:
+    """Otherwise the first owner's pictures stayed in it, beside a manifest that names the second."""
+    await service.upload(pictures.jpeg())
+    await exported(service, tmp_path)
+    (tmp_path / "manifest.json").unlink()  # as after a kill
+    before = paths_in(tmp_path)
+
+    with pytest.raises(FileExistsError, match="another owner"):
+        await exported(service, tmp_path, "shop")
+    assert paths_in(tmp_path) == before
+    assert (await exported(service, tmp_path)).written == 0
 
 
 async def test_a_deletion_leaves_nothing_and_says_what_there_was(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ HEADERS: dict[str, Json] = {
     "Accept-Ranges": _header("Ranges of bytes are served.", "bytes", const="bytes"),
     "Content-Length": _header("Bytes of this answer.", 48213, type="integer", minimum=0),
     "Content-Range": _header("Which bytes these are and how many there are; `bytes */SIZE` with a 416.", "bytes 0-1023/48213"),
-    "Content-Disposition": _header("A file name for saving.", "inline; filename=\"holiday-default.jpg\"; filename*=UTF-8''holiday-default.jpg"),
+    "Content-Disposition": _header("A file name for saving.", "inline; filename=\"a.jpg\"; filename*=UTF-8''a.jpg"),
     "Vary": _header("Present if the picture has a second file, between which Accept decides.", "accept", always=False),
     "Cross-Origin-Resource-Policy": _header(
         "`cross-origin` if the picture is public or asked for by a link: other sites may show it. Else `same-origin`.",

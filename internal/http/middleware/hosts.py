@@ -11,6 +11,8 @@ from internal.http.asgi import App, Header, Receive, Scope, Send
 from internal.http.middleware.access_log import QUIET
 from internal.http.problems import problem_response
 
+_REFUSAL = "The service does not answer under this host: its TRUSTED_HOSTS do not name it."
+
 _HOST = re.compile(r"([a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
@@ -38,9 +40,7 @@ class TrustedHosts:
             return
         state = scope.setdefault("state", {})
         state["problem"] = "invalid_request"
-        response = problem_response(
-            400, "invalid_request", "The service does not answer under this host: its TRUSTED_HOSTS do not name it.", request_id=state.get("request_id")
-        )
+        response = problem_response(400, "invalid_request", _REFUSAL, request_id=state.get("request_id"))
         await response(scope, receive, send)  # type: ignore[arg-type]  # Litestar's types are narrower than ASGI's
 
     def _is_trusted(self, host: str | None) -> bool:

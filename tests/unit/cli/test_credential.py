@@ -158,7 +158,7 @@ def test_no_option_takes_a_key(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("code", ["quota_exceeded", "links_disabled", "link_invalid"])
-def test_a_refusal_that_no_other_key_changes_names_no_key(code: str, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refusal_that_no_key_changes_names_none(code: str, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
     service.status, service.code = 403, code
 
     assert run(["list"]) == 1

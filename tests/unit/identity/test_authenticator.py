@@ -67,7 +67,7 @@ async def test_two_credentials_are_refused(both: Authenticator, authorization: l
 
 
 async def test_a_kind_that_is_not_taken_is_refused(keys: Recorder) -> None:
-    with pytest.raises(Unauthenticated, match="no API key .*takes no tokens") as refused:
+    with pytest.raises(Unauthenticated, match=r"no API key .*takes no tokens") as refused:
         await Authenticator({Credential.KEY: keys}).authenticate(["Bearer eyJ.a.b"], [])
     assert refused.value.rejected
     assert keys.seen == []

@@ -26,7 +26,7 @@ def test_the_environment_overrides_the_files() -> None:
         ({"AUTH_MODE": "keys"}, "AUTH_MODE (auth.mode): Invalid enum value 'keys'. It is one of none, key, jwt, key+jwt"),
         ({"QUEUE_BACKEND": "rabbit"}, ". It is one of kafka, postgres"),
         ({"AUTH_ALLOW_ANONYMOUS": "maybe"}, ". It is true or false"),
-        ({"QUOTA_BYTES": "ten"}, ". It is: Bytes that an owner may have, originals and renditions, such as 10G. Empty: no limit."),
+        ({"QUOTA_BYTES": "ten"}, ". It is: Bytes that an owner may have, originals and renditions, such as 10G."),
     ],
 )
 def test_a_refusal_says_what_the_setting_takes(environment: dict[str, str], told: str) -> None:
