@@ -19,6 +19,7 @@ from internal.http.middleware.access_log import AccessLog
 from internal.http.middleware.compression import Compression
 from internal.http.middleware.cors import Cors, CorsPolicy
 from internal.http.middleware.default_headers import DefaultHeaders
+from internal.http.middleware.foreign_pages import ForeignPages
 from internal.http.middleware.hosts import TrustedHosts
 from internal.http.middleware.https import HttpsRedirect
 from internal.http.middleware.methods import Methods
@@ -32,7 +33,7 @@ from internal.http.monitoring.metrics_port import serving_on_own_port
 from internal.http.networks import Networks
 from internal.http.problems import HANDLERS
 from internal.http.server.side_server import side_app
-from internal.http.settings import ServerSettings
+from internal.http.settings import ServerSettings, origin_of
 from internal.observability.gauges import GaugeSource
 from internal.observability.logs import configure_logging
 from internal.observability.settings import MetricsSettings
@@ -89,12 +90,19 @@ def create_app(settings: Settings) -> App:
         logging_config=None,
         debug=False,  # else an environment variable decides it
     )
-    return with_middleware(app, settings.middleware)
+    pages = None if settings.auth.kinds or settings.auth.allow_anonymous else settings.server.public_url
+    return with_middleware(app, settings.middleware, pages_of=pages)
 
 
-def with_middleware(litestar: Litestar, middleware: MiddlewareSettings) -> App:
-    """`litestar` behind the middleware, the innermost first. What is switched off is not there."""
+def with_middleware(litestar: Litestar, middleware: MiddlewareSettings, *, pages_of: str | None = None) -> App:
+    """`litestar` behind the middleware, the innermost first. What is switched off is not there.
+
+    `pages_of`: if nobody is asked for a credential, and only this machine is meant, the address that clients use (PUBLIC_URL).
+    """
     app: App = Methods(litestar, Compression(litestar) if middleware.gzip else None)  # type: ignore[arg-type]
+    if pages_of is not None:
+        origins = middleware.origins if middleware.cors else ()
+        app = ForeignPages(app, allowed=origins, public_origin=origin_of(pages_of), any_host=middleware.trustedhost)
     if middleware.httpsredirect:
         app = HttpsRedirect(app)
     if middleware.trustedhost:

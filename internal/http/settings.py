@@ -112,6 +112,12 @@ def is_public_url(text: str) -> bool:
     return parts.scheme in ("http", "https") and bool(host) and not rest and plain
 
 
+def origin_of(public_url: str) -> str:
+    """The origin of a public URL, as browsers write it; of an empty one empty."""
+    parts = urlsplit(public_url.lower())
+    return f"{parts.scheme}://{parts.netloc.removesuffix({'http': ':80', 'https': ':443'}[parts.scheme])}" if public_url else ""
+
+
 def api_ports(server: ServerSettings, metrics: MetricsSettings) -> list[tuple[str, str, int]]:
     """The addresses on which the API listens: variable, host and port, for refuse_taken_ports."""
     own_port = [("METRICS_PORT", server.host, metrics.port)] if metrics.port else []

@@ -34,7 +34,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Any:
         )
 
     monkeypatch.setattr(app, "open_api", opened)
-    return TestClient(cast("Litestar", app.create_app(load_settings({}))))
+    return TestClient(cast("Litestar", app.create_app(load_settings({}))), base_url="http://127.0.0.1")
 
 
 def test_an_upload_gets_as_far_as_its_form(client: TestClient[Litestar]) -> None:

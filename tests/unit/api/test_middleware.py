@@ -39,10 +39,27 @@ async def test_a_request_is_logged_with_its_client(proxies: str, client: str) ->
 
 
 async def test_nothing_is_on_by_itself() -> None:
-    answer = await _ask("/openapi.json", {"host": "evil.example", "origin": APP, "accept-encoding": "br"})
+    answer = await _ask("/openapi.json", {"host": "any.example", "origin": APP, "accept-encoding": "br"}, AUTH_MODE="key")
 
     assert answer.status_code == 200
     assert not [name for name in answer.headers if name.startswith(("access-control-", "vary", "strict-", "content-encoding"))]
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        ({}, 400),
+        ({"PUBLIC_URL": "https://Pictures.example:443/images"}, 200),
+        ({"AUTH_ALLOW_ANONYMOUS": "true"}, 200),
+        ({"APP_MIDDLEWARE_TRUSTEDHOST": "true", "TRUSTED_HOSTS": "pictures.example"}, 200),
+        ({"AUTH_MODE": "key"}, 200),
+    ],
+)
+async def test_an_api_that_asks_nobody_is_not_for_foreign_pages(settings: dict[str, str], status: int) -> None:
+    """The page of pictures.example, whose name points to this machine by now."""
+    answer = await _ask("/openapi.json", {"host": "pictures.example", "origin": "https://pictures.example"}, **settings)
+
+    assert answer.status_code == status
 
 
 async def test_a_page_reads_a_compressed_answer_over_https() -> None:
