@@ -11,7 +11,7 @@ from litestar.openapi.spec import Example
 from msgspec import Struct
 
 from internal.domain.errors import QueueUnavailable, StoreUnavailable
-from internal.observability.health import Condition, Dependency, Report, examine
+from internal.observability.health import Condition, Dependency, Examiner, Report
 
 
 class Live(Struct):
@@ -20,6 +20,7 @@ class Live(Struct):
 
 def health_handlers(dependencies: Mapping[str, Dependency]) -> list[HTTPRouteHandler]:
     """`/health` and `/health/ready` answer 503 without an essential dependency; `/health/live`: the process is running."""
+    examiner = Examiner(dependencies)
 
     @get(
         ["/health", "/health/ready"],
@@ -33,7 +34,7 @@ def health_handlers(dependencies: Mapping[str, Dependency]) -> list[HTTPRouteHan
     )
     async def ready() -> Response[Report]:
         """Ready with database and object store. If the queue is down, the status is `degraded` (HTTP 200): uploads go on."""
-        report = await examine(dependencies)
+        report = await examiner.report()
         return Response(report, status_code=503 if report.status == Condition.UNAVAILABLE else 200)
 
     @get(
