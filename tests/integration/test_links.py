@@ -222,6 +222,17 @@ async def test_a_link_waits_for_a_picture_that_is_pending(http: httpx2.AsyncClie
     assert (await http.get(original)).status_code == 200
 
 
+async def test_a_rendition_called_original_is_not_mistaken_for_the_upload(http: httpx2.AsyncClient, service: Service) -> None:
+    """The upload says where it was taken, and the rendition does not: a link to the wrong one of them can't be taken back."""
+    image_id = await processed(service, original="resize:8x8")
+    path = f"{IMAGES}/{image_id}/links"
+
+    refused = await http.post(path, json={"expires_in": 60, "rendition": "original"}, headers=READER)
+
+    assert code_of(refused) == (400, "invalid_request")
+    assert (await http.get(await link_to(http, image_id))).content != DATA, "without a name it is the only rendition"
+
+
 async def test_who_may_make_links(http: httpx2.AsyncClient, service: Service) -> None:
     image_id, body = await processed(service), {"expires_in": 60}
     for headers, status in ((READER, 201), (OWNER, 201), ({}, 401), ({"x-api-key": "imgp_other"}, 401)):

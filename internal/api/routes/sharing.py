@@ -40,6 +40,11 @@ MAX_LINK_BYTES = 2**12
 ORIGINAL = "original"
 """What a link to the upload itself calls it, in place of a rendition's name."""
 
+AMBIGUOUS = (
+    "`original` means the upload itself, and this image has a rendition of that name too. Ask for the same rendition under "
+    "another name, and make a link to that one."
+)
+
 
 @patch(
     "/images/{image_id:str}",
@@ -109,6 +114,10 @@ async def new_link(request: ApiRequest, image_id: ImageId) -> LinkBody:
     found = await find_image_or_upload(state.repository, owner, wanted)
     path = image_path(found.id)
     if asked.rendition == ORIGINAL:
+        if (
+            found.rendition(ORIGINAL) is not None
+        ):  # who means this one must not give away the upload, with all that its file holds
+            raise InvalidRequest(AMBIGUOUS)
         path, rendition = f"{path}/original", None
     else:
         rendition = linked_rendition(found, asked.rendition)
