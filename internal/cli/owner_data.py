@@ -67,8 +67,8 @@ async def _delete(owner: str, receipt: TextIO, settings: Settings) -> dict[str, 
 def _check(receipt: TextIO, owner: str) -> None:
     """A receipt goes on, and its lines of images name no owner. So a file that is another owner's, or no receipt, is refused."""
     receipt.seek(0)
-    first = receipt.readline()
     try:
+        first = receipt.readline()
         known = not first or json.loads(first)["owner"] == owner
     except (ValueError, KeyError, TypeError):
         known = False

@@ -221,8 +221,10 @@ def test_an_owners_data_is_exported_and_deleted(beside: Beside, tmp_path: Path) 
     assert lines[0]["owner"] == "anonymous"
     assert {line["image"] for line in lines[1:-1]} == {image["id"] for image in images}
     assert lines[-1] == deleted
-    other = beside.run("owners", "delete", "shop", "--receipt", receipt, "--yes")
-    assert (other.returncode, b"no receipt of this owner" in other.stderr) == (2, True), other.stderr
+    picture = folder / f"files/{image_id}/original.jpg"
+    for owner, file in (("shop", receipt), ("anonymous", picture), ("anonymous", folder / "manifest.json")):
+        refused = beside.run("owners", "delete", owner, "--receipt", file, "--yes")
+        assert (refused.returncode, b"no receipt of this owner" in refused.stderr) == (2, True), refused.stderr
     assert len(receipt.read_text().splitlines()) == len(lines)
     assert [key for key in beside.service.objects() if any(image["id"] in key for image in images)] == []
     [first] = beside.told("audit", "--target", "anonymous", "--limit", 1)
