@@ -47,6 +47,7 @@ def test_what_the_page_shows(tmp_path: Path) -> None:
     original = (tmp_path / "photo.jpg").read_bytes()
     assert (tmp_path / "thumb.jpg").read_bytes() == (tmp_path / "public.jpg").read_bytes()
     assert (tmp_path / "part.bin").read_bytes() == original[:1024]
+    assert (tmp_path / "saved/photo.jpg").read_bytes() == original
     assert json.loads((tmp_path / "refused.json").read_text())["code"] == "link_invalid"
     assert "\n403\n" in done.stdout
     [made] = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"url"')]
