@@ -1,7 +1,7 @@
 """Admin commands. They work on the service's own tables and objects with its settings, and don't use HTTP."""
 
-import getpass
 import os
+import pwd
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -44,11 +44,15 @@ def run_admin(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
 
 
 def actor() -> str:
-    """The audit's name for who runs this: `imagectl:` and the user of the system, by number if it has no name."""
+    """The audit's name for who runs this: `imagectl:` and the user of the system, by number if it has no name.
+
+    No variable has a say in it: with LOGNAME anybody could act under another's name.
+    """
+    user = os.getuid()
     try:
-        return f"imagectl:{getpass.getuser()}"
-    except (KeyError, OSError):  # KeyError up to Python 3.12
-        return f"imagectl:{os.getuid()}"
+        return f"imagectl:{pwd.getpwuid(user).pw_name}"
+    except KeyError:
+        return f"imagectl:{user}"
 
 
 def _require_database(settings: Settings) -> None:
