@@ -90,9 +90,8 @@ def test_lost_messages_are_made_again(cluster: Cluster, kafka: KafkaService) -> 
     with cluster.api():
         upload_and_publish(cluster, load)
         lose_messages(cluster, kafka)
-        with cluster.worker(WORKER_OVERDUE_SECONDS=1) as worker:
+        with cluster.worker():  # its idle slots look for tasks that no message names
             cluster.checked(load)
-            assert "renditions.overdue" in worker.said()
 
 
 @pytest.mark.parametrize("cluster", ["stack"], indirect=True)

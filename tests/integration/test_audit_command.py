@@ -22,7 +22,7 @@ async def entries(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     async def opened(_: Settings) -> AsyncIterator[Repository]:
         yield service.repository
 
-    monkeypatch.setattr(audit, "open_repository", opened)
+    monkeypatch.setattr(audit, "open_tables", opened)
     for number in range(5):
         await service.repository.audit.add(new_entry("imagectl:me", "key.created", f"key {number}", owner="shop\x1b[2J"))
 

@@ -160,7 +160,7 @@ async def test_a_failed_commit_leaves_the_object_listed(service: Service) -> Non
     class Leaving:
         """A database that goes away between the put and the commit."""
 
-        pending_objects = service.repository.pending_objects
+        pending_objects, upload_buckets = service.repository.pending_objects, service.repository.upload_buckets
 
         @property
         def images(self) -> object:

@@ -120,7 +120,8 @@ async def test_a_wrong_credential_is_not_ignored_for_a_public_image(http: httpx2
 
     answer = await http.get(f"{IMAGES}/{image_id}", headers={"x-api-key": "imgp_revoked"})
 
-    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer error="invalid_token"')
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
 
 
 async def test_to_nobody_a_private_image_is_as_none(
