@@ -29,7 +29,7 @@ SETTINGS: dict[str, Any] = {
     "WORKER_FAST_SLOTS": 1,
     **LONG_LEASE,
 }
-LONG_ONE = {"long": "|".join(["blur:10"] * 6), "next": "resize:64x64"}
+LONG_ONE = {"long": "|".join(["blur:10"] * 24), "next": "resize:64x64"}
 """Whoever is given the message a second time finds one rendition to do."""
 BEGUN = "SELECT count(*) FROM renditions WHERE image_id = %s AND attempt > 0"
 

@@ -306,6 +306,7 @@ async def test_a_tag_far_below_is_claimed_by_its_own_message_or_by_the_next_whol
     monkeypatch.setattr("internal.repository.fair.TagFloor.DELAY_SECONDS", 0.0)
     floor = service.repository.renditions._floors.claimed[Lane.FAST]  # type: ignore[attr-defined]
     monkeypatch.setattr(floor, "_whole_at", float("inf"))
+    monkeypatch.setattr(floor, "_turns_at", 0.0)  # another test's claim has delayed it
     low, lower = await ask(service, "a"), await ask(service, "a")
     await service.session.run("UPDATE renditions SET start_tag = 1, due_at = now() + interval '1 h'")
     for owner in "bbbb":
