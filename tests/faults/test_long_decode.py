@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -34,6 +35,10 @@ LONG_ONE = {"long": "|".join(["blur:10"] * 24), "next": "resize:64x64"}
 BEGUN = "SELECT count(*) FROM renditions WHERE image_id = %s AND attempt > 0"
 
 UNFINISHED = "SELECT count(*) FROM renditions WHERE image_id = %s AND status <> 'processed'"
+
+
+def is_finished(cluster: Cluster, id_: str) -> bool:
+    return cluster.number(UNFINISHED, id_) == 0
 
 
 def upload_long_one(cluster: Cluster, load: Load, data: bytes) -> str:
@@ -82,7 +87,7 @@ def test_longer_than_a_poll_interval(cluster: Cluster, request: pytest.FixtureRe
         decoder, idle = stopped_decoder([one, other], len(data))
         while cluster.number(BEGUN, id_) > 1:  # both workers claimed at the same moment, and shared the task
             decoder.send_signal(signal.SIGCONT)
-            wait_until(lambda done=id_: cluster.number(UNFINISHED, done) == 0, within=60)
+            wait_until(partial(is_finished, cluster, id_), within=60)
             id_ = upload_long_one(cluster, load, data)
             decoder, idle = stopped_decoder([one, other], len(data))
         load.upload(6)  # some wait behind it
