@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from internal.cli.listing import add_length
+
 DAY = 86_400.0
 MAX_WEIGHT = 1000.0
 
@@ -60,8 +62,7 @@ def _audit(add_parser: Commands, output: argparse.ArgumentParser) -> None:
         epilog="Exit codes: 0 done; 2 wrong usage; 3 the database does not answer.",
     )
     listing.add_argument("--target", metavar="TARGET", help="only what was done to this key, token or owner")
-    listing.add_argument("--limit", type=count, default=50, metavar="N", help="at most N (default: %(default)s)")
-    listing.add_argument("--all", action="store_true", help="all of them")
+    add_length(listing, count)
 
 
 def _keys(add_parser: Commands, output: argparse.ArgumentParser) -> None:
@@ -86,8 +87,7 @@ def _keys(add_parser: Commands, output: argparse.ArgumentParser) -> None:
     create.add_argument("--name", default="", help="a name for people")
     listing = actions.add_parser("list", parents=[output], help="list keys without their secrets, newest first")
     listing.add_argument("--owner", metavar="NAME", help="only keys of this owner")
-    listing.add_argument("--limit", type=count, default=50, metavar="N", help="at most N (default: %(default)s)")
-    listing.add_argument("--all", action="store_true", help="all of them")
+    add_length(listing, count)
     revoke = actions.add_parser("revoke", parents=[output], help="revoke keys; two seconds later no process takes them")
     revoke.add_argument("id", nargs="+", metavar="ID")
 
@@ -158,8 +158,7 @@ def _tokens(add_parser: Commands, output: argparse.ArgumentParser) -> None:
         help="when the last of them expires, and the row goes (default: JWT_MAX_SECONDS from now)",
     )
     listing = actions.add_parser("list", parents=[output], help="list what is revoked, newest first")
-    listing.add_argument("--limit", type=count, default=50, metavar="N", help="at most N (default: %(default)s)")
-    listing.add_argument("--all", action="store_true", help="all of them")
+    add_length(listing, count)
 
 
 def _store(add_parser: Commands, output: argparse.ArgumentParser) -> None:
@@ -194,8 +193,7 @@ def _deadletters(add_parser: Commands, output: argparse.ArgumentParser) -> None:
     )
     actions = top.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", parents=[output], help="list dead letters, newest first")
-    listing.add_argument("--limit", type=count, default=50, metavar="N", help="at most N (default: %(default)s)")
-    listing.add_argument("--all", action="store_true", help="all of them")
+    add_length(listing, count)
     _code(listing)
     actions.add_parser("show", parents=[output], help="show one dead letter in full").add_argument("id", type=int, metavar="ID")
     replay = actions.add_parser(

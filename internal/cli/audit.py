@@ -1,17 +1,13 @@
 """`imagectl audit`: what admins did."""
 
 import json
-import sys
 from argparse import Namespace
 from functools import partial
 
-import msgspec
-
 from internal.cli.admin import open_tables, run_admin
+from internal.cli.listing import PAGE, all_pages, print_newest
 from internal.domain.audit import AuditEntry
 from internal.settings.sections import Settings
-
-PAGE = 200
 
 
 def audit(args: Namespace) -> int:
@@ -20,16 +16,9 @@ def audit(args: Namespace) -> int:
 
 
 async def _audit(args: Namespace, settings: Settings) -> int:
-    shown, before = 0, None
     async with open_tables(settings) as repository:
-        while page := await repository.audit.page(limit=PAGE, before=before, target=args.target):
-            for entry in page:
-                if shown == args.limit and not args.all:
-                    print(f"imagectl: these are the newest {shown}; there are more: --limit N, --all", file=sys.stderr)
-                    return 0
-                print(json.dumps(msgspec.to_builtins(entry)) if args.json else _line(entry))
-                shown += 1
-            before = page[-1].id
+        entries = all_pages(lambda before: repository.audit.page(limit=PAGE, before=before, target=args.target))
+        await print_newest(entries, args, _line)
     return 0
 
 

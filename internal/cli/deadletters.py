@@ -12,6 +12,7 @@ import msgspec
 
 from internal.cli.admin import actor, open_tables, run_admin
 from internal.cli.errors import EXIT_FAILED, CommandError, UsageError
+from internal.cli.listing import print_newest
 from internal.cli.progress import ProgressCounter
 from internal.maintenance.dead_letters import Replay, drop, list_dead_letters, replay
 from internal.ports.repository.dead_letters import DeadLetterEntry
@@ -37,14 +38,9 @@ def deadletters(args: Namespace) -> int:
 
 
 async def _list(args: Namespace, settings: Settings) -> int:
-    shown = 0
     async with open_tables(settings) as repository:
-        async for entry in list_dead_letters(repository, code=args.code, limit=None if args.all else args.limit + 1):
-            if shown == args.limit and not args.all:
-                print(f"imagectl: these are the newest {shown}; there are more: --limit N, --all", file=sys.stderr)
-                break
-            print(json.dumps(_as_json(entry)) if args.json else _line(entry))
-            shown += 1
+        entries = list_dead_letters(repository, code=args.code, limit=None if args.all else args.limit + 1)
+        await print_newest(entries, args, _line, _as_json)
     return 0
 
 

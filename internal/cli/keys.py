@@ -13,12 +13,11 @@ import msgspec
 from internal.cli.admin import actor, open_tables, run_admin
 from internal.cli.durations import parse_duration
 from internal.cli.errors import EXIT_FAILED, UsageError
+from internal.cli.listing import print_newest
 from internal.domain.api_key import ApiKey
 from internal.domain.errors import InvalidRequest, NotFound
-from internal.identity.keys import create_key, revoke_key
+from internal.identity.keys import create_key, keys_of, revoke_key
 from internal.settings.sections import Settings
-
-PAGE = 200
 
 
 def keys(args: Namespace) -> int:
@@ -48,16 +47,8 @@ async def _create(args: Namespace, settings: Settings) -> int:
 
 
 async def _list(args: Namespace, settings: Settings) -> int:
-    shown, before = 0, None
     async with open_tables(settings) as repository:
-        while page := await repository.api_keys.page(limit=PAGE, before=before, owner=args.owner):
-            before = page[-1].id
-            for key in page:
-                if shown == args.limit and not args.all:
-                    print(f"imagectl: these are the newest {shown}; there are more: --limit N, --all", file=sys.stderr)
-                    return 0
-                print(json.dumps(_as_json(key)) if args.json else _line(key))
-                shown += 1
+        await print_newest(keys_of(repository, args.owner), args, _line, _as_json)
     return 0
 
 

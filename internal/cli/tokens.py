@@ -1,7 +1,6 @@
 """`imagectl tokens`: revoke tokens, and list what is revoked."""
 
 import json
-import sys
 from argparse import Namespace
 from datetime import UTC, datetime
 from functools import partial
@@ -10,13 +9,12 @@ import msgspec
 
 from internal.cli.admin import actor, open_tables, run_admin
 from internal.cli.errors import UsageError
+from internal.cli.listing import PAGE, all_pages, print_newest
 from internal.domain.ids import new_id
 from internal.domain.owner import MAX_OWNER, is_owner
 from internal.domain.revocation import Revocation
 from internal.identity.tokens.revoke import revoke
 from internal.settings.sections import Settings
-
-PAGE = 200
 
 
 def tokens(args: Namespace) -> int:
@@ -33,16 +31,9 @@ async def _revoke(args: Namespace, settings: Settings) -> int:
 
 
 async def _list(args: Namespace, settings: Settings) -> int:
-    shown, before = 0, None
     async with open_tables(settings) as repository:
-        while page := await repository.revoked_tokens.page(limit=PAGE, before=before):
-            before = page[-1].id
-            for revocation in page:
-                if shown == args.limit and not args.all:
-                    print(f"imagectl: these are the newest {shown}; there are more: --limit N, --all", file=sys.stderr)
-                    return 0
-                print(json.dumps(msgspec.to_builtins(revocation)) if args.json else _line(revocation))
-                shown += 1
+        revocations = all_pages(lambda before: repository.revoked_tokens.page(limit=PAGE, before=before))
+        await print_newest(revocations, args, _line)
     return 0
 
 

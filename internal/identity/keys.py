@@ -53,8 +53,8 @@ async def revoke_key(repository: Repository, actor: str, key_id: UUID) -> ApiKey
     raise NotFound("There is no such key.")
 
 
-async def keys_of(repository: Repository, owner: str) -> AsyncIterator[ApiKey]:
-    """All keys of the owner, newest first, revoked ones too."""
+async def keys_of(repository: Repository, owner: str | None) -> AsyncIterator[ApiKey]:
+    """All keys of the owner, newest first, revoked ones too; None: of every owner."""
     before = None
     while page := await repository.api_keys.page(limit=PAGE, before=before, owner=owner):
         for key in page:
