@@ -9,9 +9,9 @@ import msgspec
 
 from internal.cli.admin import actor, open_tables
 from internal.cli.errors import EXIT_FAILED, UsageError
-from internal.domain.owner import MAX_OWNER, UNLIMITED, Quotas, is_owner
-from internal.limits.amounts import NONE, amount_text, parse_amount
-from internal.limits.quotas import configured_quotas, set_owner
+from internal.domain.owner import MAX_OWNER, Quotas, is_owner
+from internal.limits.amounts import amount_text, parse_amount
+from internal.limits.quotas import configured_quotas, quotas_as_set, quotas_in_force, set_owner
 from internal.ports.repository.usage import OwnerUsage
 from internal.settings.sections import Settings
 
@@ -74,20 +74,15 @@ def parse_quota(name: str, text: str) -> int | None:
 def _as_json(found: OwnerUsage, configured: Quotas) -> dict[str, Any]:
     """As GET /admin/owners shows it."""
     owner = found.owner
-    in_force = msgspec.structs.asdict(owner.quotas(configured))
     return {
         "owner": owner.owner,
         **msgspec.structs.asdict(found.used),
-        "limits": {name: None if quota == UNLIMITED else quota for name, quota in in_force.items()},
+        "limits": quotas_in_force(owner, configured),
         "weight": owner.weight,
-        "quotas": {name: _set(getattr(owner, f"quota_{name}")) for name in in_force},
+        "quotas": quotas_as_set(owner),
         "created_at": msgspec.to_builtins(owner.created_at),
         "updated_at": msgspec.to_builtins(owner.updated_at),
     }
-
-
-def _set(quota: int | None) -> int | str | None:
-    return NONE if quota == UNLIMITED else quota
 
 
 def _line(found: OwnerUsage, configured: Quotas) -> str:

@@ -1,10 +1,11 @@
 """Amounts as people write them: `250`, `10G`, `none`."""
 
 import re
+from typing import Literal
 
 from internal.domain.owner import UNLIMITED
 
-NONE = "none"
+NONE: Literal["none"] = "none"
 
 _AMOUNT = re.compile(r"([0-9]{1,18})([KMGT]?)")
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}

@@ -7,13 +7,13 @@ from sending a picture that would be refused.
 import contextlib
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from internal.domain.audit import new_entry
 from internal.domain.errors import QuotaExceeded
-from internal.domain.owner import Owner, Quotas, Usage
+from internal.domain.owner import UNLIMITED, Owner, Quotas, Usage
 from internal.limits.amounts import NONE, parse_amount
 from internal.limits.settings import QuotaSettings
 from internal.ports.repository.repository import Repository
@@ -29,6 +29,18 @@ MAX_LOOKS = 10_000
 def configured_quotas(settings: QuotaSettings) -> Quotas:
     """Of an owner for whom nothing is set."""
     return Quotas(*(parse_amount(getattr(settings, name) or NONE) for name in Quotas.__struct_fields__))
+
+
+def quotas_in_force(owner: Owner, configured: Quotas) -> dict[str, int | None]:
+    """By name, as clients and operators read them; None: there is no quota."""
+    quotas = asdict(owner.quotas(configured))
+    return {name: None if quota == UNLIMITED else quota for name, quota in quotas.items()}
+
+
+def quotas_as_set(owner: Owner) -> dict[str, int | Literal["none"] | None]:
+    """By name, what is set for the owner: a number, `none`, or None where the configured quota holds."""
+    quotas = {name: getattr(owner, f"quota_{name}") for name in Quotas.__struct_fields__}
+    return {name: NONE if quota == UNLIMITED else quota for name, quota in quotas.items()}
 
 
 class EarlyQuotaCheck:

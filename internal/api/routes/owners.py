@@ -24,7 +24,7 @@ from internal.domain.identity import Scope
 from internal.domain.owner import MAX_OWNER, NO_QUOTAS, UNLIMITED, Owner, Quotas, Usage, is_owner
 from internal.domain.rates import Rate
 from internal.http.asgi import ApiRequest
-from internal.limits.quotas import set_owner
+from internal.limits.quotas import quotas_as_set, quotas_in_force, set_owner
 from internal.ports.repository.usage import OwnerUsage
 
 USAGE = Tag("Usage", "How much an owner has, and may have.")
@@ -128,25 +128,15 @@ def _example_changes() -> Json:
 
 def owner_body(found: OwnerUsage, configured: Quotas) -> OwnerBody:
     owner = found.owner
-    quotas = {name: _shown(getattr(owner, f"quota_{name}")) for name in Quotas.__struct_fields__}
     return OwnerBody(
         owner=owner.owner,
         **msgspec.structs.asdict(found.used),
-        limits=QuotasInForce(**_in_force(found, configured)),
+        limits=QuotasInForce(**quotas_in_force(owner, configured)),
         weight=owner.weight,
-        quotas=QuotasBody(**quotas),
+        quotas=QuotasBody(**quotas_as_set(owner)),
         created_at=owner.created_at,
         updated_at=owner.updated_at,
     )
-
-
-def _in_force(found: OwnerUsage, configured: Quotas) -> dict[str, int | None]:
-    quotas = msgspec.structs.asdict(found.owner.quotas(configured))
-    return {name: None if quota == UNLIMITED else quota for name, quota in quotas.items()}
-
-
-def _shown(quota: int | None) -> int | Literal["none"] | None:
-    return "none" if quota == UNLIMITED else quota
 
 
 @get(
@@ -166,7 +156,7 @@ async def show_usage(request: ApiRequest) -> UsageBody:
     """
     state = state_of(request)
     found = await state.repository.usage.of(owner_of(request))
-    limits = UsageLimits(**_in_force(found, state.policy.quotas), rates=rates_in_force(state.settings.rates))
+    limits = UsageLimits(**quotas_in_force(found.owner, state.policy.quotas), rates=rates_in_force(state.settings.rates))
     return UsageBody(found.owner.owner, **msgspec.structs.asdict(found.used), limits=limits)
 
 
