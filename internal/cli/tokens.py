@@ -12,7 +12,7 @@ from internal.cli.errors import UsageError
 from internal.cli.listing import PAGE, all_pages, print_newest
 from internal.domain.ids import new_id
 from internal.domain.owner import MAX_OWNER, is_owner
-from internal.domain.revocation import Revocation
+from internal.domain.revocation import MAX_JTI, Revocation, is_jti
 from internal.identity.tokens.revoke import revoke
 from internal.settings.sections import Settings
 
@@ -48,8 +48,8 @@ def _revocation(args: Namespace) -> Revocation:
         raise UsageError("--before goes with --owner: a token with this jti is revoked whenever it was issued")
     if args.owner is not None and not is_owner(args.owner):
         raise UsageError(f"--owner: expected 1 to {MAX_OWNER} printable characters")
-    if args.jti is not None and not is_owner(args.jti):
-        raise UsageError(f"--jti: expected 1 to {MAX_OWNER} printable characters")
+    if args.jti is not None and not (args.jti and is_jti(args.jti)):
+        raise UsageError(f"--jti: expected 1 to {MAX_JTI} printable characters")
     before, until = _time("--before", args.before), _time("--until", args.until)
     if before is not None and before > datetime.now(UTC):
         raise UsageError("--before: this time is still to come")

@@ -5,6 +5,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
+MAX_JTI = 200
+"""Characters of a token's id."""
+
 
 class Revocation(Struct, frozen=True):
     """Either `jti` is set, or `owner` and `issued_before`. After `expires_at` no such token can be valid any more. The times are
@@ -17,3 +20,8 @@ class Revocation(Struct, frozen=True):
     issued_before: datetime | None = None
     expires_at: datetime | None = None
     created_at: datetime | None = None
+
+
+def is_jti(text: str) -> bool:
+    """True for at most MAX_JTI printable characters."""
+    return len(text) <= MAX_JTI and text.isprintable()

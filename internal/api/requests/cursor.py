@@ -35,4 +35,8 @@ def read_cursor(text: str, kind: Any) -> Any:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         return msgspec.json.decode(raw, type=kind)
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
-        raise InvalidRequest("This cursor is invalid: take `next_cursor` of the page before.") from error
+        raise invalid_cursor() from error
+
+
+def invalid_cursor() -> InvalidRequest:
+    return InvalidRequest("This cursor is invalid: take `next_cursor` of the page before.")

@@ -12,8 +12,10 @@ from msgspec import Meta, Struct
 
 from internal.api.openapi.components import Json
 from internal.api.openapi.describe import Answer, JsonBody, describe
+from internal.api.requests.cursor import invalid_cursor
 from internal.api.requests.identity import principal_of
 from internal.api.requests.request import json_of, state_of
+from internal.api.routes.images import DEFAULT_LIMIT, MAX_JSON_BYTES, MAX_LIMIT
 from internal.api.schemas import Moment
 from internal.domain.audit import actor_of
 from internal.domain.errors import InvalidRequest, PayloadTooLarge
@@ -26,10 +28,6 @@ from internal.ports.repository.dead_letters import DeadLetterEntry
 from internal.ports.repository.statistics import BacklogStats
 
 ADMIN = Tag("Admin", "For operators: every owner's work. It needs the scope `images:admin`, which `AUTH_MODE=none` gives nobody.")
-
-DEFAULT_LIMIT, MAX_LIMIT = 50, 200
-
-MAX_JSON_BYTES = 2**16
 
 
 class OverviewBody(Struct):
@@ -169,7 +167,7 @@ async def _page(
 ) -> tuple[list[DeadLetterEntry], str | None]:
     """One page of dead letters, and the cursor of the next one. Raises InvalidRequest for a cursor that is none."""
     if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 18):
-        raise InvalidRequest("This cursor is invalid: take `next_cursor` of the page before.")
+        raise invalid_cursor()
     before = None if cursor is None else int(cursor)
     entries = await state_of(request).repository.dead_letters.page(before=before, code=code, limit=limit + 1)
     return entries[:limit], str(entries[limit - 1].id) if len(entries) > limit else None

@@ -114,9 +114,7 @@ async def new_link(request: ApiRequest, image_id: ImageId) -> LinkBody:
     found = await find_image_or_upload(state.repository, owner, wanted)
     path = image_path(found.id)
     if asked.rendition == ORIGINAL:
-        if (
-            found.rendition(ORIGINAL) is not None
-        ):  # who means this one must not give away the upload, with all that its file holds
+        if found.rendition(ORIGINAL) is not None:  # who means this one must not give away the upload
             raise InvalidRequest(AMBIGUOUS)
         path, rendition = f"{path}/original", None
     else:

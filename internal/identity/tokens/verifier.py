@@ -18,15 +18,13 @@ from msgspec import Struct, UnsetType
 from internal.domain.errors import Unauthenticated
 from internal.domain.identity import Credential, Principal, Scope
 from internal.domain.owner import MAX_OWNER, is_owner
+from internal.domain.revocation import MAX_JTI, is_jti
 from internal.identity.tokens.form import UnverifiedToken, parse_token, refused, shown
 from internal.identity.tokens.keys import MAX_CANDIDATES, KeySet, VerificationKey
 from internal.identity.tokens.revoked import Revocations
 
 MAX_REMEMBERED = 10_000
 """Tokens that a process remembers: some megabytes."""
-
-MAX_JTI = 200
-"""Characters of a token's id."""
 
 
 OPTIONS: Options = {
@@ -208,7 +206,7 @@ class TokenVerifier:
                 f"The token's {policy.owner_claim}, its owner, has to be a text of 1 to {MAX_OWNER} printable characters."
             )
         jti = None if isinstance(claims.jti, UnsetType) else claims.jti
-        if jti is not None and not (len(jti) <= MAX_JTI and jti.isprintable()):
+        if jti is not None and not is_jti(jti):
             raise refused(f"The token's jti has to be a text of at most {MAX_JTI} printable characters.")
         names = [name for claim in (claims.scope, claims.scp) for name in _names(claim)]
         scopes = frozenset(scope for name in names for scope in policy.scopes.get(name, ()))
