@@ -1,23 +1,18 @@
 """The admin's routes over the real tables."""
 
 from collections.abc import AsyncIterator
-from types import SimpleNamespace
 
 import httpx2
 import pytest
-from litestar import Litestar, Router
 
-from internal.api.app import ROUTES
-from internal.api.requests.queries import refuse_unknown
 from internal.api.schemas import PREFIX
 from internal.domain.dead_letter import DeadLetter
 from internal.domain.message import Channel
-from internal.http.middleware.methods import Methods
-from internal.http.problems import HANDLERS
-from internal.limits.request_rates import RequestRates
 from internal.observability.health import Dependency
+from internal.postgres.listener import Listener
 from tests import pictures
 from tests.identities import BY_SCOPES
+from tests.integration.api import api_over
 from tests.integration.service import Service
 from tests.integration.test_dead_letters import ODD, fail
 
@@ -25,17 +20,10 @@ LETTERS = f"{PREFIX}/admin/dead-letters"
 
 
 @pytest.fixture
-async def http(service: Service) -> AsyncIterator[httpx2.AsyncClient]:
-    routes = [Router(PREFIX, route_handlers=ROUTES, before_request=refuse_unknown)]
-    app = Litestar(routes, exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
-    app.state.services = SimpleNamespace(
-        authenticator=BY_SCOPES,
-        request_rates=RequestRates(None),
-        repository=service.repository,
-        dependencies={"database": Dependency(service.repository.check, 30)},
-    )
-    transport = httpx2.ASGITransport(Methods(app))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://service", headers={"x-api-key": "admin"}) as client:
+async def http(service: Service, listener: Listener) -> AsyncIterator[httpx2.AsyncClient]:
+    dependencies = {"database": Dependency(service.repository.check, 30)}
+    async with api_over(service, listener, authenticator=BY_SCOPES, dependencies=dependencies) as client:
+        client.headers["x-api-key"] = "admin"
         yield client
 
 

@@ -1,6 +1,5 @@
 """Every route as somebody else: read off the OpenAPI document, so that a new route is tried without being named here (G8)."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,7 +7,6 @@ from uuid import uuid4
 
 import httpx2
 import msgspec
-import psycopg
 import pytest
 from litestar import Litestar, Router
 
@@ -28,6 +26,7 @@ from internal.settings.sections import Settings
 from internal.wiring.api import open_api
 from internal.wiring.bootstrap import bootstrap
 from tests import pictures
+from tests.integration.statements import sent_statements
 from tests.services.databases import own_database
 from tests.services.kinds import PostgresService
 
@@ -155,20 +154,13 @@ async def test_anothers_image_is_as_one_that_does_not_exist(
     http: httpx2.AsyncClient, mine: str, operation: Operation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Byte for byte; and in time, as far as that is a matter of the statements that run."""
-    sent: list[str] = []
-    execute, this = psycopg.AsyncConnection.execute, asyncio.current_task()
-
-    async def noted(self: Any, query: Any, *rest: Any, **more: Any) -> Any:
-        if asyncio.current_task() is this:  # the relay's statements are its own
-            sent.append(str(query))
-        return await execute(self, query, *rest, **more)
+    sent = sent_statements(monkeypatch)
 
     async def asked(image_id: str) -> tuple[tuple[object, ...], list[str]]:
         sent.clear()
         answer = await ask(http, operation, STRANGER, image_id=image_id)
         return shown(answer, image_id), list(sent)
 
-    monkeypatch.setattr(psycopg.AsyncConnection, "execute", noted)
     nothing = str(uuid4())
 
     assert await asked(mine) == await asked(nothing)

@@ -1,13 +1,11 @@
 """Keys over HTTP, on the API as it is wired for AUTH_MODE=key: what admins do with them, and what a request costs."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import msgspec
-import psycopg
 import pytest
 
 from internal.api.schemas import PREFIX
@@ -16,13 +14,11 @@ from internal.identity.keys import create_key
 from internal.settings.sections import Settings
 from internal.wiring.operator import open_repository
 from tests import pictures
+from tests.integration.statements import sent_statements
 from tests.integration.test_isolation import served, settings  # noqa: F401 - a fixture
-from tests.integration.test_plans import statements
 from tests.services.waiting import eventually
 
 KEYS, IMAGES = f"{PREFIX}/keys", f"{PREFIX}/images"
-
-NAMES = {text: name for name, text in statements().items()}
 
 EVERY_SCOPE = ["images:read", "images:write", "images:admin"]
 
@@ -141,21 +137,6 @@ async def test_a_wrong_key_is_told_so(http: httpx2.AsyncClient, headers: dict[st
     assert told in answer.json()["detail"]
 
 
-def _noted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the statements that this task sends from now on, and of those that the verifier sends beside it."""
-    names: list[str] = []
-    execute, this = psycopg.AsyncConnection.execute, asyncio.current_task()
-
-    async def noted(self: Any, query: Any, *rest: Any, **more: Any) -> Any:
-        name = NAMES.get(query, str(query))
-        if asyncio.current_task() is this or name in ("LOOK_UP_API_KEYS", "RECORD_KEY_USE"):
-            names.append(name)
-        return await execute(self, query, *rest, **more)
-
-    monkeypatch.setattr(psycopg.AsyncConnection, "execute", noted)
-    return names
-
-
 async def test_a_status_request_with_a_key_is_one_statement_as_without(
     http: httpx2.AsyncClient, admin: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,7 +144,7 @@ async def test_a_status_request_with_a_key_is_one_statement_as_without(
     uploaded = await http.post(IMAGES, files={"image": ("a.jpg", pictures.jpeg())}, headers=admin)
     path = uploaded.headers["location"] + "/status"
     await http.get(path, headers=admin)
-    sent = _noted(monkeypatch)
+    sent = sent_statements(monkeypatch, beside=("LOOK_UP_API_KEYS", "RECORD_KEY_USE"))
 
     began = time.monotonic()
     for _ in range(50):

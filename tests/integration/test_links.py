@@ -27,6 +27,7 @@ from tests.integration.api import (
     settings,
 )
 from tests.integration.service import Service
+from tests.integration.statements import sent_statements
 from tests.integration.test_intake import completed, prepared, received
 
 IMAGES = f"{PREFIX}/images"
@@ -158,14 +159,7 @@ async def test_a_link_tells_nothing_about_an_image(
     image_id = await processed(service)
     url = await link_to(http, image_id, rendition="original")
     forged = [url[:-4] + "AAAA", url.replace("kid=new", "kid=gone"), url.replace("expires=1", "expires=2")]
-    asked: list[str] = []
-    rows = type(service.session).rows
-
-    async def counted(session: Any, statement: Any, *parameters: Any) -> Any:
-        asked.append(str(statement))
-        return await rows(session, statement, *parameters)
-
-    monkeypatch.setattr(type(service.session), "rows", counted)
+    asked = sent_statements(monkeypatch)
     told = set()
     for target in forged:
         for instead in (image_id, str(uuid4())):

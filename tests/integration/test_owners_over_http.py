@@ -1,24 +1,19 @@
 """Usage and quotas over HTTP: an owner sees their own, admins see and set everybody's."""
 
 from collections.abc import AsyncIterator
-from types import SimpleNamespace
 
 import httpx2
 import pytest
-from litestar import Litestar, Router
 from msgspec.structs import replace
 
-from internal.api.app import ROUTES
-from internal.api.requests.queries import refuse_unknown
 from internal.api.schemas import PREFIX
 from internal.domain.message import NO_REQUEST
 from internal.domain.owner import Quotas
-from internal.http.middleware.methods import Methods
-from internal.http.problems import HANDLERS
 from internal.intake.options import UploadOptions
-from internal.limits.request_rates import RequestRates
+from internal.postgres.listener import Listener
 from internal.settings.loader import load_settings
 from tests.identities import BY_SCOPES
+from tests.integration.api import api_over
 from tests.integration.service import FormAtHand, Service
 from tests.integration.usage import fold_all
 from tests.pictures import jpeg
@@ -28,19 +23,10 @@ NO_RATES = {"requests": None, "uploads": None, "upload_bytes": None}
 
 
 @pytest.fixture
-async def http(service: Service) -> AsyncIterator[httpx2.AsyncClient]:
-    routes = [Router(PREFIX, route_handlers=ROUTES, before_request=refuse_unknown)]
-    app = Litestar(routes, exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
-    app.state.services = SimpleNamespace(
-        authenticator=BY_SCOPES,
-        request_rates=RequestRates(None),
-        repository=service.repository,
-        policy=replace(service.policy, quotas=Quotas(images=7)),
-        grammar=service.policy.grammar,
-        settings=load_settings({}),
-    )
-    transport = httpx2.ASGITransport(Methods(app))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://service", headers={"x-api-key": "admin"}) as client:
+async def http(service: Service, listener: Listener) -> AsyncIterator[httpx2.AsyncClient]:
+    policy = replace(service.policy, quotas=Quotas(images=7))
+    async with api_over(service, listener, authenticator=BY_SCOPES, policy=policy, settings=load_settings({})) as client:
+        client.headers["x-api-key"] = "admin"
         yield client
 
 

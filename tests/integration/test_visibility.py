@@ -15,6 +15,7 @@ from internal.postgres.listener import Listener
 from tests import pictures
 from tests.integration.api import AUTHENTICATOR, LINKS, OWNER, PRIVATE_CACHE, PUBLIC_CACHE, READER, STRANGER, api_over
 from tests.integration.service import Service
+from tests.integration.statements import sent_statements
 from tests.integration.test_intake import completed, prepared, received
 
 IMAGES = f"{PREFIX}/images"
@@ -130,14 +131,7 @@ async def test_to_nobody_a_private_image_is_as_none(
     """The same bytes and headers, by the same statements; the original is refused without any."""
     others, pending, deleted = await processed(service), await prepared(service), await processed(service)
     await delete_image(service.repository, ANONYMOUS, deleted)
-    asked: list[str] = []
-    rows = type(service.session).rows
-
-    async def counted(session: Any, statement: Any, *parameters: Any) -> Any:
-        asked.append(str(statement))
-        return await rows(session, statement, *parameters)
-
-    monkeypatch.setattr(type(service.session), "rows", counted)
+    asked = sent_statements(monkeypatch)
     told = []
     for image_id in (others, pending.id, deleted, uuid4(), "no-id"):
         for query in ("", "?rendition=default", "?rendition=none"):
@@ -158,14 +152,7 @@ async def test_to_nobody_a_private_image_is_as_none(
 async def test_a_download_is_one_statement(http: httpx2.AsyncClient, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     image_id = await processed(service)
     await publish(http, image_id)
-    asked: list[str] = []
-    rows = type(service.session).rows
-
-    async def counted(session: Any, statement: Any, *parameters: Any) -> Any:
-        asked.append(str(statement))
-        return await rows(session, statement, *parameters)
-
-    monkeypatch.setattr(type(service.session), "rows", counted)
+    asked = sent_statements(monkeypatch)
     path = f"{IMAGES}/{image_id}"
     for target, headers in ((path, OWNER), (path, NOBODY), (f"{path}/original", OWNER)):
         asked.clear()

@@ -21,22 +21,15 @@ from internal.identity.tokens.verifier import TokenVerifier
 from internal.outgoing.documents import Documents, open_documents, tls_context
 from tests.services.issuer import DISCOVERY, JWKS, Issuer, jwk, key_pair, serving_issuer, token
 from tests.services.waiting import eventually
-from tests.unit.identity.tokens.verifiers import Table, policy
+from tests.unit.identity.tokens.verifiers import Clock, Table, policy
 
 TIMINGS = JwksTimings(refresh=300, cooldown=5, stale=43_200)
 HOUR = 3600
 
 
-class Clock:
-    now = 5000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(5000.0)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from internal.domain.errors import DatabaseUnavailable
 from internal.identity.tokens.revoked import TRUSTED_SECONDS, Revocations
 from tests.services.waiting import eventually
+from tests.unit.identity.tokens.verifiers import Clock
 
 
 class Slow:
@@ -27,16 +28,9 @@ class Slow:
         return self.answers[-1]
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture

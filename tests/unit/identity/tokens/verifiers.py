@@ -14,6 +14,16 @@ KINDS = {"RS256": "RSA", "PS256": "RSA", "ES256": "P-256", "EdDSA": "Ed25519"}
 OWN_SCOPES = {scope.value: frozenset({scope}) for scope in Scope}
 
 
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Table:
     """The table of revoked tokens, empty unless a test says otherwise. It counts the statements."""
 
